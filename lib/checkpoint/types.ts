@@ -1,0 +1,83 @@
+import type { Tokenizer } from "./tokenizer.js";
+
+/** Element types a checkpoint may store, as safetensors spells them. */
+export type StoredDtype = "F32" | "F16" | "BF16" | "I64" | "I32" | "I8" | "U8" | "BOOL" | "F64";
+
+/** Where one tensor lies on disk. Nothing is read until somebody asks. */
+export interface StoredTensor {
+  readonly name: string;
+  readonly dtype: StoredDtype;
+  readonly shape: readonly number[];
+  /** Absolute path of the file that holds the bytes. */
+  readonly file: string;
+  /** Offset of the first byte from the start of `file`. */
+  readonly offset: number;
+  /** Length in bytes. */
+  readonly length: number;
+}
+
+/** Model families the decoder can build. */
+export type Family = "llama" | "mistral" | "qwen2" | "qwen3";
+
+/** Rescaling of rotary frequencies, as in `rope_scaling` of config.json. */
+export type RopeScaling =
+  | { readonly kind: "linear"; readonly factor: number }
+  | {
+      readonly kind: "llama3";
+      readonly factor: number;
+      readonly lowFreqFactor: number;
+      readonly highFreqFactor: number;
+      readonly originalMaxPositions: number;
+    };
+
+/** The shape of a decoder-only model, read from config.json. */
+export interface ModelConfig {
+  readonly family: Family;
+  /** Hidden size d. */
+  readonly hiddenSize: number;
+  /** Number of blocks. */
+  readonly layers: number;
+  /** Query heads. */
+  readonly heads: number;
+  /** Key/value heads (grouped-query attention). */
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Inner size f of the gated MLP. */
+  readonly ffnSize: number;
+  readonly vocabSize: number;
+  /** Positions the model was made for: prompt + new tokens may not exceed it. */
+  readonly maxPositions: number;
+  readonly ropeTheta: number;
+  readonly ropeScaling: RopeScaling | null;
+  readonly normEps: number;
+  readonly tiedEmbeddings: boolean;
+  /** Attention looks at most this many positions back; null: no limit. */
+  readonly slidingWindow: number | null;
+  /** Bias on the query, key and value projections (qwen2; llama with attention_bias). */
+  readonly qkvBias: boolean;
+  /** Bias on the attention's output projection (llama with attention_bias). */
+  readonly outputBias: boolean;
+  /** Bias on the MLP's projections (llama with mlp_bias). */
+  readonly mlpBias: boolean;
+  /** RMS norm over headDim on queries and keys (qwen3). */
+  readonly qkNorm: boolean;
+  readonly bosTokenId: number | null;
+  readonly eosTokenIds: readonly number[];
+}
+
+/** An opened model folder: configuration and tensor locations, weights unread. */
+export interface Checkpoint {
+  /** What the user asked for, e.g. `tiny`, `synthetic:qwen2-7b`, a path. */
+  readonly name: string;
+  /** Absolute path of the folder that holds the files. */
+  readonly folder: string;
+  readonly config: ModelConfig;
+  /** Tensors by their Hugging Face name (`model.layers.0.self_attn.q_proj.weight`). */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** True when the weights are seeded random numbers: good for latency only. */
+  readonly synthetic: boolean;
+  /** Loads tokenizer.json once; throws a clear error where there is none. */
+  tokenizer(): Promise<Tokenizer>;
+  /** Hash over config and weights (hex), for results and cache keys. */
+  hash(): Promise<string>;
+}

@@ -1,0 +1,67 @@
+// Makes a checkout ready to run: installs what is missing, builds what changed. Plain JavaScript,
+// because it runs before anything is installed. Called by `npm start` and `npm test`.
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  fail(`Node ${process.versions.node} is too old: sdtp-notebook needs 20.19 or newer.`);
+}
+
+const lock = join(root, "package-lock.json");
+const installed = join(root, "node_modules", ".package-lock.json");
+if (modified(installed) < modified(lock)) {
+  say("installing packages (once, about a minute) …");
+  // onnxruntime-node would look for a CUDA toolkit and download its provider; CUDA is an explicit choice.
+  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], { ONNXRUNTIME_NODE_INSTALL: "skip" });
+}
+
+const built = modified(join(root, "dist", ".tsbuildinfo"));
+const newest = Math.max(
+  ...["tsconfig.json", "package.json"].map((file) => modified(join(root, file))),
+  ...["kernel", "lib", "test"].flatMap(sources).map(modified),
+);
+if (built < newest) {
+  say("building …");
+  run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", root]);
+}
+
+function sources(folder) {
+  const path = join(root, folder);
+  if (!existsSync(path)) return [];
+  return readdirSync(path, { recursive: true })
+    .map(String)
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => join(path, file));
+}
+
+/** Modification time in ms, 0 for a file that is not there. */
+function modified(file) {
+  return existsSync(file) ? statSync(file).mtimeMs : 0;
+}
+
+function run(command, args, env = {}) {
+  try {
+    // What npm and tsc print goes to stderr: stdout belongs to the command that follows.
+    execFileSync(command, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", 2, 2],
+      shell: process.platform === "win32" && command === "npm",
+    });
+  } catch (error) {
+    fail(`set-up stopped: ${command} ${args.join(" ")} ended with ${error.status ?? error.message}`);
+  }
+}
+
+function say(text) {
+  process.stderr.write(`sdtp-notebook: ${text}\n`);
+}
+
+function fail(text) {
+  say(text);
+  process.exit(1);
+}
