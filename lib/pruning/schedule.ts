@@ -1,0 +1,95 @@
+import type { Preset } from "./presets.js";
+
+export type { KvPolicy, Preset, PresetStage, UserPreset } from "./presets.js";
+export { presets, resolvePreset } from "./presets.js";
+
+/** Tokens at the start of the prompt that no stage drops. */
+const FORCED_HEAD = 4;
+/** Tokens at the end that no stage drops: at least this many, or this share of those present. */
+const FORCED_TAIL_MIN = 16;
+const FORCED_TAIL_SHARE = 0.1;
+
+/**
+ * One stage of a schedule. Of the `present` tokens, the first `head` and the last `tail` stay whatever their
+ * scores; of those between, the `keep - head - tail` highest scores stay, an earlier token before a later one of
+ * equal score. Kept tokens stay in order. `keep` = `present`: nothing is pruned here.
+ */
+export interface Stage {
+  /** The stage stands after this block, counted from 0. */
+  readonly afterLayer: number;
+  /** Tokens present before the stage. */
+  readonly present: number;
+  /** Tokens present after it. */
+  readonly keep: number;
+  /** How many of the first tokens always stay. */
+  readonly head: number;
+  /** How many of the last tokens always stay; `head + tail <= keep`. */
+  readonly tail: number;
+}
+
+/**
+ * The exact counts of every stage for a prompt of `n` tokens in a model of `depth` blocks
+ * (arXiv:2504.04514v2; the forced tokens and the rounding are those of its Python implementation).
+ *
+ * A shallow model can put several stages after the same block. They become one stage whose count is theirs
+ * applied one after the other, and whose forced tokens are those of the last of them: one selection then keeps
+ * the very tokens that the separate selections would keep from the same scores, provided the number of tokens
+ * chosen by score does not grow from one to the next, which holds for every shipped preset. Forcing the first
+ * one's longer tail instead could ask for more tokens than are kept.
+ *
+ * @throws when `n` or `depth` is not a positive integer.
+ */
+export function schedule(preset: Preset, n: number, depth: number): Stage[] {
+  requirePositive("prompt length", n);
+  const stages: Stage[] = [];
+  let present = n;
+  for (const { afterBlock, ratio } of preset.stages) {
+    const selected = { afterLayer: position(afterBlock, preset.baseDepth, depth), present, ...select(present, ratio) };
+    const last = stages.at(-1);
+    if (last?.afterLayer === selected.afterLayer) stages[stages.length - 1] = { ...selected, present: last.present };
+    else stages.push(selected);
+    present = selected.keep;
+  }
+  return stages;
+}
+
+/**
+ * The blocks that carry a stage in a model of `depth` blocks: distinct, ascending, the same for every prompt
+ * length, so that one graph serves them all.
+ */
+export function stagePositions(preset: Preset, depth: number): number[] {
+  return [...new Set(preset.stages.map(({ afterBlock }) => position(afterBlock, preset.baseDepth, depth)))];
+}
+
+/** Tokens present in each block, `[depth]`: what the block computes on, and the keys and values it produces. */
+export function tokensPerBlock(stages: readonly Stage[], n: number, depth: number): number[] {
+  const tokens: number[] = [];
+  let present = n;
+  for (let block = 0; block < depth; block++) {
+    tokens.push(present);
+    present = stages.find(({ afterLayer }) => afterLayer === block)?.keep ?? present;
+  }
+  return tokens;
+}
+
+/** Tokens left after all stages: what the head sees, and the KV length of every layer under `evict`. */
+export function tokensKept(stages: readonly Stage[], n: number): number {
+  return stages.at(-1)?.keep ?? n;
+}
+
+/** Counts of one selection among `present` tokens: with up to 20 of them everything is forced, so nothing goes. */
+function select(present: number, ratio: number): { keep: number; head: number; tail: number } {
+  const head = Math.min(FORCED_HEAD, present);
+  const tail = Math.min(Math.max(FORCED_TAIL_MIN, Math.floor(FORCED_TAIL_SHARE * present)), present - head);
+  return { keep: Math.max(Math.floor(ratio * present), head + tail), head, tail };
+}
+
+/** After block i of B stands after block round((i + 1) * depth / B) - 1, halves up, never before the first block. */
+function position(afterBlock: number, baseDepth: number, depth: number): number {
+  requirePositive("model depth", depth);
+  return Math.max(0, Math.floor((2 * (afterBlock + 1) * depth + baseDepth) / (2 * baseDepth)) - 1);
+}
+
+function requirePositive(noun: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${noun}: ${value} (must be a positive integer)`);
+}
