@@ -1,0 +1,60 @@
+import type { ModelConfig } from "../checkpoint/types.js";
+import type { GraphBuilder } from "../onnx/builder.js";
+import type { Value } from "../onnx/graph.js";
+import type { Attended, Attention, Projections } from "./attention.js";
+import { blockWeight, type Weights } from "./weights.js";
+
+/** Rotary rows for the tokens at hand, `[n, headDim / 2]`. */
+export interface Rotary {
+  readonly cos: Value;
+  readonly sin: Value;
+}
+
+/** One transformer block: `x` `[b, n, d]` -> `hidden` `[b, n, d]` and the layer's keys and values. */
+export function block(
+  g: GraphBuilder,
+  weights: Weights,
+  config: ModelConfig,
+  layer: number,
+  x: Value,
+  rotary: Rotary,
+  attention: Attention,
+): { hidden: Value } & Pick<Attended, "key" | "value"> {
+  const weight = (name: string) => weights.get(blockWeight(layer, name));
+  const normed = g.rmsNorm(x, weight("input_layernorm.weight"), config.normEps);
+  const { output, key, value } = attention(g, project(g, weights, config, layer, normed, rotary), layer);
+  const attended = g.add(x, projection(g, weights, layer, "self_attn.o_proj", output));
+  const hidden = g.add(attended, mlp(g, weights, layer, g.rmsNorm(attended, weight("post_attention_layernorm.weight"), config.normEps)));
+  return { hidden, key, value };
+}
+
+function project(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, { cos, sin }: Rotary): Projections {
+  const q = projection(g, weights, layer, "self_attn.q_proj", x);
+  const k = projection(g, weights, layer, "self_attn.k_proj", x);
+  const v = projection(g, weights, layer, "self_attn.v_proj", x);
+  const normed = (y: Value, name: string, heads: number) =>
+    config.qkNorm ? headNorm(g, y, weights.get(blockWeight(layer, `self_attn.${name}.weight`)), heads, config) : y;
+  return {
+    q: g.rotary(normed(q, "q_norm", config.heads), cos, sin),
+    k: g.rotary(normed(k, "k_norm", config.kvHeads), cos, sin),
+    v,
+  };
+}
+
+/** RMS norm of each head by itself. */
+function headNorm(g: GraphBuilder, x: Value, weight: Value, heads: number, config: ModelConfig): Value {
+  const [b, n] = [x.shape[0]!, x.shape[1]!];
+  const split = g.reshape(x, [b, n, heads, config.headDim]);
+  return g.reshape(g.rmsNorm(split, weight, config.normEps), [b, n, heads * config.headDim]);
+}
+
+/** Gated MLP: `down(silu(gate(x)) * up(x))`. */
+function mlp(g: GraphBuilder, weights: Weights, layer: number, x: Value): Value {
+  const gate = g.silu(projection(g, weights, layer, "mlp.gate_proj", x));
+  return projection(g, weights, layer, "mlp.down_proj", g.mul(gate, projection(g, weights, layer, "mlp.up_proj", x)));
+}
+
+/** A linear layer with its bias, if the checkpoint has one. */
+function projection(g: GraphBuilder, weights: Weights, layer: number, name: string, x: Value): Value {
+  return g.linear(x, weights.get(blockWeight(layer, `${name}.weight`)), weights.find(blockWeight(layer, `${name}.bias`)));
+}

@@ -1,0 +1,59 @@
+import type { ModelConfig } from "../checkpoint/types.js";
+import { GraphBuilder } from "../onnx/builder.js";
+import { gradients } from "../onnx/gradients.js";
+import type { Value } from "../onnx/graph.js";
+import { plainAttention } from "./attention.js";
+import { block } from "./block.js";
+import { embed, head } from "./head.js";
+import { crossEntropy } from "./loss.js";
+import type { Weights } from "./weights.js";
+
+/** A tensor that training changes. */
+export interface Parameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/**
+ * One training step as a graph, for sequences of one length.
+ * Inputs: every parameter by name; `ids` `[batch, length]` and `targets` `[batch * length, 1]` int64;
+ * `loss_weights` `[batch * length, 1]` (the loss is their weighted sum: let them add up to 1);
+ * `cos`, `sin` `[length, headDim / 2]`.
+ * Outputs: `loss` (scalar, nats), `token_losses` `[batch * length, 1]`, and `gradient:NAME` for each parameter.
+ */
+export function trainingGraph(config: ModelConfig, parameters: readonly Parameter[], batch: number, length: number): GraphBuilder {
+  const g = new GraphBuilder("training");
+  const values = new Map<string, Value>(parameters.map(({ name, shape }) => [name, g.input(name, "float32", shape)]));
+  const weights: Weights = {
+    find: (name) => values.get(name) ?? null,
+    get: (name) => values.get(name) ?? missing(name),
+  };
+  const ids = g.input("ids", "int64", [batch, length]);
+  const targets = g.input("targets", "int64", [batch * length, 1]);
+  const lossWeights = g.input("loss_weights", "float32", [batch * length, 1]);
+  const rotary = { cos: g.input("cos", "float32", [length, config.headDim / 2]), sin: g.input("sin", "float32", [length, config.headDim / 2]) };
+  const attention = plainAttention(config, g.constant("float32", triangle(length), [length, length]));
+
+  let hidden = embed(g, weights, ids);
+  for (let layer = 0; layer < config.layers; layer++) hidden = block(g, weights, config, layer, hidden, rotary, attention).hidden;
+  const logits = g.reshape(head(g, weights, config, hidden), [batch * length, config.vocabSize]);
+  const losses = crossEntropy(g, logits, targets);
+  const loss = g.reduceSum(g.mul(losses, lossWeights), [0, 1]);
+
+  g.output(loss, "loss");
+  g.output(losses, "token_losses");
+  const wrt = parameters.map(({ name }) => values.get(name)!);
+  gradients(g, loss, wrt).forEach((gradient, i) => g.output(gradient, `gradient:${parameters[i]!.name}`));
+  return g;
+}
+
+/** 0 on and below the diagonal, -inf above. */
+function triangle(n: number): Float32Array {
+  const bias = new Float32Array(n * n);
+  for (let row = 0; row < n; row++) bias.fill(-Infinity, row * n + row + 1, (row + 1) * n);
+  return bias;
+}
+
+function missing(name: string): never {
+  throw new Error(`training graph: parameter ${name} is missing`);
+}

@@ -1,0 +1,341 @@
+import { Graph, type Attribute, type Dim, type Dtype, type Value } from "./graph.js";
+import { broadcast, format, normalizeAxis, reduced } from "./shapes.js";
+
+const int = (value: number): Attribute => ({ kind: "int", value });
+const float = (value: number): Attribute => ({ kind: "float", value });
+const ints = (value: readonly number[]): Attribute => ({ kind: "ints", value });
+
+const typedArrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
+
+type ConstantDtype = keyof typeof typedArrays;
+
+/**
+ * The operators that models are written in. Every method adds nodes and returns the resulting value;
+ * shapes follow ONNX's rules. Plain numbers become scalar constants of the other operand's type.
+ */
+export class GraphBuilder extends Graph {
+  private readonly scalars = new Map<string, Value>();
+
+  // ---- constants -----------------------------------------------------------------------------------
+
+  /** A tensor of constants. Without `shape`: a vector. */
+  constant(dtype: ConstantDtype, values: readonly number[] | ArrayLike<number>, shape: readonly number[] = [values.length]): Value {
+    const Typed = typedArrays[dtype];
+    const array =
+      Typed === BigInt64Array
+        ? BigInt64Array.from(values as ArrayLike<number>, (value) => BigInt(value))
+        : (Typed as Float32ArrayConstructor).from(values as ArrayLike<number>);
+    if (shape.reduce((a, b) => a * b, 1) !== array.length) {
+      throw new Error(`constant: ${array.length} values for shape ${format(shape)}`);
+    }
+    return this.inline("constant", dtype, shape, new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  }
+
+  /** A scalar constant; equal ones are shared. */
+  scalar(dtype: ConstantDtype, value: number): Value {
+    const key = `${dtype}:${Object.is(value, -0) ? "-0" : value}`;
+    let scalar = this.scalars.get(key);
+    if (!scalar) this.scalars.set(key, (scalar = this.constant(dtype, [value], [])));
+    return scalar;
+  }
+
+  /** An int64 vector `[dims.length]` with the run-time values of `dims`. */
+  shapeVector(dims: readonly Dim[]): Value {
+    if (dims.every((dim) => typeof dim === "number")) return this.constant("int64", dims as number[]);
+    return this.concat(dims.map((dim) => this.dim(dim)), 0);
+  }
+
+  /** The run-time value of a dimension as an int64 vector of one element. */
+  dim(dim: Dim): Value {
+    if (typeof dim === "number") return this.constant("int64", [dim]);
+    const known = this.symbols.get(dim);
+    if (!known) throw new Error(`dimension: ${dim} (no value of this graph has it)`);
+    return this.node("Shape", [known.value], [{ dtype: "int64", shape: [1] }], { start: int(known.axis), end: int(known.axis + 1) })[0]!;
+  }
+
+  // ---- elementwise ---------------------------------------------------------------------------------
+
+  add(a: Value | number, b: Value | number): Value { return this.binary("Add", a, b); }
+  sub(a: Value | number, b: Value | number): Value { return this.binary("Sub", a, b); }
+  mul(a: Value | number, b: Value | number): Value { return this.binary("Mul", a, b); }
+  div(a: Value | number, b: Value | number): Value { return this.binary("Div", a, b); }
+  pow(a: Value, exponent: number): Value { return this.binary("Pow", a, exponent); }
+  min(a: Value | number, b: Value | number): Value { return this.binary("Min", a, b); }
+  max(a: Value | number, b: Value | number): Value { return this.binary("Max", a, b); }
+  less(a: Value | number, b: Value | number): Value { return this.binary("Less", a, b, "bool"); }
+  lessOrEqual(a: Value | number, b: Value | number): Value { return this.binary("LessOrEqual", a, b, "bool"); }
+  greater(a: Value | number, b: Value | number): Value { return this.binary("Greater", a, b, "bool"); }
+  greaterOrEqual(a: Value | number, b: Value | number): Value { return this.binary("GreaterOrEqual", a, b, "bool"); }
+  equal(a: Value | number, b: Value | number): Value { return this.binary("Equal", a, b, "bool"); }
+  and(a: Value, b: Value): Value { return this.binary("And", a, b, "bool"); }
+  or(a: Value, b: Value): Value { return this.binary("Or", a, b, "bool"); }
+  not(x: Value): Value { return this.unary("Not", x); }
+  neg(x: Value): Value { return this.unary("Neg", x); }
+  abs(x: Value): Value { return this.unary("Abs", x); }
+  sign(x: Value): Value { return this.unary("Sign", x); }
+  exp(x: Value): Value { return this.unary("Exp", x); }
+  log(x: Value): Value { return this.unary("Log", x); }
+  sqrt(x: Value): Value { return this.unary("Sqrt", x); }
+  sigmoid(x: Value): Value { return this.unary("Sigmoid", x); }
+  softplus(x: Value): Value { return this.unary("Softplus", x); }
+  tanh(x: Value): Value { return this.unary("Tanh", x); }
+  erf(x: Value): Value { return this.unary("Erf", x); }
+  identity(x: Value): Value { return this.unary("Identity", x); }
+  isNaN(x: Value): Value { return this.node("IsNaN", [x], [{ dtype: "bool", shape: x.shape }])[0]!; }
+  cast(x: Value, dtype: Dtype): Value {
+    if (x.dtype === dtype) return x;
+    return this.node("Cast", [x], [{ dtype, shape: x.shape }], { to: int(onnxTypes[dtype]) })[0]!;
+  }
+
+  /** Elementwise choice: `condition ? a : b`, broadcasting. */
+  where(condition: Value, a: Value | number, b: Value | number): Value {
+    const other = typeof a !== "number" ? a : typeof b !== "number" ? b : null;
+    const x = this.lift(a, other?.dtype ?? "float32");
+    const y = this.lift(b, other?.dtype ?? "float32");
+    const shape = broadcast(condition.shape, broadcast(x.shape, y.shape));
+    return this.node("Where", [condition, x, y], [{ dtype: x.dtype, shape }])[0]!;
+  }
+
+  /** GELU, exact (`erf`) unless `approximate` is "tanh". */
+  gelu(x: Value, approximate: "none" | "tanh" = "none"): Value {
+    return this.node("Gelu", [x], [{ dtype: x.dtype, shape: x.shape }], { approximate: { kind: "string", value: approximate } })[0]!;
+  }
+
+  /** SiLU: `x * sigmoid(x)`. */
+  silu(x: Value): Value {
+    return this.node("QuickGelu", [x], [{ dtype: x.dtype, shape: x.shape }], { alpha: float(1) }, "com.microsoft")[0]!;
+  }
+
+  // ---- products ------------------------------------------------------------------------------------
+
+  /** `alpha * op(a) · op(b)` over the last two axes, leading axes broadcast; `transA`/`transB` transpose the last two. */
+  matmul(a: Value, b: Value, { transA = false, transB = false, alpha = 1 } = {}): Value {
+    const [m, k] = lastTwo(a.shape, transA);
+    const [k2, n] = lastTwo(b.shape, transB);
+    if (typeof k === "number" && typeof k2 === "number" && k !== k2) {
+      throw new Error(`matmul: inner sizes of ${format(a.shape)} and ${format(b.shape)} differ (${k}, ${k2})`);
+    }
+    const shape = [...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), "matmul"), m, n];
+    const output = [{ dtype: a.dtype, shape }];
+    if (!transA && !transB && alpha === 1) return this.node("MatMul", [a, b], output)[0]!;
+    return this.node("FusedMatMul", [a, b], output,
+      { transA: int(Number(transA)), transB: int(Number(transB)), alpha: float(alpha) }, "com.microsoft")[0]!;
+  }
+
+  /** `x · weightᵀ (+ bias)` with `weight` stored `[out, in]`, as checkpoints have it. */
+  linear(x: Value, weight: Value, bias: Value | null = null): Value {
+    const y = this.matmul(x, weight, { transB: true });
+    return bias ? this.add(y, bias) : y;
+  }
+
+  // ---- normalisation and attention -----------------------------------------------------------------
+
+  softmax(x: Value, axis = -1): Value {
+    return this.node("Softmax", [x], [{ dtype: x.dtype, shape: x.shape }], { axis: int(axis) })[0]!;
+  }
+
+  logSoftmax(x: Value, axis = -1): Value {
+    return this.node("LogSoftmax", [x], [{ dtype: x.dtype, shape: x.shape }], { axis: int(axis) })[0]!;
+  }
+
+  /** RMS norm over the last axis: `x / sqrt(mean(x²) + eps) * weight`. */
+  rmsNorm(x: Value, weight: Value, eps: number): Value {
+    const inverse = [...x.shape.slice(0, -1), 1];
+    return this.node("SimplifiedLayerNormalization", [x, weight],
+      [{ dtype: x.dtype, shape: x.shape }, { dtype: "float32", shape: inverse }],
+      { axis: int(-1), epsilon: float(eps), stash_type: int(1) })[0]!;
+  }
+
+  /**
+   * Rotary position embedding of `x` `[b, n, heads * headDim]` ("rotate half" convention).
+   * Row t of `cos` and `sin` `[n, headDim / 2]` belongs to token t.
+   */
+  rotary(x: Value, cos: Value, sin: Value): Value {
+    const start = this.scalarVector(0);
+    return this.node("RotaryEmbedding", [x, start, cos, sin], [{ dtype: x.dtype, shape: x.shape }],
+      { interleaved: int(0) }, "com.microsoft")[0]!;
+  }
+
+  /**
+   * Causal grouped-query attention over a whole prompt, without materialising the scores.
+   * `q` `[1, n, heads * headDim]`, `k`, `v` `[1, n, kvHeads * headDim]` -> output `[1, n, heads * headDim]`,
+   * present keys and values `[1, kvHeads, n, headDim]`.
+   */
+  groupQueryAttention(q: Value, k: Value, v: Value, sizes: { heads: number; kvHeads: number; headDim: number; scale: number }): [Value, Value, Value] {
+    const n = q.shape[1]!;
+    const { heads, kvHeads, headDim, scale } = sizes;
+    const past = this.emptyCache(kvHeads, headDim, q.dtype === "float16" ? "float16" : "float32");
+    const total = this.cast(this.dim(n), "int32");
+    const last = this.sub(total, 1);
+    const cache = { dtype: q.dtype, shape: [1, kvHeads, n, headDim] };
+    const outputs = this.node("GroupQueryAttention", [q, k, v, past, past, last, this.squeeze(total, [0])],
+      [{ dtype: q.dtype, shape: q.shape }, cache, cache],
+      { num_heads: int(heads), kv_num_heads: int(kvHeads), scale: float(scale), do_rotary: int(0) }, "com.microsoft");
+    return [outputs[0]!, outputs[1]!, outputs[2]!];
+  }
+
+  private emptyCache(kvHeads: number, headDim: number, dtype: "float32" | "float16"): Value {
+    return this.inline("empty_cache", dtype, [1, kvHeads, 0, headDim], new Uint8Array(0));
+  }
+
+  // ---- shape and order -----------------------------------------------------------------------------
+
+  /** Reshape to `shape`; symbolic dimensions must be known to the graph. */
+  reshape(x: Value, shape: readonly Dim[]): Value {
+    const symbolic = shape.filter((dim) => typeof dim === "string");
+    // One unknown dimension is left to ONNX (-1), so that no Shape nodes are needed.
+    const target =
+      symbolic.length <= 1
+        ? this.constant("int64", shape.map((dim) => (typeof dim === "string" ? -1 : dim)))
+        : this.shapeVector(shape);
+    return this.node("Reshape", [x, target], [{ dtype: x.dtype, shape }])[0]!;
+  }
+
+  transpose(x: Value, perm: readonly number[]): Value {
+    return this.node("Transpose", [x], [{ dtype: x.dtype, shape: perm.map((axis) => x.shape[axis]!) }], { perm: ints(perm) })[0]!;
+  }
+
+  unsqueeze(x: Value, axes: readonly number[]): Value {
+    const shape: Dim[] = [...x.shape];
+    for (const axis of [...axes].sort((a, b) => a - b)) shape.splice(axis, 0, 1);
+    return this.node("Unsqueeze", [x, this.constant("int64", axes)], [{ dtype: x.dtype, shape }])[0]!;
+  }
+
+  squeeze(x: Value, axes: readonly number[]): Value {
+    return this.node("Squeeze", [x, this.constant("int64", axes)], [{ dtype: x.dtype, shape: reduced(x.shape, axes, false) }])[0]!;
+  }
+
+  concat(values: readonly Value[], axis: number, size?: Dim): Value {
+    const first = values[0]!;
+    const at = normalizeAxis(axis, first.rank);
+    const dims = values.map((value) => value.shape[at]!);
+    const total = size ?? (dims.every((dim) => typeof dim === "number") ? (dims as number[]).reduce((a, b) => a + b, 0) : dims.join("+"));
+    const shape = first.shape.map((dim, i) => (i === at ? total : dim));
+    return this.node("Concat", [...values], [{ dtype: first.dtype, shape }], { axis: int(at) })[0]!;
+  }
+
+  /** Elements `start … end` (exclusive) of an axis; negative numbers count from the end. `size` names the result's length. */
+  slice(x: Value, axis: number, start: number, end: number, size?: Dim): Value {
+    const at = normalizeAxis(axis, x.rank);
+    const length = x.shape[at]!;
+    let extent = size;
+    if (extent === undefined) {
+      if (typeof length === "number") {
+        const from = start < 0 ? start + length : Math.min(start, length);
+        const to = end < 0 ? end + length : Math.min(end, length);
+        extent = Math.max(0, to - from);
+      } else if (start >= 0 === end >= 0) extent = Math.max(0, end - start);
+      else throw new Error(`slice: a size is needed for ${start}…${end} of ${length}`);
+    }
+    const shape = x.shape.map((dim, i) => (i === at ? extent : dim));
+    return this.node("Slice", [x, this.constant("int64", [start]), this.constant("int64", [end]), this.constant("int64", [at])],
+      [{ dtype: x.dtype, shape }])[0]!;
+  }
+
+  /** Rows of `x` along `axis` at `indices` (any rank). */
+  gather(x: Value, indices: Value, axis = 0): Value {
+    const at = normalizeAxis(axis, x.rank);
+    const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];
+    return this.node("Gather", [x, indices], [{ dtype: x.dtype, shape }], { axis: int(at) })[0]!;
+  }
+
+  /** One element per index along `axis`; `indices` has the rank of `x`. */
+  gatherElements(x: Value, indices: Value, axis: number): Value {
+    return this.node("GatherElements", [x, indices], [{ dtype: x.dtype, shape: indices.shape }], { axis: int(normalizeAxis(axis, x.rank)) })[0]!;
+  }
+
+  /** `x` with `updates` added at `indices` along `axis`. */
+  scatterAdd(x: Value, indices: Value, updates: Value, axis: number): Value {
+    return this.node("ScatterElements", [x, indices, updates], [{ dtype: x.dtype, shape: x.shape }],
+      { axis: int(normalizeAxis(axis, x.rank)), reduction: { kind: "string", value: "add" } })[0]!;
+  }
+
+  /** The `k` (int64 vector of one element) largest or smallest along the last axis: values and int64 indices, in order. */
+  topK(x: Value, k: Value, size: Dim, { largest = true } = {}): [Value, Value] {
+    const shape = [...x.shape.slice(0, -1), size];
+    const [values, indices] = this.node("TopK", [x, k], [{ dtype: x.dtype, shape }, { dtype: "int64", shape }],
+      { axis: int(-1), largest: int(Number(largest)), sorted: int(1) });
+    return [values!, indices!];
+  }
+
+  expand(x: Value, shape: readonly Dim[]): Value {
+    return this.node("Expand", [x, this.shapeVector(shape)], [{ dtype: x.dtype, shape: broadcast(x.shape, shape) }])[0]!;
+  }
+
+  /** `0, 1, …, n - 1` as int64, where n is a dimension of the graph. */
+  range(n: Dim): Value {
+    const limit = this.squeeze(this.dim(n), [0]);
+    return this.node("Range", [this.scalar("int64", 0), limit, this.scalar("int64", 1)], [{ dtype: "int64", shape: [n] }])[0]!;
+  }
+
+  // ---- reductions ----------------------------------------------------------------------------------
+
+  reduceSum(x: Value, axes: readonly number[], keepDims = false): Value { return this.reduce("ReduceSum", x, axes, keepDims); }
+  reduceMean(x: Value, axes: readonly number[], keepDims = false): Value { return this.reduce("ReduceMean", x, axes, keepDims); }
+  reduceMax(x: Value, axes: readonly number[], keepDims = false): Value { return this.reduce("ReduceMax", x, axes, keepDims); }
+  /** Euclidean norm. */
+  reduceL2(x: Value, axes: readonly number[], keepDims = false): Value { return this.reduce("ReduceL2", x, axes, keepDims); }
+
+  // ---- differentiation -----------------------------------------------------------------------------
+
+  /**
+   * Runs `body` and makes the nodes it adds one step for `gradients`: the result's gradient is
+   * handed to `pullback`, which returns the gradient of each of `inputs` (null: none).
+   */
+  composite(inputs: readonly Value[], body: () => Value, pullback: (gradient: Value) => (Value | null)[]): Value {
+    const mark = this.tape.length;
+    const output = body();
+    this.tape.length = mark;
+    this.tape.push({ inputs, outputs: [output], node: null, pullback: ([gradient]) => pullback(gradient!) });
+    return output;
+  }
+
+  // ---- helpers -------------------------------------------------------------------------------------
+
+  private lift(x: Value | number, dtype: Dtype): Value {
+    return typeof x === "number" ? this.scalar(dtype as ConstantDtype, x) : x;
+  }
+
+  private scalarVector(value: number): Value {
+    const key = `vector:${value}`;
+    let vector = this.scalars.get(key);
+    if (!vector) this.scalars.set(key, (vector = this.constant("int64", [value])));
+    return vector;
+  }
+
+  private unary(op: string, x: Value): Value {
+    return this.node(op, [x], [{ dtype: x.dtype, shape: x.shape }])[0]!;
+  }
+
+  private binary(op: string, a: Value | number, b: Value | number, result?: Dtype): Value {
+    const dtype = typeof a !== "number" ? a.dtype : typeof b !== "number" ? b.dtype : "float32";
+    const x = this.lift(a, dtype);
+    const y = this.lift(b, dtype);
+    if (x.dtype !== y.dtype) throw new Error(`${op}: operands are ${x.dtype} and ${y.dtype} (cast one)`);
+    return this.node(op, [x, y], [{ dtype: result ?? dtype, shape: broadcast(x.shape, y.shape, op) }])[0]!;
+  }
+
+  private reduce(op: string, x: Value, axes: readonly number[], keepDims: boolean): Value {
+    return this.node(op, [x, this.constant("int64", axes)], [{ dtype: x.dtype, shape: reduced(x.shape, axes, keepDims) }],
+      { keepdims: int(Number(keepDims)) })[0]!;
+  }
+}
+
+/** ONNX's numbers for element types (TensorProto.DataType). */
+export const onnxTypes: Readonly<Record<Dtype, number>> = {
+  float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11, bfloat16: 16,
+};
+
+function lastTwo(shape: readonly Dim[], transposed: boolean): [Dim, Dim] {
+  if (shape.length < 2) throw new Error(`matmul: shape ${format(shape)} (at least two axes are needed)`);
+  const [a, b] = [shape[shape.length - 2]!, shape[shape.length - 1]!];
+  return transposed ? [b, a] : [a, b];
+}
