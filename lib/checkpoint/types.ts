@@ -1,7 +1,11 @@
 import type { Tokenizer } from "./tokenizer.js";
 
 /** Element types a checkpoint may store, as safetensors spells them. */
-export type StoredDtype = "F32" | "F16" | "BF16" | "I64" | "I32" | "I8" | "U8" | "BOOL" | "F64";
+export type StoredDtype =
+  | "F64" | "F32" | "F16" | "BF16"
+  | "I64" | "I32" | "I16" | "I8"
+  | "U64" | "U32" | "U16" | "U8"
+  | "BOOL";
 
 /** Where one tensor lies on disk. Nothing is read until somebody asks. */
 export interface StoredTensor {

@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { parseConfig, readConfig } from "../../../lib/checkpoint/config.js";
+import { requiredTensors } from "../../../lib/checkpoint/required.js";
+import type { Family } from "../../../lib/checkpoint/types.js";
+import { rawConfig, temporaryFolder, type RawConfig } from "./fixtures.js";
+
+const parse = (family: Family, changes: RawConfig = {}) => parseConfig(rawConfig(family, changes), "dir/config.json");
+
+test("llama 2: every field", () => {
+  assert.deepEqual(parse("llama"), {
+    family: "llama", hiddenSize: 16, layers: 2, heads: 4, kvHeads: 2, headDim: 4, ffnSize: 24, vocabSize: 300, maxPositions: 64,
+    ropeTheta: 10000, ropeScaling: null, normEps: 1e-6, tiedEmbeddings: false, slidingWindow: null,
+    qkvBias: false, outputBias: false, mlpBias: false, qkNorm: false, bosTokenId: 1, eosTokenIds: [2],
+  });
+});
+
+test("llama 3.2-1B as published: llama3 scaling, explicit head_dim, tied, three end tokens", () => {
+  const config = parseConfig({
+    architectures: ["LlamaForCausalLM"], attention_bias: false, attention_dropout: 0, bos_token_id: 128000,
+    eos_token_id: [128001, 128008, 128009], head_dim: 64, hidden_act: "silu", hidden_size: 2048, initializer_range: 0.02,
+    intermediate_size: 8192, max_position_embeddings: 131072, mlp_bias: false, model_type: "llama", num_attention_heads: 32,
+    num_hidden_layers: 16, num_key_value_heads: 8, pretraining_tp: 1, rms_norm_eps: 1e-5,
+    rope_scaling: { factor: 32, high_freq_factor: 4, low_freq_factor: 1, original_max_position_embeddings: 8192, rope_type: "llama3" },
+    rope_theta: 500000, tie_word_embeddings: true, torch_dtype: "bfloat16", use_cache: true, vocab_size: 128256,
+  }, "config.json");
+  assert.deepEqual(config.ropeScaling, { kind: "llama3", factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositions: 8192 });
+  assert.equal(config.ropeTheta, 500000);
+  assert.equal(config.maxPositions, 131072);
+  assert.equal(config.tiedEmbeddings, true);
+  assert.deepEqual(config.eosTokenIds, [128001, 128008, 128009]);
+});
+
+test("the first llamas have no num_key_value_heads, the others must", () => {
+  assert.equal(parse("llama", { num_key_value_heads: undefined }).kvHeads, 4);
+  assert.throws(() => parse("mistral", { num_key_value_heads: undefined }), /num_key_value_heads: missing/);
+});
+
+test("llama: attention_bias puts a bias on all four projections, mlp_bias on three", () => {
+  const { qkvBias, outputBias, mlpBias } = parse("llama", { attention_bias: true, mlp_bias: true });
+  assert.deepEqual([qkvBias, outputBias, mlpBias], [true, true, true]);
+});
+
+test("mistral: the window, null for none, 4096 where the field is absent", () => {
+  assert.equal(parse("mistral", { sliding_window: 32 }).slidingWindow, 32);
+  assert.equal(parse("mistral", { sliding_window: null }).slidingWindow, null);
+  assert.equal(parse("mistral", { sliding_window: undefined }).slidingWindow, 4096);
+  assert.equal(parse("mistral", { head_dim: 8 }).headDim, 8);
+});
+
+test("qwen2: bias on q, k, v; the window only when it is used, and used in every block", () => {
+  const window = (changes: RawConfig) => parse("qwen2", { sliding_window: 32, ...changes }).slidingWindow;
+  const { qkvBias, outputBias, qkNorm } = parse("qwen2");
+  assert.deepEqual([qkvBias, outputBias, qkNorm], [true, false, false]);
+  assert.equal(window({ use_sliding_window: false, max_window_layers: 0 }), null);
+  assert.equal(window({}), null);
+  assert.equal(window({ use_sliding_window: true, max_window_layers: 0 }), 32);
+  assert.equal(window({ use_sliding_window: true, max_window_layers: 2 }), null);
+  assert.equal(window({ use_sliding_window: true }), null);
+  assert.throws(() => window({ use_sliding_window: true, max_window_layers: 1 }), /max_window_layers: 1 \(supported/);
+  assert.equal(window({ use_sliding_window: true, max_window_layers: 1, layer_types: ["sliding_attention", "sliding_attention"] }), 32);
+  assert.equal(window({ use_sliding_window: true, layer_types: ["full_attention", "full_attention"] }), null);
+  assert.throws(() => window({ use_sliding_window: true, layer_types: ["full_attention", "sliding_attention"] }), /layer_types/);
+});
+
+test("qwen3: norms on q and k, head_dim given, bias only with attention_bias", () => {
+  const config = parse("qwen3", { head_dim: 6 });
+  assert.deepEqual([config.qkNorm, config.headDim, config.qkvBias, config.outputBias], [true, 6, false, false]);
+  const biased = parse("qwen3", { attention_bias: true });
+  assert.deepEqual([biased.qkvBias, biased.outputBias], [true, true]);
+  assert.throws(() => parse("qwen3", { head_dim: undefined }), /head_dim: missing/);
+});
+
+test("rotary settings in both layouts", () => {
+  const llama3 = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 32 };
+  const expected = { kind: "llama3", factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositions: 32 };
+  const old = parse("llama", { rope_theta: 500, rope_scaling: { rope_type: "llama3", ...llama3 } });
+  const recent = parse("llama", { rope_theta: undefined, rope_parameters: { rope_type: "llama3", rope_theta: 500, ...llama3 } });
+  assert.deepEqual(old.ropeScaling, expected);
+  assert.deepEqual(recent, old);
+  assert.deepEqual(parse("llama", { rope_theta: undefined, rope_parameters: { rope_type: "default", rope_theta: 7 } }).ropeTheta, 7);
+  assert.equal(parse("llama", { rope_theta: undefined }).ropeTheta, 10000);
+  assert.equal(parse("llama", { rope_scaling: { type: "default" } }).ropeScaling, null);
+});
+
+test("linear scaling, `type` as in older files, stretches the positions", () => {
+  const config = parse("llama", { rope_scaling: { type: "linear", factor: 2.5 } });
+  assert.deepEqual(config.ropeScaling, { kind: "linear", factor: 2.5 });
+  assert.equal(config.maxPositions, 160);
+});
+
+const impossible: [string, Family, RawConfig, RegExp][] = [
+  ["no family", "llama", { model_type: undefined }, /model_type: missing \(supported: llama, mistral, qwen2, qwen3\)/],
+  ["an unknown family", "llama", { model_type: "gemma2" }, /model_type: "gemma2" \(supported: llama, mistral, qwen2, qwen3\)/],
+  ["another activation", "llama", { hidden_act: "gelu" }, /hidden_act: "gelu" \(supported: silu\)/],
+  ["quantised weights", "llama", { quantization_config: { quant_method: "gptq" } }, /quantization_config: present/],
+  ["yarn", "qwen2", { rope_scaling: { type: "yarn", factor: 4 } }, /rope_scaling\.type: "yarn" \(supported: default, linear, llama3\)/],
+  ["dynamic rope in the new layout", "llama", { rope_parameters: { rope_type: "dynamic", factor: 2 } }, /rope_parameters\.rope_type: "dynamic"/],
+  ["a rope factor without a type", "llama", { rope_scaling: { factor: 2 } }, /rope_scaling\.rope_type: missing/],
+  ["a rope type without its factor", "llama", { rope_scaling: { rope_type: "linear" } }, /rope_scaling\.factor: missing/],
+  ["a rope factor below 1", "llama", { rope_scaling: { rope_type: "linear", factor: 0.5 } }, /rope_scaling\.factor: 0\.5 \(must be >= 1\)/],
+  ["llama3 rope without its original length", "llama", { rope_scaling: { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4 } }, /original_max_position_embeddings: missing/],
+  ["llama3 rope with factors crossed", "llama", { rope_scaling: { rope_type: "llama3", factor: 8, low_freq_factor: 4, high_freq_factor: 4, original_max_position_embeddings: 32 } }, /high_freq_factor: 4 \(must be > low_freq_factor, 4\)/],
+  ["rope by kind of layer", "llama", { rope_parameters: { full_attention: { rope_type: "default" } } }, /rope_parameters: .*one set for all layers/],
+  ["rope over a part of the head", "llama", { partial_rotary_factor: 0.5 }, /partial_rotary_factor: 0\.5/],
+  ["a negative size", "llama", { hidden_size: -16 }, /hidden_size: -16 \(must be an integer >= 1\)/],
+  ["no layers", "llama", { num_hidden_layers: 0 }, /num_hidden_layers: 0/],
+  ["a fraction", "llama", { intermediate_size: 24.5 }, /intermediate_size: 24\.5/],
+  ["a number as text", "llama", { vocab_size: "300" }, /vocab_size: "300"/],
+  ["kv heads that do not divide the heads", "llama", { num_key_value_heads: 3 }, /num_key_value_heads: 3 \(must divide num_attention_heads, 4\)/],
+  ["more kv heads than heads", "llama", { num_key_value_heads: 8 }, /num_key_value_heads: 8/],
+  ["heads that do not divide the hidden size", "llama", { hidden_size: 18 }, /hidden_size: 18 \(must be a multiple of num_attention_heads, 4/],
+  ["an odd head_dim", "llama", { head_dim: 5 }, /head_dim: 5 \(must be even/],
+  ["an odd head_dim by division", "llama", { hidden_size: 12 }, /hidden_size: 12 \(.* = 3 must be even/],
+  ["an eps of 0", "llama", { rms_norm_eps: 0 }, /rms_norm_eps: 0 \(must be a number > 0\)/],
+  ["a flag as text", "llama", { tie_word_embeddings: "true" }, /tie_word_embeddings: "true" \(must be true or false\)/],
+  ["an end token outside the vocabulary", "llama", { eos_token_id: [2, 300] }, /eos_token_id: \[2,300\] \(must be token ids in 0\.\.299\)/],
+  ["a window of 0", "mistral", { sliding_window: 0 }, /sliding_window: 0/],
+  ...["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size", "max_position_embeddings", "rms_norm_eps"].map(
+    (field): [string, Family, RawConfig, RegExp] => [`no ${field}`, "llama", { [field]: undefined }, new RegExp(`${field}: missing`)],
+  ),
+];
+for (const [what, family, changes, message] of impossible) {
+  test(`refuses ${what}, naming file and field`, () => {
+    assert.throws(() => parse(family, changes), (error: Error) => {
+      assert.match(error.message, message);
+      assert.ok(error.message.startsWith("dir/config.json: "), error.message);
+      return true;
+    });
+  });
+}
+
+test("generation_config.json goes before config.json for the end tokens", async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, "config.json"), JSON.stringify(rawConfig("llama", { bos_token_id: undefined })));
+  assert.deepEqual((await readConfig(folder)).eosTokenIds, [2]);
+  await writeFile(join(folder, "generation_config.json"), JSON.stringify({ eos_token_id: [7, 8], bos_token_id: 5 }));
+  assert.deepEqual((await readConfig(folder)).eosTokenIds, [7, 8]);
+  assert.equal((await readConfig(folder)).bosTokenId, 5);
+  await writeFile(join(folder, "generation_config.json"), JSON.stringify({ temperature: 1 }));
+  assert.deepEqual((await readConfig(folder)).eosTokenIds, [2]);
+  await writeFile(join(folder, "generation_config.json"), JSON.stringify({ eos_token_id: 999 }));
+  await assert.rejects(readConfig(folder), /generation_config\.json: eos_token_id: 999/);
+  await writeFile(join(folder, "generation_config.json"), "{");
+  await assert.rejects(readConfig(folder), /generation_config\.json: not JSON/);
+});
+
+test("the tensors of each family", () => {
+  const names = (family: Family, changes: RawConfig = {}) => requiredTensors(parse(family, changes)).map(({ name }) => name);
+  assert.equal(names("llama").length, 2 * 9 + 3);
+  assert.equal(names("llama", { tie_word_embeddings: true }).includes("lm_head.weight"), false);
+  assert.deepEqual(names("qwen2").filter((name) => name.startsWith("model.layers.1.") && name.endsWith("bias")), ["q", "k", "v"].map((p) => `model.layers.1.self_attn.${p}_proj.bias`));
+  assert.deepEqual(names("qwen3").filter((name) => /layers\.0\..*[qk]_norm/.test(name)), ["q", "k"].map((p) => `model.layers.0.self_attn.${p}_norm.weight`));
+  assert.equal(names("llama", { attention_bias: true, mlp_bias: true }).filter((name) => name.endsWith(".bias")).length, 2 * 7);
+  const shapes = new Map(requiredTensors(parse("qwen3", { head_dim: 6 })).map(({ name, shape }) => [name, shape]));
+  assert.deepEqual(shapes.get("model.layers.0.self_attn.q_proj.weight"), [24, 16]);
+  assert.deepEqual(shapes.get("model.layers.0.self_attn.v_proj.weight"), [12, 16]);
+  assert.deepEqual(shapes.get("model.layers.0.self_attn.o_proj.weight"), [16, 24]);
+  assert.deepEqual(shapes.get("model.layers.0.self_attn.k_norm.weight"), [6]);
+  assert.deepEqual(shapes.get("model.layers.0.mlp.down_proj.weight"), [16, 24]);
+  assert.deepEqual(shapes.get("model.embed_tokens.weight"), [300, 16]);
+});

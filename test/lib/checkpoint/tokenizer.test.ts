@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { loadTokenizer } from "../../../lib/checkpoint/tokenizer.js";
+import { byteSymbols, temporaryFolder, tokenizerJson } from "./fixtures.js";
+
+async function tokenizer(t: TestContext, config?: object) {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizerJson()));
+  if (config) await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify(config));
+  return loadTokenizer(folder);
+}
+
+/** The id of each byte of a text in the test's tokenizer. */
+const byteIds = (text: string) => [...Buffer.from(text)];
+
+test("encodes with the merges, special tokens on request", async (t) => {
+  const { encode } = bind(await tokenizer(t));
+  assert.deepEqual(encode("hell the", { addSpecialTokens: false }), [256, 257, 32, 116, 256]);
+  assert.deepEqual(encode("ll he"), [259, 257, 258]);
+  assert.deepEqual(encode("a<end>b", { addSpecialTokens: false }), [97, 259, 98]);
+  assert.deepEqual(encode("", { addSpecialTokens: false }), []);
+  assert.deepEqual(encode("é", { addSpecialTokens: false }), byteIds("é"));
+});
+
+function bind(it: Awaited<ReturnType<typeof loadTokenizer>>) {
+  return { encode: it.encode.bind(it), decode: it.decode.bind(it) };
+}
+
+test("decoding gives the text back: spaces, line ends and scripts as they were", async (t) => {
+  const { encode, decode } = bind(await tokenizer(t, { clean_up_tokenization_spaces: true }));
+  for (const text of ["hello , world . don 't", "  two  spaces \n\n tab\t", "naïve Ω 漢字 🙂👩‍👩‍👧", "\u0000\u007f\ufeffx", " "]) {
+    assert.equal(decode(encode(text, { addSpecialTokens: false })), text);
+  }
+  assert.equal(decode([]), "");
+});
+
+test("special tokens are shown or left out", async (t) => {
+  const { decode } = bind(await tokenizer(t));
+  assert.equal(decode([259, 104, 105, 259]), "<end>hi<end>");
+  assert.equal(decode([259, 104, 105, 259], { skipSpecialTokens: true }), "hi");
+  assert.equal(decode([259], { skipSpecialTokens: true }), "");
+});
+
+test("vocabulary: size, strings and ids", async (t) => {
+  const it = await tokenizer(t);
+  assert.equal(it.vocabSize, 260);
+  assert.equal(it.token(258), "Ġhe");
+  assert.equal(it.token(259), "<end>");
+  assert.equal(it.token(32), byteSymbols()[32]);
+  assert.equal(it.token(5000), "<id 5000>");
+  assert.equal(it.id("<end>"), 259);
+  assert.equal(it.id("nothing"), undefined);
+});
+
+test("an id of a padded vocabulary gives no text, one that is no id is refused", async (t) => {
+  const { decode } = bind(await tokenizer(t));
+  assert.equal(decode([104, 299, 105]), "hi");
+  assert.throws(() => decode([104, -1]), /token id: -1 at position 1/);
+  assert.throws(() => decode([0.5]), /token id: 0\.5 at position 0/);
+});
+
+test("the stream gives a character when its last byte is in", async (t) => {
+  const stream = (await tokenizer(t)).decodeStream();
+  assert.deepEqual(byteIds("a🙂é").map((id) => stream.push(id)), ["a", "", "", "", "🙂", "", "é"]);
+  assert.equal(stream.end(), "");
+});
+
+test("an unfinished character comes at the end as the replacement character", async (t) => {
+  const stream = (await tokenizer(t)).decodeStream();
+  assert.equal(stream.push(byteIds("🙂")[0]!), "");
+  assert.equal(stream.end(), "\ufffd");
+  assert.equal(stream.end(), "");
+});
+
+test("pieces of any ids join to the text of all", async (t) => {
+  const it = await tokenizer(t);
+  let state = 7;
+  for (const skipSpecialTokens of [false, true]) {
+    for (let round = 0; round < 200; round++) {
+      const ids = Array.from({ length: 40 }, () => {
+        state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+        // Mostly bytes of scripts beyond ASCII, some merges and special tokens.
+        return round % 2 ? (state >>> 16) % 262 : 128 + ((state >>> 16) % 132);
+      });
+      const stream = it.decodeStream({ skipSpecialTokens });
+      const pieces = [...ids.map((id) => stream.push(id)), stream.end()];
+      assert.equal(pieces.join(""), it.decode(ids, { skipSpecialTokens }));
+    }
+  }
+});
+
+test("a sentencepiece-style decoder keeps the spaces between pieces and drops the first", async (t) => {
+  const folder = await temporaryFolder(t);
+  const bytes = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
+  const vocab = Object.fromEntries(["<unk>", ...bytes, "▁", "a", "b", "▁a", "▁b"].map((token, id) => [token, id]));
+  await writeFile(join(folder, "tokenizer.json"), JSON.stringify({
+    added_tokens: [],
+    normalizer: { type: "Sequence", normalizers: [{ type: "Prepend", prepend: "▁" }, { type: "Replace", pattern: { String: " " }, content: "▁" }] },
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: { type: "Sequence", decoders: [{ type: "Replace", pattern: { String: "▁" }, content: " " }, { type: "ByteFallback" }, { type: "Fuse" }, { type: "Strip", content: " ", start: 1, stop: 0 }] },
+    model: { type: "BPE", unk_token: "<unk>", byte_fallback: true, fuse_unk: true, vocab, merges: [["▁", "a"], ["▁", "b"]] },
+  }));
+  const it = await loadTokenizer(folder);
+  const ids = it.encode("a b é ab");
+  assert.equal(it.decode(ids), "a b é ab");
+  const stream = it.decodeStream();
+  assert.deepEqual(ids.map((id) => stream.push(id)).filter(Boolean), ["a", " b", " ", "é", " a", "b"]);
+});
+
+test("a folder without tokenizer.json says what to do", async (t) => {
+  const folder = await temporaryFolder(t);
+  await assert.rejects(loadTokenizer(folder), /tokenizer: no tokenizer\.json in .* give the prompt as token ids/);
+  await writeFile(join(folder, "tokenizer.model"), "");
+  await assert.rejects(loadTokenizer(folder), /has only tokenizer\.model \(tokenizer\.json is needed: python -c 'from transformers import AutoTokenizer.*save_pretrained/);
+});
+
+test("a broken tokenizer.json is named", async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, "tokenizer.json"), "{");
+  await assert.rejects(loadTokenizer(folder), /tokenizer\.json: not JSON/);
+  await writeFile(join(folder, "tokenizer.json"), JSON.stringify({ model: { type: "Nonsense" } }));
+  await assert.rejects(loadTokenizer(folder), /tokenizer\.json: .*must be a tokenizer\.json of Hugging Face tokenizers/);
+});
