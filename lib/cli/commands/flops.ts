@@ -1,0 +1,90 @@
+import { resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { type Counting, countings, endToEndFlops, prefillFlops } from "../../bench/flops.js";
+import { parseLengths } from "../../bench/lengths.js";
+import { parseConfig, readConfig } from "../../checkpoint/config.js";
+import { readJsonObject } from "../../checkpoint/json.js";
+import { locateFolder } from "../../checkpoint/locate.js";
+import { syntheticShapes } from "../../checkpoint/synthetic-shapes.js";
+import type { ModelConfig } from "../../checkpoint/types.js";
+import { type KvPolicy, presets, resolvePreset } from "../../pruning/presets.js";
+import { schedule } from "../../pruning/schedule.js";
+import { toMarkdown } from "../../report/formats/index.js";
+import { lengthLabel } from "../../report/label.js";
+import type { Table } from "../../report/table.js";
+
+interface Options {
+  model: string;
+  config: string[];
+  lengths: string[];
+  counting: Counting;
+  maxNewTokens: string;
+  kvPolicy?: KvPolicy;
+  json?: boolean;
+}
+
+/** FLOPs of one configuration at one prompt length. */
+interface FlopsRow {
+  length: number;
+  config: string;
+  prefill_flops: number;
+  end2end_flops: number;
+}
+
+/** `sdtp flops`: floating-point operations from a model's configuration alone. */
+export function register(program: Command): void {
+  program
+    .command("flops")
+    .description("floating-point operations of prefill and of prefill + decode, from a model's config.json alone")
+    .option("--model <model>", "model folder, tiny, or synthetic:NAME; no weights are read or made", "tiny")
+    .option("--config <name...>", `presets, or all (${Object.keys(presets).join(", ")})`, ["baseline"])
+    .option("--lengths <n...>", "prompt lengths, ascending; the model's own limit does not matter here", ["1024", "2048", "4096", "8192", "16384", "32768"])
+    .addOption(new Option("--counting <counting>", "exact: this model's matrix products; paper: the formula behind the paper's Table 2").choices([...countings]).default("exact"))
+    .option("--max-new-tokens <n>", "decoded tokens in the end-to-end figure", "128")
+    .addOption(new Option("--kv-policy <policy>", "what decode attends to (default: the preset's)").choices(["evict", "retain"]))
+    .option("--json", "print a JSON array of {length, config, prefill_flops, end2end_flops}")
+    .addHelpText("after", "\nExample:\n  sdtp flops --model synthetic:mistral-7b --config baseline sdtp --lengths 4096 131072 --counting paper --json")
+    .action((options: Options) => flops(options));
+}
+
+async function flops(options: Options): Promise<void> {
+  const lengths = parseLengths(options.lengths);
+  const newTokens = Number(options.maxNewTokens);
+  if (!Number.isSafeInteger(newTokens) || newTokens < 0) throw new Error(`--max-new-tokens: ${options.maxNewTokens} (must be an integer of 0 or more)`);
+  const chosen = (options.config.includes("all") ? Object.keys(presets) : options.config).map((name) => resolvePreset(name));
+  const model = await modelConfig(options.model);
+  const rows = lengths.flatMap((length) =>
+    chosen.map((preset): FlopsRow => {
+      const stages = schedule(preset, length, model.layers);
+      const input = { config: model, stages, n: length, counting: options.counting, newTokens, kvPolicy: options.kvPolicy ?? preset.kvPolicy };
+      return { length, config: preset.name, prefill_flops: prefillFlops(input), end2end_flops: endToEndFlops(input) };
+    }),
+  );
+  process.stdout.write(options.json ? `${JSON.stringify(rows, null, 2)}\n` : toMarkdown(table(options, newTokens, rows)));
+}
+
+/** The shape of a model by name, without opening (or making) its weights. */
+async function modelConfig(name: string): Promise<ModelConfig> {
+  if (!name.startsWith("synthetic:")) return readConfig(await locateFolder(name));
+  const shape = name.slice("synthetic:".length);
+  if (Object.hasOwn(syntheticShapes, shape)) return parseConfig(syntheticShapes[shape]!, name);
+  if (!/[/\\]|\.json$/.test(shape)) throw new Error(`synthetic model: ${shape} (must be ${Object.keys(syntheticShapes).join(", ")} or the path of a config.json)`);
+  return parseConfig(await readJsonObject(resolve(shape)), resolve(shape));
+}
+
+function table({ model, counting }: Options, newTokens: number, rows: readonly FlopsRow[]): Table<FlopsRow> {
+  const tera = (value: number) => (value / 1e12).toPrecision(5);
+  return {
+    title: "FLOPs",
+    columns: [
+      { key: "length", label: "Length", value: (row) => row.length, format: lengthLabel, width: 6 },
+      { key: "config", label: "Config", value: (row) => row.config },
+      { key: "prefill_flops", label: "Prefill TFLOPs", value: (row) => row.prefill_flops, format: tera },
+      { key: "end2end_flops", label: "End2End TFLOPs", value: (row) => row.end2end_flops, format: tera },
+    ],
+    rows,
+    above: [`Model ${model}, counting ${counting}, ${newTokens} decoded tokens.`],
+    warnings: [],
+    facts: () => ({}),
+  };
+}

@@ -1,0 +1,35 @@
+import { type Table, texts } from "../table.js";
+
+/** An HTML fragment: a captioned table between paragraphs. Numbers stand at the right. */
+export function toHtml<Row>(table: Table<Row>): string {
+  const head = table.columns.map(({ label }) => `<th>${escaped(label)}</th>`).join("");
+  const rows = table.rows.map((row) => {
+    const cells = texts(table, row).map((text, i) => {
+      const numeric = typeof table.columns[i]!.value(row) !== "string";
+      return `<td${numeric ? ' style="text-align:right"' : ""}>${escaped(text)}</td>`;
+    });
+    return `<tr>${cells.join("")}</tr>`;
+  });
+  return [
+    ...table.above.map((line) => `<p>${escaped(line)}</p>`),
+    "<table>",
+    `<caption>${escaped(table.title)}</caption>`,
+    `<thead><tr>${head}</tr></thead>`,
+    `<tbody>`,
+    ...rows,
+    "</tbody>",
+    "</table>",
+    ...table.warnings.map((warning) => `<p><strong>Warning:</strong> ${escaped(warning)}</p>`),
+    "",
+  ].join("\n");
+}
+
+/** A whole page around fragments. */
+export function htmlDocument(title: string, body: string): string {
+  const style = "body{font-family:sans-serif;margin:2rem}table{border-collapse:collapse}td,th{border-bottom:1px solid #ccc;padding:.3rem .6rem}caption{text-align:left;font-weight:bold}";
+  return `<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>${escaped(title)}</title><style>${style}</style></head>\n<body>\n${body}</body>\n</html>\n`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+}

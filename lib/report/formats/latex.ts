@@ -1,0 +1,32 @@
+import { type Table, texts } from "../table.js";
+
+/** A LaTeX table environment with booktabs rules (`\usepackage{booktabs}`). */
+export function toLatex<Row>(table: Table<Row>): string {
+  const alignment = table.columns.map(({ value }) => (table.rows.some((row) => typeof value(row) === "string") ? "l" : "r")).join("");
+  const line = (cells: readonly string[]) => `${cells.map(escaped).join(" & ")} \\\\`;
+  return [
+    "\\begin{table}",
+    "\\centering",
+    `\\begin{tabular}{${alignment}}`,
+    "\\toprule",
+    line(table.columns.map(({ label }) => label)),
+    "\\midrule",
+    ...table.rows.map((row) => line(texts(table, row))),
+    "\\bottomrule",
+    "\\end{tabular}",
+    `\\caption{${escaped([`${table.title}.`, ...table.above, ...table.warnings.map((warning) => `Warning: ${warning}.`)].join(" "))}}`,
+    "\\end{table}",
+    "",
+  ].join("\n");
+}
+
+const special: Readonly<Record<string, string>> = {
+  "\\": "\\textbackslash{}",
+  "~": "\\textasciitilde{}",
+  "^": "\\textasciicircum{}",
+  "×": "$\\times$",
+};
+
+function escaped(text: string): string {
+  return text.replace(/[\\~^×]|[&%$#_{}]/g, (character) => special[character] ?? `\\${character}`);
+}

@@ -1,0 +1,31 @@
+import type { EndToEndEntry, PrefillEntry } from "../bench/results.js";
+
+/**
+ * The lines that show after a measurement whether pruning did what it should. Where layers hold different numbers of
+ * tokens (`retain`), `sdtp=` is their mean, rounded.
+ */
+export function endToEndLines(length: number, { baseline, sdtp, speedup, kv_reduction }: EndToEndEntry): string {
+  const times = (m: EndToEndEntry["baseline"]) =>
+    `prefill=${m.prefill_latency_seconds.toFixed(4)}s, decode=${m.decode_latency_seconds.toFixed(4)}s, total=${m.total_latency_seconds.toFixed(4)}s`;
+  return [
+    `[Length ${length}] End2End Results:`,
+    `  Baseline: ${times(baseline)}`,
+    `  SDTP:     ${times(sdtp)}`,
+    `  Speedup:  prefill=${speedup.prefill.toFixed(2)}x, decode=${speedup.decode.toFixed(2)}x, total=${speedup.total.toFixed(2)}x`,
+    `  KV Cache: baseline=${meanLength(baseline.kv_lens_after_prefill)}, sdtp=${meanLength(sdtp.kv_lens_after_prefill)}, reduction=${(100 * kv_reduction).toFixed(2)}%`,
+  ].join("\n");
+}
+
+/** As `endToEndLines`, for prefill alone. */
+export function prefillLines(length: number, { baseline, sdtp, speedup }: PrefillEntry): string {
+  return [
+    `[Length ${length}] Prefill Results:`,
+    `  Baseline: prefill=${baseline.latency_seconds.toFixed(4)}s`,
+    `  SDTP:     prefill=${sdtp.latency_seconds.toFixed(4)}s`,
+    `  Speedup:  prefill=${speedup.toFixed(2)}x`,
+  ].join("\n");
+}
+
+function meanLength(lengths: readonly number[]): number {
+  return Math.round(lengths.reduce((sum, length) => sum + length, 0) / lengths.length);
+}
