@@ -49,7 +49,7 @@ function splitHeads(g: GraphBuilder, config: ModelConfig, { q, k, v }: Projectio
   const byHead = g.transpose(g.reshape(q, [b, n, kvHeads, group, headDim]), [0, 2, 3, 1, 4]);
   const rows = typeof n === "number" ? group * n : `${group}*${n}`;
   const split = (x: Value) => g.transpose(g.reshape(x, [b, n, kvHeads, headDim]), [0, 2, 1, 3]);
-  return { q: fold(g, byHead, [b, kvHeads, rows, headDim]), key: split(k), value: split(v) };
+  return { q: g.reshape(byHead, [b, kvHeads, rows, headDim]), key: split(k), value: split(v) };
 }
 
 function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Value, value: Value, bias: Value): Value {
@@ -58,15 +58,10 @@ function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Value, valu
   const group = heads / kvHeads;
   const rows = q.shape[2]!;
   const scores = g.matmul(q, key, { transB: true, alpha: attentionScale(config) });
-  const masked = g.add(fold(g, scores, [b!, kvHeads, group, n!, n!]), bias);
-  const weights = fold(g, g.softmax(masked), [b!, kvHeads, rows, n!]);
-  const mixed = fold(g, g.matmul(weights, value), [b!, kvHeads, group, n!, headDim]);
+  const masked = g.add(g.reshape(scores, [b!, kvHeads, group, n!, n!]), bias);
+  const weights = g.reshape(g.softmax(masked), [b!, kvHeads, rows, n!]);
+  const mixed = g.reshape(g.matmul(weights, value), [b!, kvHeads, group, n!, headDim]);
   return g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [b!, n!, heads * headDim]);
-}
-
-/** Reshape in which at most the token axes are symbolic: batch must be a number or the only symbol. */
-function fold(g: GraphBuilder, x: Value, shape: Value["shape"]): Value {
-  return g.reshape(x, shape);
 }
 
 /** `[n, n]`: 0 where a token may attend, -inf elsewhere. `positions` `[n]` int64, increasing. */

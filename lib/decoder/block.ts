@@ -10,7 +10,7 @@ export interface Rotary {
   readonly sin: Value;
 }
 
-/** One transformer block: `x` `[b, n, d]` -> `hidden` `[b, n, d]` and the layer's keys and values. */
+/** One transformer block: `x` `[b, n, d]` -> `hidden` `[b, n, d]`, the layer's queries (after rotary embedding), keys and values. */
 export function block(
   g: GraphBuilder,
   weights: Weights,
@@ -19,13 +19,14 @@ export function block(
   x: Value,
   rotary: Rotary,
   attention: Attention,
-): { hidden: Value } & Pick<Attended, "key" | "value"> {
+): { hidden: Value; queries: Value } & Pick<Attended, "key" | "value"> {
   const weight = (name: string) => weights.get(blockWeight(layer, name));
   const normed = g.rmsNorm(x, weight("input_layernorm.weight"), config.normEps);
-  const { output, key, value } = attention(g, project(g, weights, config, layer, normed, rotary), layer);
+  const projections = project(g, weights, config, layer, normed, rotary);
+  const { output, key, value } = attention(g, projections, layer);
   const attended = g.add(x, projection(g, weights, layer, "self_attn.o_proj", output));
   const hidden = g.add(attended, mlp(g, weights, layer, g.rmsNorm(attended, weight("post_attention_layernorm.weight"), config.normEps)));
-  return { hidden, key, value };
+  return { hidden, queries: projections.q, key, value };
 }
 
 function project(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, { cos, sin }: Rotary): Projections {

@@ -22,6 +22,28 @@ export interface Parameter {
  * Outputs: `loss` (scalar, nats), `token_losses` `[batch * length, 1]`, and `gradient:NAME` for each parameter.
  */
 export function trainingGraph(config: ModelConfig, parameters: readonly Parameter[], batch: number, length: number): GraphBuilder {
+  const { g, values, losses } = forward(config, parameters, batch, length);
+  const lossWeights = g.input("loss_weights", "float32", [batch * length, 1]);
+  const loss = g.reduceSum(g.mul(losses, lossWeights), [0, 1]);
+  g.output(loss, "loss");
+  g.output(losses, "token_losses");
+  const wrt = parameters.map(({ name }) => values.get(name)!);
+  gradients(g, loss, wrt).forEach((gradient, i) => g.output(gradient, `gradient:${parameters[i]!.name}`));
+  return g;
+}
+
+/**
+ * The forward pass alone, with the same inputs but `loss_weights`.
+ * Outputs: `token_losses` `[batch * length, 1]` in nats and `predictions` `[batch * length]`, the likeliest next tokens.
+ */
+export function lossGraph(config: ModelConfig, parameters: readonly Parameter[], batch: number, length: number): GraphBuilder {
+  const { g, logits, losses } = forward(config, parameters, batch, length);
+  g.output(losses, "token_losses");
+  g.output(g.argMax(logits), "predictions");
+  return g;
+}
+
+function forward(config: ModelConfig, parameters: readonly Parameter[], batch: number, length: number) {
   const g = new GraphBuilder("training");
   const values = new Map<string, Value>(parameters.map(({ name, shape }) => [name, g.input(name, "float32", shape)]));
   const weights: Weights = {
@@ -30,21 +52,13 @@ export function trainingGraph(config: ModelConfig, parameters: readonly Paramete
   };
   const ids = g.input("ids", "int64", [batch, length]);
   const targets = g.input("targets", "int64", [batch * length, 1]);
-  const lossWeights = g.input("loss_weights", "float32", [batch * length, 1]);
   const rotary = { cos: g.input("cos", "float32", [length, config.headDim / 2]), sin: g.input("sin", "float32", [length, config.headDim / 2]) };
   const attention = plainAttention(config, g.constant("float32", triangle(length), [length, length]));
 
   let hidden = embed(g, weights, ids);
   for (let layer = 0; layer < config.layers; layer++) hidden = block(g, weights, config, layer, hidden, rotary, attention).hidden;
   const logits = g.reshape(head(g, weights, config, hidden), [batch * length, config.vocabSize]);
-  const losses = crossEntropy(g, logits, targets);
-  const loss = g.reduceSum(g.mul(losses, lossWeights), [0, 1]);
-
-  g.output(loss, "loss");
-  g.output(losses, "token_losses");
-  const wrt = parameters.map(({ name }) => values.get(name)!);
-  gradients(g, loss, wrt).forEach((gradient, i) => g.output(gradient, `gradient:${parameters[i]!.name}`));
-  return g;
+  return { g, values, logits, losses: crossEntropy(g, logits, targets) };
 }
 
 /** 0 on and below the diagonal, -inf above. */

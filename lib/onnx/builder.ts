@@ -23,6 +23,7 @@ type ConstantDtype = keyof typeof typedArrays;
  */
 export class GraphBuilder extends Graph {
   private readonly scalars = new Map<string, Value>();
+  private readonly dims = new Map<string, Value>();
 
   // ---- constants -----------------------------------------------------------------------------------
 
@@ -58,7 +59,12 @@ export class GraphBuilder extends Graph {
     if (typeof dim === "number") return this.constant("int64", [dim]);
     const known = this.symbols.get(dim);
     if (!known) throw new Error(`dimension: ${dim} (no value of this graph has it)`);
-    return this.node("Shape", [known.value], [{ dtype: "int64", shape: [1] }], { start: int(known.axis), end: int(known.axis + 1) })[0]!;
+    let value = this.dims.get(dim);
+    if (!value) {
+      [value] = this.node("Shape", [known.value], [{ dtype: "int64", shape: [1] }], { start: int(known.axis), end: int(known.axis + 1) });
+      this.dims.set(dim, value!);
+    }
+    return value!;
   }
 
   // ---- elementwise ---------------------------------------------------------------------------------
@@ -240,6 +246,14 @@ export class GraphBuilder extends Graph {
       [{ dtype: x.dtype, shape }])[0]!;
   }
 
+  /** The first `size` elements along an axis, and the rest (`rest` of them). */
+  splitAt(x: Value, axis: number, size: Dim, rest: Dim): [Value, Value] {
+    const at = normalizeAxis(axis, x.rank);
+    const part = (length: Dim) => ({ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === at ? length : dim)) });
+    const [first, second] = this.node("Split", [x, this.shapeVector([size, rest])], [part(size), part(rest)], { axis: int(at) });
+    return [first!, second!];
+  }
+
   /** Rows of `x` along `axis` at `indices` (any rank). */
   gather(x: Value, indices: Value, axis = 0): Value {
     const at = normalizeAxis(axis, x.rank);
@@ -264,6 +278,11 @@ export class GraphBuilder extends Graph {
     const [values, indices] = this.node("TopK", [x, k], [{ dtype: x.dtype, shape }, { dtype: "int64", shape }],
       { axis: int(-1), largest: int(Number(largest)), sorted: int(1) });
     return [values!, indices!];
+  }
+
+  /** Index of the largest element along the last axis (the first of equal ones), int64. */
+  argMax(x: Value): Value {
+    return this.node("ArgMax", [x], [{ dtype: "int64", shape: x.shape.slice(0, -1) }], { axis: int(-1), keepdims: int(0) })[0]!;
   }
 
   expand(x: Value, shape: readonly Dim[]): Value {

@@ -1,0 +1,61 @@
+import { Tensor, type InferenceSession } from "onnxruntime-node";
+import { checkPrompt } from "../checkpoint/validate.js";
+import type { ModelConfig } from "../checkpoint/types.js";
+import { rotaryTable } from "../decoder/rotary.js";
+import type { HostCache } from "./host-cache.js";
+
+/** Runs the decode graph over caches in host memory. */
+export class Decoder {
+  constructor(
+    private readonly config: ModelConfig,
+    private readonly frequencies: Float64Array,
+    private readonly session: () => Promise<InferenceSession>,
+  ) {}
+
+  /** Loads the graph, so that the first step does not pay for it. */
+  async warm(): Promise<void> {
+    await this.session();
+  }
+
+  /** Appends `tokens` at positions `start …` to the cache. @returns logits `[tokens.length, vocabulary]` */
+  async extend(cache: HostCache, tokens: readonly number[], start: number): Promise<Float32Array> {
+    checkPrompt(tokens, 0, this.config);
+    const count = tokens.length;
+    if (start + count > this.config.maxPositions) {
+      throw new Error(`position: ${start + count} (the model has ${this.config.maxPositions})`);
+    }
+    const session = await this.session();
+    const { slidingWindow } = this.config;
+    const group = this.config.heads / this.config.kvHeads;
+    const positions = Array.from({ length: count }, (_, i) => start + i);
+    const { cos, sin, width } = rotaryTable(this.frequencies, positions);
+    const feeds: Record<string, Tensor> = {
+      ids: new Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, count]),
+      cos: new Tensor("float32", cos, [count, width]),
+      sin: new Tensor("float32", sin, [count, width]),
+      self_bias: new Tensor("float32", selfBias(count, group, slidingWindow), [group * count, count]),
+    };
+    cache.layers.forEach((layer, index) => {
+      const { key, value, bias } = layer.feeds(positions, group, slidingWindow);
+      feeds[`past_key.${index}`] = key;
+      feeds[`past_value.${index}`] = value;
+      feeds[`bias.${index}`] = bias;
+    });
+    const results = await session.run(feeds);
+    cache.layers.forEach((layer, index) => {
+      const [key, value] = [results[`key.${index}`]!.data as Float32Array, results[`value.${index}`]!.data as Float32Array];
+      layer.append({ key, value }, count, positions);
+    });
+    return results["logits"]!.data as Float32Array;
+  }
+}
+
+/** `[group * count, count]`: new token i sees new token j where j <= i, within the window. */
+function selfBias(count: number, group: number, window: number | null): Float32Array {
+  const bias = new Float32Array(group * count * count);
+  for (let row = 0; row < group * count; row++) {
+    const i = row % count;
+    for (let j = 0; j < count; j++) if (j > i || (window !== null && i - j >= window)) bias[row * count + j] = -Infinity;
+  }
+  return bias;
+}

@@ -1,0 +1,179 @@
+import { Tensor } from "onnxruntime-node";
+import type { ModelConfig } from "../checkpoint/types.js";
+
+/** Keys and values of one layer as ONNX Runtime returns them, `[1, kvHeads, n, headDim]`. */
+export interface LayerKv {
+  readonly key: Float32Array;
+  readonly value: Float32Array;
+}
+
+/**
+ * One layer's keys and values in memory, `[kvHeads, capacity, headDim]`, of which the first `length` slots are
+ * filled. ONNX Runtime reads these arrays in place: it copies outputs, but not inputs.
+ */
+export class LayerCache {
+  private keys: Float32Array;
+  private values: Float32Array;
+  private slots: Int32Array;
+  private mask: Float32Array;
+  private tensors: { key: Tensor; value: Tensor; bias: Tensor } | null = null;
+  private visibleFrom = 0;
+  private filled = 0;
+
+  constructor(
+    private readonly heads: number,
+    private readonly width: number,
+    private capacity: number,
+  ) {
+    this.keys = new Float32Array(heads * capacity * width);
+    this.values = new Float32Array(heads * capacity * width);
+    this.slots = new Int32Array(capacity);
+    this.mask = new Float32Array(capacity).fill(-Infinity);
+  }
+
+  /** Number of tokens held. */
+  get length(): number {
+    return this.filled;
+  }
+
+  /** Original position of each token held, `[length]`. */
+  get positions(): Int32Array {
+    return this.slots.subarray(0, this.filled);
+  }
+
+  /** Bytes of the keys and values held (not of the room kept for more). */
+  get bytes(): number {
+    return 2 * this.heads * this.filled * this.width * Float32Array.BYTES_PER_ELEMENT;
+  }
+
+  /** Keys of one head, `[length, headDim]`, without copying. */
+  key(head: number): Float32Array {
+    return this.headOf(this.keys, head);
+  }
+
+  /** Values of one head, `[length, headDim]`, without copying. */
+  value(head: number): Float32Array {
+    return this.headOf(this.values, head);
+  }
+
+  private headOf(array: Float32Array, head: number): Float32Array {
+    if (!Number.isInteger(head) || head < 0 || head >= this.heads) throw new Error(`head: ${head} (must be 0 … ${this.heads - 1})`);
+    const start = head * this.capacity * this.width;
+    return array.subarray(start, start + this.filled * this.width);
+  }
+
+  /**
+   * Adds the tokens of `kv` (which holds `count`) at the rows `rows`, or all of them.
+   * @param positions original positions of the tokens added
+   */
+  append(kv: LayerKv, count: number, positions: ArrayLike<number>, rows: Int32Array | null = null): void {
+    const added = rows?.length ?? count;
+    this.reserve(added);
+    const { width } = this;
+    for (const [from, to] of [[kv.key, this.keys], [kv.value, this.values]] as const) {
+      for (let head = 0; head < this.heads; head++) {
+        const source = head * count * width;
+        let target = (head * this.capacity + this.filled) * width;
+        if (!rows) to.set(from.subarray(source, source + count * width), target);
+        else {
+          for (const row of rows) {
+            to.set(from.subarray(source + row * width, source + (row + 1) * width), target);
+            target += width;
+          }
+        }
+      }
+    }
+    this.slots.set(positions as ArrayLike<number>, this.filled);
+    this.mask.fill(0, this.filled, this.filled + added);
+    this.filled += added;
+  }
+
+  /** Makes room for `extra` tokens beyond those held. */
+  reserve(extra: number): void {
+    const needed = this.filled + extra;
+    if (needed <= this.capacity) return;
+    const capacity = Math.max(needed, Math.ceil(this.capacity * 1.25));
+    const grow = (old: Float32Array): Float32Array => {
+      const array = new Float32Array(this.heads * capacity * this.width);
+      for (let head = 0; head < this.heads; head++) {
+        const start = head * this.capacity * this.width;
+        array.set(old.subarray(start, start + this.filled * this.width), head * capacity * this.width);
+      }
+      return array;
+    };
+    this.keys = grow(this.keys);
+    this.values = grow(this.values);
+    const slots = new Int32Array(capacity);
+    slots.set(this.slots);
+    this.slots = slots;
+    const mask = new Float32Array(capacity).fill(-Infinity);
+    mask.set(this.mask.subarray(0, this.filled));
+    this.mask = mask;
+    this.capacity = capacity;
+    this.tensors = null;
+  }
+
+  /**
+   * The arrays as inputs of the decode graph, for `rows` queries at `queryPositions`.
+   * With a sliding window, slots out of a query's reach are masked.
+   */
+  feeds(queryPositions: readonly number[], group: number, window: number | null): { key: Tensor; value: Tensor; bias: Tensor } {
+    const { capacity, width } = this;
+    // A graph cannot take an axis of length 0 here: the mask has something to be added to.
+    if (capacity === 0) this.reserve(1);
+    this.tensors ??= {
+      key: new Tensor("float32", this.keys, [1, this.heads, this.capacity, width]),
+      value: new Tensor("float32", this.values, [1, this.heads, this.capacity, width]),
+      bias: new Tensor("float32", this.mask, [1, this.capacity]),
+    };
+    if (window === null) return this.tensors;
+    if (queryPositions.length === 1) {
+      const oldest = queryPositions[0]! - window;
+      for (; this.visibleFrom < this.filled && this.slots[this.visibleFrom]! <= oldest; this.visibleFrom++) this.mask[this.visibleFrom] = -Infinity;
+      return this.tensors;
+    }
+    const count = queryPositions.length;
+    const bias = new Float32Array(group * count * this.capacity).fill(-Infinity);
+    for (let row = 0; row < group * count; row++) {
+      const oldest = queryPositions[row % count]! - window;
+      for (let slot = 0; slot < this.filled; slot++) if (this.slots[slot]! > oldest) bias[row * this.capacity + slot] = 0;
+    }
+    return { ...this.tensors, bias: new Tensor("float32", bias, [group * count, this.capacity]) };
+  }
+
+  /** An independent copy. */
+  clone(): LayerCache {
+    const copy = new LayerCache(this.heads, this.width, this.capacity);
+    copy.keys.set(this.keys);
+    copy.values.set(this.values);
+    copy.slots.set(this.slots);
+    copy.mask.set(this.mask);
+    copy.filled = this.filled;
+    copy.visibleFrom = this.visibleFrom;
+    return copy;
+  }
+}
+
+/** The key/value cache of a model in host memory. Layers may hold different numbers of tokens. */
+export class HostCache {
+  private constructor(readonly layers: readonly LayerCache[]) {}
+
+  /** @param capacities tokens to make room for, by layer */
+  static empty(config: ModelConfig, capacities: readonly number[]): HostCache {
+    return new HostCache(capacities.map((capacity) => new LayerCache(config.kvHeads, config.headDim, capacity)));
+  }
+
+  /** Tokens held by each layer. */
+  get lengths(): number[] {
+    return this.layers.map(({ length }) => length);
+  }
+
+  /** Bytes held in all layers together. */
+  get bytes(): number {
+    return this.layers.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  clone(): HostCache {
+    return new HostCache(this.layers.map((layer) => layer.clone()));
+  }
+}

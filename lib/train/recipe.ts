@@ -1,0 +1,58 @@
+/** A stretch of training with one sequence length and mixture. */
+export interface Phase {
+  /** Tokens seen at which the phase ends. */
+  readonly until: number;
+  /** Tokens in a sequence. */
+  readonly length: number;
+  /** Shares of the sequences: prose, episodes of hidden facts, repeated random strings. They add up to 1. */
+  readonly prose: number;
+  readonly episodes: number;
+  readonly repeats: number;
+}
+
+/** Everything that decides how a model is trained, beside its shape. */
+export interface Recipe {
+  readonly seed: number;
+  readonly tokensPerStep: number;
+  readonly phases: readonly Phase[];
+  /** Peak learning rate, of Adam and of Muon alike. */
+  readonly learningRate: number;
+  readonly warmupSteps: number;
+  /** Share of all tokens, at the end, over which the learning rate falls to zero linearly. */
+  readonly decay: number;
+  readonly weightDecay: number;
+  /** Weight in the loss of a digit to be recalled, against 1 for any other token. */
+  readonly answerWeight: number;
+}
+
+/**
+ * The recipe of the embedded model. Random strings repeated within a short sequence come first: they teach
+ * attention to copy, without which hidden facts are not found for a long time. Then sequences grow.
+ */
+export const tinyRecipe: Recipe = {
+  seed: 20250404,
+  tokensPerStep: 8192,
+  phases: [
+    { until: 2e6, length: 64, prose: 0.25, episodes: 0.25, repeats: 0.5 },
+    { until: 5e6, length: 128, prose: 0.4, episodes: 0.5, repeats: 0.1 },
+    { until: 9e6, length: 256, prose: 0.45, episodes: 0.5, repeats: 0.05 },
+    { until: 14e6, length: 512, prose: 0.5, episodes: 0.47, repeats: 0.03 },
+    { until: Infinity, length: 1024, prose: 0.55, episodes: 0.43, repeats: 0.02 },
+  ],
+  learningRate: 3e-3,
+  warmupSteps: 100,
+  decay: 0.3,
+  weightDecay: 0.1,
+  answerWeight: 4,
+};
+
+export function phaseAt(recipe: Recipe, tokens: number): Phase {
+  return recipe.phases.find(({ until }) => tokens < until) ?? recipe.phases[recipe.phases.length - 1]!;
+}
+
+/** Learning rate after `tokens` of `total`: warm-up, constant, linear decay to zero. */
+export function learningRate(recipe: Recipe, tokens: number, total: number): number {
+  const warm = Math.min(1, (tokens / recipe.tokensPerStep + 1) / recipe.warmupSteps);
+  const left = (total - tokens) / (recipe.decay * total);
+  return recipe.learningRate * warm * Math.max(0, Math.min(1, left));
+}
