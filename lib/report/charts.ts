@@ -34,11 +34,11 @@ export function latencyChart(rows: readonly Table2Row[]): Figure {
   const part = (name: string, key: "prefill" | "decode", color: string): Data[] => {
     const bars = sorted.filter((row) => row[key] !== null);
     if (bars.length === 0) return [];
-    return [{ type: "bar", name, x: [bars.map(({ length }) => lengthLabel(length)), bars.map(({ method }) => method)], y: bars.map((row) => row[key]!), marker: { color } }];
+    return [{ type: "bar", name, x: [bars.map(({ length }) => lengthLabel(length)), bars.map(({ config, method, metadata }) => (metadata ? config : method))], y: bars.map((row) => row[key]!), marker: { color } }];
   };
   const data = [...part("prefill", "prefill", palette[0]!), ...part("decode", "decode", palette[1]!)];
   requireData(data, "latency");
-  return { data, layout: layout("Latency", rows, { barmode: "stack", xaxis: { type: "multicategory", title: { text: "prompt length (tokens)" } }, yaxis: { title: { text: "seconds" } } }) };
+  return { data, layout: layout("Latency", rows, { barmode: "stack", xaxis: { type: "multicategory", automargin: true, title: { text: "prompt length (tokens)" } }, yaxis: { title: { text: "seconds" } } }) };
 }
 
 /** Bytes of KV cache after prefill by prompt length, a line a configuration, the baseline too. */
@@ -96,8 +96,9 @@ export function qualityChart(points: readonly QualityPoint[], { qualityLabel, sp
       name: variant || "configurations",
       x: shown.map(({ speedup }) => speedup),
       y: shown.map(({ quality }) => quality),
-      text: shown.map(({ config }) => config),
-      textposition: "top center",
+      text: shown.map(({ config }) => `  ${config}`),
+      textposition: "middle right",
+      cliponaxis: false,
       marker: { color: colour(i), size: 9, symbol: symbols[i % symbols.length]! },
       ...bars,
     };

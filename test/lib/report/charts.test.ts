@@ -35,7 +35,7 @@ test("latency: prefill and decode stack to the total, a bar a method at each len
   assert.equal(layout.barmode, "stack");
   const [prefill, decode] = data as { name: string; x: [string[], string[]]; y: number[] }[];
   assert.deepEqual([prefill!.name, decode!.name], ["prefill", "decode"]);
-  assert.deepEqual(prefill!.x, [["512", "512", "4K", "4K", "4K"], ["Baseline", "SDTP (keep07)", "Baseline", "SDTP (keep09)", "SDTP (keep07)"]]);
+  assert.deepEqual(prefill!.x, [["512", "512", "4K", "4K", "4K"], ["baseline", "keep07", "baseline", "keep09", "keep07"]]);
   prefill!.y.forEach((seconds, i) => assert.equal(seconds + decode!.y[i]!, rows[i]!.total));
 });
 
