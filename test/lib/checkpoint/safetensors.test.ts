@@ -177,3 +177,29 @@ test("a write that fails leaves no file, and an old one as it was", async (t) =>
   assert.deepEqual(await readFile(file), before);
   assert.deepEqual(await readdir(folder), ["a.safetensors"]);
 });
+
+test("whatever bytes are damaged, the file is read or refused by name", async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = join(folder, "a.safetensors");
+  await writeSafetensors(file, [
+    { name: "a", dtype: "F32", shape: [2, 3], data: new Float32Array(6) },
+    { name: "b", dtype: "I64", shape: [1], data: BigInt64Array.of(1n) },
+  ], { key: "value" });
+  const whole = await readFile(file);
+  const headerEnd = 8 + whole.readUInt32LE(0);
+  let state = 99;
+  const random = (n: number) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % n;
+  let refused = 0;
+  for (let round = 0; round < 600; round++) {
+    const bytes = Buffer.from(whole);
+    for (let i = 0; i <= round % 3; i++) bytes[random(headerEnd)] = round % 2 ? random(256) : '{}[],:"0123456789'.charCodeAt(random(17));
+    await writeFile(file, round % 5 ? bytes : bytes.subarray(0, random(whole.length)));
+    try {
+      for (const tensor of (await readSafetensorsHeader(file)).tensors.values()) await readTensor(tensor);
+    } catch (error) {
+      refused++;
+      assert.ok((error as Error).message.startsWith(file), (error as Error).stack);
+    }
+  }
+  assert.ok(refused > 300, `${refused}`);
+});
