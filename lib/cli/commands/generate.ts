@@ -1,0 +1,122 @@
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { resolvePreset } from "../../pruning/presets.js";
+import { interruptSignal } from "../interrupt.js";
+import {
+  addModelOptions, addPruningOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions, type PruningOptions,
+} from "../options.js";
+
+interface Options extends ModelOptions, PruningOptions {
+  prompt?: string;
+  promptFile?: string;
+  promptIds?: string;
+  config: string;
+  maxNewTokens: number;
+  temperature: number;
+  topK?: number;
+  topP?: number;
+  seed: number;
+  ignoreEos?: boolean;
+  json?: boolean;
+}
+
+/** `sdtp generate`: continue a prompt. */
+export function register(program: Command): void {
+  const command = program
+    .command("generate")
+    .description("continue a prompt, with or without token pruning")
+    .option("--prompt <text>", "the prompt")
+    .option("--prompt-file <file>", "a file that holds the prompt (UTF-8)")
+    .option("--prompt-ids <ids>", "the prompt as token ids: 1,2,3")
+    .option("--config <preset>", `what is pruned: ${presetNames}`, "baseline")
+    .option("--max-new-tokens <n>", "tokens to generate at most", positiveInteger, 128)
+    .option("--temperature <t>", "0: always the likeliest token", number, 0)
+    .option("--top-k <k>", "sample among the k likeliest tokens", positiveInteger)
+    .option("--top-p <p>", "sample among the likeliest tokens that add up to probability p", number)
+    .option("--seed <n>", "seed of the sampling", nonNegativeInteger, 0)
+    .option("--ignore-eos", "generate exactly --max-new-tokens")
+    .option("--json", "print JSON: ids, text, kept positions, KV lengths, timings");
+  addPruningOptions(addModelOptions(command)).action(generate);
+}
+
+async function generate(options: Options): Promise<void> {
+  const given = [options.prompt, options.promptFile, options.promptIds].filter((value) => value !== undefined);
+  if (given.length !== 1) throw new Error(`prompt: ${given.length} given (give one of --prompt, --prompt-file, --prompt-ids)`);
+  const preset = resolvePreset(options.config);
+  const signal = interruptSignal();
+  const [{ load }, { decode }, { checkPrompt }] = await Promise.all([
+    import("../../runtime/model.js"), import("../../runtime/generate.js"), import("../../checkpoint/validate.js"),
+  ]);
+  const model = await load(options.model, options.threads ? { threads: options.threads } : {});
+  // With ids, a folder without a tokenizer will do: only the text of the continuation is missing.
+  const tokenizer = options.promptIds === undefined ? await model.tokenizer() : await model.tokenizer().catch(() => null);
+  const ids = options.promptIds === undefined ? tokenizer!.encode(await promptText(options)) : parseIds(options.promptIds);
+  checkPrompt(ids, options.maxNewTokens, model.config);
+  const pruning = {
+    preset,
+    ...(options.scorer !== undefined ? { scorer: options.scorer } : {}),
+    ...(options.kvPolicy !== undefined ? { kvPolicy: options.kvPolicy } : {}),
+  };
+  await model.warm(pruning);
+  const run = await model.prefill(ids, { ...pruning, reserve: options.maxNewTokens });
+  const kvLengths = run.cache.lengths;
+  const stream = tokenizer?.decodeStream({ skipSpecialTokens: true });
+  const write = (text: string) => { if (!options.json) process.stdout.write(text); };
+  const newIds: number[] = [];
+  const seconds: number[] = [];
+  let text = "";
+  const emit = (piece: string) => { text += piece; write(piece); };
+  const sampling = {
+    temperature: options.temperature,
+    seed: options.seed,
+    ...(options.topK !== undefined ? { topK: options.topK } : {}),
+    ...(options.topP !== undefined ? { topP: options.topP } : {}),
+  };
+  const settings = { ...sampling, maxNewTokens: options.maxNewTokens, stopTokens: model.config.eosTokenIds, fixedLength: options.ignoreEos ?? false, signal };
+  for await (const token of decode(run, settings)) {
+    newIds.push(token.id);
+    seconds.push(token.seconds);
+    if (stream) emit(stream.push(token.id));
+    else write(`${newIds.length > 1 ? "," : ""}${token.id}`);
+  }
+  if (stream) emit(stream.end());
+  if (!options.json) {
+    write("\n");
+    return;
+  }
+  const decodeSeconds = seconds.reduce((a, b) => a + b, 0);
+  console.log(JSON.stringify({
+    model: model.name,
+    synthetic_weights: model.checkpoint.synthetic,
+    config: preset.name,
+    scorer: run.scorer,
+    kv_policy: run.kvPolicy,
+    prompt_length: ids.length,
+    ids: newIds,
+    text: tokenizer ? text : null,
+    kept_positions: [...run.kept],
+    stages: run.stages.map(({ afterLayer, present, keep, kept }) => ({ after_layer: afterLayer, present, keep, kept_positions: [...kept] })),
+    kv_lens_after_prefill: kvLengths,
+    kv_lens_final: run.cache.lengths,
+    prefill_latency_seconds: run.prefillSeconds,
+    decode_latency_seconds: decodeSeconds,
+    total_latency_seconds: run.prefillSeconds + decodeSeconds,
+    token_seconds: seconds,
+  }, null, 2));
+}
+
+async function promptText({ prompt, promptFile }: Options): Promise<string> {
+  if (prompt !== undefined) return prompt;
+  try {
+    return await readFile(promptFile!, "utf8");
+  } catch (error) {
+    throw new Error(`prompt file: ${promptFile} (${(error as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : (error as Error).message})`);
+  }
+}
+
+function parseIds(text: string): number[] {
+  return text.split(",").map((part) => {
+    if (!/^\s*\d+\s*$/.test(part)) throw new Error(`prompt ids: ${JSON.stringify(part)} (must be non-negative integers, parted by commas)`);
+    return Number(part);
+  });
+}

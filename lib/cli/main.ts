@@ -1,0 +1,50 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command, CommanderError } from "commander";
+import { packageRoot } from "../checkpoint/package-root.js";
+import { register as cache } from "./commands/cache.js";
+import { register as flops } from "./commands/flops.js";
+import { register as generate } from "./commands/generate.js";
+import { register as reportTable2 } from "./commands/report-table2.js";
+import { register as train } from "./commands/train.js";
+
+/** Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
+export async function run(argv: readonly string[]): Promise<void> {
+  const program = new Command("sdtp")
+    .description("LLM inference on ONNX Runtime with SDTP token pruning (arXiv:2504.04514): generate, measure, report, inspect")
+    .version(version())
+    .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
+    .exitOverride();
+  for (const register of [generate, reportTable2, flops, train, cache]) register(program);
+  // A reader that closes the pipe early (`sdtp … | head`) is no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  try {
+    await program.parseAsync(normalise(argv));
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+/** The seed writes `--benchmark_mode`: underscores in option names are taken for dashes. */
+function normalise(argv: readonly string[]): string[] {
+  return argv.map((argument) => {
+    const option = /^--[a-z0-9_-]+/i.exec(argument)?.[0];
+    return option ? option.replaceAll("_", "-") + argument.slice(option.length) : argument;
+  });
+}
+
+function report(error: unknown): number {
+  // commander has printed its own message already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if ((error as Error)?.name === "AbortError") {
+    process.stderr.write("interrupted\n");
+    return 130;
+  }
+  process.stderr.write(`sdtp: ${error instanceof Error ? error.message : String(error)}\n`);
+  if (process.env["SDTP_DEBUG"] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return 1;
+}
+
+function version(): string {
+  return (JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as { version: string }).version;
+}
