@@ -3,7 +3,7 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
 import type { Scorer } from "../pruning/scorer.js";
 import { select, stageCounts } from "../pruning/stage.js";
-import { causalBias, fusedAttention, plainAttention, type Attention } from "./attention.js";
+import { chunkedAttention, FUSED_HEAD_MULTIPLE, fusedAttention, type Attention } from "./attention.js";
 import { block, type Rotary } from "./block.js";
 import { embed, head } from "./head.js";
 import type { Weights } from "./weights.js";
@@ -14,8 +14,30 @@ export interface PrefillOptions {
   readonly stages: readonly number[];
   /** Needed where there are stages. */
   readonly scorer: Scorer | null;
-  /** `fused`: memory linear in n. `plain`: quadratic, but any mask and any device. */
-  readonly attention: "fused" | "plain";
+  readonly attention: AttentionPlan;
+}
+
+/** How a prompt's attention is computed. */
+export interface AttentionPlan {
+  /** `fused`: memory linear in n. `plain`: quadratic, but any mask, any head size and any device. */
+  readonly kind: "fused" | "plain";
+  /** Groups of queries that plain attention takes one after the other. */
+  readonly chunks: number;
+  /** The prompt is longer than the model's sliding window. */
+  readonly windowed: boolean;
+}
+
+/** Scores that plain attention may hold at a time, in bytes. */
+const SCORE_BYTES = 2 ** 28;
+
+/** The plan for a prompt of `n` tokens; `plain` asks for plain attention even where the fused one would do. */
+export function planAttention(config: ModelConfig, n: number, plain = false): AttentionPlan {
+  const windowed = config.slidingWindow !== null && n > config.slidingWindow;
+  const kind = plain || config.headDim % FUSED_HEAD_MULTIPLE !== 0 ? "plain" : "fused";
+  const bytes = 4 * config.heads * n * n;
+  // Powers of two, so that prompts of like length share a graph. Fused attention needs chunks only after a stage.
+  const chunks = kind === "fused" && !windowed ? 1 : 2 ** Math.max(0, Math.ceil(Math.log2(bytes / SCORE_BYTES)));
+  return { kind, chunks, windowed };
 }
 
 /**
@@ -30,7 +52,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   const table = (name: string) => g.input(name, "float32", ["n", config.headDim / 2]);
   let rotary: Rotary = { cos: table("cos"), sin: table("sin") };
   let positions = g.range("n");
-  let attention = attentionFor(g, options, positions);
+  let attention = attentionFor(options, positions, false);
   let hidden = embed(g, weights, ids);
   let scores: Value | null = null;
 
@@ -57,12 +79,18 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     if (isLast) continue;
     hidden = g.gather(hidden, kept, 1);
     rotary = { cos: g.gather(rotary.cos, kept), sin: g.gather(rotary.sin, kept) };
-    attention = attentionFor(g, options, positions);
+    attention = attentionFor(options, positions, true);
   }
   const last = g.slice(hidden, 1, -1, Number.MAX_SAFE_INTEGER, 1);
   g.output(g.reshape(head(g, weights, config, last), [1, config.vocabSize]), "logits");
 }
 
-function attentionFor(g: GraphBuilder, { config, attention }: PrefillOptions, positions: Value): Attention {
-  return attention === "fused" ? fusedAttention(config) : plainAttention(config, causalBias(g, positions, config.slidingWindow));
+/**
+ * Once tokens are gone, a window of W positions is no longer one of W tokens: fused attention, which counts
+ * tokens, would see too far back.
+ */
+function attentionFor({ config, attention }: PrefillOptions, positions: Value, pruned: boolean): Attention {
+  const { kind, chunks, windowed } = attention;
+  if (kind === "fused" && !(windowed && pruned)) return fusedAttention(config, windowed ? config.slidingWindow : null);
+  return chunkedAttention(config, positions, chunks);
 }

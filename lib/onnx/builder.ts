@@ -175,16 +175,20 @@ export class GraphBuilder extends Graph {
    * `q` `[1, n, heads * headDim]`, `k`, `v` `[1, n, kvHeads * headDim]` -> output `[1, n, heads * headDim]`,
    * present keys and values `[1, kvHeads, n, headDim]`.
    */
-  groupQueryAttention(q: Value, k: Value, v: Value, sizes: { heads: number; kvHeads: number; headDim: number; scale: number }): [Value, Value, Value] {
+  groupQueryAttention(
+    q: Value,
+    k: Value,
+    v: Value,
+    { heads, kvHeads, headDim, scale, window = null }: { heads: number; kvHeads: number; headDim: number; scale: number; window?: number | null },
+  ): [Value, Value, Value] {
     const n = q.shape[1]!;
-    const { heads, kvHeads, headDim, scale } = sizes;
     const past = this.emptyCache(kvHeads, headDim, q.dtype === "float16" ? "float16" : "float32");
     const total = this.cast(this.dim(n), "int32");
     const last = this.sub(total, 1);
     const cache = { dtype: q.dtype, shape: [1, kvHeads, n, headDim] };
     const outputs = this.node("GroupQueryAttention", [q, k, v, past, past, last, this.squeeze(total, [0])],
       [{ dtype: q.dtype, shape: q.shape }, cache, cache],
-      { num_heads: int(heads), kv_num_heads: int(kvHeads), scale: float(scale), do_rotary: int(0) }, "com.microsoft");
+      { num_heads: int(heads), kv_num_heads: int(kvHeads), scale: float(scale), do_rotary: int(0), local_window_size: int(window ?? -1) }, "com.microsoft");
     return [outputs[0]!, outputs[1]!, outputs[2]!];
   }
 
@@ -252,6 +256,13 @@ export class GraphBuilder extends Graph {
     const part = (length: Dim) => ({ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === at ? length : dim)) });
     const [first, second] = this.node("Split", [x, this.shapeVector([size, rest])], [part(size), part(rest)], { axis: int(at) });
     return [first!, second!];
+  }
+
+  /** `parts` pieces of equal length along an axis, the last one shorter where it does not divide; `size(i)` names their lengths. */
+  splitEvenly(x: Value, axis: number, parts: number, size: (part: number) => Dim): Value[] {
+    const at = normalizeAxis(axis, x.rank);
+    const outputs = Array.from({ length: parts }, (_, part) => ({ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === at ? size(part) : dim)) }));
+    return this.node("Split", [x], outputs, { axis: int(at), num_outputs: int(parts) });
   }
 
   /** Rows of `x` along `axis` at `indices` (any rank). */

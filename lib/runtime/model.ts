@@ -5,7 +5,7 @@ import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import { checkPrompt } from "../checkpoint/validate.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
 import { decodeGraph } from "../decoder/decode.js";
-import { prefillGraph } from "../decoder/prefill.js";
+import { planAttention, prefillGraph } from "../decoder/prefill.js";
 import { inverseFrequencies, rotaryTable, type RotaryTable } from "../decoder/rotary.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { resolvePreset, schedule, stagePositions, type KvPolicy, type Stage, type UserPreset } from "../pruning/schedule.js";
@@ -79,11 +79,12 @@ export class Model {
   /**
    * Loads the graphs that `prefill` with these settings and the decoding after it need,
    * so that a measurement does not include it.
+   * @param length tokens of the prompt to come
    */
-  async warm({ preset = "baseline", scorer }: Pick<PrefillSettings, "preset" | "scorer"> = {}): Promise<void> {
+  async warm(length: number, { preset = "baseline", scorer }: Pick<PrefillSettings, "preset" | "scorer"> = {}): Promise<void> {
     const resolved = resolvePreset(preset);
     const stages = stagePositions(resolved, this.config.layers);
-    await this.prefillSession(stages, stages.length ? await this.scorer(scorer) : null);
+    await this.prefillSession(length, stages, stages.length ? await this.scorer(scorer) : null);
     await this.decoder.warm();
   }
 
@@ -99,7 +100,7 @@ export class Model {
     const kvPolicy = settings.kvPolicy ?? preset.kvPolicy;
     const planned = schedule(preset, ids.length, this.config.layers);
     const scorer = planned.length ? await this.scorer(settings.scorer) : null;
-    const session = await this.prefillSession(planned.map(({ afterLayer }) => afterLayer), scorer);
+    const session = await this.prefillSession(ids.length, planned.map(({ afterLayer }) => afterLayer), scorer);
     const feeds = this.prefillFeeds(ids, planned);
     const wanted = session.outputNames.filter((name) => scores || !name.startsWith("scores."));
 
@@ -141,9 +142,9 @@ export class Model {
     return typeof scorer === "string" ? resolveScorer(scorer, this.checkpoint) : scorer;
   }
 
-  private prefillSession(stages: readonly number[], scorer: Scorer | null): Promise<InferenceSession> {
-    const attention = this.options.attention ?? "fused";
-    const key = `prefill ${attention} ${stages.join(",")} ${scorer?.key ?? ""}`;
+  private prefillSession(n: number, stages: readonly number[], scorer: Scorer | null): Promise<InferenceSession> {
+    const attention = planAttention(this.config, n, this.options.attention === "plain");
+    const key = `prefill ${Object.values(attention).join(" ")} ${stages.join(",")} ${scorer?.key ?? ""}`;
     return this.session(key, (g) => prefillGraph(g, checkpointWeights(g, this.checkpoint), { config: this.config, stages, scorer, attention }));
   }
 

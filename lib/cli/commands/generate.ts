@@ -57,7 +57,7 @@ async function generate(options: Options): Promise<void> {
     ...(options.scorer !== undefined ? { scorer: options.scorer } : {}),
     ...(options.kvPolicy !== undefined ? { kvPolicy: options.kvPolicy } : {}),
   };
-  await model.warm(pruning);
+  await model.warm(ids.length, pruning);
   const run = await model.prefill(ids, { ...pruning, reserve: options.maxNewTokens });
   const kvLengths = run.cache.lengths;
   const stream = tokenizer?.decodeStream({ skipSpecialTokens: true });
