@@ -13,10 +13,17 @@ export interface Batch {
   readonly targets: BigInt64Array;
   /** What each target counts in the loss, same shape; they add up to 1. */
   readonly weights: Float32Array;
+  /** What each target is, same shape: an index into `kinds`. */
+  readonly kinds: Uint8Array;
 }
+
+/** What a target may be: a token of prose, of an episode, a digit to be recalled, a token of a repeated string. */
+export const kinds = ["prose", "episode", "answer", "repeat"] as const;
+export type Kind = (typeof kinds)[number];
 
 /** One sequence of length + 1 tokens, and what predicting each but the first counts. */
 interface Sequence {
+  readonly kind: Kind;
   readonly ids: number[];
   readonly weights: number[];
 }
@@ -37,11 +44,11 @@ export class BatchSource {
 
   /** The batch for a step that starts after `tokens` tokens. */
   batch(step: number, tokens: number): Batch {
-    const { length, prose, episodes } = phaseAt(this.recipe, tokens);
+    const { length, tokensPerStep, prose, episodes } = phaseAt(this.recipe, tokens);
     const random = new Random(this.recipe.seed, step);
-    const sequences = Math.max(1, Math.round(this.recipe.tokensPerStep / length));
+    const sequences = Math.max(1, Math.round(tokensPerStep / length));
     const size = sequences * length;
-    const batch = { sequences, length, ids: new BigInt64Array(size), targets: new BigInt64Array(size), weights: new Float32Array(size) };
+    const batch = { sequences, length, ids: new BigInt64Array(size), targets: new BigInt64Array(size), weights: new Float32Array(size), kinds: new Uint8Array(size) };
     for (let row = 0; row < sequences; row++) {
       // Stratified: every step has the phase's shares, whatever its number of sequences.
       const share = (row + random.next()) / sequences;
@@ -50,7 +57,8 @@ export class BatchSource {
       for (let t = 0; t < length; t++) {
         batch.ids[row * length + t] = BigInt(sequence.ids[t]!);
         batch.targets[row * length + t] = BigInt(sequence.ids[t + 1]!);
-        batch.weights[row * length + t] = sequence.weights[t]!;
+        const weight = (batch.weights[row * length + t] = sequence.weights[t]!);
+        batch.kinds[row * length + t] = kinds.indexOf(sequence.kind === "episode" && weight > 1 ? "answer" : sequence.kind);
       }
     }
     const sum = batch.weights.reduce((a, b) => a + b, 0);
@@ -64,7 +72,7 @@ export class BatchSource {
   }
 
   private proseSequence(random: Random, length: number): Sequence {
-    return { ids: this.excerpt(random, length + 1), weights: new Array<number>(length).fill(1) };
+    return { kind: "prose", ids: this.excerpt(random, length + 1), weights: new Array<number>(length).fill(1) };
   }
 
   /** A random string, repeated to the end; the first copy cannot be predicted and does not count. */
@@ -72,7 +80,7 @@ export class BatchSource {
     const period = random.between(4, Math.max(4, length >> 1));
     const string = Array.from({ length: period }, () => 1 + random.int(this.tokenizer.vocabSize - 1));
     const ids = Array.from({ length: length + 1 }, (_, t) => string[t % period]!);
-    return { ids, weights: Array.from({ length }, (_, t) => (t + 1 < period ? 0 : 1)) };
+    return { kind: "repeat", ids, weights: Array.from({ length }, (_, t) => (t + 1 < period ? 0 : 1)) };
   }
 
   /** Facts hidden in prose at sentence ends, some of them asked for at the end. */
@@ -107,7 +115,7 @@ export class BatchSource {
       push(answer, this.recipe.answerWeight);
       push(stop, 1);
     }
-    return { ids, weights: weights.slice(1) };
+    return { kind: "episode", ids, weights: weights.slice(1) };
   }
 
   /** The nearest place after `at` where a sentence ends, or `at` itself. */

@@ -10,7 +10,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { inverseFrequencies, rotaryTable } from "../decoder/rotary.js";
 import { trainingGraph } from "../decoder/training.js";
 import { toOnnx } from "../onnx/serialize.js";
-import { BatchSource, type Batch } from "./batches.js";
+import { BatchSource, kinds, type Batch, type Kind } from "./batches.js";
 import { END_OF_TEXT, trainBpe } from "./bpe.js";
 import { loadCorpus, type Corpus } from "./corpus.js";
 import { HeldOut, type HeldOutResult } from "./held-out.js";
@@ -40,6 +40,8 @@ export interface StepReport {
   readonly tokens: number;
   /** Weighted mean loss of the step, nats a token. */
   readonly loss: number;
+  /** Mean loss by what is predicted. */
+  readonly losses: Partial<Record<Kind, number>>;
   readonly learningRate: number;
   /** Sequence length of the step. */
   readonly length: number;
@@ -78,7 +80,7 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
     if (before - started > (options.maxSeconds ?? Infinity) * 1e3) break;
     const batch = source.batch(state.step, state.tokens);
     const rate = learningRate(recipe, state.tokens, options.tokens);
-    const loss = await run.step(batch, rate, recipe.weightDecay);
+    const { loss, losses } = await run.step(batch, rate, recipe.weightDecay);
     if (!Number.isFinite(loss)) throw new Error(`training: loss is ${loss} at step ${state.step} (the last saved state is whole: ${stateFile})`);
     const evaluate = Math.floor(state.tokens / EVALUATE_TOKENS) !== Math.floor((state.tokens - batch.ids.length) / EVALUATE_TOKENS);
     const seconds = (performance.now() - before) / 1e3;
@@ -87,6 +89,7 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
       step: state.step,
       tokens: state.tokens,
       loss,
+      losses,
       learningRate: rate,
       length: batch.length,
       seconds: state.seconds,
@@ -116,7 +119,7 @@ class Run {
     private readonly threads: number,
   ) {}
 
-  async step(batch: Batch, rate: number, weightDecay: number): Promise<number> {
+  async step(batch: Batch, rate: number, weightDecay: number): Promise<Pick<StepReport, "loss" | "losses">> {
     const { state } = this;
     const session = await this.sessionFor(batch);
     const rows = batch.sequences * batch.length;
@@ -136,7 +139,7 @@ class Run {
     await this.muon.step(gradients, settings);
     state.step += 1;
     state.tokens += rows;
-    return (results["loss"]!.data as Float32Array)[0]!;
+    return { loss: (results["loss"]!.data as Float32Array)[0]!, losses: byKind(batch, results["token_losses"]!.data as Float32Array) };
   }
 
   private async sessionFor({ sequences, length }: Batch): Promise<InferenceSession> {
@@ -149,6 +152,18 @@ class Run {
     }
     return this.session.session;
   }
+}
+
+/** Mean loss of the tokens of each kind that count. */
+function byKind(batch: Batch, losses: Float32Array): Partial<Record<Kind, number>> {
+  const sums = kinds.map(() => ({ sum: 0, count: 0 }));
+  losses.forEach((loss, i) => {
+    if (batch.weights[i] === 0) return;
+    const total = sums[batch.kinds[i]!]!;
+    total.sum += loss;
+    total.count += 1;
+  });
+  return Object.fromEntries(kinds.flatMap((kind, i) => (sums[i]!.count ? [[kind, sums[i]!.sum / sums[i]!.count]] : [])));
 }
 
 /** The parameters as inputs of a training graph. */
