@@ -1,0 +1,130 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Modules } from "./modules.js";
+
+/** Thrown into a cell that was interrupted. */
+export class KeyboardInterrupt extends Error {
+  override name = "KeyboardInterrupt";
+  constructor() {
+    super("the cell was interrupted");
+  }
+}
+
+/** How often an interrupted cell may await again (to clean up in `finally`) before it is left waiting for ever. */
+const AWAITS_AFTER_INTERRUPT = 16;
+
+/** The cell that the running code belongs to, in timers and after awaits too. */
+export const currentCell = new AsyncLocalStorage<Cell>();
+
+/**
+ * One run of a cell; its code reaches it as `__cell__`. Compiled code calls these methods at every
+ * `await`, also in functions that other cells defined: they act on the cell that is running.
+ */
+export class Cell {
+  readonly #controller = new AbortController();
+  readonly #interrupted: Promise<never>;
+  #interrupt!: (reason: Error) => void;
+  #awaitsLeft = AWAITS_AFTER_INTERRUPT;
+  /** Names that were assigned. */
+  readonly reached = new Set<string>();
+  /** What must finish before the cell does: displays that are being made. */
+  readonly pending = new Set<Promise<unknown>>();
+  readonly #previous = new Map<string, unknown>();
+
+  constructor(
+    readonly run: number,
+    readonly modules: Modules,
+    readonly variables: Record<string, unknown>,
+  ) {
+    this.#interrupted = new Promise<never>((_, reject) => (this.#interrupt = reject));
+    this.#interrupted.catch(() => undefined);
+  }
+
+  /** Aborted when the cell is interrupted. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  interrupt(): void {
+    const reason = new KeyboardInterrupt();
+    this.#controller.abort(reason);
+    this.#interrupt(reason);
+  }
+
+  /** `work`, or a rejection as soon as the cell is interrupted. */
+  untilInterrupted<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#interrupted]);
+  }
+
+  /** Called with what is about to be awaited. */
+  pass(value: unknown): unknown {
+    const cell = currentCell.getStore();
+    if (!cell?.signal.aborted) return value;
+    // A loop that catches every rejection would go on in the background: it gets no further than here.
+    return cell.#awaitsLeft-- > 0 ? value : new Promise(() => undefined);
+  }
+
+  /** Called with what was awaited. @throws KeyboardInterrupt where the cell was interrupted meanwhile. */
+  resume(value: unknown): unknown {
+    currentCell.getStore()?.signal.throwIfAborted();
+    return value;
+  }
+
+  /** What `for await` iterates over; an interrupt ends it, and lets the producer clean up. */
+  iterate(source: AsyncIterable<unknown> | Iterable<unknown>): AsyncIterable<unknown> {
+    return { [Symbol.asyncIterator]: () => interruptible(source) };
+  }
+
+  import(specifier: unknown): Promise<unknown> {
+    return this.modules.import(String(specifier));
+  }
+
+  get meta(): object {
+    return this.modules.meta;
+  }
+
+  /** `names` are about to be declared: their earlier values come back if the cell does not get there. */
+  declare(names: string[]): void {
+    for (const name of names) {
+      const { value } = Object.getOwnPropertyDescriptor(this.variables, name) ?? {};
+      if (name in this.variables) this.#previous.set(name, value);
+      this.variables[name] = undefined;
+      this.reached.delete(name);
+    }
+  }
+
+  /** After a throw. */
+  restoreUnreached(): void {
+    for (const [name, value] of this.#previous) if (!this.reached.has(name)) this.variables[name] = value;
+  }
+}
+
+function interruptible(source: AsyncIterable<unknown> | Iterable<unknown>): AsyncIterator<unknown> {
+  const iterator =
+    Symbol.asyncIterator in source
+      ? (source as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+      : fromSync((source as Iterable<unknown>)[Symbol.iterator]());
+  return {
+    async next() {
+      const step = await iterator.next();
+      const signal = currentCell.getStore()?.signal;
+      if (signal?.aborted) {
+        void iterator.return?.();
+        throw signal.reason;
+      }
+      return step;
+    },
+    async return(value?: unknown) {
+      return (await iterator.return?.(value)) ?? { done: true, value };
+    },
+  };
+}
+
+function fromSync(iterator: Iterator<unknown>): AsyncIterator<unknown> {
+  return {
+    next: async () => {
+      const { done, value } = iterator.next();
+      return done ? { done, value: await value } : { done: false, value: await value };
+    },
+    return: async (value) => iterator.return?.(value) ?? { done: true, value },
+  };
+}

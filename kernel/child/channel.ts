@@ -1,0 +1,22 @@
+import { writeSync } from "node:fs";
+import { serialize } from "node:v8";
+import { OUTPUT_FD, type FromChild } from "../messages.js";
+
+/**
+ * Sends to the parent before it returns, waiting where the pipe is full. What a cell printed has
+ * therefore left this process even if the next statement crashes it or never yields.
+ */
+export function send(message: FromChild): void {
+  const body = serialize(message);
+  const frame = Buffer.allocUnsafe(4 + body.length);
+  frame.writeUInt32LE(body.length);
+  frame.set(body, 4);
+  for (let sent = 0; sent < frame.length; ) {
+    try {
+      sent += writeSync(OUTPUT_FD, frame, sent);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { JsonObject, MimeBundle } from "../../lib/jupyter/messages.js";
+import { complete, toBundle } from "../display/bundle.js";
+import { imageBundle } from "../display/image.js";
+import { plotlyBundle } from "../display/plotly.js";
+import { registerFormat, type Formatted } from "../display/registry.js";
+import type { Display, DisplayHandle, DisplayOptions, Host, Progress } from "./api.js";
+import { currentCell } from "./cell.js";
+import { send } from "./channel.js";
+import { Comms } from "./comm.js";
+import { Inputs } from "./input.js";
+import { currentRun } from "./output.js";
+import { progress } from "./progress.js";
+
+export interface ChildHost extends Host {
+  comms: Comms;
+  inputs: Inputs;
+}
+
+/** Puts the functions of api.ts into effect for this process. */
+export function installHost(): ChildHost {
+  const inputs = new Inputs();
+  const display = createDisplay();
+  const host: ChildHost = {
+    display,
+    inputs,
+    comms: new Comms(),
+    clearOutput: ({ wait = false } = {}) => send({ type: "clear", run: currentRun(), wait }),
+    input: (prompt = "", { password = false } = {}) => inputs.ask(prompt, password),
+    progress: ((items: number | unknown[], label?: string) => progress(display, items, label)) as unknown as Progress,
+    get signal() {
+      return currentCell.getStore()?.signal;
+    },
+  };
+  Object.defineProperty(globalThis, Symbol.for("sdtp.notebook"), { value: host, configurable: true });
+  return host;
+}
+
+function createDisplay(): Display {
+  const show = (value: unknown, { displayId, raw = false }: DisplayOptions = {}): DisplayHandle => {
+    const id = displayId ?? randomUUID();
+    publish(raw ? complete(value as Formatted, undefined) : toBundle(value), id, false);
+    return { displayId: id, update: (next) => display.update(id, next) };
+  };
+  const shape = (type: string) => (content: unknown) => show({ [type]: content, "text/plain": plainTwin(type, content) }, { raw: true });
+  const display: Display = Object.assign(show, {
+    update: (displayId: string, value: unknown) => publish(toBundle(value), displayId, true),
+    html: shape("text/html"),
+    markdown: shape("text/markdown"),
+    latex: shape("text/latex"),
+    svg: shape("image/svg+xml"),
+    json: shape("application/json"),
+    javascript: shape("application/javascript"),
+    image: (image: string | Uint8Array, options: { width?: number; height?: number; alt?: string } = {}) =>
+      show(imageBundle(typeof image === "string" ? readFileSync(image) : image, options), { raw: true }),
+    plotly: (data: object[], layout?: object, config?: object) =>
+      show(plotlyBundle({ data, ...(layout ? { layout } : {}), ...(config ? { config } : {}) }), { raw: true }),
+    register: (test: (value: unknown) => boolean, format: (value: never) => Formatted | undefined) =>
+      registerFormat((value) => (test(value) ? format(value as never) : undefined)),
+  });
+  return display;
+}
+
+/** Sends a bundle; where it is still being made, the cell waits for it before it ends. */
+function publish(bundle: MimeBundle | Promise<MimeBundle>, displayId: string, update: boolean): void {
+  const run = currentRun();
+  const deliver = (made: MimeBundle) => send({ type: "display", run, bundle: made, displayId, update });
+  if (!(bundle instanceof Promise)) return deliver(bundle);
+  const work = bundle.then(deliver);
+  const pending = currentCell.getStore()?.pending;
+  pending?.add(work);
+  void work.catch(() => undefined).then(() => pending?.delete(work));
+}
+
+function plainTwin(type: string, content: unknown): string {
+  if (type === "text/html") return "HTML";
+  if (type === "image/svg+xml") return "SVG";
+  if (type === "application/json") return JSON.stringify(content as JsonObject) ?? "undefined";
+  return String(content);
+}

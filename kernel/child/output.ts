@@ -1,0 +1,33 @@
+import { StringDecoder } from "node:string_decoder";
+import { send } from "./channel.js";
+import { currentCell } from "./cell.js";
+
+let lastRun = 0;
+
+/** Output outside of any cell's context belongs to the cell that ran last. */
+export function setLastRun(run: number): void {
+  lastRun = run;
+}
+
+export function currentRun(): number {
+  return currentCell.getStore()?.run ?? lastRun;
+}
+
+/** From now on what is written to stdout and stderr goes to the cell that wrote it. */
+export function captureStreams(): void {
+  capture(process.stdout, "stdout");
+  capture(process.stderr, "stderr");
+}
+
+type Written = (error?: Error | null) => void;
+
+function capture(stream: NodeJS.WriteStream, name: "stdout" | "stderr"): void {
+  const decoder = new StringDecoder("utf8");
+  stream.write = (chunk: Uint8Array | string, encoding?: BufferEncoding | Written, written?: Written) => {
+    const text = typeof chunk === "string" ? chunk : decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    if (text !== "") send({ type: "stream", run: currentRun(), name, text });
+    const callback = typeof encoding === "function" ? encoding : written;
+    if (callback) process.nextTick(callback);
+    return true;
+  };
+}

@@ -1,0 +1,82 @@
+import { SourceMap } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** This package's kernel, whose frames say nothing to the author of a cell. */
+const KERNEL = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+interface Source {
+  payloads: string[];
+  /** Lines of code; what comes behind them calls the cell. */
+  lines: number;
+  maps?: SourceMap[];
+}
+
+/**
+ * Stack traces of cells: positions are those of the cell as it was written (`Cell [3]:7:5`), and end
+ * where the kernel begins.
+ */
+export class Stacks {
+  readonly #sources = new Map<string, Source>();
+
+  /** Installs itself as V8's formatter of stack traces. */
+  install(): void {
+    Error.stackTraceLimit = 25;
+    Error.prepareStackTrace = (error, frames) => this.format(error, frames);
+  }
+
+  /**
+   * @param maps source maps (JSON), applied in this order
+   * @param lines lines of the code that runs as `name`
+   */
+  add(name: string, maps: string[], lines: number): void {
+    this.#sources.set(name, { payloads: maps, lines });
+  }
+
+  format(error: Error, frames: NodeJS.CallSite[]): string {
+    const isCall = (frame: NodeJS.CallSite) => (frame.getLineNumber() ?? 0) > (this.#sources.get(fileOf(frame))?.lines ?? Infinity);
+    const lines = frames.filter((frame) => !isCall(frame)).map((frame) => ({ text: this.#frame(frame), file: fileOf(frame) }));
+    const last = lines.findLastIndex(({ file }) => this.#sources.has(file));
+    const shown = lines
+      .slice(0, last < 0 ? undefined : last + 1)
+      .filter(({ file }) => !file.startsWith(KERNEL) && file !== "node:vm");
+    return [headline(error), ...shown.map(({ text }) => `    at ${text}`)].join("\n");
+  }
+
+  #frame(frame: NodeJS.CallSite): string {
+    const file = fileOf(frame);
+    const source = this.#sources.get(file);
+    const line = frame.getLineNumber();
+    const column = frame.getColumnNumber();
+    if (!source || line === null || column === null) return String(frame);
+    const position = original(source, line, column);
+    const text = String(frame).replace(`${file}:${line}:${column}`, `${file}:${position.line}:${position.column}`);
+    // What TypeScript's emit calls the cell's own function.
+    return text.replace(/^(?:async )?(?:Object\.|global\.)?<anonymous> \((Cell .*)\)$/, "$1");
+  }
+}
+
+function original(source: Source, line: number, column: number): { line: number; column: number } {
+  source.maps ??= source.payloads.map((payload) => new SourceMap(JSON.parse(payload)));
+  let position = { line: line - 1, column: column - 1 };
+  for (const map of source.maps) {
+    const entry = map.findEntry(position.line, position.column);
+    if (!("originalLine" in entry)) break;
+    position = { line: entry.originalLine, column: entry.originalColumn };
+  }
+  // The compiler puts one line in front of a cell.
+  return { line: source.maps.length > 0 ? Math.max(1, position.line) : position.line + 1, column: position.column + 1 };
+}
+
+function fileOf(frame: NodeJS.CallSite): string {
+  const file = frame.getFileName() ?? "";
+  return file.startsWith("file:") ? fileURLToPath(file) : file;
+}
+
+function headline(error: Error): string {
+  try {
+    return Error.prototype.toString.call(error);
+  } catch {
+    return "Error";
+  }
+}

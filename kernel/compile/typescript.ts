@@ -1,0 +1,200 @@
+/**
+ * tslab's converter, with the TypeScript that it uses adjusted. The converter hard-codes its compiler
+ * options and drops source maps; it takes everything from one `ts` object, so it gets a `ts` object of
+ * ours that inherits from the real one and differs in three functions:
+ * - `createWatchCompilerHost`: `exports` maps of packages are seen, packages of this project are found
+ *   from any notebook's folder, only Node's global types are loaded, positions are recorded;
+ * - `transpileModule` (ES module -> CommonJS): what goes in is kept, so that a cell's own text can be made
+ *   again with its source map, and with `import()`, `import.meta` and `await` going through the running cell;
+ * - `getPreEmitDiagnosticsOfFiles`: a cell can ask not to be type-checked.
+ */
+import { existsSync } from "node:fs";
+import Module, { createRequire } from "node:module";
+import { dirname, join, relative } from "node:path";
+import type * as TS from "@tslab/typescript-for-tslab";
+import type { Converter } from "tslab/dist/converter.js";
+import { cellTransformer } from "./transform.js";
+
+const require = createRequire(import.meta.url);
+export const ts = createRequire(require.resolve("tslab/dist/converter"))("@tslab/typescript-for-tslab") as typeof TS;
+
+/** JavaScript that runs as a cell. */
+export interface CellCode {
+  /** CommonJS that uses `__cell__`. */
+  code: string;
+  /** The two steps from the cell's text to `code`, each as a source map (JSON), the later one first. */
+  maps: string[];
+  /** Modules that the output imports statically. */
+  imports: string[];
+}
+
+export interface Compiler {
+  converter: Converter;
+  /** The converter's output for a cell, made again so that it runs as one. */
+  toCell(output: string): CellCode;
+  /** TypeScript modules outside the notebook's folder that the last cell depends on, as CommonJS. */
+  outsideModules(): { path: string; data: string }[];
+  /** While true, only syntax is checked. */
+  unchecked: boolean;
+}
+
+/**
+ * @param packageRoot this package's folder, where modules are looked up that the notebook's project lacks
+ * @param log receives what the compiler itself complains about
+ */
+export function createCompiler(packageRoot: string, log: (text: string) => void): Compiler {
+  const cwd = process.cwd();
+  const modules = new Map<string, { js: string; options: TS.TranspileOptions }>();
+  let outside: string[] = [];
+  const compiler = { unchecked: false } as Compiler;
+
+  const adjusted = Object.create(ts) as Record<string, unknown>;
+  const override = (name: string, value: unknown) => Object.defineProperty(adjusted, name, { value });
+  override("__esModule", true);
+
+  override("createWatchCompilerHost", (files: string[], options: TS.CompilerOptions, ...rest: unknown[]) => {
+    const adjustedOptions: TS.CompilerOptions = {
+      ...options,
+      moduleResolution: ts.ModuleResolutionKind.Bundler,
+      types: ["node"],
+      typeRoots: typeRoots(cwd, packageRoot),
+      inlineSourceMap: true,
+      jsx: ts.JsxEmit.React,
+    };
+    const host = (ts.createWatchCompilerHost as (...args: unknown[]) => TS.WatchCompilerHostOfFilesAndCompilerOptions<TS.BuilderProgram>)(
+      files,
+      adjustedOptions,
+      ...rest,
+    );
+    const cache = ts.createModuleResolutionCache(cwd, (name) => name, adjustedOptions);
+    host.resolveModuleNameLiterals = (literals, containing, redirect, resolved) =>
+      literals.map(({ text }) => {
+        const from = (file: string) => ts.resolveModuleName(text, file, resolved, host, cache, redirect);
+        const found = from(containing);
+        if (found.resolvedModule || /^[./]/.test(text) || containing.includes("node_modules")) return found;
+        const own = text === "sdtp-notebook" ? join(packageRoot, "dist/lib/index.js") : text;
+        const fallback = from(join(packageRoot, "index.ts"));
+        return own === text ? fallback : ts.resolveModuleName(own, containing, resolved, host, cache, redirect);
+      });
+    let created: ((program: TS.BuilderProgram) => void) | undefined;
+    Object.defineProperty(host, "afterProgramCreate", {
+      get: () => created,
+      set: (callback: (program: TS.BuilderProgram) => void) => {
+        created = (program) => callback(withoutOutside(program));
+      },
+    });
+    return host;
+  });
+
+  // The converter can emit modules only inside its folder: those outside are taken out here and
+  // translated one by one in `outsideModules`.
+  const withoutOutside = (program: TS.BuilderProgram): TS.BuilderProgram => ({
+    ...program,
+    getAllDependencies: (file) => {
+      const all = program.getAllDependencies(file);
+      const isOutside = (path: string) => relative(cwd, path).startsWith("..");
+      outside = all.filter((path) => isOutside(path) && path.endsWith(".ts") && !path.endsWith(".d.ts"));
+      return all.filter((path) => !isOutside(path));
+    },
+    // Where a type has no name that a declaration could use (`await import("fs")`), TypeScript writes no
+    // declarations at all unless forced; forced, only that type is lost.
+    emit: (file, write, cancellation, onlyDeclarations, transformers) => {
+      let declared = false;
+      const result = program.emit(
+        file,
+        (path, ...rest) => {
+          declared ||= path.endsWith(".d.ts");
+          write?.(path, ...rest);
+        },
+        cancellation,
+        onlyDeclarations,
+        transformers,
+      );
+      if (!declared && file && write) {
+        const forced = program.getProgram().emit as (...args: unknown[]) => TS.EmitResult;
+        forced(file, write, cancellation, true, transformers, true);
+      }
+      return result;
+    },
+  });
+
+  override("transpileModule", (js: string, options: TS.TranspileOptions) => {
+    const out = ts.transpileModule(splitInlineMap(js).code, options);
+    modules.set(out.outputText, { js, options });
+    return out;
+  });
+
+  override("getPreEmitDiagnosticsOfFiles", (program: TS.Program, files: TS.SourceFile[]) => {
+    const check = (ts as unknown as Record<string, (p: TS.Program, f: TS.SourceFile[]) => TS.Diagnostic[]>).getPreEmitDiagnosticsOfFiles;
+    const all = check?.(program, files) ?? [];
+    const isDeclaration = (each: TS.Diagnostic) => each.code >= 4000 && each.code < 4200;
+    const relevant = all.filter((each) => !isDeclaration(each));
+    // 1308 is how the converter learns that a cell awaits at its top level.
+    return compiler.unchecked
+      ? relevant.filter((each) => each.code < 2000 && (each.code === 1308 || isSyntax(program, each)))
+      : relevant;
+  });
+
+  const { createConverter } = loadWith(adjusted);
+  const warn = console.warn;
+  console.warn = (text: unknown) => log(String(text));
+  try {
+    compiler.converter = createConverter({ isJS: false, isBrowser: false });
+  } finally {
+    console.warn = warn;
+  }
+  compiler.toCell = (output) => {
+    const { js, options } = modules.get(output) ?? { js: "", options: {} };
+    modules.clear();
+    const imports: string[] = [];
+    const { code, map } = splitInlineMap(js);
+    const out = ts.transpileModule(code, {
+      ...options,
+      compilerOptions: { ...options.compilerOptions, sourceMap: true },
+      transformers: { before: [cellTransformer(ts, imports)] },
+    });
+    const text = out.outputText.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n");
+    return { code: text, maps: [out.sourceMapText ?? "", map].filter(Boolean), imports };
+  };
+  compiler.outsideModules = () =>
+    outside.map((path) => ({
+      path: path.replace(/\.ts$/, ".js"),
+      data: ts.transpileModule(ts.sys.readFile(path) ?? "", {
+        fileName: path,
+        compilerOptions: { module: ts.ModuleKind.CommonJS, esModuleInterop: true, target: ts.ScriptTarget.ES2022 },
+      }).outputText,
+    }));
+  return compiler;
+}
+
+function isSyntax(program: TS.Program, diagnostic: TS.Diagnostic): boolean {
+  return program.getSyntacticDiagnostics(diagnostic.file as TS.SourceFile).includes(diagnostic as TS.DiagnosticWithLocation);
+}
+
+/** Loads the converter so that its `require` of TypeScript yields `typescript`. */
+function loadWith(typescript: unknown): typeof import("tslab/dist/converter.js") {
+  const loader = Module as unknown as { _load: (request: string, ...rest: unknown[]) => unknown };
+  const load = loader._load;
+  loader._load = function (request, ...rest) {
+    return request === "@tslab/typescript-for-tslab" ? typescript : load.call(this, request, ...rest);
+  };
+  try {
+    return require("tslab/dist/converter") as typeof import("tslab/dist/converter.js");
+  } finally {
+    loader._load = load;
+  }
+}
+
+function typeRoots(cwd: string, packageRoot: string): string[] {
+  const own = join(packageRoot, "node_modules", "@types");
+  const ofTslab = join(dirname(require.resolve("tslab/package.json")), "node_modules", "@types");
+  const roots = ts.getDefaultTypeRoots(cwd, { directoryExists: existsSync }) ?? [];
+  const all = [...roots, own, ofTslab];
+  return [...new Set(all)].filter((root) => existsSync(join(root, "node", "package.json"))).slice(0, 1);
+}
+
+function splitInlineMap(js: string): { code: string; map: string } {
+  const match = /\n?\/\/# sourceMappingURL=data:application\/json;base64,([A-Za-z0-9+/=]+)\s*$/.exec(js);
+  if (!match) return { code: js, map: "" };
+  return { code: `${js.slice(0, match.index)}\n`, map: Buffer.from(match[1] ?? "", "base64").toString("utf8") };
+}

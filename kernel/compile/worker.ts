@@ -1,0 +1,45 @@
+/**
+ * The compiler's thread. TypeScript blocks its thread for up to seconds; in a thread of its own it
+ * does not keep the kernel from answering heartbeats, interrupts and kernel_info meanwhile.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { CellCompiler, type Outcome } from "./cells.js";
+import { complete } from "./complete.js";
+import { inspect } from "./inspect.js";
+import { isComplete } from "./iscomplete.js";
+import { prelude } from "./prelude.js";
+
+export interface WorkerData {
+  packageRoot: string;
+  preload: string | undefined;
+}
+
+const { packageRoot, preload } = workerData as WorkerData;
+const cells = new CellCompiler(packageRoot, prelude(packageRoot, preload), (text) => process.stderr.write(`${text}\n`));
+
+const methods = {
+  ready: () => true,
+  compile: (source: string) => cells.compile(source),
+  commit: (id: number, outcome: Outcome) => cells.commit(id, outcome),
+  reset: () => cells.reset(),
+  complete: (code: string, cursor: number) => complete(cells, code, cursor),
+  inspect: (code: string, cursor: number, detail: number) => inspect(cells, code, cursor, detail),
+  isComplete: (code: string) => isComplete(code),
+};
+
+export type Methods = typeof methods;
+
+export interface Call {
+  id: number;
+  method: keyof Methods;
+  args: unknown[];
+}
+
+parentPort?.on("message", ({ id, method, args }: Call) => {
+  try {
+    const value = (methods[method] as (...args: unknown[]) => unknown)(...args);
+    parentPort?.postMessage({ id, value });
+  } catch (error) {
+    parentPort?.postMessage({ id, error: (error as Error).stack ?? String(error) });
+  }
+});

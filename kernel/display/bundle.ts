@@ -1,0 +1,59 @@
+import { inspect } from "node:util";
+import type { JsonObject, MimeBundle } from "../../lib/jupyter/messages.js";
+import { formats, type Formatted } from "./registry.js";
+
+/** Longest text/plain, in characters. */
+const LONGEST = 50_000;
+const displaySymbol = Symbol.for("Jupyter.display");
+
+/**
+ * How `value` looks: by its own `Jupyter.display` method, else by the registry, else by `toHTML()`,
+ * else as text. Always holds text/plain.
+ */
+export function toBundle(value: unknown): MimeBundle | Promise<MimeBundle> {
+  const own = (value as { [displaySymbol]?: unknown } | null | undefined)?.[displaySymbol];
+  if (typeof own === "function") {
+    const formatted = own.call(value) as Formatted | Promise<Formatted>;
+    return formatted instanceof Promise ? formatted.then((made) => complete(made, value)) : complete(formatted, value);
+  }
+  for (const format of formats()) {
+    const formatted = format(value);
+    if (formatted) return complete(formatted, value);
+  }
+  return { data: { "text/plain": asText(value) }, metadata: {} };
+}
+
+/** A bundle as it was given by a cell, with what the protocol asks of it. */
+export function complete(formatted: Formatted, value: unknown): MimeBundle {
+  const isBundle = formatted && typeof formatted.data === "object" && formatted.data !== null && !Object.keys(formatted).some((key) => key.includes("/"));
+  const data = (isBundle ? formatted.data : formatted) as Record<string, unknown>;
+  const metadata = (isBundle ? (formatted.metadata ?? {}) : {}) as JsonObject;
+  const out: JsonObject = {};
+  for (const [type, content] of Object.entries(data ?? {})) {
+    if (content instanceof Uint8Array) out[type] = Buffer.from(content).toString("base64");
+    else if (content !== undefined) out[type] = jsonSafe(content);
+  }
+  out["text/plain"] ??= asText(value);
+  return { data: out, metadata: jsonSafe(metadata) as JsonObject };
+}
+
+/** `util.inspect`, at a depth whose text has a readable length. */
+export function asText(value: unknown): string {
+  let text = "";
+  for (const depth of [4, 2, 1, 0]) {
+    text = inspect(value, { depth, maxArrayLength: 100, maxStringLength: 20_000, breakLength: 100 });
+    if (text.length <= LONGEST) return text;
+  }
+  return `${text.slice(0, LONGEST)}… (${text.length - LONGEST} more characters)`;
+}
+
+/** What JSON can hold of `value`: typed arrays become arrays, bigint numbers, cycles an error. */
+function jsonSafe(value: unknown): JsonObject[string] {
+  return JSON.parse(
+    JSON.stringify(value, (_, each: unknown) => {
+      if (typeof each === "bigint") return Number(each);
+      if (ArrayBuffer.isView(each) && !(each instanceof DataView)) return [...(each as unknown as Iterable<number>)];
+      return each;
+    }) ?? "null",
+  ) as JsonObject[string];
+}

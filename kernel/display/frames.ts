@@ -1,0 +1,52 @@
+import { htmlTable, textTable } from "./html.js";
+import type { Formatted } from "./registry.js";
+
+/** Most rows and columns that a table shows. */
+const ROWS = 60;
+const COLUMNS = 30;
+/** Rows at either end of a longer table. */
+const EDGE = 10;
+
+/** What danfojs's DataFrame and Series have in common. Its own printing dumps internals. */
+interface Frame {
+  shape: number[];
+  values: unknown[];
+  index: unknown[];
+  columns: string[];
+}
+
+/** danfojs DataFrame and Series: as a table, long ones by their first and last rows. */
+export function frames(value: unknown): Formatted | undefined {
+  if (!isFrame(value)) return undefined;
+  const [length = 0] = value.shape;
+  const isSeries = value.shape.length === 1;
+  const picked = length <= ROWS ? range(0, length) : [...range(0, EDGE), -1, ...range(length - EDGE, length)];
+  const columns = value.columns.slice(0, COLUMNS).map(String);
+  const hidden = value.columns.length - columns.length;
+  if (hidden > 0) columns.push("…");
+  const row = (at: number): unknown[] => {
+    if (at < 0) return columns.map(() => "…");
+    if (isSeries) return [value.values[at]];
+    const cells = (value.values[at] as unknown[]).slice(0, COLUMNS);
+    return hidden > 0 ? [...cells, "…"] : cells;
+  };
+  const rows = picked.map(row);
+  const index = picked.map((at) => (at < 0 ? "…" : value.index[at]));
+  const caption = isSeries ? `${length} values` : `${length} rows × ${value.columns.length} columns`;
+  return {
+    "text/html": htmlTable(columns, rows, index, caption),
+    "text/plain": textTable(columns, rows, index, caption),
+  };
+}
+
+function isFrame(value: unknown): value is Frame {
+  if (typeof value !== "object" || value === null) return false;
+  const name = value.constructor?.name;
+  if (name !== "DataFrame" && name !== "Series") return false;
+  const frame = value as Partial<Frame>;
+  return Array.isArray(frame.shape) && Array.isArray(frame.values) && Array.isArray(frame.index) && Array.isArray(frame.columns);
+}
+
+function range(start: number, end: number): number[] {
+  return Array.from({ length: end - start }, (_, i) => start + i);
+}

@@ -1,0 +1,48 @@
+/** What the kernel's parent process and its execution process say to each other. */
+import type { ErrorContent, JsonObject, MimeBundle } from "../lib/jupyter/messages.js";
+import type { CompiledCell } from "./compile/cells.js";
+
+/** A cell to run. `run` numbers runs; outputs carry it, so that they find the request that caused them. */
+export interface RunCell {
+  type: "run";
+  run: number;
+  cell: CompiledCell;
+  /** Shown in stack traces: `Cell [3]`. */
+  name: string;
+  /** `publish` shows the last value, `return` sends it back only (user expressions). */
+  result: "publish" | "return";
+}
+
+export type CommMessageType = "comm_open" | "comm_msg" | "comm_close";
+
+export interface CommMessage {
+  type: "comm";
+  run: number;
+  kind: CommMessageType;
+  content: JsonObject;
+  metadata: JsonObject;
+  buffers: Uint8Array[];
+}
+
+export type ToChild =
+  | RunCell
+  | CommMessage
+  /** An interrupt where there are no signals (Windows). */
+  | { type: "interrupt" }
+  | { type: "input"; id: number; value?: string; error?: string };
+
+export type FromChild =
+  | { type: "ready" }
+  /** The event loop has seen the interrupt: nothing blocks it. */
+  | { type: "interrupted" }
+  | { type: "stream"; run: number; name: "stdout" | "stderr"; text: string }
+  | { type: "display"; run: number; bundle: MimeBundle; displayId?: string; update: boolean }
+  | { type: "clear"; run: number; wait: boolean }
+  | { type: "result"; run: number; bundle: MimeBundle }
+  | { type: "input"; run: number; id: number; prompt: string; password: boolean }
+  | CommMessage
+  | { type: "done"; run: number; error?: ErrorContent; bundle?: MimeBundle; reached: string[] };
+
+/** File descriptors of the execution process besides stdin, stdout and stderr. */
+export const OUTPUT_FD = 3;
+export const WATCHDOG_FD = 4;

@@ -1,0 +1,18 @@
+import type { ErrorContent } from "../../lib/jupyter/messages.js";
+
+/**
+ * What to tell the author of a cell whose process ended.
+ * @param log what the process wrote to stdout and stderr past JavaScript, its last words
+ */
+export function describeEnd(code: number | null, signal: NodeJS.Signals | null, log: string): ErrorContent {
+  const [ename, what] = classify(code, signal, log);
+  const evalue = `${what}; all variables are gone, a new process is ready`;
+  return { ename, evalue, traceback: [`\x1b[31m${ename}\x1b[39m: ${evalue}`] };
+}
+
+function classify(code: number | null, signal: NodeJS.Signals | null, log: string): [string, string] {
+  if (/heap out of memory|Allocation failed - JavaScript/i.test(log)) return ["OutOfMemory", "the cell ran out of JavaScript heap memory"];
+  if (signal === "SIGKILL") return ["ProcessKilled", "the process was killed (SIGKILL: perhaps the system ran out of memory)"];
+  if (signal !== null) return ["ProcessCrashed", `the process crashed in native code (${signal})`];
+  return ["ProcessExit", `the process ended with exit code ${code} (process.exit?)`];
+}

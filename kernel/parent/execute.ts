@@ -1,0 +1,186 @@
+import type { ErrorContent, ExecuteReply, JsonObject, Message } from "../../lib/jupyter/messages.js";
+import type { CellDiagnostic, RefusedCell } from "../compile/cells.js";
+import type { CompilerThread } from "./compiler.js";
+import type { Execution, RunResult } from "./execution.js";
+import type { History } from "./history.js";
+import type { Publisher } from "./publisher.js";
+
+/** Milliseconds for which requests that are on their way are still aborted after an error. */
+const ABORT_WINDOW = 20;
+
+interface Request {
+  message: Message;
+  code: string;
+  silent: boolean;
+  storeHistory: boolean;
+  userExpressions: Record<string, string>;
+  stopOnError: boolean;
+}
+
+/** Runs execute requests one after the other. */
+export class Executor {
+  readonly #queue: Message[] = [];
+  #working = false;
+  #count = 0;
+  #run = 0;
+  /** Grows with each interrupt: a cell that was still being compiled is stopped as well. */
+  #interrupts = 0;
+
+  constructor(
+    readonly compiler: CompilerThread,
+    readonly execution: Execution,
+    readonly publisher: Publisher,
+    readonly history: History,
+  ) {}
+
+  /** The request that is being executed. */
+  current: Message | undefined;
+
+  enqueue(message: Message): void {
+    this.#queue.push(message);
+    if (!this.#working) void this.#work();
+  }
+
+  interrupt(): void {
+    this.#interrupts++;
+    this.execution.interrupt();
+  }
+
+  /** A number for outputs that `message` causes. */
+  newRun(message: Message): number {
+    this.publisher.setParent(++this.#run, message);
+    return this.#run;
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    for (let message = this.#queue.shift(); message; message = this.#queue.shift()) {
+      this.current = message;
+      this.publisher.status("busy", message);
+      let reply: ExecuteReply;
+      let stop = false;
+      try {
+        const request = parse(message);
+        reply = await this.#execute(request);
+        stop = reply.status === "error" && request.stopOnError;
+      } catch (error) {
+        reply = { status: "error", execution_count: this.#count, ...internalError(error) };
+      }
+      this.publisher.reply("shell", message, "execute_reply", { ...reply });
+      this.publisher.status("idle", message);
+      this.current = undefined;
+      if (stop) await this.#abortQueue();
+    }
+    this.#working = false;
+  }
+
+  async #abortQueue(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, ABORT_WINDOW));
+    for (const message of this.#queue.splice(0)) {
+      this.publisher.status("busy", message);
+      this.publisher.reply("shell", message, "execute_reply", { status: "aborted", execution_count: this.#count });
+      this.publisher.status("idle", message);
+    }
+  }
+
+  async #execute(request: Request): Promise<ExecuteReply> {
+    const { message, code, silent } = request;
+    const run = this.newRun(message);
+    if (!silent && request.storeHistory) this.#count++;
+    const execution_count = this.#count;
+    if (!silent) this.publisher.publish("execute_input", { code, execution_count }, message);
+    if (request.storeHistory && !silent) this.history.add(execution_count, code);
+    if (code.trim() === "") return { status: "ok", execution_count, user_expressions: {}, payload: [] };
+
+    const interrupts = this.#interrupts;
+    const name = silent ? "Cell [silent]" : `Cell [${execution_count}]`;
+    const compiled = await this.compiler.call("compile", code);
+    let error: ErrorContent | undefined;
+    if (!compiled.ok) {
+      error = compileError(compiled, code, name);
+    } else if (this.#interrupts !== interrupts) {
+      error = { ename: "KeyboardInterrupt", evalue: "the cell was interrupted", traceback: ["KeyboardInterrupt: before the cell ran"] };
+    } else {
+      this.publisher.setResult(run, silent ? undefined : execution_count);
+      const result = await this.execution.run({ type: "run", run, cell: compiled, name, result: silent ? "return" : "publish" });
+      await this.#settle(compiled.id, result, message);
+      error = result.error;
+    }
+    if (error) {
+      this.publisher.publish("error", { ...error }, message);
+      return { status: "error", execution_count, ...error };
+    }
+    return { status: "ok", execution_count, user_expressions: await this.#evaluate(request.userExpressions, message), payload: [] };
+  }
+
+  /** Tells the compiler which declarations hold. */
+  async #settle(id: number, { error, reached, died }: RunResult, message: Message): Promise<void> {
+    if (died) {
+      await this.compiler.call("reset");
+      this.publisher.stream(message, "stderr", "The process that ran this notebook's cells ended: all variables are gone.\n");
+    } else {
+      await this.compiler.call("commit", id, error ? { reached } : "ok");
+    }
+  }
+
+  async #evaluate(expressions: Record<string, string>, message: Message): Promise<JsonObject> {
+    const values: JsonObject = {};
+    for (const [name, code] of Object.entries(expressions)) {
+      const run = this.newRun(message);
+      const compiled = await this.compiler.call("compile", code);
+      if (!compiled.ok) {
+        values[name] = { status: "error", ...compileError(compiled, code, "Expression") };
+        continue;
+      }
+      const result = await this.execution.run({ type: "run", run, cell: compiled, name: "Expression", result: "return" });
+      if (result.died) await this.compiler.call("reset");
+      values[name] = result.error
+        ? { status: "error", ...result.error }
+        : { status: "ok", ...(result.bundle ?? { data: { "text/plain": "undefined" }, metadata: {} }) };
+    }
+    return values;
+  }
+}
+
+/** @throws for an execute_request without code. */
+function parse(message: Message): Request {
+  const { content } = message;
+  if (typeof content.code !== "string") throw new Error(`code: ${JSON.stringify(content.code)} (must be a string)`);
+  const silent = content.silent === true;
+  return {
+    message,
+    code: content.code,
+    silent,
+    storeHistory: content.store_history !== false && !silent,
+    userExpressions: strings(content.user_expressions),
+    stopOnError: content.stop_on_error !== false,
+  };
+}
+
+function strings(value: unknown): Record<string, string> {
+  if (typeof value !== "object" || value === null) return {};
+  return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+}
+
+function compileError({ diagnostics }: RefusedCell, code: string, name: string): ErrorContent {
+  const lines = code.split("\n");
+  const [first] = diagnostics;
+  const where = (each: CellDiagnostic) => `${each.file ?? name}:${each.line}:${each.column}`;
+  const traceback = diagnostics.flatMap((each) => {
+    const headline = `${where(each)} - \x1b[31merror\x1b[39m TS${each.code}: ${each.message}`;
+    const line = each.file === undefined ? lines[each.line - 1] : undefined;
+    if (line === undefined) return [headline];
+    const length = each.endLine === each.line ? Math.max(1, each.endColumn - each.column) : Math.max(1, line.length - each.column + 1);
+    return [headline, `  ${line}`, `  ${" ".repeat(each.column - 1)}\x1b[31m${"~".repeat(length)}\x1b[39m`];
+  });
+  return {
+    ename: "CompileError",
+    evalue: first ? `${where(first)} - ${first.message} (TS${first.code})` : "",
+    traceback,
+  };
+}
+
+function internalError(error: unknown): ErrorContent {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { ename: name, evalue: message, traceback: (stack ?? message).split("\n") };
+}

@@ -1,0 +1,206 @@
+import { fork, type ChildProcess } from "node:child_process";
+import type { Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import type { ErrorContent, MimeBundle } from "../../lib/jupyter/messages.js";
+import { OUTPUT_FD, WATCHDOG_FD, type FromChild, type RunCell, type ToChild } from "../messages.js";
+import { describeEnd } from "./end.js";
+import { frameReader } from "./frames.js";
+
+/** Milliseconds after an interrupt until the watchdog stops what does not return to the event loop. */
+const BLOCKED_AFTER = 300;
+/** Milliseconds after an interrupt until the kernel goes on without the cell. */
+const ABANDONED_AFTER = 800;
+
+export interface RunResult {
+  error?: ErrorContent;
+  bundle?: MimeBundle;
+  reached: string[];
+  /** The process ended: all variables are gone. */
+  died?: boolean;
+}
+
+interface Running {
+  run: number;
+  settle: (result: RunResult) => void;
+  settled: boolean;
+}
+
+/**
+ * Supervises the execution process: starts it, hands it cells one at a time, interrupts it, and starts
+ * another when it ends.
+ */
+export class Execution {
+  #child!: ChildProcess;
+  #running: Running | undefined;
+  /** Resolves when the process is free: it may still work on a cell that was abandoned. */
+  #free: Promise<void> = Promise.resolve();
+  #release: () => void = () => undefined;
+  /** How many interrupts were sent, and which of them the event loop is known to have seen. */
+  #interrupts = 0;
+  #lastSeen = 0;
+  /** How often it said so: signals that arrive together are seen once. */
+  #acknowledged = 0;
+  #log = "";
+  #closing = false;
+
+  constructor(
+    readonly receive: (message: FromChild) => void,
+    readonly ended: (why: string) => void,
+  ) {
+    this.#start();
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get busy(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Runs a cell when the process is free. Resolves however the cell ends, also with its process. */
+  async run(job: RunCell): Promise<RunResult> {
+    await this.#free;
+    this.#free = new Promise((resolve) => (this.#release = resolve));
+    return new Promise((resolve) => {
+      const running: Running = {
+        run: job.run,
+        settled: false,
+        settle: (result) => {
+          if (running.settled) return;
+          running.settled = true;
+          resolve(result);
+        },
+      };
+      this.#running = running;
+      this.send(job);
+    });
+  }
+
+  send(message: ToChild): void {
+    // A process that just ended takes no more messages; its end is reported elsewhere.
+    if (this.#child.connected) this.#child.send(message, () => undefined);
+  }
+
+  /**
+   * Interrupts what runs, a cell or a callback that it left behind. In this order: a signal, which the
+   * event loop or V8 sees; the watchdog, where neither does; at last the kernel replies for the cell, which
+   * happens while native code runs that cannot be stopped.
+   */
+  interrupt(): void {
+    const number = ++this.#interrupts;
+    const child = this.#child;
+    const running = this.#running;
+    signal(child);
+    setTimeout(() => {
+      if (this.#child !== child || this.#lastSeen >= number || (running !== undefined && running !== this.#running)) return;
+      (child.stdio[WATCHDOG_FD] as Writable).write(`${this.#acknowledged}\n`);
+    }, BLOCKED_AFTER);
+    setTimeout(() => {
+      if (running && running === this.#running) running.settle({ error: ABANDONED, reached: [] });
+    }, ABANDONED_AFTER);
+  }
+
+  /** Ends the process and everything that cells started in it. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const child = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = new Promise((resolve) => child.once("exit", resolve));
+    kill(child);
+    await exited;
+  }
+
+  #start(): void {
+    const child = fork(fileURLToPath(new URL("../child/main.js", import.meta.url)), [], {
+      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "ipc"],
+      serialization: "advanced",
+      // A process group of its own: signals reach what cells started, and not the kernel.
+      detached: true,
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+    });
+    this.#child = child;
+    this.#log = "";
+    this.#interrupts = this.#lastSeen = this.#acknowledged = 0;
+    (child.stdio[OUTPUT_FD] as NodeJS.ReadableStream).on("data", frameReader((message) => this.#receive(child, message)));
+    // A write to a process that has just ended fails; its end says more.
+    child.stdio[WATCHDOG_FD]?.on("error", () => undefined);
+    child.on("error", () => undefined);
+    for (const name of ["stdout", "stderr"] as const) {
+      // What bypassed JavaScript: native code, and processes that a cell started.
+      child[name]?.setEncoding("utf8").on("data", (text: string) => {
+        this.#log = (this.#log + text).slice(-8192);
+        this.receive({ type: "stream", run: this.#running?.run ?? 0, name, text });
+      });
+    }
+    child.once("exit", (code, signalName) => {
+      // Output may still be in the pipes; one held open by a process that survives must not delay us for ever.
+      const finish = once(() => this.#ended(child, code, signalName));
+      child.once("close", finish);
+      setTimeout(finish, 300);
+    });
+  }
+
+  #receive(child: ChildProcess, message: FromChild): void {
+    if (message.type === "interrupted") {
+      this.#lastSeen = this.#interrupts;
+      this.#acknowledged++;
+    } else if (message.type === "done") {
+      const running = this.#running;
+      if (child !== this.#child || running?.run !== message.run) return;
+      this.#running = undefined;
+      running.settle(message);
+      this.receive(message);
+      this.#release();
+    } else {
+      this.receive(message);
+    }
+  }
+
+  #ended(child: ChildProcess, code: number | null, signalName: NodeJS.Signals | null): void {
+    kill(child);
+    if (this.#closing) return;
+    const end = describeEnd(code, signalName, this.#log);
+    const running = this.#running;
+    this.#running = undefined;
+    this.#start();
+    this.ended(end.evalue);
+    running?.settle({ error: end, reached: [], died: true });
+    this.#release();
+  }
+}
+
+const ABANDONED: ErrorContent = {
+  ename: "KeyboardInterrupt",
+  evalue: "the cell was interrupted",
+  traceback: [
+    "\x1b[31mKeyboardInterrupt\x1b[39m: the cell was interrupted",
+    "It is inside native code that cannot be stopped. Its result is dropped; the next cell starts when it returns.",
+  ],
+};
+
+function signal(child: ChildProcess): void {
+  if (process.platform === "win32") child.send({ type: "interrupt" } satisfies ToChild);
+  else group(child, "SIGINT");
+}
+
+function kill(child: ChildProcess): void {
+  if (process.platform === "win32") child.kill("SIGKILL");
+  else group(child, "SIGKILL");
+}
+
+function group(child: ChildProcess, name: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, name);
+  } catch {
+    // Already gone.
+  }
+}
+
+function once(action: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) action();
+    done = true;
+  };
+}

@@ -1,0 +1,195 @@
+import type { ConnectionInfo } from "../../lib/jupyter/connection.js";
+import type { JsonObject, Message } from "../../lib/jupyter/messages.js";
+import type { CommMessageType, FromChild } from "../messages.js";
+import { OpenComms } from "./comms.js";
+import { CompilerThread } from "./compiler.js";
+import { Executor } from "./execute.js";
+import { Execution } from "./execution.js";
+import { History } from "./history.js";
+import { kernelInfo } from "./info.js";
+import { Publisher } from "./publisher.js";
+import { Sockets, type RequestChannel } from "./sockets.js";
+
+/** Milliseconds that shutdown messages get to leave. */
+const LINGER = 100;
+
+/** The kernel: answers requests on the five channels. */
+export class KernelServer {
+  readonly #connection: ConnectionInfo;
+  readonly #sockets: Sockets;
+  readonly #publisher: Publisher;
+  readonly #compiler: CompilerThread;
+  readonly #execution: Execution;
+  readonly #executor: Executor;
+  readonly #history = new History();
+  readonly #comms = new OpenComms();
+  /** Questions to clients by the id of input_request, with the execution process's number for each. */
+  readonly #questions = new Map<string, number>();
+  #shuttingDown = false;
+
+  constructor(connection: ConnectionInfo, packageRoot: string, preload: string | undefined) {
+    this.#connection = connection;
+    this.#sockets = new Sockets(connection);
+    this.#publisher = new Publisher(this.#sockets);
+    this.#compiler = new CompilerThread({ packageRoot, preload });
+    this.#execution = new Execution(
+      (message) => this.#fromChild(message),
+      () => this.#childEnded(),
+    );
+    this.#executor = new Executor(this.#compiler, this.#execution, this.#publisher, this.#history);
+  }
+
+  /** Binds the sockets and answers from now on. @throws where a port is taken. */
+  async start(): Promise<void> {
+    await this.#sockets.bind();
+    this.#sockets.listen(
+      (channel, message) => void this.#receive(channel, message),
+      (topic) => this.#publisher.welcome(topic),
+    );
+    this.#publisher.status("starting");
+  }
+
+  interrupt(): void {
+    this.#executor.interrupt();
+  }
+
+  /** Ends the execution process, then this one. */
+  async shutdown(): Promise<void> {
+    if (this.#shuttingDown) return;
+    this.#shuttingDown = true;
+    await this.#execution.close();
+    await this.#sockets.close();
+    setTimeout(() => process.exit(0), LINGER);
+  }
+
+  async #receive(channel: RequestChannel, message: Message): Promise<void> {
+    try {
+      if (channel === "stdin") this.#answered(message);
+      else if (message.header.msg_type === "execute_request" && channel === "shell") this.#executor.enqueue(message);
+      else await this.#request(channel, message);
+    } catch (error) {
+      process.stderr.write(`${message.header.msg_type}: ${(error as Error).stack ?? String(error)}\n`);
+    }
+  }
+
+  async #request(channel: "shell" | "control", message: Message): Promise<void> {
+    const { msg_type } = message.header;
+    this.#publisher.status("busy", message);
+    try {
+      const content = await this.#handle(msg_type, message);
+      if (content) {
+        this.#publisher.reply(channel, message, msg_type.replace(/_request$/, "_reply"), content);
+        if (msg_type === "shutdown_request") this.#publisher.publish("shutdown_reply", content, message);
+      }
+    } catch (error) {
+      if (msg_type.endsWith("_request")) {
+        const { name: ename, message: evalue } = error as Error;
+        const content = { status: "error", ename, evalue, traceback: [`${ename}: ${evalue}`] };
+        this.#publisher.reply(channel, message, msg_type.replace(/_request$/, "_reply"), content);
+      }
+    }
+    this.#publisher.status("idle", message);
+    // A client takes the last status for the kernel's: while a cell runs, that is busy.
+    if (this.#executor.current) this.#publisher.status("busy", this.#executor.current);
+    if (msg_type === "shutdown_request") await this.shutdown();
+  }
+
+  /** The content of the reply; undefined where there is none. @throws for a request that cannot be met. */
+  async #handle(msgType: string, message: Message): Promise<JsonObject | undefined> {
+    const { content } = message;
+    switch (msgType) {
+      case "kernel_info_request":
+        return kernelInfo();
+      case "complete_request": {
+        const found = await this.#compiler.call("complete", text(content, "code"), number(content, "cursor_pos"));
+        const { matches, start, end, kinds } = found;
+        const types = matches.map((match, i) => ({ text: match, type: kinds[i] ?? "", start, end }));
+        return { status: "ok", matches, cursor_start: start, cursor_end: end, metadata: { _jupyter_types_experimental: types } };
+      }
+      case "inspect_request": {
+        const detail = content.detail_level === 1 ? 1 : 0;
+        const found = await this.#compiler.call("inspect", text(content, "code"), number(content, "cursor_pos"), detail);
+        const data = found ? { "text/markdown": found.markdown, "text/plain": found.plain } : {};
+        return { status: "ok", found: found !== undefined, data, metadata: {} };
+      }
+      case "is_complete_request":
+        return { ...(await this.#compiler.call("isComplete", text(content, "code"))) };
+      case "history_request":
+        return { status: "ok", history: this.#history.query(content) as unknown as JsonObject[string] };
+      case "comm_info_request":
+        return { status: "ok", comms: this.#comms.info(content.target_name) };
+      case "connect_request": {
+        const { shell_port, iopub_port, stdin_port, hb_port, control_port } = this.#connection;
+        return { status: "ok", shell_port, iopub_port, stdin_port, hb_port, control_port };
+      }
+      case "interrupt_request":
+        this.interrupt();
+        return { status: "ok" };
+      case "shutdown_request":
+        return { status: "ok", restart: content.restart === true };
+      case "comm_open":
+      case "comm_msg":
+      case "comm_close":
+        this.#fromClient(msgType, message);
+        return undefined;
+      default:
+        throw new Error(`request: ${msgType} (not supported by this kernel)`);
+    }
+  }
+
+  #fromClient(kind: CommMessageType, message: Message): void {
+    const { content, metadata, buffers } = message;
+    this.#comms.note(kind, content);
+    const run = this.#executor.newRun(message);
+    this.#execution.send({ type: "comm", run, kind, content, metadata, buffers });
+  }
+
+  #fromChild(message: FromChild): void {
+    if (message.type === "input") return this.#ask(message.run, message.id, message.prompt, message.password);
+    if (message.type === "comm") this.#comms.note(message.kind, message.content);
+    if (message.type === "result") {
+      const count = this.#publisher.origin(message.run)?.executionCount;
+      const plain = message.bundle.data["text/plain"];
+      if (count !== undefined && typeof plain === "string") this.#history.setOutput(count, plain);
+    }
+    this.#publisher.output(message);
+  }
+
+  #ask(run: number, id: number, prompt: string, password: boolean): void {
+    const request = this.#publisher.origin(run)?.message;
+    if (!request || request.content.allow_stdin === false) {
+      return this.#execution.send({ type: "input", id, error: "input: this client cannot ask (allow_stdin is false)" });
+    }
+    this.#questions.set(this.#publisher.ask(request, prompt, password).msg_id, id);
+  }
+
+  #answered(message: Message): void {
+    if (message.header.msg_type !== "input_reply") return;
+    // Clients may leave the parent out; then it answers the latest question.
+    const asked = String(message.parent_header.msg_id ?? "");
+    const key = this.#questions.has(asked) ? asked : [...this.#questions.keys()].at(-1);
+    if (key === undefined) return;
+    const id = this.#questions.get(key) as number;
+    this.#questions.delete(key);
+    this.#execution.send({ type: "input", id, value: String(message.content.value ?? "") });
+  }
+
+  #childEnded(): void {
+    this.#comms.clear();
+    this.#questions.clear();
+    // Between cells nobody waits for a result that would tell the compiler.
+    if (!this.#executor.current) void this.#compiler.call("reset");
+  }
+}
+
+function text(content: JsonObject, field: string): string {
+  const value = content[field];
+  if (typeof value !== "string") throw new Error(`${field}: ${JSON.stringify(value)} (must be a string)`);
+  return value;
+}
+
+function number(content: JsonObject, field: string): number {
+  const value = content[field];
+  if (typeof value !== "number") throw new Error(`${field}: ${JSON.stringify(value)} (must be a number)`);
+  return value;
+}
