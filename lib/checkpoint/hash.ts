@@ -8,8 +8,6 @@ import type { StoredTensor } from "./types.js";
 
 /** Above this total, tensors are sampled instead of read whole. */
 const wholeBytes = 2 * 2 ** 30;
-/** Above this total, the result is kept in the cache folder. */
-const keepBytes = 2 ** 26;
 const sampleCount = 16;
 const sampleBytes = 65536;
 
@@ -17,13 +15,14 @@ const sampleBytes = 65536;
  * sha256 (hex) over the configuration and, tensor by tensor in order of name, name, dtype, shape and bytes:
  * independent of how tensors are spread over files. With more than 2 GiB of weights a tensor above 1 MiB gives
  * 16 evenly spaced samples of 64 kB instead of all its bytes: enough to tell checkpoints apart, not to detect
- * every change. For more than 64 MiB the result is kept in the cache folder, by path, size and times of the files.
+ * every change. The result for big files is kept in the cache folder, by path, size and times of the files.
  * @param config the parsed config.json
+ * @param keepAbove bytes of weights above which the result is kept; default 64 MiB
  */
-export async function hashCheckpoint(config: unknown, tensors: Iterable<StoredTensor>): Promise<string> {
+export async function hashCheckpoint(config: unknown, tensors: Iterable<StoredTensor>, keepAbove = 2 ** 26): Promise<string> {
   const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
   const bytes = sorted.reduce((sum, { length }) => sum + length, 0);
-  if (bytes <= keepBytes) return digest(config, sorted, false);
+  if (bytes <= keepAbove) return digest(config, sorted, false);
   const key = `hash-${await identity(config, sorted)}`;
   const folder = await cached(key, async (temporary) => {
     await writeFile(join(temporary, "sha256"), await digest(config, sorted, bytes > wholeBytes));

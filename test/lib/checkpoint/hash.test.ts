@@ -46,17 +46,20 @@ test("the hash of a big file is kept until the file changes", async (t) => {
     if (previous === undefined) delete process.env.SDTP_CACHE;
     else process.env.SDTP_CACHE = previous;
   });
-  const { tensors, poke } = await fileOf(t, 2 ** 26 + 1);
-  const first = await hashCheckpoint({ a: 1 }, tensors);
+  const { tensors, poke } = await fileOf(t, 100_000);
+  const hashOf = (config: object) => hashCheckpoint(config, tensors, 99_999);
+  await hashCheckpoint({ a: 1 }, tensors, 100_000);
+  assert.deepEqual(await listCache(cache), [], "small files are hashed anew");
+  const first = await hashOf({ a: 1 });
   assert.equal(first, await digest({ a: 1 }, tensors, false));
   const [entry] = await listCache(cache);
   assert.match(entry!.key, /^hash-/);
   // What is kept is what comes back.
   await writeFile(join(entry!.folder, "sha256"), "kept");
-  assert.equal(await hashCheckpoint({ a: 1 }, tensors), "kept");
-  assert.equal(await hashCheckpoint({ a: 2 }, tensors), await digest({ a: 2 }, tensors, false));
+  assert.equal(await hashOf({ a: 1 }), "kept");
+  assert.equal(await hashOf({ a: 2 }), await digest({ a: 2 }, tensors, false));
   await poke(12345);
-  const changed = await hashCheckpoint({ a: 1 }, tensors);
+  const changed = await hashOf({ a: 1 });
   assert.equal(changed, await digest({ a: 1 }, tensors, false));
   assert.notEqual(changed, first);
 });
