@@ -37,50 +37,54 @@ export function fusedAttention(config: ModelConfig, window: number | null = null
 }
 
 /**
- * Attention spelled out in products and a softmax: differentiable, any batch, any mask, on any device;
- * memory quadratic in n. `bias` `[n, n]` is added to the scores (0 or -inf).
+ * Causal attention spelled out in products and a softmax, for sequences of one known length: differentiable.
+ * Queries are taken in `chunks` groups, each with the keys up to its own end only, so that the upper triangle of
+ * the scores is mostly not computed.
  */
-export function plainAttention(config: ModelConfig, bias: Value): Attention {
+export function trainingAttention(config: ModelConfig, length: number, chunks: number): Attention {
+  const size = length / chunks;
+  if (!Number.isInteger(size)) throw new Error(`attention chunks: ${chunks} (must divide the length ${length})`);
   return (g, projections) => {
     const { q, key, value } = splitHeads(g, config, projections);
-    return { output: attend(g, config, q, key, value, bias), key, value };
+    const outputs = Array.from({ length: chunks }, (_, chunk) => {
+      const [start, end] = [chunk * size, (chunk + 1) * size];
+      const part = (x: Value, axis: number, from: number) => (end - from === length ? x : g.slice(x, axis, from, end));
+      const bias = g.constant("float32", triangle(size, end), [size, end]);
+      return attend(g, config, part(q, 3, start), part(key, 2, 0), part(value, 2, 0), bias);
+    });
+    return { output: chunks === 1 ? outputs[0]! : g.concat(outputs, 1), key, value };
   };
+}
+
+/** `[rows, columns]`: the last `rows` rows of a causal mask: 0 on and below the diagonal, -inf above. */
+function triangle(rows: number, columns: number): Float32Array {
+  const bias = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) bias.fill(-Infinity, row * columns + columns - rows + row + 1, (row + 1) * columns);
+  return bias;
 }
 
 /**
- * The same for one sequence in `chunks` groups of queries, one after the other, so that only one group's scores
- * are in memory at a time. The mask is made from the tokens' original positions `[n]` and the sliding window.
+ * Attention spelled out for one sequence of any length, in `chunks` groups of queries one after the other, so that
+ * only one group's scores are in memory at a time: any head size, any device. The mask is made from the tokens' original positions `[n]` and the sliding window.
  */
 export function chunkedAttention(config: ModelConfig, positions: Value, chunks: number): Attention {
-  if (chunks === 1) return (g, projections, layer) => plainAttention(config, causalBias(g, positions, positions, config.slidingWindow))(g, projections, layer);
-  const { kvHeads, headDim, heads } = config;
-  return (g, { q, k, v }) => {
-    const n = q.shape[1]!;
-    const split = (x: Value) => g.transpose(g.reshape(x, [1, n, kvHeads, headDim]), [0, 2, 1, 3]);
-    const [key, value] = [split(k), split(v)];
+  return (g, projections) => {
+    const { q, key, value } = splitHeads(g, config, projections);
+    const n = key.shape[2]!;
     const size = (chunk: number) => `${n}/${chunks}.${chunk}`;
-    const queries = g.splitEvenly(q, 1, chunks, size);
-    const places = g.splitEvenly(positions, 0, chunks, size);
-    const outputs = queries.map((part, chunk) => {
-      const bias = causalBias(g, places[chunk]!, positions, config.slidingWindow);
-      return attend(g, config, groupQueries(g, config, part), key, value, bias);
-    });
-    const output = g.concat(outputs, 1, n);
-    return { output: g.reshape(output, [1, n, heads * headDim]), key, value };
+    const [queries, places] = chunks === 1 ? [[q], [positions]] : [g.splitEvenly(q, 3, chunks, size), g.splitEvenly(positions, 0, chunks, size)];
+    const outputs = queries.map((part, chunk) =>
+      attend(g, config, part, key, value, causalBias(g, places[chunk]!, positions, config.slidingWindow)));
+    return { output: chunks === 1 ? outputs[0]! : g.concat(outputs, 1, n), key, value };
   };
 }
 
-/** Queries, keys and values by head: see `groupQueries`; keys and values `[b, kvHeads, n, headDim]`. */
+/** Queries by the key/value head they share, `[b, kvHeads, group, n, headDim]`; keys and values `[b, kvHeads, n, headDim]`. */
 function splitHeads(g: GraphBuilder, config: ModelConfig, { q, k, v }: Projections): { q: Value; key: Value; value: Value } {
   const [b, n] = [q.shape[0]!, q.shape[1]!];
   const split = (x: Value) => g.transpose(g.reshape(x, [b, n, config.kvHeads, config.headDim]), [0, 2, 1, 3]);
-  return { q: groupQueries(g, config, q), key: split(k), value: split(v) };
-}
-
-/** Queries `[b, m, heads * headDim]` by the key/value head they share: `[b, kvHeads, group, m, headDim]`. */
-function groupQueries(g: GraphBuilder, { heads, kvHeads, headDim }: ModelConfig, q: Value): Value {
-  const [b, m] = [q.shape[0]!, q.shape[1]!];
-  return g.transpose(g.reshape(q, [b, m, kvHeads, heads / kvHeads, headDim]), [0, 2, 3, 1, 4]);
+  const grouped = g.transpose(g.reshape(q, [b, n, config.kvHeads, config.heads / config.kvHeads, config.headDim]), [0, 2, 3, 1, 4]);
+  return { q: grouped, key: split(k), value: split(v) };
 }
 
 /** `q` `[b, kvHeads, group, m, headDim]`, keys and values `[b, kvHeads, n, headDim]`, `bias` `[m, n]` -> `[b, m, heads * headDim]`. */

@@ -2,7 +2,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { gradients } from "../onnx/gradients.js";
 import type { Value } from "../onnx/graph.js";
-import { plainAttention } from "./attention.js";
+import { trainingAttention } from "./attention.js";
 import { block } from "./block.js";
 import { embed, head } from "./head.js";
 import { crossEntropy } from "./loss.js";
@@ -53,7 +53,7 @@ function forward(config: ModelConfig, parameters: readonly Parameter[], batch: n
   const ids = g.input("ids", "int64", [batch, length]);
   const targets = g.input("targets", "int64", [batch * length, 1]);
   const rotary = { cos: g.input("cos", "float32", [length, config.headDim / 2]), sin: g.input("sin", "float32", [length, config.headDim / 2]) };
-  const attention = plainAttention(config, g.constant("float32", triangle(length), [length, length]));
+  const attention = trainingAttention(config, length, attentionChunks(length));
 
   let hidden = embed(g, weights, ids);
   for (let layer = 0; layer < config.layers; layer++) hidden = block(g, weights, config, layer, hidden, rotary, attention).hidden;
@@ -61,11 +61,9 @@ function forward(config: ModelConfig, parameters: readonly Parameter[], batch: n
   return { g, values, logits, losses: crossEntropy(g, logits, targets) };
 }
 
-/** 0 on and below the diagonal, -inf above. */
-function triangle(n: number): Float32Array {
-  const bias = new Float32Array(n * n);
-  for (let row = 0; row < n; row++) bias.fill(-Infinity, row * n + row + 1, (row + 1) * n);
-  return bias;
+/** Groups of 128 queries, where the length is a multiple: below that the products get too small to be fast. */
+function attentionChunks(length: number): number {
+  return length % 128 === 0 ? Math.min(8, length / 128) : 1;
 }
 
 function missing(name: string): never {

@@ -250,6 +250,19 @@ export class GraphBuilder extends Graph {
       [{ dtype: x.dtype, shape }])[0]!;
   }
 
+  /** Zeros added before and after an axis of known length. */
+  pad(x: Value, axis: number, before: number, after: number): Value {
+    if (before === 0 && after === 0) return x;
+    const at = normalizeAxis(axis, x.rank);
+    const length = x.shape[at]!;
+    if (typeof length !== "number") throw new Error(`pad: axis of unknown length ${length}`);
+    const pads = new Array<number>(2 * x.rank).fill(0);
+    pads[at] = before;
+    pads[x.rank + at] = after;
+    const shape = x.shape.map((dim, i) => (i === at ? before + length + after : dim));
+    return this.node("Pad", [x, this.constant("int64", pads)], [{ dtype: x.dtype, shape }])[0]!;
+  }
+
   /** The first `size` elements along an axis, and the rest (`rest` of them). */
   splitAt(x: Value, axis: number, size: Dim, rest: Dim): [Value, Value] {
     const at = normalizeAxis(axis, x.rank);

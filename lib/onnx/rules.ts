@@ -81,12 +81,18 @@ function keptShape(input: readonly Dim[], _output: readonly Dim[], axes: readonl
 
 /** The axes of a reduction, which the builder always gives as an inline constant. */
 function axesOf(g: GraphBuilder, node: Node, rank: number): number[] {
-  const initializer = g.initializers.find(({ value }) => value === node.inputs[1]);
-  if (initializer?.data.kind !== "inline") throw new Error(`gradient: ${node.op} with axes that are not constant`);
-  const { bytes } = initializer.data;
-  const axes = new BigInt64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
-  return [...axes].map((axis) => (Number(axis) + rank) % rank);
+  return inlineIntegers(g, node, 1).map((axis) => (axis + rank) % rank);
 }
+
+/** Input `index` of a node, which the builder gave as an inline int64 constant. */
+function inlineIntegers(g: GraphBuilder, node: Node, index: number): number[] {
+  const initializer = g.initializers.find(({ value }) => value === node.inputs[index]);
+  if (initializer?.data.kind !== "inline") throw new Error(`gradient: ${node.op} whose input ${index} is not constant`);
+  const { bytes } = initializer.data;
+  return [...new BigInt64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8)].map(Number);
+}
+
+const inlineInteger = (g: GraphBuilder, node: Node, index: number): number => inlineIntegers(g, node, index)[0]!;
 
 const INVERSE_SQRT_2PI = 1 / Math.sqrt(2 * Math.PI);
 
@@ -166,6 +172,26 @@ export const rules: Readonly<Record<string, Rule>> = {
     if (perm?.kind !== "ints") throw new Error("gradient: Transpose without perm");
     return g.transpose(d, perm.value.map((_, axis) => perm.value.indexOf(axis)));
   }),
+
+  /** Contiguous slices of an axis of known length: what was cut off gets zeros. */
+  Slice: unary((g, d, x, y, node) => {
+    const axis = inlineInteger(g, node, 3);
+    const [length, extent] = [x.shape[axis]!, y.shape[axis]!];
+    const start = inlineInteger(g, node, 1);
+    if (typeof length !== "number" || typeof extent !== "number") throw new Error(`gradient: Slice of an axis of unknown length ${length}`);
+    const from = start < 0 ? start + length : start;
+    return g.pad(d, axis, from, length - from - extent);
+  }),
+  Concat: (g, node, [d], wanted) => {
+    const axis = numberAttribute(node, "axis", 0);
+    let start = 0;
+    return node.inputs.map((input, i) => {
+      const extent = input!.shape[axis]!;
+      if (typeof extent !== "number") throw new Error(`gradient: Concat of an axis of unknown length ${extent}`);
+      start += extent;
+      return wanted(i) ? g.slice(d!, axis, start - extent, start) : null;
+    });
+  },
 
   ReduceSum: reduction(false),
   ReduceMean: reduction(true),

@@ -52,6 +52,8 @@ const cases: Record<string, Case> = {
   "gather of rows, one twice": { shapes: [[4, 3]], build: (g, [a]) => g.gather(a!, g.constant("int64", [2, 0, 2, 1, 2, 3], [2, 3])) },
   "gather of tokens": { shapes: [[1, 5, 3]], build: (g, [a]) => g.gather(a!, g.constant("int64", [0, 2, 3]), 1) },
   "gatherElements": { shapes: [[3, 4]], build: (g, [a]) => g.gatherElements(a!, g.constant("int64", [1, 1, 3], [3, 1]), 1) },
+  "slice": { shapes: [[2, 5, 3]], build: (g, [a]) => g.add(g.slice(a!, 1, 1, 4), g.slice(a!, 1, -3, 5)) },
+  "concat": { shapes: [[2, 2], [2, 3]], build: (g, [a, b]) => g.concat([a!, b!, a!], 1) },
   "cast": { shapes: [[3]], build: (g, [a]) => g.cast(g.cast(a!, "float32"), "float32") },
 };
 
