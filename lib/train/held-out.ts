@@ -7,7 +7,7 @@ import { toOnnx } from "../onnx/serialize.js";
 import { Random } from "../random.js";
 import type { Corpus } from "./corpus.js";
 import { question, randomFacts, statement } from "./episodes.js";
-import { parameterFeeds, rotaryFeeds } from "./model.js";
+import { parameterFeeds, rotaryFeeds } from "./feeds.js";
 import type { TrainingState } from "./state.js";
 
 export interface HeldOutResult {

@@ -7,12 +7,12 @@ import { requiredTensors } from "../checkpoint/required.js";
 import { writeSafetensors } from "../checkpoint/safetensors.js";
 import { loadTokenizer, type Tokenizer } from "../checkpoint/tokenizer.js";
 import type { ModelConfig } from "../checkpoint/types.js";
-import { inverseFrequencies, rotaryTable } from "../decoder/rotary.js";
 import { trainingGraph } from "../decoder/training.js";
 import { toOnnx } from "../onnx/serialize.js";
 import { BatchSource, kinds, type Batch, type Kind } from "./batches.js";
 import { END_OF_TEXT, trainBpe } from "./bpe.js";
 import { loadCorpus, type Corpus } from "./corpus.js";
+import { parameterFeeds, rotaryFeeds } from "./feeds.js";
 import { HeldOut, type HeldOutResult } from "./held-out.js";
 import { adamStep, Muon, usesMuon } from "./optimizer.js";
 import { learningRate, type Recipe } from "./recipe.js";
@@ -164,17 +164,6 @@ function byKind(batch: Batch, losses: Float32Array): Partial<Record<Kind, number
     total.count += 1;
   });
   return Object.fromEntries(kinds.flatMap((kind, i) => (sums[i]!.count ? [[kind, sums[i]!.sum / sums[i]!.count]] : [])));
-}
-
-/** The parameters as inputs of a training graph. */
-export function parameterFeeds(state: Pick<TrainingState, "tensors">): Record<string, Tensor> {
-  return Object.fromEntries(state.tensors.map(({ name, values, shape }) => [name, new Tensor("float32", values, [...shape])]));
-}
-
-/** `cos` and `sin` for positions 0 … length - 1. */
-export function rotaryFeeds(config: ModelConfig, length: number): Record<string, Tensor> {
-  const { cos, sin, width } = rotaryTable(inverseFrequencies(config), Array.from({ length }, (_, i) => i));
-  return { cos: new Tensor("float32", cos, [length, width]), sin: new Tensor("float32", sin, [length, width]) };
 }
 
 async function prepareTokenizer(folder: string, corpus: Corpus, size: number): Promise<Tokenizer> {

@@ -1,0 +1,15 @@
+import { Tensor } from "onnxruntime-node";
+import type { ModelConfig } from "../checkpoint/types.js";
+import { inverseFrequencies, rotaryTable } from "../decoder/rotary.js";
+import type { TrainingState } from "./state.js";
+
+/** The parameters as inputs of a training graph. */
+export function parameterFeeds(state: Pick<TrainingState, "tensors">): Record<string, Tensor> {
+  return Object.fromEntries(state.tensors.map(({ name, values, shape }) => [name, new Tensor("float32", values, [...shape])]));
+}
+
+/** `cos` and `sin` for positions 0 … length - 1. */
+export function rotaryFeeds(config: ModelConfig, length: number): Record<string, Tensor> {
+  const { cos, sin, width } = rotaryTable(inverseFrequencies(config), Array.from({ length }, (_, i) => i));
+  return { cos: new Tensor("float32", cos, [length, width]), sin: new Tensor("float32", sin, [length, width]) };
+}
