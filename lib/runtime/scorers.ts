@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Checkpoint } from "../checkpoint/types.js";
 import type { Scorer } from "../pruning/scorer.js";
+import { attention } from "../pruning/scorers/attention.js";
 import { learned, readPruner } from "../pruning/scorers/learned.js";
 import { norm } from "../pruning/scorers/norm.js";
 import { random } from "../pruning/scorers/random.js";
@@ -16,13 +17,16 @@ export async function defaultScorer(checkpoint: Checkpoint): Promise<Scorer> {
 }
 
 /**
- * A scorer by name: `norm`, `recency`, `random` or `random:SEED`, `learned` (the model folder's pruner.safetensors)
+ * A scorer by name: `attention`, `norm`, `recency`, `random` or `random:SEED`, `learned` (the model folder's pruner.safetensors)
  * or `learned:FILE`.
  * @throws on an unknown name, or where there are no trained modules
  */
 export async function resolveScorer(name: string, checkpoint: Checkpoint): Promise<Scorer> {
   const [kind, argument] = split(name);
   switch (kind) {
+    case "attention":
+      if (argument === null) return attention;
+      break;
     case "norm":
       if (argument === null) return norm;
       break;
@@ -37,7 +41,7 @@ export async function resolveScorer(name: string, checkpoint: Checkpoint): Promi
       return learned(await readPruner(file));
     }
   }
-  throw new Error(`scorer: ${name} (known: learned, learned:FILE, norm, recency, random, random:SEED)`);
+  throw new Error(`scorer: ${name} (known: learned, learned:FILE, attention, norm, recency, random, random:SEED)`);
 }
 
 function split(name: string): [string, string | null] {

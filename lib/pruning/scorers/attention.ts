@@ -1,0 +1,37 @@
+import { attentionScale, causalBias } from "../../decoder/attention.js";
+import type { GraphBuilder } from "../../onnx/builder.js";
+import type { Value } from "../../onnx/graph.js";
+import type { Scorer, ScorerInput } from "../scorer.js";
+
+/** How many of the last tokens are asked what they look at. */
+const OBSERVERS = 32;
+
+/**
+ * The attention that the last 32 tokens pay to each token in the block before the stage, averaged over heads and over
+ * those of the 32 that can see the token (SnapKV, arXiv:2404.14469, without its pooling). Averaged over all 32, the
+ * last tokens would lose for being seen by fewer. A token out of everyone's sliding window scores 0.
+ */
+export const attention: Scorer = {
+  name: "attention",
+  key: "attention",
+  score(g, input) {
+    const { positions, queries, stage, config } = input;
+    const n = positions.shape[0]!;
+    const observers = `observers.${stage}`;
+    const observerPositions = g.slice(positions, 0, -OBSERVERS, Number.MAX_SAFE_INTEGER, observers);
+    const bias = causalBias(g, observerPositions, positions, config.slidingWindow);
+    const scores = g.matmul(lastQueries(g, input, observers), input.keys, { transB: true, alpha: attentionScale(config) });
+    const byHead = g.reshape(scores, [config.heads, observers, n]);
+    const paid = g.reduceSum(g.reduceMean(g.softmax(g.add(byHead, bias)), [0]), [0]);
+    const seenBy = g.reduceSum(g.exp(bias), [0]);
+    return g.reshape(g.div(paid, g.max(seenBy, 1)), [queries.shape[1]!]);
+  },
+};
+
+/** Queries of the last tokens by the key head they share: `[1, kvHeads, group * observers, headDim]`. */
+function lastQueries(g: GraphBuilder, { queries, stage, config }: ScorerInput, observers: string): Value {
+  const { heads, kvHeads, headDim } = config;
+  const last = g.slice(queries, 1, -OBSERVERS, Number.MAX_SAFE_INTEGER, observers);
+  const split = g.transpose(g.reshape(last, [1, observers, kvHeads, heads / kvHeads, headDim]), [0, 2, 3, 1, 4]);
+  return g.reshape(split, [1, kvHeads, `observer_rows.${stage}`, headDim]);
+}

@@ -1,0 +1,91 @@
+// What each scorer is to compute, in float64 from the reference pass and without shared code.
+import type { PruningModule } from "../../../lib/pruning/scorers/learned.js";
+import { type HfConfig, headDimOf, kvHeadsOf, windowOf } from "../../reference/config.js";
+import type { ForwardResult } from "../../reference/forward.js";
+import { dot, linear, rmsNorm, softmax, type Vector, type Weights } from "../../reference/operations.js";
+import { rotaryFrequencies, rotate } from "../../reference/rotary.js";
+
+/** What a score may depend on: the tokens present at a stage, as the reference pass had them. */
+export interface Present {
+  config: HfConfig;
+  weights: Weights;
+  ids: readonly number[];
+  result: ForwardResult;
+  afterLayer: number;
+  stage: number;
+}
+
+export type Formula = (present: Present) => number[];
+
+const positionsAt = ({ result, afterLayer }: Present) => result.caches[afterLayer]!.positions;
+
+export const norm: Formula = ({ result, afterLayer }) => result.hidden[afterLayer]!.map((x) => Math.sqrt(dot(x, x)));
+
+export const recency: Formula = (present) => [...positionsAt(present)];
+
+/** The integer hash of `random`, with integers of any size. */
+export const random = (seed: number): Formula => (present) => {
+  const p = 2n ** 31n - 1n;
+  const salt = ((BigInt(seed) % 1_000_000n) * 7919n + BigInt(present.stage) * 104729n + 12345n) % p;
+  return positionsAt(present).map((position) => {
+    let x = ((BigInt(position) + 1n) * 16807n + salt) % p;
+    for (let round = 1n; round <= 4n; round++) x = (((x * x) % p) + x * (48271n + round) + salt + round * 69621n) % p;
+    return Number(x) / Number(p);
+  });
+};
+
+export const learned = (modules: ReadonlyMap<number, PruningModule>): Formula => ({ result, afterLayer }) => {
+  const { weight0, bias0, weight2, bias2 } = modules.get(afterLayer)!;
+  const inner = linear(result.hidden[afterLayer]!, weight0, bias0).map((x) => x.map((value) => (value * (1 + erf(value / Math.SQRT2))) / 2));
+  return linear(inner, weight2, bias2).map(([score]) => score!);
+};
+
+/** Mean over heads and over those of the last 32 tokens that see the token of the attention they pay to it. */
+export const attention: Formula = (present) => {
+  const { config, result, afterLayer } = present;
+  const [h, heads, kvHeads, window] = [headDimOf(config), config.num_attention_heads, kvHeadsOf(config), windowOf(config)];
+  const cache = result.caches[afterLayer]!;
+  const n = cache.positions.length;
+  const key = (head: number, token: number) => cache.keys.subarray((head * n + token) * h, (head * n + token + 1) * h);
+  const queries = queriesOf(present);
+  const [paid, seen] = [new Array<number>(n).fill(0), new Array<number>(n).fill(0)];
+  for (let query = Math.max(0, n - 32); query < n; query++) {
+    const visible = [...cache.positions.keys()].filter((token) => {
+      const distance = cache.positions[query]! - cache.positions[token]!;
+      return distance >= 0 && distance < window;
+    });
+    visible.forEach((token) => (seen[token]! += 1));
+    for (let head = 0; head < heads; head++) {
+      const shares = softmax(visible.map((token) => dot(queries[query]![head]!, key(Math.floor((head * kvHeads) / heads), token)) / Math.sqrt(h)));
+      visible.forEach((token, i) => (paid[token]! += shares[i]! / heads));
+    }
+  }
+  return paid.map((sum, token) => (seen[token] ? sum / seen[token]! : 0));
+};
+
+/** Rotated queries of the block before the stage, by token and head. */
+function queriesOf({ config, weights, ids, result, afterLayer }: Present): Vector[][] {
+  const [d, h, heads] = [config.hidden_size, headDimOf(config), config.num_attention_heads];
+  const { positions } = result.caches[afterLayer]!;
+  const before = (position: number): Vector => {
+    if (afterLayer > 0) return result.hidden[afterLayer - 1]![result.caches[afterLayer - 1]!.positions.indexOf(position)]!;
+    const id = ids[position]!;
+    return Float64Array.from(weights.get("model.embed_tokens.weight")!.subarray(id * d, (id + 1) * d));
+  };
+  const prefix = `model.layers.${afterLayer}.`;
+  const normed = positions.map((position) => rmsNorm(before(position), weights.get(`${prefix}input_layernorm.weight`)!, config.rms_norm_eps));
+  const headNorm = weights.get(`${prefix}self_attn.q_norm.weight`);
+  const frequencies = rotaryFrequencies(config);
+  return linear(normed, weights.get(`${prefix}self_attn.q_proj.weight`)!, weights.get(`${prefix}self_attn.q_proj.bias`)).map((x, t) =>
+    Array.from({ length: heads }, (_, head) => {
+      const query = x.slice(head * h, (head + 1) * h);
+      return rotate(headNorm ? rmsNorm(query, headNorm, config.rms_norm_eps) : query, positions[t]!, frequencies);
+    }));
+}
+
+/** The error function by its Maclaurin series, which does for |x| < 4. */
+function erf(x: number): number {
+  let [term, sum] = [x, x];
+  for (let k = 1; k < 100; k++) sum += (term *= (-x * x) / k) / (2 * k + 1);
+  return (2 / Math.sqrt(Math.PI)) * sum;
+}
