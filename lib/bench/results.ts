@@ -14,6 +14,8 @@ export interface EndToEndResults {
   schema_version: typeof schema.SCHEMA_VERSION;
   metadata: schema.Metadata & { benchmark_mode: "end2end" };
   results: Record<string, schema.EndToEndEntry | schema.EndToEndBaselineEntry>;
+  /** Lengths that could not be measured, and why. */
+  errors?: Record<string, string>;
 }
 
 /** Prefill alone of one configuration by prompt length. */
@@ -21,6 +23,8 @@ export interface PrefillResults {
   schema_version: typeof schema.SCHEMA_VERSION;
   metadata: schema.Metadata & { benchmark_mode: "prefill" };
   results: Record<string, schema.PrefillEntry | schema.PrefillBaselineEntry>;
+  /** Lengths that could not be measured, and why. */
+  errors?: Record<string, string>;
 }
 
 export type Results = EndToEndResults | PrefillResults;
@@ -44,7 +48,7 @@ export function parseResults(value: unknown, file: string): Results {
   if (version !== schema.SCHEMA_VERSION) {
     throw new Error(`results file: ${file}: schema_version: ${shown(version)} (must be ${schema.SCHEMA_VERSION}: not a results file of this version)`);
   }
-  const { metadata, results } = check(schema.frame, value, file, []);
+  const { metadata, results, errors } = check(schema.frame, value, file, []);
   const endToEnd = metadata.benchmark_mode === "end2end";
   const entry =
     metadata.config === "baseline"
@@ -56,7 +60,7 @@ export function parseResults(value: unknown, file: string): Results {
     checkSums(parsed, Number(length), file, path);
     return [length, parsed];
   });
-  return { schema_version: schema.SCHEMA_VERSION, metadata, results: Object.fromEntries(entries) } as Results;
+  return { schema_version: schema.SCHEMA_VERSION, metadata, results: Object.fromEntries(entries), ...(errors && { errors }) } as Results;
 }
 
 /** @throws when the file cannot be read, is no JSON, or does not hold what a results file holds */

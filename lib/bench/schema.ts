@@ -107,11 +107,15 @@ export const metadata = z.object({
   run: z.string().optional(),
 });
 
+const length = z.string().regex(/^[1-9][0-9]*$/, "expected a length in tokens");
+
 /** The frame of a results file; its entries are checked by mode and configuration. */
 export const frame = z.object({
   schema_version: z.literal(SCHEMA_VERSION),
   metadata,
-  results: z.record(z.string().regex(/^[1-9][0-9]*$/, "expected a length in tokens"), z.unknown()),
+  results: z.record(length, z.unknown()),
+  /** Lengths that could not be measured, and why. */
+  errors: z.record(length, z.string()).optional(),
 });
 
 export type Metadata = z.infer<typeof metadata>;

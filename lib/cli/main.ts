@@ -5,6 +5,7 @@ import { packageRoot } from "../checkpoint/package-root.js";
 import { register as cache } from "./commands/cache.js";
 import { register as flops } from "./commands/flops.js";
 import { register as generate } from "./commands/generate.js";
+import { register as profile } from "./commands/profile.js";
 import { register as reportTable2 } from "./commands/report-table2.js";
 import { register as train } from "./commands/train.js";
 
@@ -15,7 +16,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [generate, reportTable2, flops, train, cache]) register(program);
+  for (const register of [generate, profile, reportTable2, flops, train, cache]) register(program);
   // A reader that closes the pipe early (`sdtp … | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   try {

@@ -1,4 +1,5 @@
-import type { EndToEndEntry, PrefillEntry } from "../bench/results.js";
+import type { EndToEndEntry, PrefillEntry, Results } from "../bench/results.js";
+import { methodLabel } from "./label.js";
 
 /**
  * The lines that show after a measurement whether pruning did what it should. Where layers hold different numbers of
@@ -28,4 +29,14 @@ export function prefillLines(length: number, { baseline, sdtp, speedup }: Prefil
 
 function meanLength(lengths: readonly number[]): number {
   return Math.round(lengths.reduce((sum, length) => sum + length, 0) / lengths.length);
+}
+
+/** The lines of every configuration that was measured against the baseline at a length, each under its name. */
+export function verification(results: ReadonlyMap<string, Results>, length: number): string[] {
+  return [...results].flatMap(([config, { results: entries }]) => {
+    const entry = entries[length];
+    if (!entry || !("sdtp" in entry)) return [];
+    const lines = "latency_seconds" in entry.sdtp ? prefillLines(length, entry as PrefillEntry) : endToEndLines(length, entry as EndToEndEntry);
+    return [`${methodLabel(config)}\n${lines}`];
+  });
 }

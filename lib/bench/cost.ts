@@ -1,0 +1,25 @@
+import type { ModelConfig } from "../checkpoint/types.js";
+import type { Preset } from "../pruning/presets.js";
+import { schedule } from "../pruning/schedule.js";
+import { decodeFlops, prefillFlops } from "./flops.js";
+import type { BenchmarkMode } from "./results.js";
+
+/** A decoded token waits for memory: for the same operations it takes about this many times as long as in prefill. */
+const DECODE_WEIGHT = 8;
+/** What a run costs apart from the length of its prompt, in operations: so that the shortest ones do not count as nothing. */
+const FIXED = 1e9;
+
+export interface CostOptions {
+  readonly config: ModelConfig;
+  readonly preset: Preset;
+  readonly length: number;
+  readonly mode: BenchmarkMode;
+  readonly maxNewTokens: number;
+}
+
+/** How long one run takes, in a unit without meaning: good for progress bars and for estimates from runs that are done. */
+export function runCost({ config, preset, length, mode, maxNewTokens }: CostOptions): number {
+  const input = { config, stages: schedule(preset, length, config.layers), n: length, counting: "exact" as const };
+  const decode = mode === "end2end" ? decodeFlops({ ...input, newTokens: maxNewTokens, kvPolicy: preset.kvPolicy }) : 0;
+  return FIXED + prefillFlops(input) + DECODE_WEIGHT * decode;
+}

@@ -1,0 +1,57 @@
+import type { ModelConfig } from "../checkpoint/types.js";
+import type { Preset } from "../pruning/presets.js";
+import { schedule } from "../pruning/schedule.js";
+import { endToEndFlops, prefillFlops } from "./flops.js";
+import type { Job, Measured } from "./job.js";
+import { endToEndEntry, endToEndMeasurement, prefillEntry, prefillMeasurement } from "./measurement.js";
+import type { EndToEndBaselineEntry, EndToEndEntry, PrefillBaselineEntry, PrefillEntry } from "./results.js";
+
+export type Entry = EndToEndEntry | EndToEndBaselineEntry | PrefillEntry | PrefillBaselineEntry;
+
+/** What was measured of one preset, and the memory it took. */
+export interface Outcome {
+  readonly preset: Preset;
+  readonly measured: Measured;
+  /** Bytes. */
+  readonly peakMemory?: number | undefined;
+}
+
+export type EntryContext = Pick<Job, "mode" | "maxNewTokens"> & { readonly config: ModelConfig; readonly length: number };
+
+/** An entry of a results file: an outcome beside the baseline of the same run, or the baseline alone. */
+export function entryOf(context: EntryContext, baseline: Outcome, outcome?: Outcome): Entry {
+  if (context.mode === "prefill") {
+    const before = prefillMeasurement(baseline.measured.prefill, besides(context, baseline));
+    return outcome ? prefillEntry(before, prefillMeasurement(outcome.measured.prefill, { ...besides(context, outcome), ...kept(context, outcome) })) : { baseline: before };
+  }
+  const before = endToEnd(context, baseline);
+  return outcome ? endToEndEntry(before, { ...endToEnd(context, outcome), ...kept(context, outcome) }) : { baseline: before };
+}
+
+function endToEnd(context: EntryContext, outcome: Outcome) {
+  const { prefill, perToken, kvLensFinal, kvBytesFinal } = outcome.measured;
+  const decode = perToken.map((tokens) => tokens.reduce((sum, seconds) => sum + seconds, 0));
+  return endToEndMeasurement({ prefill, decode, perToken }, { ...besides(context, outcome), kv_lens_final: [...kvLensFinal], kv_bytes_final: kvBytesFinal });
+}
+
+function besides({ config, length, mode, maxNewTokens }: EntryContext, { preset, measured, peakMemory }: Outcome) {
+  const stages = schedule(preset, length, config.layers);
+  const flops = (counting: "exact" | "paper") => {
+    const input = { config, stages, n: length, counting, modules: measured.scorer === "learned", newTokens: maxNewTokens, kvPolicy: measured.kvPolicy };
+    return { prefill: prefillFlops(input), ...(mode === "end2end" && { end2end: endToEndFlops(input) }) };
+  };
+  return {
+    kv_lens_after_prefill: [...measured.kvLensAfterPrefill],
+    kv_bytes_after_prefill: measured.kvBytesAfterPrefill,
+    ...(peakMemory !== undefined && { peak_memory_bytes: peakMemory }),
+    flops: { exact: flops("exact"), paper: flops("paper") },
+  };
+}
+
+function kept({ length }: EntryContext, { measured }: Outcome) {
+  return {
+    tokens_kept: measured.tokensKept,
+    tokens_pruned: length - measured.tokensKept,
+    stages: measured.stages.map(({ afterLayer, present, kept }) => ({ after_layer: afterLayer, present, kept })),
+  };
+}

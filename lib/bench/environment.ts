@@ -1,0 +1,49 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism, cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import { packageRoot } from "../checkpoint/package-root.js";
+import type { Metadata } from "./results.js";
+
+/** On what, and with what, something was measured. */
+export type Environment = Required<Pick<Metadata, "versions" | "cpu" | "memory_bytes" | "platform" | "git_commit">>;
+
+export function environment(): Environment {
+  const installed = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
+  const own = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as { version: string };
+  return {
+    versions: { "sdtp-notebook": own.version, "onnxruntime-node": installed.version, node: process.versions.node },
+    cpu: { model: cpus()[0]?.model.trim() ?? "unknown", cores: cpus().length },
+    memory_bytes: totalmem(),
+    platform: `${process.platform} ${process.arch}`,
+    git_commit: gitCommit(),
+  };
+}
+
+/**
+ * Threads where none are asked for: one a physical core that this process may run on. ONNX Runtime would choose
+ * so by itself, but would not say what it chose.
+ */
+export function defaultThreads(): number {
+  const available = availableParallelism();
+  try {
+    const siblings = cpus().map((_, cpu) => readFileSync(`/sys/devices/system/cpu/cpu${cpu}/topology/thread_siblings_list`, "utf8"));
+    return Math.max(1, Math.min(available, new Set(siblings).size));
+  } catch {
+    return available;
+  }
+}
+
+/** The commit of the checkout this package runs from, marked where files differ from it; null for an installed package. */
+function gitCommit(): string | null {
+  const root = packageRoot();
+  const git = (...args: string[]) => execFileSync("git", ["-C", root, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  try {
+    // An installed package may lie in another project's checkout.
+    if (git("rev-parse", "--show-cdup") !== "") return null;
+    return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*");
+  } catch {
+    return null;
+  }
+}

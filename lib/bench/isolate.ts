@@ -1,0 +1,54 @@
+import { fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { Job, JobResult, RunDone } from "./job.js";
+import type { WorkerMessage } from "./worker.js";
+
+export interface IsolateOptions {
+  /** Ends the process and throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Ends the process after this time. */
+  readonly timeoutSeconds?: number | undefined;
+  readonly onRun?: ((done: RunDone) => void) | undefined;
+}
+
+/** What of a process's error output is kept for a message, in characters. */
+const STDERR_TAIL = 2000;
+
+/**
+ * Runs a job in a process of its own, so that its peak memory and its caches are its own and its death is survived.
+ * @throws when the model cannot be loaded, the process is killed (as the system does when memory runs out) or
+ *   crashes, or the time is up. A method that fails alone is a `Failure` in the result instead.
+ */
+export async function isolate(job: Job, { signal, timeoutSeconds, onRun }: IsolateOptions = {}): Promise<JobResult> {
+  signal?.throwIfAborted();
+  const child = fork(fileURLToPath(new URL("./worker.js", import.meta.url)), { execArgv: ["--expose-gc"], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  let stderr = "";
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-STDERR_TAIL)));
+  let timer: NodeJS.Timeout | undefined;
+  // A run blocks the process for as long as it takes: no message would end it.
+  const kill = () => child.kill("SIGKILL");
+  try {
+    return await new Promise<JobResult>((resolve, reject) => {
+      child.on("message", (message: WorkerMessage) => {
+        if ("run" in message) onRun?.(message.run);
+        else if ("result" in message) resolve(message.result);
+        else reject(new Error(message.error));
+      });
+      child.on("error", reject);
+      child.on("close", (code, killer) => reject(new Error(died(code, killer, stderr))));
+      signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+      if (timeoutSeconds !== undefined) timer = setTimeout(() => reject(new Error(`timeout: ${timeoutSeconds} s (the measurement was not done)`)), timeoutSeconds * 1e3);
+      child.send(job, (error) => error && reject(error));
+    });
+  } finally {
+    clearTimeout(timer);
+    kill();
+  }
+}
+
+function died(code: number | null, killer: NodeJS.Signals | null, stderr: string): string {
+  const last = stderr.trim().split("\n").filter((line) => line.trim() !== "").at(-1);
+  const said = last ? `: ${last.trim().slice(0, 300)}` : "";
+  if (killer === "SIGKILL") return `measurement: killed by SIGKILL (the system does so when memory runs out)${said}`;
+  return `measurement: ended with ${killer ?? `code ${code}`} before it was done${said}`;
+}

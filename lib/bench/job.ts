@@ -1,0 +1,71 @@
+// What is measured in one process of its own, as plain values that go through a process boundary.
+import type { KvPolicy, UserPreset } from "../pruning/presets.js";
+import type { BenchmarkMode } from "./results.js";
+
+/** One way of running the prompt. */
+export interface Method {
+  readonly preset: UserPreset & { readonly name: string };
+  /** Default: the model's best. */
+  readonly scorer?: string;
+  /** Default: the preset's. */
+  readonly kvPolicy?: KvPolicy;
+}
+
+/** Methods measured against each other on one prompt. */
+export interface Job {
+  /** As `load` takes it. */
+  readonly model: string;
+  /** What synthetic weights are made in. */
+  readonly dtype: string;
+  readonly threads: number;
+  /** Of synthetic weights. */
+  readonly seed: number;
+  readonly mode: BenchmarkMode;
+  /** Token ids of the prompt, `[n]`. */
+  readonly ids: readonly number[];
+  readonly methods: readonly Method[];
+  /** Runs that count, for each method. */
+  readonly repeats: number;
+  /** Runs before them that do not. */
+  readonly warmup: number;
+  readonly maxNewTokens: number;
+}
+
+/** What was measured of one method: seconds, tokens, bytes. */
+export interface Measured {
+  /** One for each repeat. */
+  readonly prefill: readonly number[];
+  /** `[repeats][maxNewTokens]`; empty in prefill mode. */
+  readonly perToken: readonly (readonly number[])[];
+  /** Name of the scorer that was used, null where nothing pruned. */
+  readonly scorer: string | null;
+  readonly kvPolicy: KvPolicy;
+  /** Tokens in each layer's cache, `[layers]`. */
+  readonly kvLensAfterPrefill: readonly number[];
+  readonly kvLensFinal: readonly number[];
+  readonly kvBytesAfterPrefill: number;
+  readonly kvBytesFinal: number;
+  readonly tokensKept: number;
+  readonly stages: readonly { readonly afterLayer: number; readonly present: number; readonly kept: number }[];
+}
+
+export interface Failure {
+  readonly error: string;
+}
+
+/** What a job gave, a value for each of its methods. */
+export interface JobResult {
+  readonly methods: readonly (Measured | Failure)[];
+  /** Largest resident size of the process, in bytes. */
+  readonly peakMemory: number;
+}
+
+/** One run that is done. */
+export interface RunDone {
+  readonly method: number;
+  readonly counted: boolean;
+}
+
+export function isFailure(result: object): result is Failure {
+  return "error" in result;
+}

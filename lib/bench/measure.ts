@@ -1,0 +1,77 @@
+import { decode } from "../runtime/generate.js";
+import type { Model } from "../runtime/model.js";
+import type { Run } from "../runtime/run.js";
+import type { Failure, Job, Measured, Method, RunDone } from "./job.js";
+
+/** Decoded tokens of a run that does not count: enough to load the graph and touch the cache. */
+const WARMUP_TOKENS = 4;
+
+/** One run: its times, and what is known of its caches. */
+interface Sample extends Omit<Measured, "prefill" | "perToken"> {
+  readonly prefill: number;
+  readonly tokens: readonly number[];
+}
+
+/**
+ * Measures the methods of a job in turn, A B C A B C, so that what changes with time (heat, other load) meets all
+ * of them alike. Timed are the prefill with the compaction of its cache, and each decode run with the update of its
+ * cache; tokenising, sampling, loading and the collection of garbage are not. A method that throws is left out from
+ * then on.
+ * @param job its `model`, `dtype`, `threads` and `seed` are those `model` was loaded with
+ */
+export async function measure(model: Model, job: Job, onRun: (done: RunDone) => void = () => {}): Promise<(Measured | Failure)[]> {
+  const samples: Sample[][] = job.methods.map(() => []);
+  const errors = new Map<number, string>();
+  for (let round = -job.warmup; round < job.repeats; round++) {
+    const counted = round >= 0;
+    for (const [index, method] of job.methods.entries()) {
+      if (!errors.has(index)) {
+        try {
+          if (round === -job.warmup) await model.warm(job.ids.length, { preset: method.preset, ...(method.scorer !== undefined && { scorer: method.scorer }) });
+          const sample = await once(model, job, method, counted ? job.maxNewTokens : Math.min(WARMUP_TOKENS, job.maxNewTokens));
+          if (counted) samples[index]!.push(checked(sample, samples[index]!.at(0)));
+        } catch (error) {
+          errors.set(index, (error as Error).message);
+        }
+      }
+      onRun({ method: index, counted });
+    }
+  }
+  return samples.map((runs, index) => {
+    const error = errors.get(index);
+    if (error !== undefined) return { error };
+    const { prefill: _, tokens: __, ...rest } = runs[0]!;
+    return { ...rest, prefill: runs.map(({ prefill }) => prefill), perToken: job.mode === "end2end" ? runs.map(({ tokens }) => tokens) : [] };
+  });
+}
+
+async function once(model: Model, { ids, mode, maxNewTokens }: Job, { preset, scorer, kvPolicy }: Method, newTokens: number): Promise<Sample> {
+  // Where node allows it, garbage of the run before is collected now, not within a timing.
+  (globalThis as { gc?: () => void }).gc?.();
+  const run = await model.prefill(ids, { preset, reserve: mode === "end2end" ? maxNewTokens : 0, ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }) });
+  const kvBytesAfterPrefill = run.cache.bytes;
+  const tokens: number[] = [];
+  if (mode === "end2end") {
+    for await (const { seconds } of decode(run, { maxNewTokens: newTokens, stopTokens: [], fixedLength: true })) tokens.push(seconds);
+  }
+  return { prefill: run.prefillSeconds, tokens, kvBytesAfterPrefill, ...caches(run) };
+}
+
+/** Lengths are those of the arrays in the caches; what the stages kept is what the graph returned. */
+function caches(run: Run) {
+  return {
+    scorer: run.scorer,
+    kvPolicy: run.kvPolicy,
+    kvLensAfterPrefill: run.kvLengthsAfterPrefill,
+    kvLensFinal: run.cache.lengths,
+    kvBytesFinal: run.cache.bytes,
+    tokensKept: run.kept.length,
+    stages: run.stages.map(({ afterLayer, present, kept }) => ({ afterLayer, present, kept: kept.length })),
+  };
+}
+
+/** Repeats differ in time and in nothing else. */
+function checked(sample: Sample, first: Sample = sample): Sample {
+  if (sample.kvLensFinal.join() !== first.kvLensFinal.join()) throw new Error(`KV lengths: ${sample.kvLensFinal.join(", ")} (were ${first.kvLensFinal.join(", ")} in the first repeat)`);
+  return sample;
+}

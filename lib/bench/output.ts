@@ -1,0 +1,57 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type BenchmarkMode, readResults, type Results, resultsFileName, writeResults } from "./results.js";
+
+/** Where results go: the file of each configuration. */
+export type OutputFiles = (config: string) => string;
+
+/**
+ * `output` as a file for one configuration (it ends in .json), or as a folder.
+ * @throws when one file is to hold several configurations
+ */
+export function outputFiles(output: string, mode: BenchmarkMode, configs: readonly string[]): OutputFiles {
+  if (!output.endsWith(".json")) return (config) => join(output, resultsFileName(mode, config));
+  if (configs.length > 1) throw new Error(`output: ${output} (must be a folder: each of ${configs.join(", ")} gets its own file)`);
+  return () => output;
+}
+
+/** Makes the folder of a file and writes there, to see that it can be done before anything is measured. @throws where not */
+export async function requireWritable(file: string): Promise<void> {
+  const folder = dirname(file);
+  const probe = join(folder, `.sdtp-${randomBytes(6).toString("hex")}`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(probe, "");
+    await rm(probe);
+  } catch (error) {
+    throw new Error(`output: ${folder} (cannot be written: ${(error as NodeJS.ErrnoException).code ?? error})`);
+  }
+}
+
+/**
+ * Results that stay in a folder beside those to be written must be of the same model: a report on the folder would
+ * be refused after the measurement.
+ * @throws with the first file that is of another one
+ */
+export async function requireSameModel(folder: string, mode: BenchmarkMode, configs: readonly string[], modelHash: string): Promise<void> {
+  const prefix = resultsFileName(mode, "").replace(".json", "");
+  const written = new Set(configs.map((config) => resultsFileName(mode, config)));
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.startsWith(prefix) || !name.endsWith(".json") || written.has(name)) continue;
+    const { metadata } = await readResults(join(folder, name));
+    if (metadata.model_hash !== undefined && metadata.model_hash !== modelHash) {
+      throw new Error(`results file: ${join(folder, name)}: metadata.model: ${metadata.model} (is of another model than the one to measure: give another --output, or remove it)`);
+    }
+  }
+}
+
+/** Writes each configuration's results. @returns the files */
+export async function writeAll(results: ReadonlyMap<string, Results>, files: OutputFiles): Promise<string[]> {
+  const written: string[] = [];
+  for (const [config, result] of results) {
+    await writeResults(files(config), result);
+    written.push(files(config));
+  }
+  return written;
+}

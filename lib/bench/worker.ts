@@ -1,0 +1,35 @@
+// The process that measures: one job in, one result out, then it ends. Started by isolate.ts.
+import type { SyntheticDtype } from "../checkpoint/synthetic.js";
+import { isSyntheticName } from "../checkpoint/synthetic.js";
+import { load } from "../runtime/model.js";
+import type { Job, JobResult, RunDone } from "./job.js";
+import { measure } from "./measure.js";
+
+export type WorkerMessage = { readonly run: RunDone } | { readonly result: JobResult } | { readonly error: string };
+
+// A terminal sends Ctrl-C to the whole group; ending this process is the business of the one that started it.
+process.on("SIGINT", () => {});
+// It must not go on measuring for nobody.
+process.on("disconnect", () => process.exit(1));
+
+process.once("message", (job: Job) => {
+  work(job).then(
+    (result) => finish({ result }),
+    (error: unknown) => finish({ error: error instanceof Error ? error.message : String(error) }),
+  );
+});
+
+async function work(job: Job): Promise<JobResult> {
+  const synthetic = isSyntheticName(job.model) ? { synthetic: { dtype: job.dtype as SyntheticDtype, seed: job.seed } } : {};
+  const model = await load(job.model, { threads: job.threads, ...synthetic });
+  const methods = await measure(model, job, (run) => send({ run }));
+  return { methods, peakMemory: process.resourceUsage().maxRSS * 1024 };
+}
+
+function send(message: WorkerMessage): void {
+  process.send?.(message);
+}
+
+function finish(message: WorkerMessage): void {
+  process.send?.(message, undefined, {}, () => process.exit(0));
+}
