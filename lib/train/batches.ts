@@ -75,10 +75,16 @@ export class BatchSource {
     return { kind: "prose", ids: this.excerpt(random, length + 1), weights: new Array<number>(length).fill(1) };
   }
 
-  /** A random string, repeated to the end; the first copy cannot be predicted and does not count. */
+  /**
+   * A random string, repeated to the end; the first copy cannot be predicted and does not count. Half of the strings
+   * are over a few different tokens only: there the last token alone does not tell the next one, as with keys that
+   * are all stated in the same words.
+   */
   private repeat(random: Random, length: number): Sequence {
     const period = random.between(4, Math.max(4, length >> 1));
-    const string = Array.from({ length: period }, () => 1 + random.int(this.tokenizer.vocabSize - 1));
+    const token = () => 1 + random.int(this.tokenizer.vocabSize - 1);
+    const alphabet = random.next() < 0.5 ? null : Array.from({ length: random.between(4, Math.max(4, period >> 1)) }, token);
+    const string = Array.from({ length: period }, () => (alphabet ? random.pick(alphabet) : token()));
     const ids = Array.from({ length: length + 1 }, (_, t) => string[t % period]!);
     return { kind: "repeat", ids, weights: Array.from({ length }, (_, t) => (t + 1 < period ? 0 : 1)) };
   }
