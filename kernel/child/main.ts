@@ -31,6 +31,10 @@ const seen = new Int32Array(new SharedArrayBuffer(4));
 const watchdog = new Worker(new URL("./watchdog.js", import.meta.url), { workerData: { seen: seen.buffer } });
 watchdog.unref();
 
+/** See watchdog.ts. */
+const { clearAsyncIdStack } = (process as unknown as { binding(name: string): { clearAsyncIdStack(): void } }).binding("async_wrap");
+Object.defineProperty(globalThis, Symbol.for("sdtp.stop"), { value: clearAsyncIdStack });
+
 let running: Cell | undefined;
 
 function interrupt(): void {

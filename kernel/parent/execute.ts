@@ -5,8 +5,11 @@ import type { Execution, RunResult } from "./execution.js";
 import type { History } from "./history.js";
 import type { Publisher } from "./publisher.js";
 
-/** Milliseconds for which requests that are on their way are still aborted after an error. */
-const ABORT_WINDOW = 20;
+/**
+ * Milliseconds that an error reply is held back, so that requests which were sent before it are here and
+ * can be aborted. Those that a client sends once it has the reply are not.
+ */
+const ABORT_WINDOW = 10;
 
 interface Request {
   message: Message;
@@ -66,21 +69,20 @@ export class Executor {
       } catch (error) {
         reply = { status: "error", execution_count: this.#count, ...internalError(error) };
       }
+      if (stop) await new Promise((resolve) => setTimeout(resolve, ABORT_WINDOW));
+      const aborted = stop ? this.#queue.splice(0) : [];
       this.publisher.reply("shell", message, "execute_reply", { ...reply });
       this.publisher.status("idle", message);
       this.current = undefined;
-      if (stop) await this.#abortQueue();
+      for (const each of aborted) this.#abort(each);
     }
     this.#working = false;
   }
 
-  async #abortQueue(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, ABORT_WINDOW));
-    for (const message of this.#queue.splice(0)) {
-      this.publisher.status("busy", message);
-      this.publisher.reply("shell", message, "execute_reply", { status: "aborted", execution_count: this.#count });
-      this.publisher.status("idle", message);
-    }
+  #abort(message: Message): void {
+    this.publisher.status("busy", message);
+    this.publisher.reply("shell", message, "execute_reply", { status: "aborted", execution_count: this.#count });
+    this.publisher.status("idle", message);
   }
 
   async #execute(request: Request): Promise<ExecuteReply> {
@@ -94,6 +96,8 @@ export class Executor {
 
     const interrupts = this.#interrupts;
     const name = silent ? "Cell [silent]" : `Cell [${execution_count}]`;
+    await this.execution.idle();
+    const { generation } = this.execution;
     const compiled = await this.compiler.call("compile", code);
     let error: ErrorContent | undefined;
     if (!compiled.ok) {
@@ -102,7 +106,8 @@ export class Executor {
       error = { ename: "KeyboardInterrupt", evalue: "the cell was interrupted", traceback: ["KeyboardInterrupt: before the cell ran"] };
     } else {
       this.publisher.setResult(run, silent ? undefined : execution_count);
-      const result = await this.execution.run({ type: "run", run, cell: compiled, name, result: silent ? "return" : "publish" });
+      const job = { type: "run", run, cell: compiled, name, result: silent ? "return" : "publish" } as const;
+      const result = await this.execution.run(job, generation);
       await this.#settle(compiled.id, result, message);
       error = result.error;
     }
@@ -113,27 +118,29 @@ export class Executor {
     return { status: "ok", execution_count, user_expressions: await this.#evaluate(request.userExpressions, message), payload: [] };
   }
 
-  /** Tells the compiler which declarations hold. */
+  /** Tells the compiler which declarations hold. Where the process ended, {@link lost} did. */
   async #settle(id: number, { error, reached, died }: RunResult, message: Message): Promise<void> {
-    if (died) {
-      await this.compiler.call("reset");
-      this.publisher.stream(message, "stderr", "The process that ran this notebook's cells ended: all variables are gone.\n");
-    } else {
-      await this.compiler.call("commit", id, error ? { reached } : "ok");
-    }
+    if (!died) await this.compiler.call("commit", id, error ? { reached } : "ok");
+    else this.publisher.stream(message, "stderr", "The process that ran this notebook's cells ended: all variables are gone.\n");
+  }
+
+  /** The process ended. */
+  lost(): void {
+    void this.compiler.call("reset");
   }
 
   async #evaluate(expressions: Record<string, string>, message: Message): Promise<JsonObject> {
     const values: JsonObject = {};
     for (const [name, code] of Object.entries(expressions)) {
       const run = this.newRun(message);
+      await this.execution.idle();
+      const { generation } = this.execution;
       const compiled = await this.compiler.call("compile", code);
       if (!compiled.ok) {
         values[name] = { status: "error", ...compileError(compiled, code, "Expression") };
         continue;
       }
-      const result = await this.execution.run({ type: "run", run, cell: compiled, name: "Expression", result: "return" });
-      if (result.died) await this.compiler.call("reset");
+      const result = await this.execution.run({ type: "run", run, cell: compiled, name: "Expression", result: "return" }, generation);
       values[name] = result.error
         ? { status: "error", ...result.error }
         : { status: "ok", ...(result.bundle ?? { data: { "text/plain": "undefined" }, metadata: {} }) };

@@ -32,7 +32,7 @@ interface Running {
 export class Execution {
   #child!: ChildProcess;
   #running: Running | undefined;
-  /** Resolves when the process is free: it may still work on a cell that was abandoned. */
+  #generation = 0;
   #free: Promise<void> = Promise.resolve();
   #release: () => void = () => undefined;
   /** How many interrupts were sent, and which of them the event loop is known to have seen. */
@@ -45,7 +45,7 @@ export class Execution {
 
   constructor(
     readonly receive: (message: FromChild) => void,
-    readonly ended: (why: string) => void,
+    readonly ended: (end: ErrorContent) => void,
   ) {
     this.#start();
   }
@@ -58,9 +58,22 @@ export class Execution {
     return this.#running !== undefined;
   }
 
-  /** Runs a cell when the process is free. Resolves however the cell ends, also with its process. */
-  async run(job: RunCell): Promise<RunResult> {
-    await this.#free;
+  /** Resolves when the process is free: it may still work on a cell that the kernel has given up. */
+  idle(): Promise<void> {
+    return this.#free;
+  }
+
+  /** Counts processes; variables are those of one process. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /**
+   * Runs a cell. Resolves however it ends, also with its process. Call when {@link idle}.
+   * @param generation the process that the cell was compiled for
+   */
+  run(job: RunCell, generation: number): Promise<RunResult> {
+    if (generation !== this.#generation) return Promise.resolve({ error: LOST, reached: [], died: true });
     this.#free = new Promise((resolve) => (this.#release = resolve));
     return new Promise((resolve) => {
       const running: Running = {
@@ -117,7 +130,8 @@ export class Execution {
       serialization: "advanced",
       // A process group of its own: signals reach what cells started, and not the kernel.
       detached: true,
-      execArgv: ["--disable-warning=ExperimentalWarning"],
+      // `require` of ES modules is experimental in Node 20; DEP0111 is our own use in child/main.ts.
+      execArgv: ["--disable-warning=ExperimentalWarning", "--disable-warning=DEP0111"],
     });
     this.#child = child;
     this.#log = "";
@@ -163,8 +177,9 @@ export class Execution {
     const end = describeEnd(code, signalName, this.#log);
     const running = this.#running;
     this.#running = undefined;
+    this.#generation++;
     this.#start();
-    this.ended(end.evalue);
+    this.ended(end);
     running?.settle({ error: end, reached: [], died: true });
     this.#release();
   }
@@ -177,6 +192,12 @@ const ABANDONED: ErrorContent = {
     "\x1b[31mKeyboardInterrupt\x1b[39m: the cell was interrupted",
     "It is inside native code that cannot be stopped. Its result is dropped; the next cell starts when it returns.",
   ],
+};
+
+const LOST: ErrorContent = {
+  ename: "ProcessEnded",
+  evalue: "the process ended before the cell ran; all variables are gone, a new process is ready",
+  traceback: ["\x1b[31mProcessEnded\x1b[39m: before the cell ran"],
 };
 
 function signal(child: ChildProcess): void {

@@ -177,8 +177,7 @@ export class KernelServer {
   #childEnded(): void {
     this.#comms.clear();
     this.#questions.clear();
-    // Between cells nobody waits for a result that would tell the compiler.
-    if (!this.#executor.current) void this.#compiler.call("reset");
+    this.#executor.lost();
   }
 }
 

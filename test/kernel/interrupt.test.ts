@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { Session } from "./session.js";
+
+describe("interrupt", () => {
+  let session: Session;
+  before(async () => {
+    session = await Session.start();
+    await session.run("let kept = 41; const sleep = (ms: number) => new Promise(done => setTimeout(done, ms));");
+  });
+  after(() => session.end());
+
+  const stops = async (code: string, delay = 50) => {
+    const { reply, ms } = await session.interrupted(code, { delay });
+    assert.equal(reply.status, "error");
+    assert.equal(reply.ename, "KeyboardInterrupt");
+    assert.equal(await session.value("kept + 1"), "42");
+    return ms;
+  };
+
+  it("stops an endless loop", async () => {
+    await stops("console.log('started'); while (true) {}");
+  });
+
+  it("stops a loop that catches everything", async () => {
+    await stops("console.log('started'); while (true) { try { while (true) {} } catch {} }");
+  });
+
+  it("stops a promise that never resolves", async () => {
+    await stops("console.log('started'); await new Promise(() => {})");
+  });
+
+  it("stops an endless loop after an await", async () => {
+    await stops("console.log('started'); await sleep(1); while (true) {}");
+  });
+
+  it("stops a flood of microtasks", async () => {
+    await stops("console.log('started'); (function flood() { Promise.resolve().then(flood); })(); await new Promise(() => {})");
+  });
+
+  it("stops an endless loop in a timer that a cell waits for", async () => {
+    await stops("console.log('started'); await new Promise(() => setTimeout(() => { while (true) {} }, 1))");
+  });
+
+  it("stops an endless loop in a timer that a finished cell left behind", async () => {
+    const { reply } = await session.run("setTimeout(() => { while (true) {} }, 1); 'left'");
+    assert.equal(reply.status, "ok");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const next = session.value("kept");
+    await session.client.interrupt();
+    // The interrupt may hit the waiting cell as well: then it runs when asked again.
+    assert.equal(await next.catch(() => session.value("kept")), "41");
+  });
+
+  it("stops waiting on shared memory", async () => {
+    await stops("console.log('started'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)");
+  });
+
+  it("stops a regular expression that backtracks", async () => {
+    await stops("console.log('started'); /^(a+)+$/.test('a'.repeat(60) + 'b')");
+  });
+
+  it("ends an awaiting loop: it does not run on in the background", async () => {
+    await session.run("let turns = 0");
+    await stops("console.log('started'); for (;;) { await sleep(5); turns++; }");
+    const first = await session.value("turns");
+    await session.value("await sleep(200)");
+    assert.equal(await session.value("turns"), first);
+  });
+
+  it("ends an awaiting loop that catches everything", async () => {
+    await session.run("turns = 0");
+    await stops("console.log('started'); for (;;) { try { await sleep(5); turns++; } catch {} }");
+    const first = await session.value("turns");
+    await session.value("await sleep(200)");
+    assert.equal(await session.value("turns"), first);
+  });
+
+  it("ends a loop inside an async function of an earlier cell", async () => {
+    await session.run("turns = 0; async function spin() { for (;;) { await sleep(5); turns++; } }");
+    await stops("console.log('started'); await spin()");
+    const first = await session.value("turns");
+    await session.value("await sleep(200)");
+    assert.equal(await session.value("turns"), first);
+  });
+
+  it("lets a generator clean up when `for await` is interrupted", async () => {
+    await session.run("let cleaned = 0; async function* numbers() { try { for (let i = 0; ; i++) { await sleep(5); yield i; } } finally { cleaned++; } }");
+    await stops("console.log('started'); for await (const n of numbers()) {}");
+    await session.value("await sleep(200)");
+    assert.equal(await session.value("cleaned"), "1");
+  });
+
+  it("reaches processes that a cell started", async () => {
+    await stops("console.log('started'); require('node:child_process').execSync('sleep 100')", 300);
+  });
+
+  it("keeps what was declared before it", async () => {
+    await stops("const before = 7; console.log('started'); await new Promise(() => {}); const behind = 8");
+    assert.equal(await session.value("before"), "7");
+    assert.equal((await session.run("behind")).reply.ename, "CompileError");
+  });
+
+  it("does nothing where nothing runs", async () => {
+    await session.client.interrupt();
+    assert.equal(await session.value("kept"), "41");
+  });
+
+  it("comes as an abort to whoever listens to the cell's signal", async () => {
+    await session.run("let aborted = ''");
+    await stops(
+      "const { signal } = (globalThis as any)[Symbol.for('sdtp.notebook')]; signal.addEventListener('abort', () => { aborted = signal.reason.name; }); console.log('started'); await new Promise(() => {})",
+    );
+    assert.equal(await session.value("aborted"), "'KeyboardInterrupt'");
+  });
+});
