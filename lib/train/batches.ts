@@ -90,8 +90,8 @@ export class BatchSource {
   }
 
   /** Facts hidden in prose at sentence ends, some of them asked for at the end. */
-  private episode(random: Random, length: number): Sequence {
-    const most = Math.max(2, Math.min(10, length >> 5));
+  private episode(random: Random, length: number, most = Math.max(2, Math.min(10, length >> 5))): Sequence {
+    if (most < 1) throw new Error(`sequence length: ${length} (too short for a fact and its question)`);
     const facts = randomFacts(random, random.between(Math.min(2, most), most));
     const asked = random.sample(facts, random.between(1, Math.min(facts.length, 4)));
     const ids: number[] = [];
@@ -106,7 +106,7 @@ export class BatchSource {
     const tailLength = tail.reduce((sum, { ask, answer, stop }) => sum + ask.length + answer.length + stop.length, 0);
     const statements = facts.map((fact) => this.encode(statement(fact)));
     const filler = length + 1 - tailLength - statements.reduce((sum, tokens) => sum + tokens.length, 0);
-    if (filler < 0) return this.episode(random, length);
+    if (filler < 0) return this.episode(random, length, most - 1);
     const prose = this.excerpt(random, filler);
     const cuts = statements.map(() => this.sentenceEnd(prose, random.int(filler + 1))).sort((a, b) => a - b);
     let from = 0;

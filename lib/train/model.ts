@@ -22,6 +22,8 @@ export interface TrainModelOptions {
   /** The model's config.json, as Hugging Face has it. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly recipe: Recipe;
+  /** Prose; default: the two public-domain data sets. */
+  readonly corpus?: Corpus;
   /** Tokens to see in all; the learning rate reaches zero there. */
   readonly tokens: number;
   /** Folder of the run: its state, tokenizer, tokenised corpus and log. A run goes on from what it finds there. */
@@ -63,7 +65,7 @@ const EVALUATE_TOKENS = 1e6;
 export async function trainModel(options: TrainModelOptions): Promise<TrainingState> {
   const { recipe, folder, threads } = options;
   await mkdir(folder, { recursive: true });
-  const corpus = loadCorpus();
+  const corpus = options.corpus ?? loadCorpus();
   const config = parseConfig(options.config, "config");
   const tokenizer = await prepareTokenizer(folder, corpus, config.vocabSize);
   const prose = await tokenise(join(folder, "prose.bin"), corpus.train, tokenizer);
