@@ -1,7 +1,4 @@
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
 import { type Command, Option } from "commander";
-import writeFileAtomic from "write-file-atomic";
 import { parseLengths } from "../../bench/lengths.js";
 import { type BenchmarkMode, readResults, readResultsFolder } from "../../bench/results.js";
 import { type Counting, countings } from "../../bench/flops.js";
@@ -9,6 +6,7 @@ import { type Format, formatOf, formats } from "../../report/formats/index.js";
 import type { PublishedName } from "../../report/published.js";
 import { records } from "../../report/table.js";
 import { type ColumnSet, type Source, table2 } from "../../report/table2.js";
+import { writeText } from "../write.js";
 
 interface Options {
   baseline?: string;
@@ -70,7 +68,7 @@ async function reportTable2(folder: string | undefined, options: Options): Promi
   const sources = await readSources(folder, options);
   const table = table2({ mode, sources, columns, counting, ...(baseline && { baseline }), ...(lengths && { lengths }), ...(compare && { compare }) });
   const text = formats[format](table);
-  if (output) await write(output, text);
+  if (output) await writeText(output, text);
   if (options.json) {
     process.stdout.write(`${JSON.stringify({ title: table.title, conditions: table.above, warnings: table.warnings, rows: records(table) }, null, 2)}\n`);
     return;
@@ -105,13 +103,4 @@ function splitName(argument: string): readonly [string, string] {
   const [, name, file] = /^([^=]+)=(.+)$/.exec(argument) ?? [];
   if (!name || !file) throw new Error(`--sdtp: ${argument} (must be NAME=FILE)`);
   return [name, file];
-}
-
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFileAtomic(file, text);
-  } catch (error) {
-    throw new Error(`output: ${file} (cannot be written: ${(error as NodeJS.ErrnoException).code ?? error})`);
-  }
 }
