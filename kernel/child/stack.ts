@@ -51,8 +51,8 @@ export class Stacks {
     if (!source || line === null || column === null) return String(frame);
     const position = original(source, line, column);
     const text = String(frame).replace(`${file}:${line}:${column}`, `${file}:${position.line}:${position.column}`);
-    // What TypeScript's emit calls the cell's own function.
-    return text.replace(/^(?:async )?(?:Object\.|global\.)?<anonymous> \((Cell .*)\)$/, "$1");
+    // A cell's function is called as a property of the notebook's variables.
+    return text.replace(/^(async )?Proxy\./, "$1");
   }
 }
 

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { Session } from "./session.js";
+
+/** Without colours. */
+const plain = (text: unknown) => String(text).replace(/\x1b\[\d+m/g, "");
+const traceback = (ran: { reply: { traceback?: string[] } }) => (ran.reply.traceback ?? []).map(plain);
+
+describe("language", () => {
+  let session: Session;
+  before(async () => {
+    session = await Session.start();
+  });
+  after(() => session.end());
+
+  const file = (name: string, text: string) => {
+    const path = join(session.folder, name);
+    mkdirSync(join(path, ".."), { recursive: true });
+    writeFileSync(path, text);
+  };
+  const modulePackage = (name: string, source: string, main = "index.js", manifest: object = {}) => {
+    file(`node_modules/${name}/package.json`, JSON.stringify({ name, version: "1.0.0", main, ...manifest }));
+    file(`node_modules/${name}/${main}`, source);
+  };
+
+  it("runs TypeScript and shows the last value", async () => {
+    assert.equal(await session.value("interface P { x: number }\nconst p: P = { x: 1 };\np"), "{ x: 1 }");
+    assert.equal(await session.value("null"), "null");
+    assert.equal((await session.run("undefined")).text, undefined);
+    assert.equal((await session.run("const silent = 1;")).text, undefined);
+  });
+
+  it("refuses a cell with a type error, at its line and column", async () => {
+    const ran = await session.run("const fine = 1;\n  const wrong: string = fine;");
+    assert.equal(ran.reply.status, "error");
+    assert.match(ran.reply.evalue ?? "", /^Cell \[\d+\]:2:9 - Type 'number' is not assignable to type 'string'\. \(TS2322\)$/);
+    assert.match(traceback(ran)[0] ?? "", /^Cell \[\d+\]:2:9 - error TS2322/);
+    assert.equal(traceback(ran)[2], "          ~~~~~");
+    assert.equal((await session.run("fine")).reply.ename, "CompileError");
+  });
+
+  it("runs JavaScript that TypeScript would refuse where the cell asks for it", async () => {
+    assert.equal(await session.value("%%javascript\nlet loose = {}; loose.added = 1; loose.added"), "1");
+    assert.equal(await session.value("// @ts-nocheck\nlet looser = {}; looser.added = await 2; looser.added"), "2");
+    assert.equal((await session.run("// @ts-nocheck\nlet broken = = 1")).reply.ename, "CompileError");
+  });
+
+  it("lets a name be declared again with another type; closures see it", async () => {
+    await session.run("let again = 1; class Thing { a = 1 }");
+    await session.run("const show = () => again");
+    assert.equal(await session.value("const again = 'text'; again.length"), "4");
+    assert.equal(await session.value("show()"), "'text'");
+    assert.equal(await session.value("class Thing { b = 2 }; new Thing().b"), "2");
+  });
+
+  it("a declaration without a value starts undefined again", async () => {
+    await session.run("let blank: number = 3");
+    assert.equal(await session.value("let blank: number; blank === undefined"), "true");
+  });
+
+  it("awaits at the top level, in `for await` alone too", async () => {
+    assert.equal(await session.value("const later = await Promise.resolve(5); later + 1"), "6");
+    const ran = await session.run("for await (const each of [1, Promise.resolve(2)]) console.log(each)");
+    assert.equal(ran.stream("stdout"), "1\n2\n");
+  });
+
+  it("imports CommonJS, ES modules, and ES modules that await at their top level", async () => {
+    modulePackage("common", "exports.one = 1; exports.name = __filename.split('/').pop();");
+    modulePackage("modern", "export const two = 2; export default 'modern';", "index.mjs");
+    modulePackage("waiting", "export const three = await Promise.resolve(3); export default 'waiting';", "index.mjs");
+    modulePackage("mapped", "export const four = 4;", "inner.mjs", { exports: { ".": { import: "./inner.mjs" }, "./sub": { import: "./inner.mjs" } } });
+    const source = `import { one } from "common"; import modern, { two } from "modern"; import waiting, * as all from "waiting"; import { four } from "mapped"; import * as sub from "mapped/sub";
+[one, two, modern, waiting, all.three, four, sub.four]`;
+    assert.equal(await session.value(source), "[ 1, 2, 'modern', 'waiting', 3, 4, 4 ]");
+    assert.equal(await session.value("[one + 1, all.three + 1, waiting]"), "[ 2, 4, 'waiting' ]");
+  });
+
+  it("imports dynamically, relative to the notebook", async () => {
+    file("side.mjs", "export const side = await Promise.resolve('s');");
+    assert.equal(await session.value(`(await import("waiting")).three`), "3");
+    assert.equal(await session.value(`(await import("common")).one`), "1");
+    assert.equal(await session.value(`(await import("./side.mjs")).side`), "'s'");
+    assert.equal(await session.value(`typeof (await import("node:fs")).readFileSync`), "'function'");
+    assert.equal(await session.value("import.meta.dirname === process.cwd()"), "true");
+  });
+
+  it("imports TypeScript of the notebook's folder and beside it, and sees changes", async () => {
+    file("local.ts", "export const scale = (x: number): number => x * 2;");
+    assert.equal(await session.value(`import { scale } from "./local"; scale(4)`), "8");
+    assert.equal((await session.run(`scale("no")`)).reply.ename, "CompileError");
+    const deadline = Date.now() + 60_000;
+    file("local.ts", "export const scale = (x: number): number => x * 3;");
+    let value: string | undefined;
+    do value = await session.value(`import { scale } from "./local"; scale(4)`);
+    while (value !== "12" && Date.now() < deadline);
+    assert.equal(value, "12");
+  });
+
+  it("finds packages of this package where the notebook's project has none", async () => {
+    assert.equal(await session.value(`import { gzipSync } from "fflate"; typeof gzipSync`), "'function'");
+    assert.equal(await session.value(`typeof (await import("yaml")).parse`), "'function'");
+  });
+
+  it("prefers the notebook's own version of a package", async () => {
+    modulePackage("fflate", "exports.gzipSync = 'mine';");
+    assert.equal(await session.value(`require("fflate").gzipSync`), "'mine'");
+  });
+
+  it("shows the cell's lines in a stack trace, and none of the kernel's", async () => {
+    await session.run("interface Padding {\n  x: number;\n}\nfunction thrower(value: number): never {\n\n  throw new RangeError(`bad ${value}`);\n}");
+    const ran = await session.run("type T = 1;\n\nconst go = () => thrower(3);\ngo();");
+    assert.equal(ran.reply.ename, "RangeError");
+    assert.equal(ran.reply.evalue, "bad 3");
+    const [first, second, third, fourth, ...rest] = traceback(ran);
+    assert.equal(first, "RangeError: bad 3");
+    assert.match(second ?? "", /at thrower \(Cell \[\d+\]:6:9\)/);
+    assert.match(third ?? "", /at go \(Cell \[\d+\]:3:/);
+    assert.match(fourth ?? "", /at Cell \[\d+\]:4:1$/);
+    assert.deepEqual(rest, []);
+  });
+
+  it("shows the cell's line behind an await", async () => {
+    const ran = await session.run("\nasync function inner() {\n  await new Promise(done => setTimeout(done, 1));\n  throw new Error('late');\n}\n\nawait inner();");
+    const lines = traceback(ran).filter((line) => line.includes("at "));
+    assert.match(lines[0] ?? "", /at (async )?inner \(Cell \[\d+\]:4:9\)/);
+    assert.match(lines[1] ?? "", /at async Cell \[\d+\]:7:/);
+    assert.equal(lines.length, 2);
+  });
+
+  it("shows them in an error that is only printed", async () => {
+    const ran = await session.run("\n\nconsole.log(new Error('seen').stack)");
+    assert.match(ran.stream("stdout"), /^Error: seen\n {4}at Cell \[\d+\]:3:13\n$/);
+  });
+
+  it("keeps what was declared before a throw, and the older value of what was not reached", async () => {
+    await session.run("let older = 'old'");
+    const ran = await session.run("const first = 1, pair = [2, 3];\ntype Kept = { k: number };\nfunction helper() { return first + 1 }\nif (first) throw new Error('stop');\nconst older = 'new'; const never = 2;");
+    assert.equal(ran.reply.status, "error");
+    assert.equal(await session.value("const typed: Kept = { k: helper() }; [first, pair, typed.k, older]"), "[ 1, [ 2, 3 ], 2, 'old' ]");
+    assert.equal((await session.run("never")).reply.ename, "CompileError");
+  });
+
+  it("reports what is thrown that is no Error", async () => {
+    const { reply } = await session.run("throw { code: 7 }");
+    assert.equal(reply.ename, "Thrown");
+    assert.equal(reply.evalue, "{ code: 7 }");
+  });
+
+  it("reports a rejection that nobody awaits, and lives on", async () => {
+    const ran = await session.run("void Promise.reject(new Error('lost')); setTimeout(() => { throw new Error('thrown later') }, 1); await new Promise(done => setTimeout(done, 100))");
+    assert.equal(ran.reply.status, "ok");
+    assert.match(ran.stream("stderr"), /Unhandled rejection:\n.*Error.*: lost/);
+    assert.match(ran.stream("stderr"), /Uncaught exception:\n.*Error.*: thrown later/);
+  });
+
+  it("reports the cause of an error", async () => {
+    const ran = await session.run("throw new Error('outer', { cause: new TypeError('inner') })");
+    assert.ok(traceback(ran).some((line) => line.includes("[cause]: TypeError: inner")));
+  });
+});

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { PATIENCE, root, Session } from "./session.js";
+
+describe("execution process", () => {
+  let session: Session;
+  before(async () => {
+    session = await Session.start({ env: { NODE_OPTIONS: "--max-old-space-size=256" } });
+  });
+  after(() => session.end());
+
+  const loses = async (code: string, ename: string, evalue: RegExp) => {
+    await session.run("const mine = 1");
+    const ran = await session.run(code);
+    assert.equal(ran.reply.status, "error");
+    assert.equal(ran.reply.ename, ename);
+    assert.match(ran.reply.evalue ?? "", evalue);
+    assert.match(ran.stream("stderr"), /all variables are gone/);
+    assert.equal((await session.run("mine")).reply.ename, "CompileError");
+    assert.equal(await session.value("1 + 1"), "2");
+    return ran;
+  };
+
+  it("a cell that exits takes only the process, and its last output is seen", async () => {
+    const ran = await loses("console.log('last words'); process.exit(3)", "ProcessExit", /exit code 3/);
+    assert.equal(ran.stream("stdout"), "last words\n");
+  });
+
+  it("a crash in native code", async () => {
+    await loses("process.kill(process.pid, 'SIGSEGV'); await new Promise(() => {})", "ProcessCrashed", /SIGSEGV/);
+    await loses("process.abort()", "ProcessCrashed", /SIGABRT/);
+  });
+
+  it("a kill from outside", async () => {
+    await loses("process.kill(process.pid, 'SIGKILL'); await new Promise(() => {})", "ProcessKilled", /SIGKILL/);
+  });
+
+  it("running out of memory", async () => {
+    await loses("const hoard: number[][] = []; for (;;) hoard.push(new Array(100_000).fill(1))", "OutOfMemory", /out of JavaScript heap/);
+  });
+
+  it("an end between two cells is noticed", async () => {
+    await session.run("const mine = 1; setTimeout(() => process.exit(1), 50)");
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    assert.equal((await session.run("mine")).reply.ename, "CompileError");
+    assert.equal(await session.value("2 + 2"), "4");
+  });
+
+  it("a restart forgets everything and keeps the ports", async () => {
+    await session.run("const before = 1");
+    await session.kernel.restart({ timeout: PATIENCE });
+    const ran = await session.run("before");
+    assert.equal(ran.reply.ename, "CompileError");
+    assert.equal(ran.reply.execution_count, 1);
+  });
+
+  it("ends with the kernel, and so does what a cell started", async () => {
+    const other = await Session.start();
+    const pids = await other.value("const { spawn } = require('node:child_process'); `${process.pid} ${spawn('sleep', ['1000']).pid}`");
+    const [child, sleeper] = (pids ?? "").replaceAll("'", "").split(" ").map(Number);
+    await other.end();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    for (const pid of [child, sleeper]) assert.throws(() => process.kill(pid as number, 0), /ESRCH/);
+  });
+
+  it("ends where the kernel is killed while a cell computes", async () => {
+    const other = await Session.start();
+    const pid = Number(await other.value("process.pid"));
+    const running = other.run("while (true) {}").catch((error: Error) => error.name);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await other.kernel.kill();
+    assert.equal(await running, "KernelDied");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.throws(() => process.kill(pid, 0), /ESRCH/);
+  });
+
+  it("two notebooks do not disturb each other", async () => {
+    const other = await Session.start();
+    try {
+      await session.run("const shared = 'mine'");
+      await other.run("const shared = 'yours'");
+      const stuck = session.run("while (true) {}");
+      assert.equal(await other.value("shared"), "'yours'");
+      await session.client.interrupt({ timeout: PATIENCE });
+      assert.equal((await stuck).reply.ename, "KeyboardInterrupt");
+      assert.equal(await session.value("shared"), "'mine'");
+    } finally {
+      await other.end();
+    }
+  });
+
+  it("an inference that is interrupted gives the prompt back, keeps variables, and the next one works", async () => {
+    const other = await Session.start({ env: { SDTP_PRELOAD: "display" } });
+    try {
+      await other.run(longModel);
+      assert.equal(await other.value("await infer(1)"), "256");
+      const stopped = await other.interrupted("console.log('started'); await infer(4000)", { delay: 200 });
+      assert.equal(stopped.reply.ename, "KeyboardInterrupt");
+      assert.ok(stopped.ms < 2000, `${stopped.ms} ms`);
+      assert.equal(await other.value("await infer(1)"), "256");
+    } finally {
+      await other.end();
+    }
+  });
+});
+
+/** A Loop that multiplies matrices as often as asked, in one native call. */
+const longModel = `
+import * as ort from "onnxruntime-node";
+import * as onnx from "onnx-buf";
+import { create, toBinary } from "${root}/node_modules/@bufbuild/protobuf/dist/cjs/index.js";
+const value = (name: string, elemType: number, dims: number[]) => create(onnx.ValueInfoProtoSchema, { name, type: create(onnx.TypeProtoSchema, { value: { case: "tensorType", value: create(onnx.TypeProto_TensorSchema, { elemType, shape: create(onnx.TensorShapeProtoSchema, { dim: dims.map(d => create(onnx.TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: BigInt(d) } })) }) }) } }) });
+const node = (opType: string, input: string[], output: string[], attribute: any[] = []) => create(onnx.NodeProtoSchema, { opType, input, output, attribute });
+const S = 1024;
+const body = create(onnx.GraphProtoSchema, { name: "body", input: [value("i", 7, []), value("go", 9, []), value("x", 1, [S, S])], output: [value("going", 9, []), value("y", 1, [S, S])], node: [node("Identity", ["go"], ["going"]), node("MatMul", ["x", "m"], ["y"])] });
+const graph = create(onnx.GraphProtoSchema, { name: "g", input: [value("n", 7, []), value("m", 1, [S, S])], output: [value("z", 1, [S, S])], node: [node("Loop", ["n", "", "m"], ["z"], [create(onnx.AttributeProtoSchema, { name: "body", type: 5, g: body })])] });
+const bytes = toBinary(onnx.ModelProtoSchema, create(onnx.ModelProtoSchema, { irVersion: 8n, opsetImport: [create(onnx.OperatorSetIdProtoSchema, { domain: "", version: 17n })], graph }));
+const loop = await ort.InferenceSession.create(bytes);
+const infer = async (times: number) => { const m = new ort.Tensor("float32", new Float32Array(S * S), [S, S]); return (await loop.run({ n: new ort.Tensor("int64", [BigInt(times)], []), m })).z.dims[0] / 4; };
+`;
