@@ -1,0 +1,43 @@
+import type { ModelConfig } from "../checkpoint/types.js";
+import type { GraphBuilder } from "../onnx/builder.js";
+import { gradients } from "../onnx/gradients.js";
+import type { Value } from "../onnx/graph.js";
+import { frozenLoss } from "./frozen.js";
+import type { Weights } from "./weights.js";
+
+/**
+ * What a token's saliency is, x being its hidden state after a block and g the loss's gradient there:
+ * `gradnorm` |g|; `abs` |x · g|; `signed` x · g (the literal formula of arXiv:2504.04514).
+ */
+export const saliencyTargets = ["gradnorm", "abs", "signed"] as const;
+export type SaliencyTarget = (typeof saliencyTargets)[number];
+
+export interface SaliencyGraphOptions {
+  readonly config: ModelConfig;
+  /** Blocks at whose output saliency is wanted, ascending. */
+  readonly blocks: readonly number[];
+  readonly target: SaliencyTarget;
+}
+
+/**
+ * Saliency of every token at the output of each of `blocks`. Inputs: those of `frozenLoss`.
+ * Outputs: `loss` (scalar, nats) and `saliency.B` `[n]` for each block B.
+ */
+export function saliencyGraph(g: GraphBuilder, weights: Weights, { config, blocks, target }: SaliencyGraphOptions): void {
+  const hidden = new Map<number, Value>();
+  const loss = frozenLoss(g, weights, config, (x, layer) => {
+    hidden.set(layer, x);
+    return x;
+  });
+  g.output(loss, "loss");
+  const at = blocks.map((layer) => hidden.get(layer)!);
+  gradients(g, loss, at).forEach((gradient, i) => g.output(perToken(g, at[i]!, gradient, target), `saliency.${blocks[i]}`));
+}
+
+/** `[1, n, d]` twice -> `[n]`. */
+function perToken(g: GraphBuilder, x: Value, gradient: Value, target: SaliencyTarget): Value {
+  const n = x.shape[1]!;
+  if (target === "gradnorm") return g.reshape(g.reduceL2(gradient, [2]), [n]);
+  const product = g.reshape(g.reduceSum(g.mul(x, gradient), [2]), [n]);
+  return target === "abs" ? g.abs(product) : product;
+}

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openCheckpoint } from "../../../lib/checkpoint/open.js";
+import { saliencyTargets, type SaliencyTarget } from "../../../lib/decoder/saliency.js";
+import type { Example } from "../../../lib/train/examples.js";
+import { SaliencyMeter } from "../../../lib/train/saliency.js";
+import { normaliseSaliency } from "../../../lib/train/saliency-normalise.js";
+import { stageBlocks } from "../../../lib/train/stages.js";
+import { tinyCheckpoint } from "../../reference/checkpoints.js";
+import { forward } from "../../reference/forward.js";
+import { hiddenGradient, nextTokenLoss } from "../../reference/gradient.js";
+import { dot } from "../../reference/operations.js";
+import type { Variant } from "../../reference/variants.js";
+
+const example: Example = { ids: Array.from({ length: 12 }, (_, i) => (i * 29 + 3) % 250), promptLength: 8 };
+const formulas: Record<SaliencyTarget, (x: Float64Array, gradient: Float64Array) => number> = {
+  gradnorm: (_, gradient) => Math.sqrt(dot(gradient, gradient)),
+  abs: (x, gradient) => Math.abs(dot(x, gradient)),
+  signed: dot,
+};
+
+for (const [variant, loss] of [["llama-tied", "response"], ["qwen2", "all"], ["mistral", "response"], ["qwen3", "response"]] as [Variant, "response" | "all"][]) {
+  test(`saliency is what central differences say: ${variant}, loss over ${loss}`, async (t) => {
+    const tiny = tinyCheckpoint(variant, { dtype: variant === "qwen2" ? "BF16" : "F32" });
+    t.after(() => tiny.remove());
+    const checkpoint = await openCheckpoint(tiny.folder);
+    const over = loss === "response" ? [7, 8, 9, 10] : undefined;
+    const { hidden } = forward(tiny.config, tiny.weights, example.ids);
+    const gradients = [0, 1].map((layer) => hiddenGradient(tiny.config, tiny.weights, example.ids, layer, over));
+    for (const target of saliencyTargets) {
+      const meter = await SaliencyMeter.create(checkpoint, { blocks: [0, 1], target, loss, threads: 1 });
+      const result = await meter.measure(example);
+      await meter.release();
+      assert.ok(Math.abs(result.loss - nextTokenLoss(tiny.config, tiny.weights, example.ids, over)) < 1e-4);
+      result.values.forEach((values, layer) => {
+        const expected = gradients[layer]!.map((gradient, token) => formulas[target](hidden[layer]![token]!, gradient));
+        const scale = Math.max(...expected.map(Math.abs));
+        assert.equal(values.length, example.ids.length);
+        expected.forEach((value, token) => assert.ok(Math.abs(values[token]! - value) < 1e-3 * scale, `${target}, block ${layer}, token ${token}: ${values[token]} instead of ${value}`));
+        assert.equal(values.at(-1), 0, "the last token predicts nothing");
+      });
+    }
+  });
+}
+
+test("what must not matter does not: a token's own direction after the last block, and tokens that no loss sees", async (t) => {
+  const tiny = tinyCheckpoint("llama", { config: { rms_norm_eps: 1e-12 } });
+  t.after(() => tiny.remove());
+  const checkpoint = await openCheckpoint(tiny.folder);
+  const measure = async (blocks: number[], target: SaliencyTarget, { ids, promptLength }: Example) => {
+    const meter = await SaliencyMeter.create(checkpoint, { blocks, target, threads: 1 });
+    const { values } = await meter.measure({ ids, promptLength });
+    await meter.release();
+    return values;
+  };
+  const [last] = await measure([2], "abs", example);
+  const [norms] = await measure([2], "gradnorm", example);
+  assert.ok(Math.max(...norms!) > 1e-3);
+  assert.ok(Math.max(...last!) < 1e-4 * Math.max(...norms!), "the final norm is blind to a token's length");
+  // With one response token only the last prompt token's row counts: after the last block no other token matters.
+  const [single] = await measure([2], "gradnorm", { ids: example.ids.slice(0, 9), promptLength: 8 });
+  assert.ok(single![7]! > 0);
+  single!.forEach((value, token) => { if (token !== 7) assert.equal(value, 0, `token ${token}`); });
+});
+
+test("blocks out of order or out of range are refused", async (t) => {
+  const tiny = tinyCheckpoint("llama");
+  t.after(() => tiny.remove());
+  const checkpoint = await openCheckpoint(tiny.folder);
+  await assert.rejects(SaliencyMeter.create(checkpoint, { blocks: [1, 0] }), /saliency block: 0 \(must be integers from 0 to 2, ascending\)/);
+  await assert.rejects(SaliencyMeter.create(checkpoint, { blocks: [3] }), /saliency block: 3/);
+});
+
+test("normalised saliency: mean 0, deviation 1 over the prompt; order kept; zeros, equal numbers and tails stay finite", () => {
+  const values = Float32Array.of(0, 1e-20, 3, 0.002, 50, 1, 7e4);
+  for (const target of saliencyTargets) {
+    const normal = normaliseSaliency(values, 6, target);
+    const prompt = normal.subarray(0, 6);
+    const mean = prompt.reduce((a, b) => a + b, 0) / 6;
+    assert.ok(Math.abs(mean) < 1e-6, target);
+    assert.ok(Math.abs(prompt.reduce((a, b) => a + (b - mean) ** 2, 0) / 6 - 1) < 1e-5, target);
+    assert.ok(normal.every(Number.isFinite), target);
+    assert.deepEqual([4, 2, 5, 3].map((i) => normal[i]!), [4, 2, 5, 3].map((i) => normal[i]!).sort((a, b) => b - a), target);
+    assert.deepEqual(normaliseSaliency(new Float32Array(5), 4, target), new Float32Array(5));
+    assert.deepEqual(normaliseSaliency(new Float32Array(5).fill(2), 4, target), new Float32Array(5));
+  }
+  // A common factor changes nothing: losses of different sizes give the same targets.
+  normaliseSaliency(values.map((x) => x / 1024), 6, "gradnorm").forEach((x, i) => assert.ok(Math.abs(x - normaliseSaliency(values, 6, "gradnorm")[i]!) < 1e-5));
+});
+
+test("stages to be trained: the presets' own, without the last block", () => {
+  assert.deepEqual(stageBlocks(["sdtp"], 12), [1, 2, 3, 4, 5, 7, 8, 9, 10]);
+  assert.deepEqual(stageBlocks(["keep07"], 12), [1]);
+  assert.deepEqual(stageBlocks(["all"], 12), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  assert.throws(() => stageBlocks(["baseline"], 12), /preset: baseline \(has no stage before the last of 12 blocks\)/);
+  assert.throws(() => stageBlocks(["keep06"], 12), /preset: keep06/);
+});
