@@ -13,6 +13,7 @@ import { asError, execute, type Notebook } from "./execute.js";
 import { installHost } from "./host.js";
 import { Modules } from "./modules.js";
 import { captureStreams, currentRun, setLastRun } from "./output.js";
+import { installStop } from "./stop.js";
 import { Stacks } from "./stack.js";
 import { createVariables, preload } from "./variables.js";
 
@@ -31,9 +32,7 @@ const seen = new Int32Array(new SharedArrayBuffer(4));
 const watchdog = new Worker(new URL("./watchdog.js", import.meta.url), { workerData: { seen: seen.buffer } });
 watchdog.unref();
 
-/** See watchdog.ts. */
-const { clearAsyncIdStack } = (process as unknown as { binding(name: string): { clearAsyncIdStack(): void } }).binding("async_wrap");
-Object.defineProperty(globalThis, Symbol.for("sdtp.stop"), { value: clearAsyncIdStack });
+installStop();
 
 let running: Cell | undefined;
 

@@ -8,18 +8,19 @@ import { Session } from "node:inspector";
 import { Socket } from "node:net";
 import { workerData } from "node:worker_threads";
 import { WATCHDOG_FD } from "../messages.js";
+import { STOP } from "./stop.js";
 
 /** Counts interrupts that the main thread has seen. */
 const seen = new Int32Array((workerData as { seen: SharedArrayBuffer }).seen);
 
-/**
- * Ending JavaScript skips what Node does behind a callback, among it taking the callback off the stack of
- * async contexts; a stack that is not empty at the end of a turn aborts the process. So it is emptied
- * first, as Node does for an uncaught exception.
- */
+const call = (name: string) => ({ expression: `globalThis[Symbol.for("${STOP}")].${name}()`, returnByValue: true });
+
 function stop(): void {
-  session.post("Runtime.evaluate", { expression: "globalThis[Symbol.for('sdtp.stop')]()" });
-  session.post("Runtime.terminateExecution");
+  session.post("Runtime.evaluate", call("mayStop"), (_: Error | null, answer?: { result?: { value?: unknown } }) => {
+    if (answer?.result?.value !== true) return;
+    session.post("Runtime.evaluate", call("clearContexts"));
+    session.post("Runtime.terminateExecution");
+  });
 }
 
 const session = new Session();

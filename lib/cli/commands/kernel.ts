@@ -1,0 +1,69 @@
+import { InvalidArgumentError, type Command } from "commander";
+import { installedKernels, installKernel, uninstallKernel, type InstallOptions } from "../../../kernel/install.js";
+
+interface InstallFlags {
+  user?: boolean;
+  prefix?: string;
+  sysPrefix?: boolean;
+  name: string;
+  displayName: string;
+  env: Record<string, string>;
+}
+
+/** `sdtp kernel install|list|uninstall`. */
+export function register(program: Command): void {
+  const kernel = program.command("kernel").description("make the Jupyter kernel known to Jupyter and VS Code");
+
+  kernel
+    .command("install")
+    .description("install the kernel; no Python is needed")
+    .option("--user", "for this user (default)")
+    .option("--prefix <folder>", "into FOLDER/share/jupyter, such as /usr/local")
+    .option("--sys-prefix", "into the active virtualenv or conda environment")
+    .option("--name <name>", "the kernel's name in notebooks", "sdtp")
+    .option("--display-name <text>", "the name that people see", "TypeScript (sdtp)")
+    .option("--env <key=value>", "an environment variable of the kernel; may be repeated", variable, {})
+    .addHelpText(
+      "after",
+      `
+SDTP_PRELOAD, as a variable of the kernel, says what a notebook has without importing it:
+all (default: sdtp, dfd, display, input, …), display (only display, input, …) or none.
+
+Examples:
+  sdtp kernel install
+  sdtp kernel install --sys-prefix --name sdtp-plain --env SDTP_PRELOAD=none`,
+    )
+    .action((flags: InstallFlags) => {
+      const chosen = [flags.user, flags.prefix, flags.sysPrefix].filter(Boolean);
+      if (chosen.length > 1) throw new Error("kernel install: more than one of --user, --prefix, --sys-prefix");
+      const where: InstallOptions["where"] = flags.prefix ? { prefix: flags.prefix } : flags.sysPrefix ? "sys-prefix" : "user";
+      const folder = installKernel({ where, name: flags.name, displayName: flags.displayName, vars: flags.env });
+      console.log(`installed ${flags.name} in ${folder}`);
+    });
+
+  kernel
+    .command("list")
+    .description("list the kernels that Jupyter finds")
+    .option("--json", "as JSON")
+    .action(({ json }: { json?: boolean }) => {
+      const kernels = installedKernels();
+      if (json) return console.log(JSON.stringify(kernels, null, 2));
+      if (kernels.length === 0) return console.log("no kernels (install ours with: sdtp kernel install)");
+      const width = Math.max(...kernels.map(({ name }) => name.length));
+      for (const { name, folder, ours, problem } of kernels) {
+        console.log(`${name.padEnd(width)}  ${folder}${ours ? "  (this package)" : ""}${problem ? `\n  ${problem}` : ""}`);
+      }
+    });
+
+  kernel
+    .command("uninstall")
+    .description("remove a kernel that this package installed")
+    .argument("[name]", "the kernel's name", "sdtp")
+    .action((name: string) => console.log(`removed ${uninstallKernel(name)}`));
+}
+
+function variable(text: string, earlier: Record<string, string>): Record<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("must be KEY=VALUE");
+  return { ...earlier, [text.slice(0, at)]: text.slice(at + 1) };
+}
