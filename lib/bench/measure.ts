@@ -49,7 +49,7 @@ async function once(model: Model, { ids, mode, maxNewTokens }: Job, { preset, sc
   // Where node allows it, garbage of the run before is collected now, not within a timing.
   (globalThis as { gc?: () => void }).gc?.();
   const run = await model.prefill(ids, { preset, reserve: mode === "end2end" ? maxNewTokens : 0, ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }) });
-  const kvBytesAfterPrefill = run.cache.bytes;
+  const kvBytesAfterPrefill = run.kv.bytes;
   const tokens: number[] = [];
   if (mode === "end2end") {
     for await (const { seconds } of decode(run, { maxNewTokens: newTokens, stopTokens: [], fixedLength: true })) tokens.push(seconds);
@@ -63,8 +63,8 @@ function caches(run: Run) {
     scorer: run.scorer,
     kvPolicy: run.kvPolicy,
     kvLensAfterPrefill: run.kvLengthsAfterPrefill,
-    kvLensFinal: run.cache.lengths,
-    kvBytesFinal: run.cache.bytes,
+    kvLensFinal: run.kv.lengths,
+    kvBytesFinal: run.kv.bytes,
     tokensKept: run.kept.length,
     stages: run.stages.map(({ afterLayer, present, kept }) => ({ afterLayer, present, kept: kept.length })),
   };

@@ -123,7 +123,7 @@ export class Model {
       scorer: scorer?.name ?? null,
       kvPolicy,
       stages,
-      cache,
+      kv: cache,
       logits: results["logits"]!.data as Float32Array,
       prefillSeconds,
       decoder: this.decoder,

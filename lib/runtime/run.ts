@@ -18,7 +18,7 @@ export interface RunState {
   readonly scorer: string | null;
   readonly kvPolicy: KvPolicy;
   readonly stages: readonly StageResult[];
-  readonly cache: HostCache;
+  readonly kv: HostCache;
   /** Logits of the last token, `[vocabulary]`. */
   readonly logits: Float32Array;
   /** Seconds for the prompt: the graph's run and the compaction of the cache. */
@@ -34,7 +34,7 @@ export class Run {
   readonly scorer: string | null;
   readonly kvPolicy: KvPolicy;
   readonly stages: readonly StageResult[];
-  readonly cache: HostCache;
+  readonly kv: HostCache;
   readonly prefillSeconds: number;
   /** KV length of each layer right after prefill, read off the cache. */
   readonly kvLengthsAfterPrefill: readonly number[];
@@ -48,9 +48,9 @@ export class Run {
     this.scorer = state.scorer;
     this.kvPolicy = state.kvPolicy;
     this.stages = state.stages;
-    this.cache = state.cache;
+    this.kv = state.kv;
     this.prefillSeconds = state.prefillSeconds;
-    this.kvLengthsAfterPrefill = state.cache.lengths;
+    this.kvLengthsAfterPrefill = state.kv.lengths;
     this.current = state.logits;
     this.next = state.ids.length;
     this.decoder = state.decoder;
@@ -76,7 +76,7 @@ export class Run {
    * @throws on an id outside the vocabulary, or beyond the model's positions
    */
   async extend(tokens: readonly number[]): Promise<Float32Array> {
-    const logits = await this.decoder.extend(this.cache, tokens, this.next);
+    const logits = await this.decoder.extend(this.kv, tokens, this.next);
     this.next += tokens.length;
     const size = logits.length / tokens.length;
     this.current = logits.subarray(logits.length - size);
@@ -91,7 +91,7 @@ export class Run {
       scorer: this.scorer,
       kvPolicy: this.kvPolicy,
       stages: this.stages,
-      cache: this.cache.clone(),
+      kv: this.kv.clone(),
       logits: this.current,
       prefillSeconds: this.prefillSeconds,
       decoder: this.decoder,

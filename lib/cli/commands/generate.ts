@@ -59,7 +59,7 @@ async function generate(options: Options): Promise<void> {
   };
   await model.warm(ids.length, pruning);
   const run = await model.prefill(ids, { ...pruning, reserve: options.maxNewTokens });
-  const kvLengths = run.cache.lengths;
+  const kvLengths = run.kv.lengths;
   const stream = tokenizer?.decodeStream({ skipSpecialTokens: true });
   const write = (text: string) => { if (!options.json) process.stdout.write(text); };
   const newIds: number[] = [];
@@ -97,7 +97,7 @@ async function generate(options: Options): Promise<void> {
     kept_positions: [...run.kept],
     stages: run.stages.map(({ afterLayer, present, keep, kept }) => ({ after_layer: afterLayer, present, keep, kept_positions: [...kept] })),
     kv_lens_after_prefill: kvLengths,
-    kv_lens_final: run.cache.lengths,
+    kv_lens_final: run.kv.lengths,
     prefill_latency_seconds: run.prefillSeconds,
     decode_latency_seconds: decodeSeconds,
     total_latency_seconds: run.prefillSeconds + decodeSeconds,

@@ -49,7 +49,7 @@ for (const variant of Object.keys(variants) as Variant[]) {
         const run = await model.prefill(ids);
         const expected = forward(tiny.config, tiny.weights, ids);
         assert.ok(relativeError(run.logits, expected.logits) < 1e-4);
-        for (let layer = 0; layer < layers; layer++) checkCache(run.cache.layers[layer]!, expected.caches[layer]!);
+        for (let layer = 0; layer < layers; layer++) checkCache(run.kv.layers[layer]!, expected.caches[layer]!);
       });
 
       test("prefill and decode equal a full forward pass", async () => {
@@ -61,7 +61,7 @@ for (const variant of Object.keys(variants) as Variant[]) {
         stepwise.forEach((logits, i) => assert.ok(relativeError(logits, expected[29 + i]!) < 1e-4, `step ${i}`));
         const size = model.config.vocabSize;
         for (let i = 0; i < 8; i++) assert.ok(relativeError(at.subarray(i * size, (i + 1) * size), expected[40 + i]!) < 1e-4, `extension ${i}`);
-        assert.deepEqual(run.cache.lengths, new Array(layers).fill(48));
+        assert.deepEqual(run.kv.lengths, new Array(layers).fill(48));
       });
 
       for (const kvPolicy of ["retain", "evict"] as const) {
@@ -78,7 +78,7 @@ for (const variant of Object.keys(variants) as Variant[]) {
 
           const final = expected.kept.at(-1)!;
           const caches = kvPolicy === "evict" ? expected.caches.map((cache) => evict(cache, final, headDim)) : expected.caches;
-          caches.forEach((cache, layer) => checkCache(run.cache.layers[layer]!, cache));
+          caches.forEach((cache, layer) => checkCache(run.kv.layers[layer]!, cache));
           const next = [5, 9, 2];
           const logits = await run.extend(next);
           const after = decode(tiny.config, tiny.weights, next, [48, 49, 50], caches);
@@ -86,7 +86,7 @@ for (const variant of Object.keys(variants) as Variant[]) {
         });
       }
 
-      function checkCache(actual: Model extends never ? never : Awaited<ReturnType<Model["prefill"]>>["cache"]["layers"][number], expected: LayerCache): void {
+      function checkCache(actual: Model extends never ? never : Awaited<ReturnType<Model["prefill"]>>["kv"]["layers"][number], expected: LayerCache): void {
         assert.deepEqual([...actual.positions], expected.positions);
         const n = expected.positions.length;
         assert.equal(headDim, headDimOf(tiny.config));

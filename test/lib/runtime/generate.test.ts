@@ -30,7 +30,7 @@ describe("generation", async () => {
     assert.equal(tokenSeconds.length, 9);
     assert.ok(tokenSeconds.every((seconds) => seconds > 0));
     assert.deepEqual(run.kvLengthsAfterPrefill, [28, 28, 28]);
-    assert.deepEqual(run.cache.lengths, [37, 37, 37]);
+    assert.deepEqual(run.kv.lengths, [37, 37, 37]);
   });
 
   test("a stop token ends generation and is given out", async () => {
