@@ -21,16 +21,20 @@ export interface RunFacts {
 }
 
 export async function runFacts(subject: Subject, settings: MeasureSettings, prompt: Prompt): Promise<RunFacts> {
-  const time = new Date().toISOString();
   return {
     subject,
     modelHash: await subject.checkpoint.hash(),
     settings,
     prompt: { source: prompt.source, hash: prompt.hash },
     environment: environment(),
-    time,
-    run: `${time.slice(0, 19)}-${randomBytes(4).toString("hex")}`,
+    ...newRun(),
   };
+}
+
+/** Time and name of a run that begins now. */
+export function newRun(): Pick<RunFacts, "time" | "run"> {
+  const time = new Date().toISOString();
+  return { time, run: `${time.slice(0, 19)}-${randomBytes(4).toString("hex")}` };
 }
 
 /** @param scorer as it was asked for, which may say more than its name (`random:3`) */

@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import { canonicalJson } from "../../checkpoint/json.js";
+import type { KvPolicy, Preset, UserPreset } from "../../pruning/presets.js";
+import { type Group, groupCost } from "../group.js";
+import { runFacts, type RunFacts } from "../metadata.js";
+import { prompt } from "../prompt.js";
+import { checkReach, type MeasureOptions, measureSettings, methodsOf } from "../settings.js";
+import { openSubject } from "../subject.js";
+
+/** What is varied; the full cross product is measured. */
+export interface SweepAxes {
+  /** Default the embedded model. */
+  readonly models?: readonly string[];
+  /** Presets by name or one's own; measured in turn within a cell, with the baseline. Default baseline, keep09, keep08, keep07. */
+  readonly configs?: readonly (string | UserPreset)[];
+  /** Prompt lengths in tokens, ascending. Default 1024, 2048, 4096. */
+  readonly lengths?: readonly number[];
+  /** Default: the model's best alone. */
+  readonly scorers?: readonly string[];
+  /** Default: each preset's own alone. */
+  readonly kvPolicies?: readonly KvPolicy[];
+  /** Default: what the weights are stored in. */
+  readonly dtypes?: readonly string[];
+  readonly devices?: readonly string[];
+  /** Default: one a physical core. */
+  readonly threads?: readonly number[];
+}
+
+export interface CellOptions extends SweepAxes, Omit<MeasureOptions, "kvPolicy"> {
+  readonly promptFile?: string;
+  /** Of synthetic weights and random prompts; default 0. */
+  readonly seed?: number;
+  /** Measure peak memory too; default true. */
+  readonly memory?: boolean;
+  readonly onProgress?: (share: number, label: string) => void;
+}
+
+/** One point of the cross product without the presets, which are measured together. */
+export interface Cell {
+  /** SHA-256 over all that decides what is measured, hex: the same cell in another sweep has the same key. */
+  readonly key: string;
+  readonly label: string;
+  readonly group: Group;
+  readonly facts: RunFacts;
+  /** Presets that were asked for; the baseline is measured in any case. */
+  readonly asked: readonly Preset[];
+  /** See `groupCost`. */
+  readonly cost: number;
+}
+
+/**
+ * The cells of a sweep, everything checked. Synthetic models are made here.
+ * @throws on bad input: nothing has been measured then
+ */
+export async function cellsOf(options: CellOptions): Promise<Cell[]> {
+  const { models = ["tiny"], configs = ["all"], lengths = [1024, 2048, 4096], scorers = [], kvPolicies = [], dtypes = [], devices = ["cpu"], threads = [], seed = 0, memory = true, promptFile } = options;
+  const settings = measureSettings(options);
+  const presets = methodsOf(configs);
+  const asked = presets.filter(({ name }) => name !== "baseline" || configs.some((config) => config === "all" || config === "baseline"));
+  for (const [noun, values] of Object.entries({ model: models, scorer: scorers, "KV policy": kvPolicies, dtype: dtypes, device: devices, threads })) once(noun, values);
+  const cells: Cell[] = [];
+  for (const model of models) for (const dtype of orDefault(dtypes)) for (const device of devices) for (const count of orDefault(threads)) {
+    const onProgress = (done: number, all: number) => options.onProgress?.(0, `${model}: synthetic weights, ${Math.floor((100 * done) / all)} %`);
+    const base = { model, device, seed, onProgress, ...(dtype !== undefined && { dtype }), ...(count !== undefined && { threads: count }) };
+    let subject = await openSubject(base);
+    checkReach(lengths, settings, subject.checkpoint.config.maxPositions);
+    const text = await prompt(subject.checkpoint, lengths.at(-1)!, { file: promptFile, seed });
+    const facts = await runFacts(subject, settings, text);
+    for (const scorer of orDefault(scorers)) {
+      if (scorer !== undefined) subject = await openSubject({ ...base, scorer });
+      for (const kvPolicy of orDefault(kvPolicies)) {
+        measureSettings({ ...options, ...(kvPolicy && { kvPolicy }) });
+        for (const length of lengths) {
+          const group: Group = { ...settings, subject, presets, scorer, kvPolicy, memory, ids: text.ids.slice(0, length) };
+          cells.push({ key: keyOf(group, facts), label: labelOf(group), group, facts, asked, cost: groupCost(group) });
+        }
+      }
+    }
+  }
+  return cells;
+}
+
+function once(noun: string, values: readonly unknown[]): void {
+  const twice = values.find((value, index) => values.indexOf(value) !== index);
+  if (twice !== undefined) throw new Error(`${noun}: ${String(twice)} (is given twice)`);
+}
+
+function orDefault<T>(values: readonly T[]): readonly (T | undefined)[] {
+  return values.length > 0 ? values : [undefined];
+}
+
+function keyOf({ subject, presets, scorer, kvPolicy, ids, memory, mode, repeats, warmup, maxNewTokens }: Group, { modelHash, environment }: RunFacts): string {
+  const { checkpoint, device, dtype, threads } = subject;
+  const identity = {
+    model: checkpoint.name, modelHash, device, dtype, threads, presets, scorer: scorer ?? null, kvPolicy: kvPolicy ?? null,
+    ids: createHash("sha256").update(JSON.stringify(ids)).digest("hex"), memory, mode, repeats, warmup, maxNewTokens,
+    // Another version or machine may measure something else.
+    versions: environment.versions, cpu: environment.cpu,
+  };
+  return createHash("sha256").update(canonicalJson(JSON.parse(JSON.stringify(identity)))).digest("hex");
+}
+
+function labelOf({ subject, scorer, kvPolicy, ids }: Group): string {
+  const { checkpoint, device, dtype, threads } = subject;
+  return [checkpoint.name, device, dtype, `${threads} threads`, scorer, kvPolicy, `${ids.length} tokens`].filter((part) => part !== undefined).join(", ");
+}

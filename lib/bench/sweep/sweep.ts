@@ -1,0 +1,152 @@
+import { measureGroup } from "../group.js";
+import { newRun } from "../metadata.js";
+import { requireWritable } from "../output.js";
+import { type Cell, type CellOptions, cellsOf } from "./cells.js";
+import { rowsOf, type SweepRow } from "./row.js";
+import { type StoredCell, SweepStore } from "./store.js";
+
+export type { SweepAxes } from "./cells.js";
+export type { SweepRow } from "./row.js";
+
+export interface SweepProgress {
+  /** Share of the whole work that is done, from 0 to 1. */
+  readonly share: number;
+  /** What was done last. */
+  readonly label: string;
+  /** Estimate from the cells that were measured; null before the first. */
+  readonly secondsLeft: number | null;
+  readonly cells: number;
+  readonly cellsDone: number;
+}
+
+export interface SweepOptions extends Omit<CellOptions, "onProgress"> {
+  /** Where cells are kept as they are done and found again; default results/sweep. */
+  readonly folder?: string;
+  /** Starts no cell that is not expected to be done by then; one is always started. */
+  readonly maxMinutes?: number;
+  /** A process that measures longer than this is ended; its cell's rows have the error. */
+  readonly timeoutSeconds?: number;
+  /** Measure cells again whose rows have errors; default false. */
+  readonly retryFailed?: boolean;
+  readonly onProgress?: (progress: SweepProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** How a sweep ended. */
+export interface SweepEnd {
+  readonly cells: number;
+  /** Measured now, and found from before. */
+  readonly measured: number;
+  readonly found: number;
+  /** Not started, as the time was up. */
+  readonly left: number;
+}
+
+/**
+ * Measures the full cross product of the axes, a row a configuration, as rows come. All configurations of a cell take
+ * turns in one process, the baseline with them. Cells are kept in `folder`: the same call finds them there and goes on,
+ * whatever ended the last one, with nothing lost but the cell in flight. A cell that fails gives rows with its error.
+ * @throws before anything runs on bad input; AbortError on `signal`
+ * @example
+ * for await (const row of sweep({ configs: ["baseline", "keep07", "sdtp"], lengths: [1024, 4096], scorers: ["learned", "norm"] })) {
+ *   console.log(row.config, row.scorer, row.length, row.prefill_speedup);
+ * }
+ */
+export async function* sweep(options: SweepOptions = {}): AsyncGenerator<SweepRow, SweepEnd, undefined> {
+  const { folder = "results/sweep", maxMinutes = Infinity, timeoutSeconds, retryFailed = false, onProgress, signal } = options;
+  if (!(maxMinutes > 0)) throw new Error(`max minutes: ${maxMinutes} (must be above 0)`);
+  if (timeoutSeconds !== undefined && !(timeoutSeconds > 0)) throw new Error(`timeout: ${timeoutSeconds} (must be above 0, in seconds)`);
+  const started = performance.now();
+  const tell = new Teller(onProgress);
+  const cells = await cellsOf({ ...options, onProgress: (share, label) => tell.say(share, label) });
+  const store = new SweepStore(folder);
+  await requireWritable(store.file(cells[0]!.key));
+  const known = new Map<Cell, StoredCell>();
+  for (const cell of cells) {
+    const stored = await store.read(cell);
+    if (stored && !(retryFailed && stored.rows.some(({ error }) => error !== null))) known.set(cell, stored);
+  }
+  tell.begin(cells, [...known.values()]);
+
+  let measured = 0;
+  for (const [index, cell] of cells.entries()) {
+    let stored = known.get(cell);
+    if (!stored) {
+      signal?.throwIfAborted();
+      const minutes = ((performance.now() - started) / 1e3 + tell.estimate(cell.cost)) / 60;
+      if (measured > 0 && minutes > maxMinutes) {
+        const left = cells.slice(index).filter((other) => !known.has(other)).length;
+        for (const other of cells.slice(index)) yield* known.get(other)?.rows ?? [];
+        return { cells: cells.length, measured, found: known.size, left };
+      }
+      stored = await measureCell(cell, { signal, timeoutSeconds }, tell);
+      await store.write(cell, stored);
+      measured++;
+    }
+    yield* stored.rows;
+  }
+  return { cells: cells.length, measured, found: known.size, left: 0 };
+}
+
+async function measureCell(cell: Cell, options: { signal: AbortSignal | undefined; timeoutSeconds: number | undefined }, tell: Teller): Promise<StoredCell> {
+  const started = performance.now();
+  const run = newRun();
+  const outcomes = await measureGroup(cell.group, { ...options, onRun: (cost, label) => tell.run(cost, label) });
+  const stored: StoredCell = { schema_version: 1, label: cell.label, seconds: (performance.now() - started) / 1e3, cost: cell.cost, rows: rowsOf({ ...cell, facts: { ...cell.facts, ...run } }, outcomes) };
+  tell.done(stored);
+  return stored;
+}
+
+/** Keeps count of the work done and of how long it took. */
+class Teller {
+  private total = 0;
+  private done_ = 0;
+  private inFlight = 0;
+  private cells = 0;
+  private cellsDone = 0;
+  private seconds = 0;
+  private cost = 0;
+
+  constructor(private readonly onProgress: ((progress: SweepProgress) => void) | undefined) {}
+
+  begin(cells: readonly Cell[], known: readonly StoredCell[]): void {
+    this.cells = cells.length;
+    this.total = cells.reduce((sum, { cost }) => sum + cost, 0);
+    for (const cell of known) this.count(cell);
+    this.say(this.share(), `${this.cellsDone} of ${this.cells} cells found`);
+  }
+
+  run(cost: number, label: string): void {
+    this.inFlight += cost;
+    this.say(this.share(), label);
+  }
+
+  done(cell: StoredCell): void {
+    this.inFlight = 0;
+    this.count(cell);
+    this.say(this.share(), cell.label);
+  }
+
+  say(share: number, label: string): void {
+    const left = this.total - this.done_ - this.inFlight;
+    this.onProgress?.({ share, label, secondsLeft: this.cost > 0 ? this.estimate(left) : null, cells: this.cells, cellsDone: this.cellsDone });
+  }
+
+  /** Seconds that work of this cost is expected to take; 0 where nothing is known. */
+  estimate(cost: number): number {
+    return this.cost > 0 ? (cost * this.seconds) / this.cost : 0;
+  }
+
+  private count({ cost, seconds, rows }: StoredCell): void {
+    this.done_ += cost;
+    this.cellsDone++;
+    // One that failed ended early: its time says nothing.
+    if (rows.some(({ error }) => error !== null)) return;
+    this.cost += cost;
+    this.seconds += seconds;
+  }
+
+  private share(): number {
+    return Math.min(1, (this.done_ + this.inFlight) / this.total);
+  }
+}

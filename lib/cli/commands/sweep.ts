@@ -1,0 +1,127 @@
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import type { BenchmarkMode } from "../../bench/results.js";
+import { type Format, formats, formatOf } from "../../report/formats/index.js";
+import { interruptSignal } from "../interrupt.js";
+import { nonNegativeInteger, number, positiveInteger, presetNames } from "../options.js";
+
+interface Options {
+  model: string[];
+  config: string[];
+  lengths: string[];
+  scorer: string[];
+  kvPolicy: ("evict" | "retain")[];
+  dtype: string[];
+  device: string[];
+  threads: number[];
+  benchmarkMode: BenchmarkMode;
+  repeats: number;
+  warmup: number;
+  maxNewTokens: number;
+  promptFile?: string;
+  seed: number;
+  memory: boolean;
+  folder: string;
+  maxMinutes?: number;
+  timeout?: number;
+  retryFailed?: boolean;
+  output?: string;
+  format?: Format;
+  json?: boolean;
+}
+
+/** `sdtp sweep`: a cross product, cell by cell, that can be stopped and gone on with. */
+export function register(program: Command): void {
+  const list = <T>(parse: (word: string) => T) => (words: string, before: T[] | undefined) => [...(before ?? []), ...words.split(",").filter((word) => word !== "").map(parse)];
+  const names = list(String);
+  const policy = list((word) => (word === "evict" || word === "retain" ? word : wrong(word)));
+  program
+    .command("sweep")
+    .description("measure a full cross product of models, configurations, lengths, scorers, …; can be stopped and gone on with")
+    .option("--model <name...>", "models (default: tiny)", names)
+    .option("--config <name...>", `presets, or all (default: all): ${presetNames}`, names)
+    .option("--lengths <n...>", "prompt lengths in tokens, ascending", ["1024", "2048", "4096"])
+    .option("--scorer <name...>", "scorers (default: the model's best)", names)
+    .option("--kv-policy <policy...>", "evict, retain (default: each preset's)", policy)
+    .option("--dtype <name...>", "dtypes (default: as stored)", names)
+    .option("--device <name...>", "devices (default: cpu)", names)
+    .option("--threads <n...>", "numbers of threads (default: one a physical core)", list(positiveInteger))
+    .addOption(new Option("--benchmark-mode <mode>", "prefill, or end2end").choices(["prefill", "end2end"]).default("end2end"))
+    .option("--repeats <n>", "runs that count, for each configuration of a cell", positiveInteger, 5)
+    .option("--warmup <n>", "runs before them that do not", nonNegativeInteger, 1)
+    .option("--max-new-tokens <n>", "decode runs in end2end mode", positiveInteger, 128)
+    .option("--prompt-file <file>", "text to take prompts from (default: the shipped prose)")
+    .option("--seed <n>", "of synthetic weights and random ids", nonNegativeInteger, 0)
+    .option("--no-memory", "do not measure peak memory")
+    .option("--folder <folder>", "where cells are kept and found again", "results/sweep")
+    .option("--max-minutes <n>", "start no cell that is not expected to be done by then", number)
+    .option("--timeout <seconds>", "end a process that measures for longer; its rows get the error", number)
+    .option("--retry-failed", "measure cells again that failed before")
+    .option("--output <file>", "write the table there too; the ending sets the format")
+    .addOption(new Option("--format <format>", "what is printed").choices(Object.keys(formats)).default("md"))
+    .option("--json", "print JSON alone: rows with all samples, and how the sweep ended")
+    .addHelpText("after", `
+Lists may be written with commas or spaces. Configurations of a cell take turns with the baseline in one process; each
+finished cell is kept in --folder, and the same command goes on from there, after Ctrl-C or a crash too. A cell that
+was measured with the same model, prompt, settings, versions and processor is not measured again: give another
+--folder to do so. rows.jsonl there holds all rows without samples.
+
+Example:
+  sdtp sweep --config baseline keep07 sdtp --lengths 1024 4096 --scorer norm recency --max-minutes 60`)
+    .action((options: Options) => run(options));
+}
+
+async function run(options: Options): Promise<void> {
+  const [{ parseLengths }, { sweep }, { flat, sweepTable }, { writeText }, { progressBar, duration }] = await Promise.all([
+    import("../../bench/lengths.js"), import("../../bench/sweep/sweep.js"), import("../../report/sweep.js"), import("../write.js"), import("../progress.js"),
+  ]);
+  const { output, json, folder, maxMinutes, timeout, dtype, device, threads, scorer, kvPolicy, model, config, promptFile } = options;
+  if (output) formatOf(output);
+  const signal = interruptSignal();
+  const bar = progressBar();
+  const rows: import("../../bench/sweep/sweep.js").SweepRow[] = [];
+  const save = () => writeText(join(folder, "rows.jsonl"), rows.map((row) => `${JSON.stringify(flat(row))}\n`).join(""));
+  const cells = sweep({
+    lengths: parseLengths(options.lengths), mode: options.benchmarkMode, repeats: options.repeats, warmup: options.warmup, maxNewTokens: options.maxNewTokens,
+    seed: options.seed, memory: options.memory, folder, signal, retryFailed: options.retryFailed ?? false,
+    ...(model && { models: model }), ...(config && { configs: config }), ...(scorer && { scorers: scorer }), ...(kvPolicy && { kvPolicies: kvPolicy }),
+    ...(dtype && { dtypes: dtype }), ...(device && { devices: device }), ...(threads && { threads }), ...(promptFile !== undefined && { promptFile }),
+    ...(maxMinutes !== undefined && { maxMinutes }), ...(timeout !== undefined && { timeoutSeconds: timeout }),
+    onProgress: ({ share, label, secondsLeft, cells, cellsDone }) =>
+      bar.update(share, `cell ${Math.min(cells, cellsDone + 1)} of ${cells}${secondsLeft === null ? "" : `, about ${duration(secondsLeft)} left`}: ${label}`),
+  });
+  try {
+    let step = await cells.next();
+    for (; !step.done; step = await cells.next()) {
+      rows.push(step.value);
+      await save();
+      if (step.value.error !== null) {
+        bar.clear();
+        process.stderr.write(`failed: ${step.value.config} at ${step.value.length}: ${step.value.error}\n`);
+      }
+    }
+    bar.stop();
+    const end = step.value;
+    const table = sweepTable(rows);
+    if (output) await writeText(output, formats[formatOf(output)](table));
+    process.stdout.write(json ? `${JSON.stringify({ ...end, rows }, null, 2)}\n` : formats[options.format ?? "md"](table));
+    if (!json) process.stderr.write(`${end.measured} cells measured, ${end.found} found, ${end.left} left: ${folder}\n`);
+    if (end.left > 0) process.stderr.write(`the time is up; to go on: ${thisCommand()}\n`);
+  } catch (error) {
+    bar.stop();
+    if (signal.aborted) process.stderr.write(`what was done is in ${folder}; to go on: ${thisCommand()}\n`);
+    throw error;
+  } finally {
+    bar.stop();
+  }
+}
+
+/** The command line as it can be pasted into a shell. */
+function thisCommand(): string {
+  const quoted = process.argv.slice(2).map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`));
+  return `sdtp ${quoted.join(" ")}`;
+}
+
+function wrong(word: string): never {
+  throw new Error(`KV policy: ${word} (must be evict or retain)`);
+}
