@@ -90,10 +90,11 @@ export class BatchSource {
   }
 
   /** Facts hidden in prose at sentence ends, some of them asked for at the end. */
-  private episode(random: Random, length: number, most = Math.max(2, Math.min(10, length >> 5))): Sequence {
+  private episode(random: Random, length: number, most = Math.max(2, Math.min(14, length >> 5))): Sequence {
     if (most < 1) throw new Error(`sequence length: ${length} (too short for a fact and its question)`);
     const facts = randomFacts(random, random.between(Math.min(2, most), most));
-    const asked = random.sample(facts, random.between(1, Math.min(facts.length, 4)));
+    // Long sequences ask for most of their facts: a few digits in a thousand tokens would teach little.
+    const asked = random.sample(facts, random.between(length > 512 ? Math.ceil(facts.length / 2) : 1, length > 512 ? facts.length : Math.min(facts.length, 4)));
     const ids: number[] = [];
     const weights: number[] = [];
     const push = (tokens: readonly number[], weight: number) => {

@@ -39,7 +39,7 @@ export const tinyRecipe: Recipe = {
     { until: 5.6e6, length: 64, tokensPerStep: 2048, prose: 0.1, episodes: 0.2, repeats: 0.7 },
     { until: 8e6, length: 128, tokensPerStep: 4096, prose: 0.25, episodes: 0.5, repeats: 0.25 },
     { until: 9.3e6, length: 256, tokensPerStep: 8192, prose: 0.5, episodes: 0.45, repeats: 0.05 },
-    { until: 12e6, length: 512, tokensPerStep: 8192, prose: 0.55, episodes: 0.42, repeats: 0.03 },
+    { until: 10.6e6, length: 512, tokensPerStep: 8192, prose: 0.55, episodes: 0.42, repeats: 0.03 },
     { until: Infinity, length: 1024, tokensPerStep: 8192, prose: 0.62, episodes: 0.36, repeats: 0.02 },
   ],
   learningRate: 3e-3,
