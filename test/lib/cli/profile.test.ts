@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { readResults, writeResults } from "../../../lib/bench/results.js";
+import { tinyCheckpoint } from "../../reference/checkpoints.js";
+import { endToEndResults } from "../bench/records.js";
+import { sdtp, start, temporaryFolder, until } from "./sdtp.js";
+
+const quick = ["--threads", "1", "--repeats", "1", "--warmup", "0", "--no-memory"];
+
+function checkpoint(t: TestContext): string {
+  const { folder, remove } = tinyCheckpoint("llama");
+  t.after(remove);
+  return folder;
+}
+
+test("profile measures every seed configuration and writes a file for each", async (t) => {
+  const cwd = temporaryFolder(t);
+  const { code, stdout, stderr } = await sdtp(cwd, "profile", "--benchmark_mode", "end2end", "--model", checkpoint(t), "--config", "all", "--lengths", "40", "100", "--max-new-tokens", "3", "--threads", "1", "--repeats", "2", "--output", "out");
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout.match(/^\[Length 40\] End2End Results:$/gm)?.length, 3);
+  assert.match(stdout, /^SDTP \(keep07\)\n\[Length 100\] End2End Results:\n {2}Baseline: prefill=\d+\.\d{4}s, decode=\d+\.\d{4}s, total=\d+\.\d{4}s\n {2}SDTP: {5}prefill=.*\n {2}Speedup: {2}prefill=.*\n {2}KV Cache: baseline=100, sdtp=70, reduction=30\.00%$/m);
+  assert.deepEqual(readdirSync(join(cwd, "out")).sort(), ["baseline", "keep07", "keep08", "keep09"].map((config) => `latency_results_${config}.json`));
+
+  const { metadata, results } = await readResults(join(cwd, "out", "latency_results_keep07.json"));
+  assert.equal(metadata.threads, 1);
+  assert.equal(metadata.dtype, "fp32");
+  assert.equal(metadata.scorer, "recency");
+  assert.match(metadata.model_hash!, /^[0-9a-f]{64}$/);
+  const entry = results["100"]!;
+  assert.ok("sdtp" in entry && "prefill_latency_seconds" in entry.sdtp);
+  assert.deepEqual(entry.sdtp.kv_lens_after_prefill, [70, 70, 70]);
+  assert.deepEqual(entry.sdtp.kv_lens_final, [73, 73, 73]);
+  assert.equal(entry.sdtp.tokens_pruned, 30);
+  assert.equal(entry.sdtp.samples!.prefill_seconds.length, 2);
+  assert.equal(entry.sdtp.samples!.per_token_seconds![1]!.length, 3);
+  assert.ok(entry.sdtp.peak_memory_bytes! > 30e6);
+  assert.equal(entry.sdtp.kv_bytes_after_prefill! / entry.baseline.kv_bytes_after_prefill!, 0.7);
+  assert.ok(Math.abs(entry.kv_reduction! - 0.3) < 1e-12);
+  // One run: the same baseline in every file.
+  const other = await readResults(join(cwd, "out", "latency_results_baseline.json"));
+  assert.deepEqual(other.results["100"]!.baseline, entry.baseline);
+  assert.equal(other.metadata.run, metadata.run);
+});
+
+test("prefill mode writes its own files; --json prints JSON alone", async (t) => {
+  const cwd = temporaryFolder(t);
+  const { code, stdout, stderr } = await sdtp(cwd, "profile", "--benchmark-mode", "prefill", "--model", checkpoint(t), "--config", "sdtp", "--lengths", "60", ...quick, "--kv_policy", "evict", "--scorer", "random:3", "--output", "one.json", "--json");
+  assert.equal(code, 0, stderr);
+  assert.equal(stderr, "");
+  const { results, errors } = JSON.parse(stdout);
+  assert.deepEqual(errors, []);
+  assert.deepEqual(results.sdtp.results, JSON.parse(readFileSync(join(cwd, "one.json"), "utf8")).results);
+  const { baseline, sdtp: pruned, speedup } = results.sdtp.results["60"];
+  assert.equal(speedup, baseline.latency_seconds / pruned.latency_seconds);
+  assert.equal(new Set(pruned.kv_lens_after_prefill).size, 1);
+  assert.equal(results.sdtp.metadata.scorer, "random:3");
+});
+
+test("bad input is one clear line, before anything runs or is written", async (t) => {
+  const cwd = temporaryFolder(t);
+  const model = checkpoint(t);
+  writeFileSync(join(cwd, "short.txt"), "too short");
+  writeFileSync(join(cwd, "file"), "");
+  await writeResults(join(cwd, "mixed", "latency_results_keep08.json"), endToEndResults("keep08", { 64: { baseline: [1, 1], sdtp: [1, 1], kept: 51 } }));
+  const wrong: [args: string[], message: RegExp][] = [
+    [["--lengths", "0"], /^sdtp: length: 0 \(must be a positive integer, in tokens\)\n$/],
+    [["--lengths", "-4"], /-4/],
+    [["--lengths", "64", "32"], /lengths: 32 after 64 \(must ascend\)/],
+    [["--lengths", "32", "32"], /length: 32 \(is given twice\)/],
+    [["--lengths", "400"], /length: 400 \(with 128 new tokens is beyond the model's 512 positions\)/],
+    [["--lengths", "64", "--config", "keep06"], /preset: keep06 \(known: baseline/],
+    [["--lengths", "64", "--config", "keep07", "keep07"], /config: keep07 \(is given twice\)/],
+    [["--lengths", "64", "--scorer", "magic"], /scorer: magic/],
+    [["--lengths", "64", "--device", "tpu"], /device: tpu \(must be cpu/],
+    [["--lengths", "64", "--dtype", "int3"], /dtype: int3/],
+    [["--lengths", "64", "--prompt-file", "short.txt"], /prompt: short\.txt has \d+ tokens \(length 64 needs as many/],
+    [["--lengths", "64", "--prompt-file", "none.txt"], /prompt file: none\.txt \(cannot be read: ENOENT\)/],
+    [["--lengths", "64", "--output", "file/below"], /output: .*file\/below \(cannot be written: (ENOTDIR|EEXIST)\)/],
+    [["--lengths", "64", "--output", "all.json"], /output: all\.json \(must be a folder/],
+    [["--lengths", "64", "--config", "keep07", "--output", "mixed"], /mixed\/latency_results_keep08\.json: metadata\.model: tiny \(is of another model/],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, stdout, stderr } = await sdtp(cwd, "profile", "--model", model, ...args);
+    assert.notEqual(code, 0, args.join(" "));
+    assert.match(stderr, message);
+    assert.equal(stdout, "");
+  }
+  assert.deepEqual(readdirSync(cwd).filter((name) => name !== "cache").sort(), ["file", "mixed", "short.txt"]);
+});
+
+test("Ctrl-C ends a measurement with 130; what is written is whole", async (t) => {
+  const cwd = temporaryFolder(t);
+  const first = join(cwd, "out", "latency_results_keep07.json");
+  const { child, ended } = start(cwd, "profile", "--model", checkpoint(t), "--config", "keep07", "--lengths", "40", "300", "--threads", "1", "--repeats", "5000", "--warmup", "0", "--no-memory", "--max-new-tokens", "1", "--benchmark-mode", "prefill", "--output", "out");
+  await until(() => existsSync(join(cwd, "out")));
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  child.kill("SIGINT");
+  const { code, signal, stderr } = await ended;
+  assert.deepEqual([code, signal], [130, null], stderr);
+  assert.match(stderr, /interrupted\n$/);
+  assert.equal(existsSync(first), false);
+  assert.deepEqual(readdirSync(join(cwd, "out")), []);
+});

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { tinyCheckpoint } from "../../reference/checkpoints.js";
+import { sdtp, start, temporaryFolder, until } from "./sdtp.js";
+
+const quick = ["--threads", "1", "--repeats", "1", "--warmup", "0", "--no-memory", "--benchmark-mode", "prefill"];
+const cellsIn = (folder: string) => (existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".json")) : []);
+
+test("a sweep that is killed goes on from its cells; Ctrl-C ends it with 130 and the command to go on", async (t) => {
+  const cwd = temporaryFolder(t);
+  const { folder, remove } = tinyCheckpoint("llama");
+  t.after(remove);
+  const args = ["sweep", "--model", folder, "--config", "baseline", "keep07", "--lengths", "30", "50", "--scorer", "norm,recency", ...quick, "--folder", "s w"];
+  const cells = join(cwd, "s w", "cells");
+
+  const killed = start(cwd, ...args);
+  await until(() => cellsIn(cells).length >= 1);
+  killed.child.kill("SIGKILL");
+  assert.equal((await killed.ended).signal, "SIGKILL");
+  const kept = new Map(cellsIn(cells).map((name) => [name, readFileSync(join(cells, name), "utf8")]));
+  for (const text of kept.values()) assert.equal(JSON.parse(text).rows.length, 2);
+
+  const interrupted = start(cwd, ...args);
+  await until(() => cellsIn(cells).length > kept.size);
+  interrupted.child.kill("SIGINT");
+  const { code, stderr } = await interrupted.ended;
+  if (cellsIn(cells).length < 4) {
+    assert.equal(code, 130);
+    assert.match(stderr, /to go on: sdtp sweep --model .* --folder 's w'\ninterrupted\n$/);
+  }
+
+  const { code: done, stdout, stderr: said } = await sdtp(cwd, ...args, "--json");
+  assert.equal(done, 0, said);
+  const { rows, cells: total, measured, found, left } = JSON.parse(stdout);
+  assert.deepEqual([total, left], [4, 0]);
+  assert.ok(found > kept.size && measured + found === 4);
+  assert.deepEqual(rows.map((row: { config: string; length: number; scorer: string | null }) => [row.config, row.length, row.scorer]), [
+    ["baseline", 30, null], ["keep07", 30, "norm"], ["baseline", 50, null], ["keep07", 50, "norm"],
+    ["baseline", 30, null], ["keep07", 30, "recency"], ["baseline", 50, null], ["keep07", 50, "recency"],
+  ]);
+  for (const row of rows) {
+    assert.equal(row.error, null);
+    assert.equal(row.prefill_speedup, row.config === "baseline" ? null : row.entry.baseline.latency_seconds / row.entry.sdtp.latency_seconds);
+  }
+  for (const [name, text] of kept) assert.equal(readFileSync(join(cells, name), "utf8"), text);
+  assert.equal(readFileSync(join(cwd, "s w", "rows.jsonl"), "utf8").trim().split("\n").length, 8);
+
+  const damaged = join(cells, cellsIn(cells)[0]!);
+  writeFileSync(damaged, "{");
+  const refused = await sdtp(cwd, ...args);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /sweep cell: .*\.json \(is damaged: remove it/);
+});
+
+test("a cell that fails becomes rows with its error, and the sweep goes on", async (t) => {
+  const cwd = temporaryFolder(t);
+  const { folder, remove } = tinyCheckpoint("llama");
+  t.after(remove);
+  const args = ["sweep", "--model", folder, "--config", "keep07", "--lengths", "30", "40", ...quick, "--folder", "s"];
+  const { code, stdout, stderr } = await sdtp(cwd, ...args, "--timeout", "0.001", "--json");
+  assert.equal(code, 0, stderr);
+  const { rows } = JSON.parse(stdout);
+  assert.deepEqual(rows.map((row: { error: string; prefill_seconds: null }) => [row.error, row.prefill_seconds]), Array(2).fill(["timeout: 0.001 s (the measurement was not done)", null]));
+  assert.match(stderr, /failed: keep07 at 30: timeout/);
+  const again = JSON.parse((await sdtp(cwd, ...args, "--retry-failed", "--max-minutes", "0.0001", "--json")).stdout);
+  assert.deepEqual([again.measured, again.found, again.left], [1, 0, 1]);
+  assert.equal(again.rows[0].error, null);
+  assert.equal(again.rows[0].tokens_kept, 21);
+});
+
+test("bad input stops a sweep before it begins", async (t) => {
+  const cwd = temporaryFolder(t);
+  const { folder, remove } = tinyCheckpoint("llama");
+  t.after(remove);
+  const wrong: [args: string[], message: RegExp][] = [
+    [["--lengths", "30", "600"], /length: 600 \(with 128 new tokens is beyond the model's 512 positions\)/],
+    [["--lengths", "30", "--model", `${folder},/nowhere`], /model: \/nowhere \(no such folder/],
+    [["--lengths", "30", "--scorer", "norm", "norm"], /scorer: norm \(is given twice\)/],
+    [["--lengths", "30", "--max-minutes", "0"], /max minutes: 0 \(must be above 0\)/],
+    [["--lengths", "30", "--output", "table"], /output: table \(must end in/],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, stdout, stderr } = await sdtp(cwd, "sweep", "--model", folder, ...args);
+    assert.equal(code, 1, args.join(" "));
+    assert.match(stderr, message);
+    assert.equal(stdout, "");
+  }
+  assert.equal(existsSync(join(cwd, "results")), false);
+});
