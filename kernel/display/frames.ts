@@ -7,32 +7,35 @@ const COLUMNS = 30;
 /** Rows at either end of a longer table. */
 const EDGE = 10;
 
-/** What danfojs's DataFrame and Series have in common. Its own printing dumps internals. */
+/**
+ * What danfojs's DataFrame and Series have in common. Its own printing dumps internals. These fields and
+ * not their getters: a column called `values` or `index` takes the getter's place.
+ */
 interface Frame {
-  shape: number[];
-  values: unknown[];
-  index: unknown[];
-  columns: string[];
+  $isSeries: boolean;
+  $data: unknown[];
+  $index: unknown[];
+  $columns: string[];
 }
 
 /** danfojs DataFrame and Series: as a table, long ones by their first and last rows. */
 export function frames(value: unknown): Formatted | undefined {
   if (!isFrame(value)) return undefined;
-  const [length = 0] = value.shape;
-  const isSeries = value.shape.length === 1;
+  const { $isSeries: isSeries, $data: values, $index: labels, $columns: names } = value;
+  const { length } = values;
   const picked = length <= ROWS ? range(0, length) : [...range(0, EDGE), -1, ...range(length - EDGE, length)];
-  const columns = value.columns.slice(0, COLUMNS).map(String);
-  const hidden = value.columns.length - columns.length;
+  const columns = names.slice(0, COLUMNS).map(String);
+  const hidden = names.length - columns.length;
   if (hidden > 0) columns.push("…");
   const row = (at: number): unknown[] => {
     if (at < 0) return columns.map(() => "…");
-    if (isSeries) return [value.values[at]];
-    const cells = (value.values[at] as unknown[]).slice(0, COLUMNS);
+    if (isSeries) return [values[at]];
+    const cells = (values[at] as unknown[]).slice(0, COLUMNS);
     return hidden > 0 ? [...cells, "…"] : cells;
   };
   const rows = picked.map(row);
-  const index = picked.map((at) => (at < 0 ? "…" : value.index[at]));
-  const caption = isSeries ? `${length} values` : `${length} rows × ${value.columns.length} columns`;
+  const index = picked.map((at) => (at < 0 ? "…" : labels[at]));
+  const caption = isSeries ? `${length} values` : `${length} rows × ${names.length} columns`;
   return {
     "text/html": htmlTable(columns, rows, index, caption),
     "text/plain": textTable(columns, rows, index, caption),
@@ -44,7 +47,7 @@ function isFrame(value: unknown): value is Frame {
   const name = value.constructor?.name;
   if (name !== "DataFrame" && name !== "Series") return false;
   const frame = value as Partial<Frame>;
-  return Array.isArray(frame.shape) && Array.isArray(frame.values) && Array.isArray(frame.index) && Array.isArray(frame.columns);
+  return Array.isArray(frame.$data) && Array.isArray(frame.$index) && Array.isArray(frame.$columns);
 }
 
 function range(start: number, end: number): number[] {

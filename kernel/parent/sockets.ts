@@ -82,8 +82,8 @@ export class Sockets {
   }
 
   async #echo(): Promise<void> {
-    const { hb } = this.#routers;
-    await forEachMessage(hb, (frames) => hb.send(frames).catch(() => undefined));
+    const outbox = new Outbox(this.#routers.hb);
+    await forEachMessage(this.#routers.hb, (frames) => outbox.send(frames));
   }
 
   async #subscriptions(subscribed: (topic: Uint8Array) => void): Promise<void> {

@@ -14,8 +14,11 @@ export class Outbox {
   send(frames: Uint8Array[]): Promise<void> {
     this.#tail = this.#tail.then(async () => {
       if (this.#closed) return;
-      // A peer that has gone is no reason to stop: its messages are dropped, as PUB and ROUTER do.
-      await this.socket.send(frames).catch(() => undefined);
+      try {
+        await this.socket.send(frames);
+      } catch {
+        // A peer that has gone is no reason to stop: its messages are dropped, as PUB and ROUTER do.
+      }
     });
     return this.#tail;
   }
