@@ -4,9 +4,8 @@ import type { Tokenizer } from "../checkpoint/tokenizer.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { lossGraph } from "../decoder/training.js";
 import { toOnnx } from "../onnx/serialize.js";
-import { Random } from "../random.js";
 import type { Corpus } from "./corpus.js";
-import { question, randomFacts, statement } from "./episodes.js";
+import { retrievalPrompt } from "./episodes.js";
 import { parameterFeeds, rotaryFeeds } from "./feeds.js";
 import type { TrainingState } from "./state.js";
 
@@ -21,6 +20,8 @@ export interface HeldOutResult {
 const PROSE_WINDOW = 1024;
 const PROSE_WINDOWS = 48;
 const PROMPTS = 64;
+/** A space and five digits. */
+const ANSWER_TOKENS = 6;
 
 /** A quick look at a model under training, on the same texts and prompts every time. */
 export class HeldOut {
@@ -57,20 +58,10 @@ export class HeldOut {
     let right = 0;
     const prose = this.tokenizer.encode(this.corpus.heldOut.join("\n\n").slice(0, 400_000), { addSpecialTokens: false });
     for (let i = 0; i < PROMPTS; i++) {
-      const random = new Random(this.seed, 1, i);
-      const facts = randomFacts(random, Math.max(2, Math.min(5, length >> 5)), "pass key");
-      const asked = random.pick(facts);
-      const encode = (text: string) => this.tokenizer.encode(text, { addSpecialTokens: false });
-      const tail = [...encode(question(asked)), ...encode(` ${asked.answer}`)];
-      const statements = facts.map((fact) => encode(statement(fact)));
-      const filler = length + 1 - tail.length - statements.reduce((sum, tokens) => sum + tokens.length, 0);
-      const start = random.int(prose.length - filler);
-      const cuts = statements.map(() => random.int(filler + 1)).sort((a, b) => a - b);
-      const ids = statements.flatMap((tokens, k) => [...prose.slice(start + (cuts[k - 1] ?? 0), start + cuts[k]!), ...tokens]);
-      ids.push(...prose.slice(start + cuts[cuts.length - 1]!, start + filler), ...tail);
-      const { predictions } = await this.run(tensors, ids, length);
-      const digits = asked.answer.length;
-      if (ids.slice(-digits).every((id, k) => predictions[length - digits + k] === BigInt(id))) right++;
+      // The prompt and its answer together are one token longer than what is fed.
+      const { ids, answer } = retrievalPrompt(this.tokenizer, prose, length - ANSWER_TOKENS + 1, this.seed, 1, i);
+      const { predictions } = await this.run(tensors, [...ids, ...answer], length);
+      if (answer.every((id, k) => predictions[length - answer.length + k] === BigInt(id))) right++;
     }
     return right / PROMPTS;
   }
