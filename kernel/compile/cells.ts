@@ -70,6 +70,7 @@ export class CellCompiler {
 
   compile(source: string): CompiledCell | RefusedCell {
     this.declare(source);
+    this.#compiler.forgetResolutions();
     const { text, unchecked } = directives(source);
     const result = this.#convert(text, unchecked);
     if (result.diagnostics.length > 0) {

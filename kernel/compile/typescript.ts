@@ -34,6 +34,8 @@ export interface Compiler {
   toCell(output: string): CellCode;
   /** TypeScript modules outside the notebook's folder that the last cell depends on, as CommonJS. */
   outsideModules(): { path: string; data: string }[];
+  /** Looks modules up anew. */
+  forgetResolutions(): void;
   /** While true, only syntax is checked. */
   unchecked: boolean;
 }
@@ -67,6 +69,11 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
       ...rest,
     );
     const cache = ts.createModuleResolutionCache(cwd, (name) => name, adjustedOptions);
+    // What was not found may be there by now: `npm install` in another window.
+    compiler.forgetResolutions = () => cache.clear();
+    // Otherwise TypeScript resolves every import of every file anew for each cell. Files that changed are
+    // looked at in any case, and a cell changes always.
+    host.hasInvalidatedResolutions = () => false;
     host.resolveModuleNameLiterals = (literals, containing, redirect, resolved) =>
       literals.map(({ text }) => {
         const from = (file: string) => ts.resolveModuleName(text, file, resolved, host, cache, redirect);

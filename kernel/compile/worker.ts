@@ -5,6 +5,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { CellCompiler, type Outcome } from "./cells.js";
 import { complete } from "./complete.js";
+import { trimHeap } from "./heap.js";
 import { inspect } from "./inspect.js";
 import { isComplete } from "./iscomplete.js";
 import { prelude } from "./prelude.js";
@@ -17,10 +18,18 @@ export interface WorkerData {
 const { packageRoot, preload } = workerData as WorkerData;
 const cells = new CellCompiler(packageRoot, prelude(packageRoot, preload), (text) => process.stderr.write(`${text}\n`));
 
+/** Milliseconds without a cell after which garbage is collected. */
+const QUIET = 30;
+let trimming: NodeJS.Timeout | undefined;
+
 const methods = {
   ready: () => true,
   compile: (source: string) => cells.compile(source),
-  commit: (id: number, outcome: Outcome) => cells.commit(id, outcome),
+  commit: (id: number, outcome: Outcome) => {
+    cells.commit(id, outcome);
+    clearTimeout(trimming);
+    trimming = setTimeout(trimHeap, QUIET);
+  },
   reset: () => cells.reset(),
   complete: (code: string, cursor: number) => complete(cells, code, cursor),
   inspect: (code: string, cursor: number, detail: number) => inspect(cells, code, cursor, detail),
