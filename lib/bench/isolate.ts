@@ -27,6 +27,7 @@ export async function isolate(job: Job, { signal, timeoutSeconds, onRun }: Isola
   let timer: NodeJS.Timeout | undefined;
   // A run blocks the process for as long as it takes: no message would end it.
   const kill = () => child.kill("SIGKILL");
+  let abort = () => {};
   try {
     return await new Promise<JobResult>((resolve, reject) => {
       child.on("message", (message: WorkerMessage) => {
@@ -36,12 +37,14 @@ export async function isolate(job: Job, { signal, timeoutSeconds, onRun }: Isola
       });
       child.on("error", reject);
       child.on("close", (code, killer) => reject(new Error(died(code, killer, stderr))));
-      signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+      abort = () => reject(signal!.reason as Error);
+      signal?.addEventListener("abort", abort);
       if (timeoutSeconds !== undefined) timer = setTimeout(() => reject(new Error(`timeout: ${timeoutSeconds} s (the measurement was not done)`)), timeoutSeconds * 1e3);
       child.send(job, (error) => error && reject(error));
     });
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
     kill();
   }
 }
