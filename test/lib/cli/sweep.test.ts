@@ -76,7 +76,7 @@ test("bad input stops a sweep before it begins", async (t) => {
   t.after(remove);
   const wrong: [args: string[], message: RegExp][] = [
     [["--lengths", "30", "600"], /length: 600 \(with 128 new tokens is beyond the model's 512 positions\)/],
-    [["--lengths", "30", "--model", `${folder},/nowhere`], /model: \/nowhere \(no such folder/],
+    [["--lengths", "30", "--model", "/nowhere"], /model: \/nowhere \(no such folder/],
     [["--lengths", "30", "--scorer", "norm", "norm"], /scorer: norm \(is given twice\)/],
     [["--lengths", "30", "--max-minutes", "0"], /max minutes: 0 \(must be above 0\)/],
     [["--lengths", "30", "--output", "table"], /output: table \(must end in/],
