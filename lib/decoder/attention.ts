@@ -14,6 +14,10 @@ export interface Attended {
   readonly output: Value;
   readonly key: Value;
   readonly value: Value;
+  /** Scaled and masked products before the softmax, `[b, kvHeads, group, n, n]`, where they exist as one value. */
+  readonly scores?: Value;
+  /** The same after the softmax: what each query pays to each key. */
+  readonly weights?: Value;
 }
 
 /** One way of computing attention for a layer. */
@@ -50,7 +54,7 @@ export function trainingAttention(config: ModelConfig, length: number, chunks: n
       const [start, end] = [chunk * size, (chunk + 1) * size];
       const part = (x: Value, axis: number, from: number) => (end - from === length ? x : g.slice(x, axis, from, end));
       const bias = g.constant("float32", triangle(size, end), [size, end]);
-      return attend(g, config, part(q, 3, start), part(key, 2, 0), part(value, 2, 0), bias);
+      return attend(g, config, part(q, 3, start), part(key, 2, 0), part(value, 2, 0), bias).output;
     });
     return { output: chunks === 1 ? outputs[0]! : g.concat(outputs, 1), key, value };
   };
@@ -73,9 +77,10 @@ export function chunkedAttention(config: ModelConfig, positions: Value, chunks: 
     const n = key.shape[2]!;
     const size = (chunk: number) => `${n}/${chunks}.${chunk}`;
     const [queries, places] = chunks === 1 ? [[q], [positions]] : [g.splitEvenly(q, 3, chunks, size), g.splitEvenly(positions, 0, chunks, size)];
-    const outputs = queries.map((part, chunk) =>
+    const parts = queries.map((part, chunk) =>
       attend(g, config, part, key, value, causalBias(g, places[chunk]!, positions, config.slidingWindow)));
-    return { output: chunks === 1 ? outputs[0]! : g.concat(outputs, 1, n), key, value };
+    if (chunks === 1) return { ...parts[0]!, key, value };
+    return { output: g.concat(parts.map(({ output }) => output), 1, n), key, value };
   };
 }
 
@@ -87,18 +92,18 @@ function splitHeads(g: GraphBuilder, config: ModelConfig, { q, k, v }: Projectio
   return { q: grouped, key: split(k), value: split(v) };
 }
 
-/** `q` `[b, kvHeads, group, m, headDim]`, keys and values `[b, kvHeads, n, headDim]`, `bias` `[m, n]` -> `[b, m, heads * headDim]`. */
-function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Value, value: Value, bias: Value): Value {
+/** `q` `[b, kvHeads, group, m, headDim]`, keys and values `[b, kvHeads, n, headDim]`, `bias` `[m, n]` -> output `[b, m, heads * headDim]`. */
+function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Value, value: Value, bias: Value): Required<Pick<Attended, "output" | "scores" | "weights">> {
   const [b, , group, m] = q.shape;
   const n = key.shape[2]!;
   const { heads, kvHeads, headDim } = config;
   // Queries of one group are rows of one matrix: their products share the keys without repeating them.
   const rows = typeof m === "number" ? (group as number) * m : `${group}*${m}`;
-  const scores = g.matmul(g.reshape(q, [b!, kvHeads, rows, headDim]), key, { transB: true, alpha: attentionScale(config) });
-  const masked = g.add(g.reshape(scores, [b!, kvHeads, group!, m!, n]), bias);
-  const weights = g.reshape(g.softmax(masked), [b!, kvHeads, rows, n]);
-  const mixed = g.reshape(g.matmul(weights, value), [b!, kvHeads, group!, m!, headDim]);
-  return g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [b!, m!, heads * headDim]);
+  const products = g.matmul(g.reshape(q, [b!, kvHeads, rows, headDim]), key, { transB: true, alpha: attentionScale(config) });
+  const scores = g.add(g.reshape(products, [b!, kvHeads, group!, m!, n]), bias);
+  const weights = g.softmax(scores);
+  const mixed = g.reshape(g.matmul(g.reshape(weights, [b!, kvHeads, rows, n]), value), [b!, kvHeads, group!, m!, headDim]);
+  return { output: g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [b!, m!, heads * headDim]), scores, weights };
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
+import type { BlockActivation } from "./activations.js";
 import type { Attended, Attention, Projections } from "./attention.js";
 import { blockWeight, type Weights } from "./weights.js";
 
@@ -10,7 +11,15 @@ export interface Rotary {
   readonly sin: Value;
 }
 
-/** One transformer block: `x` `[b, n, d]` -> `hidden` `[b, n, d]`, the layer's queries (after rotary embedding), keys and values. */
+/** What a block gives: `hidden` `[b, n, d]`, the layer's queries (after rotary embedding), keys and values. */
+export interface BlockResult extends Pick<Attended, "key" | "value"> {
+  readonly hidden: Value;
+  readonly queries: Value;
+  /** Values inside the block that can be captured, by the last part of their name. Naming them adds no node. */
+  readonly inside: Readonly<Partial<Record<BlockActivation, Value>>>;
+}
+
+/** One transformer block on `x` `[b, n, d]`. */
 export function block(
   g: GraphBuilder,
   weights: Weights,
@@ -19,14 +28,29 @@ export function block(
   x: Value,
   rotary: Rotary,
   attention: Attention,
-): { hidden: Value; queries: Value } & Pick<Attended, "key" | "value"> {
+): BlockResult {
   const weight = (name: string) => weights.get(blockWeight(layer, name));
   const normed = g.rmsNorm(x, weight("input_layernorm.weight"), config.normEps);
   const projections = project(g, weights, config, layer, normed, rotary);
-  const { output, key, value } = attention(g, projections, layer);
-  const attended = g.add(x, projection(g, weights, layer, "self_attn.o_proj", output));
-  const hidden = g.add(attended, mlp(g, weights, layer, g.rmsNorm(attended, weight("post_attention_layernorm.weight"), config.normEps)));
-  return { hidden, queries: projections.q, key, value };
+  const { output, key, value, scores, weights: paid } = attention(g, projections, layer);
+  const attentionOutput = projection(g, weights, layer, "self_attn.o_proj", output);
+  const attended = g.add(x, attentionOutput);
+  const mlpInput = g.rmsNorm(attended, weight("post_attention_layernorm.weight"), config.normEps);
+  const mlpOutput = mlp(g, weights, layer, mlpInput);
+  const hidden = g.add(attended, mlpOutput);
+  const inside = {
+    "attention.input": normed,
+    "attention.query": projections.q,
+    "attention.key": key,
+    "attention.value": value,
+    ...(scores && { "attention.scores": scores }),
+    ...(paid && { "attention.weights": paid }),
+    "attention.output": attentionOutput,
+    "mlp.input": mlpInput,
+    "mlp.output": mlpOutput,
+    hidden,
+  };
+  return { hidden, queries: projections.q, key, value, inside };
 }
 
 function project(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, { cos, sin }: Rotary): Projections {

@@ -13,10 +13,11 @@ import type { Weights } from "./weights.js";
  * `past_value.L` `[1, kvHeads, capacity_L, headDim]` and `bias.L` `[1 or group * m, capacity_L]`, added to the scores
  * (0 where a slot may be seen, -inf where it is empty or out of the window); `self_bias` `[group * m, m]`, the same among
  * the new tokens (row g * m + i belongs to new token i). group = heads / kvHeads.
- * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, m, headDim]`.
+ * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, m, headDim]`; with `attention`, for each layer
+ * `attention.L` `[m, capacity_L + m]`: what each new token pays to each slot and to each new token, the mean over heads.
  */
-export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig): void {
-  const { kvHeads, headDim, layers } = config;
+export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false } = {}): void {
+  const { heads, kvHeads, headDim, layers } = config;
   const ids = g.input("ids", "int64", [1, "m"]);
   const table = (name: string) => g.input(name, "float32", ["m", headDim / 2]);
   const rotary = { cos: table("cos"), sin: table("sin") };
@@ -33,6 +34,10 @@ export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConf
     hidden = result.hidden;
     g.output(result.key, `key.${layer}`);
     g.output(result.value, `value.${layer}`);
+    if (!attention) continue;
+    const paid = result.inside["attention.weights"]!;
+    const byHead = g.reshape(paid, [heads, "m", paid.shape[3]!]);
+    g.output(g.reduceMean(byHead, [0]), `attention.${layer}`);
   }
   g.output(g.reshape(head(g, weights, config, hidden), ["m", config.vocabSize]), "logits");
 }
@@ -50,10 +55,10 @@ function cachedAttention(config: ModelConfig, past: { key: Value; value: Value; 
     const queries = g.reshape(grouped, [1, kvHeads, "rows", headDim]);
     const before = g.add(g.matmul(queries, past.key, { transB: true, alpha: scale }), past.bias);
     const own = g.add(g.matmul(queries, key, { transB: true, alpha: scale }), selfBias);
-    const weights = g.softmax(g.concat([before, own], 3, "total"));
+    const weights = g.softmax(g.concat([before, own], 3, `${past.key.shape[2]}+m`));
     const [onPast, onSelf] = g.splitAt(weights, 3, past.key.shape[2]!, m);
     const mixed = g.add(g.matmul(onPast, past.value), g.matmul(onSelf, value));
     const rows = g.transpose(g.reshape(mixed, [1, kvHeads, group, m, headDim]), [0, 3, 1, 2, 4]);
-    return { output: g.reshape(rows, [1, m, heads * headDim]), key, value };
+    return { output: g.reshape(rows, [1, m, heads * headDim]), key, value, weights };
   };
 }

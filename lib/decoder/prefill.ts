@@ -3,6 +3,7 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
 import type { Scorer } from "../pruning/scorer.js";
 import { select, stageCounts } from "../pruning/stage.js";
+import { scoreActivations } from "./activations.js";
 import { chunkedAttention, FUSED_HEAD_MULTIPLE, fusedAttention, type Attention } from "./attention.js";
 import { block, type Rotary } from "./block.js";
 import { embed, head } from "./head.js";
@@ -15,6 +16,8 @@ export interface PrefillOptions {
   /** Needed where there are stages. */
   readonly scorer: Scorer | null;
   readonly attention: AttentionPlan;
+  /** Activations that become outputs of the graph under their own names (see `activationNames`). */
+  readonly capture?: readonly string[];
 }
 
 /** How a prompt's attention is computed. */
@@ -44,21 +47,30 @@ export function planAttention(config: ModelConfig, n: number, plain = false): At
  * The whole prompt in one run, pruning stages inside.
  * Inputs: `ids` `[1, n]` int64; `cos`, `sin` `[n, headDim / 2]`; `stage.S.keep`, `.head`, `.tail` `[1]` int64 for each stage S.
  * Outputs: `logits` `[1, vocabulary]` of the last token; `key.L`, `value.L` `[1, kvHeads, n_L, headDim]` of each layer;
- * `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there.
+ * `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
+ * each captured activation, in the shape the block has it in.
  */
 export function prefillGraph(g: GraphBuilder, weights: Weights, options: PrefillOptions): void {
   const { config, stages, scorer } = options;
+  const captured = new Set(options.capture);
   const ids = g.input("ids", "int64", [1, "n"]);
   const table = (name: string) => g.input(name, "float32", ["n", config.headDim / 2]);
   let rotary: Rotary = { cos: table("cos"), sin: table("sin") };
   let positions = g.range("n");
   let attention = attentionFor(options, positions, false);
   let hidden = embed(g, weights, ids);
+  if (captured.has("embedding")) g.output(hidden, "embedding");
   let scores: Value | null = null;
 
   for (let layer = 0; layer < config.layers; layer++) {
-    const result = block(g, weights, config, layer, hidden, rotary, attention);
+    // Fused attention never has its scores in memory.
+    const spelledOut = scoreActivations.some((name) => captured.has(`block.${layer}.${name}`));
+    const result = block(g, weights, config, layer, hidden, rotary, spelledOut ? chunkedAttention(config, positions, 1) : attention);
     hidden = g.rename(result.hidden, `block.${layer}.hidden`);
+    for (const [part, value] of Object.entries(result.inside)) {
+      const name = `block.${layer}.${part}`;
+      if (captured.has(name)) g.output(part === "attention.query" ? byHead(g, config, value) : value, name);
+    }
     g.output(result.key, `key.${layer}`);
     g.output(result.value, `value.${layer}`);
 
@@ -83,6 +95,11 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   }
   const last = g.slice(hidden, 1, -1, Number.MAX_SAFE_INTEGER, 1);
   g.output(g.reshape(head(g, weights, config, last), [1, config.vocabSize]), "logits");
+}
+
+/** `[1, n, heads * headDim]` -> `[1, heads, n, headDim]`, as keys are. */
+function byHead(g: GraphBuilder, { heads, headDim }: ModelConfig, x: Value): Value {
+  return g.transpose(g.reshape(x, [1, x.shape[1]!, heads, headDim]), [0, 2, 1, 3]);
 }
 
 /**

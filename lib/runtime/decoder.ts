@@ -4,27 +4,52 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { rotaryTable } from "../decoder/rotary.js";
 import type { HostCache } from "./host-cache.js";
 
+/** A decode step with what its tokens looked at. */
+export interface Observation {
+  /** `[m, vocabulary]` */
+  readonly logits: Float32Array;
+  /** For each layer `[m, length]`: the share of attention that each new token pays to each token in the layer's cache, itself included; the mean over heads. */
+  readonly attention: readonly Float32Array[];
+}
+
 /** Runs the decode graph over caches in host memory. */
 export class Decoder {
   constructor(
     private readonly config: ModelConfig,
     private readonly frequencies: Float64Array,
-    private readonly session: () => Promise<InferenceSession>,
+    /** The decode graph; with `attention`, the one that also gives the attention weights. */
+    private readonly session: (attention: boolean) => Promise<InferenceSession>,
   ) {}
 
   /** Loads the graph, so that the first step does not pay for it. */
   async warm(): Promise<void> {
-    await this.session();
+    await this.session(false);
   }
 
   /** Appends `tokens` at positions `start …` to the cache. @returns logits `[tokens.length, vocabulary]` */
   async extend(cache: HostCache, tokens: readonly number[], start: number): Promise<Float32Array> {
+    const results = await this.step(cache, tokens, start, false);
+    return results["logits"]!.data as Float32Array;
+  }
+
+  /** As `extend`, and what the tokens look at, from a graph of its own that is loaded when first needed. */
+  async observe(cache: HostCache, tokens: readonly number[], start: number): Promise<Observation> {
+    const before = cache.lengths;
+    const results = await this.step(cache, tokens, start, true);
+    const attention = before.map((length, layer) => {
+      const { data, dims } = results[`attention.${layer}`]!;
+      return filledSlots(data as Float32Array, dims[1]!, length, tokens.length);
+    });
+    return { logits: results["logits"]!.data as Float32Array, attention };
+  }
+
+  private async step(cache: HostCache, tokens: readonly number[], start: number, attention: boolean): Promise<InferenceSession.OnnxValueMapType> {
     checkPrompt(tokens, 0, this.config);
     const count = tokens.length;
     if (start + count > this.config.maxPositions) {
       throw new Error(`position: ${start + count} (the model has ${this.config.maxPositions})`);
     }
-    const session = await this.session();
+    const session = await this.session(attention);
     const { slidingWindow } = this.config;
     const group = this.config.heads / this.config.kvHeads;
     const positions = Array.from({ length: count }, (_, i) => start + i);
@@ -46,8 +71,18 @@ export class Decoder {
       const [key, value] = [results[`key.${index}`]!.data as Float32Array, results[`value.${index}`]!.data as Float32Array];
       layer.append({ key, value }, count, positions);
     });
-    return results["logits"]!.data as Float32Array;
+    return results;
   }
+}
+
+/** Rows `[m, row]` over all slots and the new tokens -> `[m, length + m]`, without the slots that are empty. */
+function filledSlots(data: Float32Array, row: number, length: number, m: number): Float32Array {
+  const out = new Float32Array(m * (length + m));
+  for (let i = 0; i < m; i++) {
+    out.set(data.subarray(i * row, i * row + length), i * (length + m));
+    out.set(data.subarray((i + 1) * row - m, (i + 1) * row), i * (length + m) + length);
+  }
+  return out;
 }
 
 /** `[group * count, count]`: new token i sees new token j where j <= i, within the window. */

@@ -7,11 +7,29 @@ export interface LayerKv {
   readonly value: Float32Array;
 }
 
+/** One layer of a cache in a table. */
+export interface KvRow {
+  readonly layer: number;
+  /** Tokens held. */
+  readonly length: number;
+  /** Original positions of the first and last token held; null where there is none. */
+  readonly first: number | null;
+  readonly last: number | null;
+  /** Bytes of the keys and values held. */
+  readonly bytes: number;
+  readonly dtype: string;
+  readonly home: string;
+}
+
 /**
  * One layer's keys and values in memory, `[kvHeads, capacity, headDim]`, of which the first `length` slots are
  * filled. ONNX Runtime reads these arrays in place: it copies outputs, but not inputs.
  */
 export class LayerCache {
+  /** Element type of the keys and values. */
+  readonly dtype = "float32";
+  /** Where they live: in this process's memory. */
+  readonly home = "host";
   private keys: Float32Array;
   private values: Float32Array;
   private slots: Int32Array;
@@ -21,12 +39,12 @@ export class LayerCache {
   private filled = 0;
 
   constructor(
-    private readonly heads: number,
-    private readonly width: number,
+    readonly kvHeads: number,
+    readonly headDim: number,
     private capacity: number,
   ) {
-    this.keys = new Float32Array(heads * capacity * width);
-    this.values = new Float32Array(heads * capacity * width);
+    this.keys = new Float32Array(kvHeads * capacity * headDim);
+    this.values = new Float32Array(kvHeads * capacity * headDim);
     this.slots = new Int32Array(capacity);
     this.mask = new Float32Array(capacity).fill(-Infinity);
   }
@@ -43,7 +61,7 @@ export class LayerCache {
 
   /** Bytes of the keys and values held (not of the room kept for more). */
   get bytes(): number {
-    return 2 * this.heads * this.filled * this.width * Float32Array.BYTES_PER_ELEMENT;
+    return 2 * this.kvHeads * this.filled * this.headDim * Float32Array.BYTES_PER_ELEMENT;
   }
 
   /** Keys of one head, `[length, headDim]`, without copying. */
@@ -57,9 +75,9 @@ export class LayerCache {
   }
 
   private headOf(array: Float32Array, head: number): Float32Array {
-    if (!Number.isInteger(head) || head < 0 || head >= this.heads) throw new Error(`head: ${head} (must be 0 … ${this.heads - 1})`);
-    const start = head * this.capacity * this.width;
-    return array.subarray(start, start + this.filled * this.width);
+    if (!Number.isInteger(head) || head < 0 || head >= this.kvHeads) throw new Error(`head: ${head} (must be 0 … ${this.kvHeads - 1})`);
+    const start = head * this.capacity * this.headDim;
+    return array.subarray(start, start + this.filled * this.headDim);
   }
 
   /**
@@ -69,9 +87,9 @@ export class LayerCache {
   append(kv: LayerKv, count: number, positions: ArrayLike<number>, rows: Int32Array | null = null): void {
     const added = rows?.length ?? count;
     this.reserve(added);
-    const { width } = this;
+    const width = this.headDim;
     for (const [from, to] of [[kv.key, this.keys], [kv.value, this.values]] as const) {
-      for (let head = 0; head < this.heads; head++) {
+      for (let head = 0; head < this.kvHeads; head++) {
         const source = head * count * width;
         let target = (head * this.capacity + this.filled) * width;
         if (!rows) to.set(from.subarray(source, source + count * width), target);
@@ -94,10 +112,10 @@ export class LayerCache {
     if (needed <= this.capacity) return;
     const capacity = Math.max(needed, Math.ceil(this.capacity * 1.25));
     const grow = (old: Float32Array): Float32Array => {
-      const array = new Float32Array(this.heads * capacity * this.width);
-      for (let head = 0; head < this.heads; head++) {
-        const start = head * this.capacity * this.width;
-        array.set(old.subarray(start, start + this.filled * this.width), head * capacity * this.width);
+      const array = new Float32Array(this.kvHeads * capacity * this.headDim);
+      for (let head = 0; head < this.kvHeads; head++) {
+        const start = head * this.capacity * this.headDim;
+        array.set(old.subarray(start, start + this.filled * this.headDim), head * capacity * this.headDim);
       }
       return array;
     };
@@ -118,12 +136,12 @@ export class LayerCache {
    * With a sliding window, slots out of a query's reach are masked.
    */
   feeds(queryPositions: readonly number[], group: number, window: number | null): { key: Tensor; value: Tensor; bias: Tensor } {
-    const { capacity, width } = this;
+    const { capacity, headDim: width } = this;
     // A graph cannot take an axis of length 0 here: the mask has something to be added to.
     if (capacity === 0) this.reserve(1);
     this.tensors ??= {
-      key: new Tensor("float32", this.keys, [1, this.heads, this.capacity, width]),
-      value: new Tensor("float32", this.values, [1, this.heads, this.capacity, width]),
+      key: new Tensor("float32", this.keys, [1, this.kvHeads, this.capacity, width]),
+      value: new Tensor("float32", this.values, [1, this.kvHeads, this.capacity, width]),
       bias: new Tensor("float32", this.mask, [1, this.capacity]),
     };
     if (window === null) return this.tensors;
@@ -143,7 +161,7 @@ export class LayerCache {
 
   /** An independent copy. */
   clone(): LayerCache {
-    const copy = new LayerCache(this.heads, this.width, this.capacity);
+    const copy = new LayerCache(this.kvHeads, this.headDim, this.capacity);
     copy.keys.set(this.keys);
     copy.values.set(this.values);
     copy.slots.set(this.slots);
@@ -159,7 +177,7 @@ export class HostCache {
   private constructor(readonly layers: readonly LayerCache[]) {}
 
   /** @param capacities tokens to make room for, by layer */
-  static empty(config: ModelConfig, capacities: readonly number[]): HostCache {
+  static empty(config: Pick<ModelConfig, "kvHeads" | "headDim">, capacities: readonly number[]): HostCache {
     return new HostCache(capacities.map((capacity) => new LayerCache(config.kvHeads, config.headDim, capacity)));
   }
 
@@ -171,6 +189,20 @@ export class HostCache {
   /** Bytes held in all layers together. */
   get bytes(): number {
     return this.layers.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** The cache of one layer. @throws on a layer that the model does not have */
+  layer(index: number): LayerCache {
+    const layer = this.layers[index];
+    if (!layer) throw new Error(`layer: ${index} (must be 0 … ${this.layers.length - 1})`);
+    return layer;
+  }
+
+  /** One row a layer: length, positions, bytes, dtype and home. */
+  summary(): KvRow[] {
+    return this.layers.map(({ length, positions, bytes, dtype, home }, layer) => ({
+      layer, length, first: positions[0] ?? null, last: positions.at(-1) ?? null, bytes, dtype, home,
+    }));
   }
 
   clone(): HostCache {

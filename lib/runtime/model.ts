@@ -10,11 +10,13 @@ import { inverseFrequencies, rotaryTable, type RotaryTable } from "../decoder/ro
 import { GraphBuilder } from "../onnx/builder.js";
 import { resolvePreset, schedule, stagePositions, type KvPolicy, type Stage, type UserPreset } from "../pruning/schedule.js";
 import type { Scorer } from "../pruning/scorer.js";
+import { listActivations, planCapture, readCapture, type Activation, type ActivationInfo, type ActivationsOptions, type CapturePlan } from "./capture.js";
 import { Decoder } from "./decoder.js";
 import { HostCache } from "./host-cache.js";
-import { Run, type StageResult } from "./run.js";
+import { Run } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
 import { createSession } from "./session.js";
+import { stageResult } from "./stage-result.js";
 
 export interface LoadOptions extends OpenOptions {
   /** Threads for one operator; default: ONNX Runtime's choice. */
@@ -34,6 +36,10 @@ export interface PrefillSettings {
   readonly scores?: boolean;
   /** Tokens to make room for after the prompt; default 128. */
   readonly reserve?: number;
+  /** Activations to read as well, by name (see `activations`). They need a graph of their own, built for this run alone. */
+  readonly capture?: readonly string[];
+  /** Bytes that captured activations may take; default 1 GiB. */
+  readonly captureLimit?: number;
 }
 
 /**
@@ -59,7 +65,8 @@ export class Model {
   ) {
     this.config = checkpoint.config;
     this.frequencies = inverseFrequencies(this.config);
-    this.decoder = new Decoder(this.config, this.frequencies, () => this.session("decode", (g) => decodeGraph(g, checkpointWeights(g, checkpoint), this.config)));
+    this.decoder = new Decoder(this.config, this.frequencies, (attention) =>
+      this.session(attention ? "decode attention" : "decode", (g) => decodeGraph(g, checkpointWeights(g, checkpoint), this.config, { attention })));
   }
 
   get name(): string {
@@ -74,6 +81,11 @@ export class Model {
   /** Loads the tokenizer once. @throws where the folder has none */
   tokenizer(): Promise<Tokenizer> {
     return this.checkpoint.tokenizer();
+  }
+
+  /** Names, shapes and bytes of everything that `prefill` can capture. */
+  activations(options: ActivationsOptions = {}): ActivationInfo[] {
+    return listActivations(this.config, options);
   }
 
   /**
@@ -91,7 +103,8 @@ export class Model {
   /**
    * Runs the prompt through the model, pruning as the preset says, and compacts the cache.
    * @param ids token ids of the prompt, `[n]`
-   * @throws on an empty prompt, ids outside the vocabulary, a prompt beyond the model's positions
+   * @throws on an empty prompt, ids outside the vocabulary, a prompt beyond the model's positions; before anything runs,
+   * on a capture of unknown names or above the limit
    */
   async prefill(ids: readonly number[], settings: PrefillSettings = {}): Promise<Run> {
     const { reserve = 128, scores = false } = settings;
@@ -99,34 +112,39 @@ export class Model {
     const preset = resolvePreset(settings.preset ?? "baseline");
     const kvPolicy = settings.kvPolicy ?? preset.kvPolicy;
     const planned = schedule(preset, ids.length, this.config.layers);
+    const capture = settings.capture?.length ? planCapture(this.config, settings.capture, planned, ids.length, settings.captureLimit) : null;
     const scorer = planned.length ? await this.scorer(settings.scorer) : null;
-    const session = await this.prefillSession(ids.length, planned.map(({ afterLayer }) => afterLayer), scorer);
+    const session = await this.prefillSession(ids.length, planned.map(({ afterLayer }) => afterLayer), scorer, capture);
     const feeds = this.prefillFeeds(ids, planned);
     const wanted = session.outputNames.filter((name) => scores || !name.startsWith("scores."));
 
     const started = performance.now();
-    const results = await session.run(feeds, wanted);
+    const results = await session.run(feeds, wanted).catch(async (error: unknown) => {
+      if (capture) await session.release();
+      throw error;
+    });
     const kept = planned.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
-    const cache = this.compact(results, planned, kept, ids.length, kvPolicy, reserve);
+    const positions = presentPositions(planned, kept, ids.length, this.config.layers);
+    const kv = this.compact(results, positions, kept.at(-1), kvPolicy, reserve);
     const prefillSeconds = (performance.now() - started) / 1e3;
+    const activations = capture ? readCapture(this.config, capture, results, positions) : new Map<string, Activation>();
+    // A graph that someone looked into once would hold its copy of the weights for good.
+    if (capture) await session.release();
 
     const present = (stage: number) => (stage === 0 ? allPositions(ids.length) : kept[stage - 1]!);
-    const stages = planned.map((stage, index): StageResult => ({
-      ...stage,
-      kept: kept[index]!,
-      presentPositions: present(index),
-      scores: scores ? (results[`scores.${index}`]!.data as Float32Array) : null,
-    }));
+    const stages = planned.map((stage, index) =>
+      stageResult(stage, present(index), kept[index]!, scores ? (results[`scores.${index}`]!.data as Float32Array) : null));
     return new Run({
       ids,
       preset,
       scorer: scorer?.name ?? null,
       kvPolicy,
       stages,
-      kv: cache,
+      kv,
       logits: results["logits"]!.data as Float32Array,
       prefillSeconds,
-      decoder: this.decoder,
+      activations,
+      source: { model: this, decoder: this.decoder },
     });
   }
 
@@ -142,22 +160,28 @@ export class Model {
     return typeof scorer === "string" ? resolveScorer(scorer, this.checkpoint) : scorer;
   }
 
-  private prefillSession(n: number, stages: readonly number[], scorer: Scorer | null): Promise<InferenceSession> {
+  private prefillSession(n: number, stages: readonly number[], scorer: Scorer | null, capture: CapturePlan | null = null): Promise<InferenceSession> {
     const attention = planAttention(this.config, n, this.options.attention === "plain");
     const key = `prefill ${Object.values(attention).join(" ")} ${stages.join(",")} ${scorer?.key ?? ""}`;
-    return this.session(key, (g) => prefillGraph(g, checkpointWeights(g, this.checkpoint), { config: this.config, stages, scorer, attention }));
+    const build = (g: GraphBuilder) =>
+      prefillGraph(g, checkpointWeights(g, this.checkpoint), { config: this.config, stages, scorer, attention, ...(capture && { capture: capture.names }) });
+    return capture ? this.createSession(key, build) : this.session(key, build);
   }
 
   private session(key: string, build: (g: GraphBuilder) => void): Promise<InferenceSession> {
     let session = this.sessions.get(key);
     if (!session) {
-      const g = new GraphBuilder(key);
-      build(g);
-      session = createSession(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
+      session = this.createSession(key, build);
       this.sessions.set(key, session);
       session.catch(() => this.sessions.delete(key));
     }
     return session;
+  }
+
+  private async createSession(name: string, build: (g: GraphBuilder) => void): Promise<InferenceSession> {
+    const g = new GraphBuilder(name);
+    build(g);
+    return createSession(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
   }
 
   private prefillFeeds(ids: readonly number[], stages: readonly Stage[]): Record<string, Tensor> {
@@ -180,20 +204,11 @@ export class Model {
   /** From the graph's keys and values to a cache: all that each layer computed, or only what the last stage kept. */
   private compact(
     results: InferenceSession.OnnxValueMapType,
-    stages: readonly Stage[],
-    kept: readonly Int32Array[],
-    n: number,
+    byLayer: readonly Int32Array[],
+    last: Int32Array | undefined,
     kvPolicy: KvPolicy,
     reserve: number,
   ): HostCache {
-    const last = kept.at(-1);
-    let present = allPositions(n);
-    let stage = 0;
-    const byLayer = Array.from({ length: this.config.layers }, (_, layer) => {
-      const positions = present;
-      while (stages[stage]?.afterLayer === layer) present = kept[stage++]!;
-      return positions;
-    });
     const sizes = byLayer.map((positions) => (kvPolicy === "evict" && last ? last.length : positions.length) + reserve);
     const cache = HostCache.empty(this.config, sizes);
     cache.layers.forEach((layer, index) => {
@@ -206,6 +221,17 @@ export class Model {
     });
     return cache;
   }
+}
+
+/** Original positions of the tokens present in each block. */
+function presentPositions(stages: readonly Stage[], kept: readonly Int32Array[], n: number, layers: number): Int32Array[] {
+  let present = allPositions(n);
+  let stage = 0;
+  return Array.from({ length: layers }, (_, layer) => {
+    const positions = present;
+    while (stages[stage]?.afterLayer === layer) present = kept[stage++]!;
+    return positions;
+  });
 }
 
 function allPositions(n: number): Int32Array {

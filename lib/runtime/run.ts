@@ -1,16 +1,13 @@
-import type { KvPolicy, Preset, Stage } from "../pruning/schedule.js";
-import type { Decoder } from "./decoder.js";
+import { inspect } from "node:util";
+import type { KvPolicy, Preset } from "../pruning/schedule.js";
+import type { Activation } from "./capture.js";
+import type { Decoder, Observation } from "./decoder.js";
 import type { HostCache } from "./host-cache.js";
+import type { Model } from "./model.js";
+import { saveRun } from "./save-run.js";
+import type { StageResult } from "./stage-result.js";
 
-/** What a stage did with the tokens before it. */
-export interface StageResult extends Stage {
-  /** Original positions of the tokens kept, ascending. */
-  readonly kept: Int32Array;
-  /** Original positions of the tokens present before the stage. */
-  readonly presentPositions: Int32Array;
-  /** Score of each token present, where they were asked for. */
-  readonly scores: Float32Array | null;
-}
+export type { StageResult } from "./stage-result.js";
 
 export interface RunState {
   readonly ids: readonly number[];
@@ -23,7 +20,19 @@ export interface RunState {
   readonly logits: Float32Array;
   /** Seconds for the prompt: the graph's run and the compaction of the cache. */
   readonly prefillSeconds: number;
-  readonly decoder: Decoder;
+  readonly activations: ReadonlyMap<string, Activation>;
+  /** What the run goes on with; or, of a run that was loaded, where it is from. */
+  readonly source: { readonly model: Model; readonly decoder: Decoder } | LoadedSource;
+  /** Position the next token will have; default: after the prompt. */
+  readonly position?: number;
+  readonly kvLengthsAfterPrefill?: readonly number[];
+}
+
+/** A run from a file has no model: only what was saved. */
+export interface LoadedSource {
+  readonly file: string;
+  readonly modelName: string;
+  readonly texts: readonly string[] | null;
 }
 
 /** A prompt that was prefilled: its cache, what was pruned, and the place from which generation goes on. */
@@ -34,15 +43,19 @@ export class Run {
   readonly scorer: string | null;
   readonly kvPolicy: KvPolicy;
   readonly stages: readonly StageResult[];
+  /** The key/value cache, as it is now. */
   readonly kv: HostCache;
   readonly prefillSeconds: number;
   /** KV length of each layer right after prefill, read off the cache. */
   readonly kvLengthsAfterPrefill: readonly number[];
+  /** What `capture` asked for, by name. */
+  readonly activations: ReadonlyMap<string, Activation>;
   private current: Float32Array;
   private next: number;
-  private readonly decoder: Decoder;
+  private readonly source: RunState["source"];
+  private readonly shared: Shared;
 
-  constructor(state: RunState) {
+  constructor(state: RunState, shared: Shared = { unpruned: null, texts: null }) {
     this.ids = state.ids;
     this.preset = state.preset;
     this.scorer = state.scorer;
@@ -50,10 +63,21 @@ export class Run {
     this.stages = state.stages;
     this.kv = state.kv;
     this.prefillSeconds = state.prefillSeconds;
-    this.kvLengthsAfterPrefill = state.kv.lengths;
+    this.kvLengthsAfterPrefill = state.kvLengthsAfterPrefill ?? state.kv.lengths;
+    this.activations = state.activations;
     this.current = state.logits;
-    this.next = state.ids.length;
-    this.decoder = state.decoder;
+    this.next = state.position ?? state.ids.length;
+    this.source = state.source;
+    this.shared = shared;
+  }
+
+  /** The model that made the run; null for a run from a file. */
+  get model(): Model | null {
+    return "model" in this.source ? this.source.model : null;
+  }
+
+  get modelName(): string {
+    return "model" in this.source ? this.source.model.name : this.source.modelName;
   }
 
   /** Logits for the next token, `[vocabulary]`. */
@@ -73,30 +97,90 @@ export class Run {
 
   /**
    * Appends tokens and returns the logits after each of them, `[tokens.length, vocabulary]`.
-   * @throws on an id outside the vocabulary, or beyond the model's positions
+   * @throws on an id outside the vocabulary, beyond the model's positions, or for a run from a file
    */
   async extend(tokens: readonly number[]): Promise<Float32Array> {
-    const logits = await this.decoder.extend(this.kv, tokens, this.next);
-    this.next += tokens.length;
-    const size = logits.length / tokens.length;
-    this.current = logits.subarray(logits.length - size);
+    const logits = await this.decoder().extend(this.kv, tokens, this.next);
+    this.advance(tokens.length, logits);
     return logits;
+  }
+
+  /** As `extend`, and what each new token looks at in every layer; from a graph of its own, loaded when first needed. */
+  async observe(tokens: readonly number[]): Promise<Observation> {
+    const observed = await this.decoder().observe(this.kv, tokens, this.next);
+    this.advance(tokens.length, observed.logits);
+    return observed;
   }
 
   /** A second run from the same point: another continuation without prefilling again. */
   fork(): Run {
-    const copy = new Run({
-      ids: this.ids,
-      preset: this.preset,
-      scorer: this.scorer,
-      kvPolicy: this.kvPolicy,
-      stages: this.stages,
-      kv: this.kv.clone(),
-      logits: this.current,
-      prefillSeconds: this.prefillSeconds,
-      decoder: this.decoder,
-    });
-    copy.next = this.next;
-    return copy;
+    return new Run({ ...this.state(), kv: this.kv.clone() }, this.shared);
   }
+
+  /**
+   * The same prompt without pruning, right after its prefill: computed once, on demand, and kept as long as this run
+   * and its forks. Fork it before generating. Of a run that pruned nothing and generated nothing, the run itself.
+   * @throws for a run from a file
+   */
+  unpruned(): Promise<Run> {
+    if (this.stages.length === 0 && this.next === this.ids.length) return Promise.resolve(this);
+    if (!("model" in this.source)) return Promise.reject(new Error(`run: ${this.source.file} (a saved run has no model to compute the unpruned one with; give that run instead)`));
+    const { model } = this.source;
+    if (!this.shared.unpruned) {
+      this.shared.unpruned = model.prefill(this.ids);
+      this.shared.unpruned.catch(() => (this.shared.unpruned = null));
+    }
+    return this.shared.unpruned;
+  }
+
+  /** The text of each token of the prompt; null where the model has no tokenizer. */
+  async texts(): Promise<readonly string[] | null> {
+    if (!("model" in this.source)) return this.source.texts;
+    const tokenizer = await this.source.model.tokenizer().catch(() => null);
+    if (!tokenizer) return null;
+    const known = new Map<number, string>();
+    return (this.shared.texts ??= this.ids.map((id) => {
+      let text = known.get(id);
+      if (text === undefined) known.set(id, (text = tokenizer.decode([id])));
+      return text;
+    }));
+  }
+
+  /**
+   * Writes the run to a safetensors file: cache, positions, scores, captured activations, and in the metadata what made
+   * them. `loadRun` reads it, and so does any reader of the format. Never half a file.
+   */
+  async save(file: string): Promise<void> {
+    await saveRun(this, file);
+  }
+
+  /** One line, not the caches' numbers. */
+  [inspect.custom](): string {
+    const lengths = new Set(this.kv.lengths);
+    const held = lengths.size === 1 ? `${[...lengths][0]}` : `${Math.min(...lengths)} to ${Math.max(...lengths)}`;
+    const scored = this.scorer ? `, scorer ${this.scorer}` : "";
+    return `Run { ${this.modelName}, ${this.preset.name}${scored}, prompt length ${this.ids.length}, KV length ${held} in ${this.kv.layers.length} layers, ${(this.kv.bytes / 1e6).toPrecision(3)} MB }`;
+  }
+
+  private decoder(): Decoder {
+    if ("decoder" in this.source) return this.source.decoder;
+    throw new Error(`run: ${this.source.file} (a saved run can be looked at and compared, not continued)`);
+  }
+
+  private advance(count: number, logits: Float32Array): void {
+    this.next += count;
+    const size = logits.length / count;
+    this.current = logits.subarray(logits.length - size);
+  }
+
+  private state(): RunState {
+    const { ids, preset, scorer, kvPolicy, stages, kv, prefillSeconds, activations, source, kvLengthsAfterPrefill } = this;
+    return { ids, preset, scorer, kvPolicy, stages, kv, prefillSeconds, activations, source, kvLengthsAfterPrefill, logits: this.current, position: this.next };
+  }
+}
+
+/** What forks of one run have in common. */
+interface Shared {
+  unpruned: Promise<Run> | null;
+  texts: readonly string[] | null;
 }

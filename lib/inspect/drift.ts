@@ -1,0 +1,55 @@
+import type { LayerCache } from "../runtime/host-cache.js";
+import type { Run } from "../runtime/run.js";
+import { requireComparable, sharedSlots } from "./shared.js";
+
+/** How far one layer's keys and values have moved from the other run's, over the prompt tokens that both hold. */
+export interface LayerDrift {
+  readonly layer: number;
+  /** Tokens compared. */
+  readonly tokens: number;
+  /** Mean over tokens and heads of the cosine between the two vectors; NaN with no token to compare. */
+  readonly keyCosine: number;
+  readonly valueCosine: number;
+  /** Euclidean norm of the difference over that of the other run's, all tokens and heads together. */
+  readonly keyRelativeL2: number;
+  readonly valueRelativeL2: number;
+}
+
+/**
+ * Drift of a run's cache against the unpruned run's, by layer.
+ * @param against another run of the same prompt; default: the unpruned one, computed when needed
+ * @throws on runs of different prompts or models
+ */
+export async function kvDrift(run: Run, { against }: { against?: Run } = {}): Promise<LayerDrift[]> {
+  const other = against ?? (await run.unpruned());
+  requireComparable(run, other);
+  return run.kv.layers.map((layer, index) => {
+    const base = other.kv.layer(index);
+    const slots = sharedSlots(layer, base, run.ids.length);
+    const key = compare(layer, base, "key", slots);
+    const value = compare(layer, base, "value", slots);
+    return { layer: index, tokens: slots.length, keyCosine: key.cosine, valueCosine: value.cosine, keyRelativeL2: key.relativeL2, valueRelativeL2: value.relativeL2 };
+  });
+}
+
+function compare(a: LayerCache, b: LayerCache, part: "key" | "value", slots: readonly { a: number; b: number }[]) {
+  const { headDim, kvHeads } = a;
+  let [cosines, difference, size] = [0, 0, 0];
+  for (let head = 0; head < kvHeads; head++) {
+    const [x, y] = [a[part](head), b[part](head)];
+    for (const slot of slots) {
+      let [xx, yy, xy, dd] = [0, 0, 0, 0];
+      for (let i = 0; i < headDim; i++) {
+        const [u, v] = [x[slot.a * headDim + i]!, y[slot.b * headDim + i]!];
+        xx += u * u;
+        yy += v * v;
+        xy += u * v;
+        dd += (u - v) * (u - v);
+      }
+      cosines += xy / Math.sqrt(xx * yy);
+      difference += dd;
+      size += yy;
+    }
+  }
+  return { cosine: cosines / (slots.length * kvHeads), relativeL2: Math.sqrt(difference / size) };
+}

@@ -1,0 +1,12 @@
+export { attentionPaid, type AttentionPaid } from "./attention.js";
+export { diffRuns, type Overlap, type RunDiff } from "./diff.js";
+export { scoreDistributions, type ScoreDistribution } from "./distributions.js";
+export { kvDrift, type LayerDrift } from "./drift.js";
+export { tokenFates, type TokenFates } from "./fate.js";
+export { runLabel } from "./label.js";
+export { kvLengths, type KvLengths } from "./lengths.js";
+export { kvMemory, type KvMemoryOptions, type KvMemoryRow } from "./memory.js";
+export { kvNorms, type KvNorms } from "./norms.js";
+export { retentionMap, type RetentionMap } from "./retention.js";
+export { trackRun, type Tracking, type TrackStep } from "./track.js";
+export { verifyRun, type Check, type Verification, type VerifyOptions } from "./verify.js";

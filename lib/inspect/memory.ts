@@ -1,0 +1,39 @@
+import type { ModelConfig } from "../checkpoint/types.js";
+import { resolvePreset, schedule, tokensKept, tokensPerBlock, type KvPolicy, type UserPreset } from "../pruning/schedule.js";
+
+/** Bytes of the cache right after prefill. */
+export interface KvMemoryRow {
+  readonly length: number;
+  readonly preset: string;
+  readonly kvPolicy: KvPolicy;
+  readonly bytes: number;
+  /** Share of the unpruned cache that is saved. */
+  readonly reduction: number;
+}
+
+export interface KvMemoryOptions {
+  /** Default: baseline, keep09, keep08, keep07, sdtp. */
+  readonly presets?: readonly (string | UserPreset)[];
+  /** Prompt lengths; default 1024 … 32768. */
+  readonly lengths?: readonly number[];
+  /** Default: each preset's own. */
+  readonly kvPolicy?: KvPolicy;
+}
+
+/**
+ * The cache's bytes by prompt length and preset. The schedule alone decides them, so no model has to run: what a run's
+ * cache then holds is exactly this (`run.kv.bytes`).
+ */
+export function kvMemory(config: Pick<ModelConfig, "layers" | "kvHeads" | "headDim">, options: KvMemoryOptions = {}): KvMemoryRow[] {
+  const { presets = ["baseline", "keep09", "keep08", "keep07", "sdtp"], lengths = [1024, 2048, 4096, 8192, 16384, 32768] } = options;
+  const tokenBytes = 2 * config.kvHeads * config.headDim * Float32Array.BYTES_PER_ELEMENT;
+  return lengths.flatMap((length) =>
+    presets.map((given): KvMemoryRow => {
+      const preset = resolvePreset(given);
+      const kvPolicy = options.kvPolicy ?? preset.kvPolicy;
+      const stages = schedule(preset, length, config.layers);
+      const tokens = kvPolicy === "evict" ? tokensKept(stages, length) * config.layers : tokensPerBlock(stages, length, config.layers).reduce((a, b) => a + b, 0);
+      return { length, preset: preset.name, kvPolicy, bytes: tokens * tokenBytes, reduction: 1 - tokens / (length * config.layers) };
+    }),
+  );
+}

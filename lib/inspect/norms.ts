@@ -1,0 +1,32 @@
+import type { Run } from "../runtime/run.js";
+import type { LayerCache } from "../runtime/host-cache.js";
+import { bucketMeans, buckets, type Buckets } from "./buckets.js";
+
+/** Euclidean norms of keys and values by layer and position, the mean over heads. */
+export interface KvNorms extends Buckets {
+  /** Mean over each column's tokens in the cache; NaN where the layer holds none of them. `[layers][columns]` */
+  readonly key: readonly Float32Array[];
+  readonly value: readonly Float32Array[];
+}
+
+/** @param columns at most (default 512) */
+export function kvNorms(run: Run, { columns = 512 } = {}): KvNorms {
+  const cut = buckets(run.ids.length, columns);
+  const norms = (part: "key" | "value") => run.kv.layers.map((layer) => bucketMeans(cut, layer.positions, tokenNorms(layer, part)));
+  return { ...cut, key: norms("key"), value: norms("value") };
+}
+
+/** Norm of each token's key or value, the mean over heads. `[length]` */
+export function tokenNorms(layer: LayerCache, part: "key" | "value"): Float32Array {
+  const { kvHeads, headDim, length } = layer;
+  const norms = new Float32Array(length);
+  for (let head = 0; head < kvHeads; head++) {
+    const vectors = layer[part](head);
+    for (let token = 0; token < length; token++) {
+      let sum = 0;
+      for (let i = token * headDim; i < (token + 1) * headDim; i++) sum += vectors[i]! * vectors[i]!;
+      norms[token]! += Math.sqrt(sum) / kvHeads;
+    }
+  }
+  return norms;
+}

@@ -1,0 +1,56 @@
+import { writeSafetensors, type TensorToWrite } from "../checkpoint/safetensors.js";
+import type { Run } from "./run.js";
+
+/** The `format` entry in the metadata of a saved run, and the version of what is described here. */
+export const RUN_FORMAT = "sdtp-run";
+export const RUN_VERSION = "1";
+
+/**
+ * A run as a safetensors file.
+ * Tensors: `ids` `[n]` I32; `logits` `[vocabulary]`; for each layer L `layer.L.key` and `layer.L.value` `[kvHeads, length, headDim]`
+ * and `layer.L.positions` `[length]` I32; for each stage S `stage.S.present` and `stage.S.kept` I32 and, where they were read,
+ * `stage.S.scores`; for each captured activation `activation.NAME` and `activation.NAME.positions`. Floats are F32.
+ * Metadata: format, version, model, preset (JSON), scorer, kv_policy, stages (JSON), position, prefill_seconds,
+ * kv_lens_after_prefill (JSON), tokens (JSON: text of each token), kv_heads, head_dim.
+ */
+export async function saveRun(run: Run, file: string): Promise<void> {
+  const texts = await run.texts();
+  const { kv, stages } = run;
+  const tensors: TensorToWrite[] = [integers("ids", Int32Array.from(run.ids)), floats("logits", run.logits, [run.logits.length])];
+  kv.layers.forEach((layer, l) => {
+    const shape = [layer.kvHeads, layer.length, layer.headDim];
+    const heads = (part: "key" | "value") => () => Array.from({ length: layer.kvHeads }, (_, head) => layer[part](head));
+    tensors.push(integers(`layer.${l}.positions`, layer.positions));
+    for (const part of ["key", "value"] as const) tensors.push({ name: `layer.${l}.${part}`, dtype: "F32", shape, data: heads(part) });
+  });
+  stages.forEach((stage, s) => {
+    tensors.push(integers(`stage.${s}.present`, stage.presentPositions), integers(`stage.${s}.kept`, stage.kept));
+    if (stage.scores) tensors.push(floats(`stage.${s}.scores`, stage.scores, [stage.scores.length]));
+  });
+  for (const { name, data, shape, positions } of run.activations.values()) {
+    tensors.push(floats(`activation.${name}`, data, shape), integers(`activation.${name}.positions`, positions));
+  }
+  await writeSafetensors(file, tensors, {
+    format: RUN_FORMAT,
+    version: RUN_VERSION,
+    model: run.modelName,
+    preset: JSON.stringify(run.preset),
+    ...(run.scorer !== null && { scorer: run.scorer }),
+    kv_policy: run.kvPolicy,
+    stages: JSON.stringify(stages.map(({ afterLayer, present, keep, head, tail }) => ({ afterLayer, present, keep, head, tail }))),
+    position: String(run.position),
+    prefill_seconds: String(run.prefillSeconds),
+    kv_lens_after_prefill: JSON.stringify(run.kvLengthsAfterPrefill),
+    kv_heads: String(kv.layers[0]?.kvHeads ?? 0),
+    head_dim: String(kv.layers[0]?.headDim ?? 0),
+    ...(texts && { tokens: JSON.stringify(texts) }),
+  });
+}
+
+function integers(name: string, data: Int32Array): TensorToWrite {
+  return { name, dtype: "I32", shape: [data.length], data };
+}
+
+function floats(name: string, data: Float32Array, shape: readonly number[]): TensorToWrite {
+  return { name, dtype: "F32", shape, data };
+}

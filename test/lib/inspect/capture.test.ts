@@ -1,0 +1,71 @@
+// Captured activations against the float64 forward pass.
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { attentionWeights, blockInputs, direction, prompt, relativeError, setup, twice } from "./setup.js";
+
+for (const variant of ["llama-llama3", "mistral"] as const) {
+  describe(`capture, ${variant}`, async () => {
+    const { model, tiny, pruned, close } = await setup(variant);
+    after(close);
+    const { heads, hiddenSize: d, layers } = model.config;
+    const settings = { preset: twice, scorer: direction } as const;
+    const embedding = tiny.weights.get("model.embed_tokens.weight")!;
+
+    test("every activation has the listed shape, and capturing changes nothing else", async () => {
+      const listed = model.activations({ length: prompt.length, preset: twice });
+      const run = await model.prefill(prompt, { ...settings, capture: listed.map(({ name }) => name) });
+      const bare = await model.prefill(prompt, settings);
+      assert.equal(run.activations.size, listed.length);
+      for (const { name, shape, bytes } of listed) {
+        const captured = run.activations.get(name)!;
+        assert.deepEqual(captured.shape, shape, name);
+        assert.equal(captured.data.byteLength, bytes, name);
+      }
+      assert.equal(bare.activations.size, 0);
+      assert.deepEqual([...run.kept], [...bare.kept]);
+      assert.ok(relativeError(run.logits, bare.logits) < 1e-5);
+    });
+
+    test("hidden states, keys, attention weights and their sum are the reference's", async () => {
+      const run = await model.prefill(prompt, { ...settings, capture: Array.from({ length: layers }, (_, l) => ["hidden", "attention.weights", "attention.scores", "attention.key", "attention.output", "mlp.output"].map((part) => `block.${l}.${part}`)).flat() });
+      for (let l = 0; l < layers; l++) {
+        const of = (part: string) => run.activations.get(`block.${l}.${part}`)!;
+        const n = pruned.caches[l]!.positions.length;
+        assert.deepEqual([...of("hidden").positions], pruned.caches[l]!.positions);
+        assert.ok(relativeError(of("hidden").data, pruned.hidden[l]!.flatMap((x) => [...x])) < 1e-4);
+        assert.ok(relativeError(of("attention.key").data, pruned.caches[l]!.keys) < 1e-4);
+        const inputs = blockInputs(pruned, l, embedding, prompt, d);
+        const weights = attentionWeights(tiny.config, tiny.weights, l, inputs, pruned.caches[l]!.positions, pruned.caches[l]!);
+        assert.deepEqual(of("attention.weights").shape, [heads, n, n]);
+        assert.ok(relativeError(of("attention.weights").data, weights.flat(2)) < 1e-4);
+        of("attention.scores").data.forEach((score, i) => assert.equal(score === -Infinity, weights.flat(2)[i] === 0));
+        const sum = inputs.flatMap((x, t) => [...x].map((value, i) => value + of("attention.output").data[t * d + i]! + of("mlp.output").data[t * d + i]!));
+        assert.ok(relativeError(of("hidden").data, sum) < 1e-4);
+      }
+    });
+  });
+}
+
+describe("what cannot be captured", async () => {
+  const { model, close } = await setup();
+  after(close);
+
+  test("unknown names are refused with the known ones", async () => {
+    await assert.rejects(model.prefill(prompt, { capture: ["block.3.hidden"] }), /activation: block\.3\.hidden \(must be embedding, or block\.0 … block\.2 with \.attention\.input, /);
+    await assert.rejects(model.prefill(prompt, { capture: ["block.0.heads"] }), /activation: block\.0\.heads/);
+    await assert.rejects(model.prefill(prompt, { capture: ["block.01.hidden"] }), /activation: block\.01\.hidden/);
+  });
+
+  test("the cost is known before the run, and above the limit nothing runs", async () => {
+    const cost = model.activations({ length: 48 }).find(({ name }) => name === "block.1.attention.scores")!;
+    assert.equal(cost.bytes, 6 * 48 * 48 * 4);
+    const capture = ["block.1.attention.scores", "block.1.hidden"];
+    await assert.rejects(
+      model.prefill(prompt, { capture, captureLimit: cost.bytes! }),
+      /capture: 0\.0614 MB for 2 activations \(the limit is 0\.0553 MB, .*block\.1\.attention\.scores alone takes 0\.0553 MB, quadratic/,
+    );
+    assert.equal((await model.prefill(prompt, { capture, captureLimit: cost.bytes! + 48 * 32 * 4 })).activations.size, 2);
+    assert.equal(model.activations()[0]!.bytes, null);
+    assert.deepEqual(model.activations().find(({ name }) => name === "block.0.attention.key")!.shape, [2, "n", 8]);
+  });
+});
