@@ -8,11 +8,13 @@ import { register as compare } from "./commands/compare.js";
 import { register as flops } from "./commands/flops.js";
 import { register as generate } from "./commands/generate.js";
 import { register as kernel } from "./commands/kernel.js";
+import { register as kv } from "./commands/kv.js";
 import { register as profile } from "./commands/profile.js";
 import { register as quality } from "./commands/quality.js";
 import { register as reportTable2 } from "./commands/report-table2.js";
 import { register as start } from "./commands/start.js";
 import { register as sweep } from "./commands/sweep.js";
+import { register as tokens } from "./commands/tokens.js";
 import { register as train } from "./commands/train.js";
 
 /** Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
@@ -22,7 +24,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [start, generate, profile, reportTable2, sweep, compare, flops, bench, quality, kernel, train, cache]) register(program);
+  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, flops, bench, quality, kernel, train, cache]) register(program);
   // A reader that closes the pipe early (`sdtp … | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   try {
