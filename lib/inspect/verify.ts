@@ -180,5 +180,5 @@ function prefixHolds(run: Run, other: Run, tolerance: number): string {
       }
     }
   }
-  return `keys and values of ${last === 0 ? "layer 0" : `layers 0 to ${last}`} equal the unpruned run's at the same positions (largest difference ${largest.toPrecision(2)})`;
+  return `keys and values of ${last === 0 ? "layer 0" : `layers 0 to ${last}`} equal the unpruned run's at the same positions (largest difference ${Number(largest.toPrecision(2))})`;
 }

@@ -1,0 +1,47 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { gzipSync } from "node:zlib";
+import type { Figure } from "../charts.js";
+import { escapeHtml } from "./html.js";
+
+/** A figure as JSON that may stand inside a script element. */
+function figureJson({ data, layout }: Figure): string {
+  return JSON.stringify({ data, layout, config: { responsive: true } }).replaceAll("<", "\\u003c").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+}
+
+/**
+ * A figure that draws itself once the library is there, from this page or from an earlier cell; without scripts the text stays.
+ * @param text what stands there until then
+ */
+export function figureHtml(figure: Figure, text: string): string {
+  const id = `plotly-${randomUUID()}`;
+  return `<div id="${id}" style="min-height:${figure.layout.height ?? 360}px"><pre>${escapeHtml(text)}</pre></div><script>(async () => {
+const element = document.getElementById("${id}");
+for (let i = 0; !window.Plotly && i < 100; i++) await (window.__plotly__ ?? new Promise((next) => setTimeout(next, 50)));
+if (!window.Plotly) return;
+const figure = ${figureJson(figure)};
+element.replaceChildren();
+await window.Plotly.newPlot(element, figure.data, figure.layout, figure.config);
+})();</script>`;
+}
+
+/** Plotly itself, compressed (2 MB). Evaluated with `define` and `module` shadowed: a notebook's AMD loader would swallow it. */
+export function plotlyScript(): string {
+  const path = createRequire(import.meta.url).resolve("plotly.js/plotly.min.js");
+  const packed = gzipSync(readFileSync(path), { level: 9 }).toString("base64");
+  return `<script>window.__plotly__ ??= (async () => {
+const bytes = Uint8Array.from(atob("${packed}"), (c) => c.charCodeAt(0));
+const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+new Function("define", "module", "exports", await new Response(stream).text())();
+})();</script>`;
+}
+
+let shown = false;
+
+/** As `plotlyScript` the first time in a session, nothing afterwards: later cells use what the first brought. */
+export function plotlyScriptOnce(): string {
+  if (shown) return "";
+  shown = true;
+  return plotlyScript();
+}

@@ -1,0 +1,12 @@
+export { attention } from "./attention.js";
+export { diff } from "./diff.js";
+export { drift } from "./drift.js";
+export { kvLengths, kvMemory, kvSummary } from "./kv.js";
+export { norms } from "./norms.js";
+export { viewPage } from "./page.js";
+export { retention } from "./retention.js";
+export { scores } from "./scores.js";
+export { tokens, tokenText } from "./tokens.js";
+export { track } from "./track.js";
+export { verify } from "./verify.js";
+export type { Shown, View } from "./view.js";

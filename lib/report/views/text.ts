@@ -1,0 +1,36 @@
+/** The same table for a terminal. */
+export function textTable(caption: string, head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const left = head.map((_, c) => rows.some((row) => typeof row[c] === "string"));
+  const widths = head.map((text, c) => Math.max(text.length, ...rows.map((row) => String(row[c]).length)));
+  const line = (cells: readonly (string | number)[]) =>
+    cells.map((text, c) => (left[c] ? String(text).padEnd(widths[c]!) : String(text).padStart(widths[c]!))).join("  ").trimEnd();
+  return [caption, line(head), ...rows.map(line)].join("\n");
+}
+
+const blocks = " ▁▂▃▄▅▆▇█";
+
+/** Shares 0 to 1 as block characters, `width` of them. */
+export function bar(shares: ArrayLike<number>, width = 64): string {
+  const step = Math.max(1, Math.ceil(shares.length / width));
+  return Array.from({ length: Math.ceil(shares.length / step) }, (_, column) => {
+    let [sum, count] = [0, 0];
+    for (let i = column * step; i < Math.min(shares.length, (column + 1) * step); i++) {
+      if (Number.isFinite(shares[i]!)) [sum, count] = [sum + shares[i]!, count + 1];
+    }
+    return blocks[Math.max(0, Math.min(8, Math.round((8 * sum) / (count || 1))))]!;
+  }).join("");
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toPrecision(3)} MB`;
+}
+
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** Four significant digits, without an exponent where a reader does not need one. */
+export function short(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  return String(Number(value.toPrecision(4)));
+}

@@ -1,0 +1,56 @@
+import { escapeHtml } from "./html.js";
+
+/** A token's kind: how its class is drawn and what the legend says of it. */
+export interface TokenKind {
+  /** CSS declarations; none: as plain text. */
+  readonly style: string;
+  readonly label: string;
+}
+
+export interface MarkedTokens {
+  /** Short name that parts this view's styles from those of others on the page. */
+  readonly scope: string;
+  readonly texts: readonly string[];
+  readonly kinds: readonly TokenKind[];
+  /** Index into `kinds` of each token. */
+  readonly kind: ArrayLike<number>;
+  /** What a token says of itself when pointed at. */
+  readonly hover: (position: number) => string;
+}
+
+/** Above this many tokens only runs of tokens of one kind can be pointed at. */
+const MOST_HOVERS = 8192;
+
+/** Text with its tokens coloured: one element a run of tokens of one kind, in it a short one a token for its hover; no script. */
+export function tokenHtml({ scope, texts, kinds, kind, hover }: MarkedTokens): string {
+  const name = `sdtp-tokens ${scope}`;
+  const selector = `.${name.replace(" ", ".")}`;
+  const rules = kinds.map(({ style }, k) => (style ? `${selector} .k${k}{${style}}` : "")).join("");
+  const base =
+    `${selector}{line-height:1.7;font-size:13px}${selector} .t{white-space:pre-wrap;overflow-wrap:anywhere;max-height:480px;overflow-y:auto;border:1px solid #8886;padding:8px}` +
+    `${selector} i{font-style:normal}${selector} i:hover{outline:1px solid}${selector} b{font-weight:normal;border-radius:2px}${selector} .g b{padding:0 5px;margin-right:10px}`;
+  const counts = new Int32Array(kinds.length);
+  const each = texts.length <= MOST_HOVERS;
+  const parts: string[] = [];
+  for (let start = 0; start < texts.length; ) {
+    const k = kind[start]!;
+    let end = start;
+    let inner = "";
+    for (; end < texts.length && kind[end] === k; end++) {
+      const text = escapeHtml(visible(texts[end]!));
+      inner += each ? `<i title="${escapeHtml(hover(end))}">${text}</i>` : text;
+    }
+    counts[k]! += end - start;
+    const title = each ? "" : ` title="${start} to ${end - 1}: ${escapeHtml(kinds[k]!.label)}"`;
+    parts.push(kinds[k]!.style || title ? `<b class=k${k}${title}>${inner}</b>` : inner);
+    start = end;
+  }
+  const legend = kinds.map(({ label }, k) => (counts[k]! > 0 ? `<b class=k${k}>${escapeHtml(label)}: ${counts[k]}</b>` : "")).join(" ");
+  return `<div class="${name}"><style>${base}${rules}</style><div class=g>${legend}</div><div class=t>${parts.join("")}</div></div>`;
+}
+
+/** Line ends and characters without a shape as something that can be seen; no character turns the text's direction. */
+function visible(text: string): string {
+  if (text === "") return "·";
+  return text.replaceAll("\r", "").replace(/\n/g, "↵\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+}

@@ -1,0 +1,58 @@
+import { runLabel } from "../../inspect/label.js";
+import { tokenFates, type TokenFates } from "../../inspect/fate.js";
+import type { Run } from "../../runtime/run.js";
+import { short } from "./text.js";
+import { tokenHtml, type TokenKind } from "./token-html.js";
+import { shown, type Shown } from "./view.js";
+
+export interface TokenView extends TokenFates {
+  /** Text of each token; its id where the model has no tokenizer. */
+  readonly texts: readonly string[];
+  /** Blocks that the stages stand after. */
+  readonly afterLayers: readonly number[];
+}
+
+/**
+ * The prompt's tokens, coloured by the stage at which they fell (hover: position, score, stage). Tokens that had to stay are
+ * underlined.
+ * @example
+ * const run = await model.prefill(ids, { preset: "sdtp", scores: true });
+ * await sdtp.tokens(run)
+ */
+export async function tokens(run: Run): Promise<Shown<TokenView>> {
+  const fates = tokenFates(run);
+  const texts = (await run.texts()) ?? run.ids.map((id) => `${id} `);
+  const afterLayers = run.stages.map(({ afterLayer }) => afterLayer);
+  const data = { ...fates, texts, afterLayers };
+  const title = `Tokens: ${runLabel(run)}, ${run.kept.length} of ${run.ids.length} kept`;
+  return shown(data, { title, text: tokenText(data, title), html: () => html(data) });
+}
+
+function html({ stage, score, forced, texts, afterLayers }: TokenView): string {
+  const kinds: TokenKind[] = [
+    { style: "", label: "kept" },
+    { style: "text-decoration:underline dotted #888", label: "always kept" },
+    ...afterLayers.map((layer, s) => ({ style: `background:hsl(${stageHue(s, afterLayers.length)} 80% 50%/.38)`, label: `stage ${s}, after block ${layer}` })),
+  ];
+  const kind = Uint16Array.from(stage, (s, i) => (s < 0 ? forced[i]! : s + 2));
+  const hover = (i: number) => `${i}${score ? ` · ${short(score[i]!)}` : ""} · ${stage[i]! < 0 ? (forced[i] ? "always kept" : "kept") : `stage ${stage[i]}`}`;
+  return tokenHtml({ scope: `fate${afterLayers.length}`, texts, kinds, kind, hover });
+}
+
+/** From violet, fell first, to yellow, fell last. */
+export function stageHue(stage: number, stages: number): number {
+  return Math.round(stages <= 1 ? 30 : 280 - (235 * stage) / (stages - 1));
+}
+
+/** The prompt as text, tokens that fell in brackets with their stage: `[3:text]`. @param mark how to set off a run of fallen tokens */
+export function tokenText({ stage, texts }: TokenView, title: string, mark = (text: string, s: number) => `[${s}:${text}]`): string {
+  let text = "";
+  for (let start = 0; start < texts.length; ) {
+    let end = start;
+    while (end < texts.length && stage[end] === stage[start]) end++;
+    const run = texts.slice(start, end).join("");
+    text += stage[start]! < 0 ? run : mark(run, stage[start]!);
+    start = end;
+  }
+  return `${title}\n${text}`;
+}
