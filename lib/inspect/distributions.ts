@@ -4,6 +4,8 @@ import type { Run } from "../runtime/run.js";
 export interface ScoreDistribution {
   readonly stage: number;
   readonly afterLayer: number;
+  /** Bins of equal width, or of equal ratio where all scores are positive and spread over more than a factor of 100. */
+  readonly scale: "linear" | "log";
   /** `[bins + 1]`, ascending. */
   readonly edges: Float64Array;
   /** Tokens kept and dropped by score in each bin, forced ones left out. `[bins]` */
@@ -29,19 +31,21 @@ export function scoreDistributions(run: Run, { bins = 40 } = {}): ScoreDistribut
     const finite = free.filter(Number.isFinite);
     const low = finite.reduce((a, b) => Math.min(a, b), Infinity);
     const high = finite.reduce((a, b) => Math.max(a, b), -Infinity);
-    const width = (high - low) / bins || 1;
+    const scale = low > 0 && high > 100 * low ? "log" : "linear";
+    const [place, value] = scale === "log" ? [Math.log, Math.exp] : [(x: number) => x, (x: number) => x];
+    const width = (place(high) - place(low)) / bins || 1;
     const counts = { kept: new Int32Array(bins), dropped: new Int32Array(bins) };
     let lowestKept = Infinity;
     let highestDropped = -Infinity;
     free.forEach((score, i) => {
       if (!Number.isFinite(score)) return;
-      const bin = Math.min(bins - 1, Math.floor((score - low) / width));
+      const bin = Math.min(bins - 1, Math.floor((place(score) - place(low)) / width));
       counts[isKept(i) ? "kept" : "dropped"][bin]!++;
       if (isKept(i)) lowestKept = Math.min(lowestKept, score);
       else highestDropped = Math.max(highestDropped, score);
     });
-    const edges = Float64Array.from({ length: finite.length > 0 ? bins + 1 : 0 }, (_, i) => low + i * width);
-    return { stage, afterLayer, edges, ...counts, lowestKept: orNull(lowestKept), highestDropped: orNull(highestDropped), forced: head + tail, notFinite: free.length - finite.length };
+    const edges = Float64Array.from({ length: finite.length > 0 ? bins + 1 : 0 }, (_, i) => value(place(low) + i * width));
+    return { stage, afterLayer, scale, edges, ...counts, lowestKept: orNull(lowestKept), highestDropped: orNull(highestDropped), forced: head + tail, notFinite: free.length - finite.length };
   });
 }
 

@@ -34,7 +34,7 @@ export function attentionView(data: AttentionPaid, columns: number): Shown<Atten
     figure: figure(title, [...bars, heat], {
       xaxis: { title: { text: "share of attention" }, tickformat: ".0%", range: [0, 1], domain: [0, 0.36] }, yaxis: y,
       xaxis2: { title: { text: "position" }, domain: [0.46, 1], anchor: "y2" }, yaxis2: { ...y, anchor: "x2" },
-    }, { barmode: "stack", height: 420, legend: { orientation: "h", y: 1.08, yanchor: "bottom" }, margin: { t: 90, r: 20 } }),
+    }, { barmode: "stack", height: 420, legend: { orientation: "h", y: -0.2, yanchor: "top" } }),
   });
 }
 

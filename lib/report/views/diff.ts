@@ -24,6 +24,6 @@ export async function diff(a: Run, b: Run): Promise<Shown<RunDiff>> {
     { style: "background:#e69f0066", label: `only ${right}` },
     { style: "opacity:.45", label: "neither" },
   ];
-  const html = () => `${htmlTable(title, head, cells)}${tokenHtml({ scope: "diff", texts, kinds, kind, hover: (i) => `${i} · ${kinds[kind[i]!]!.label}` })}`;
+  const html = () => `${htmlTable(title, head, cells)}${tokenHtml({ title: "The prompt's tokens", scope: "diff", texts, kinds, kind, hover: (i) => `${i} · ${kinds[kind[i]!]!.label}` })}`;
   return shown(data, { title, text: textTable(title, head, cells), html });
 }

@@ -20,19 +20,24 @@ export function scores(run: Run, { bins = 40 } = {}): Shown<{ stages: readonly S
     [stage, afterLayer, bar(normalised(kept)), bar(normalised(dropped)), lowestKept === null ? "-" : short(lowestKept), highestDropped === null ? "-" : short(highestDropped), forced]);
   const name = (s: number) => (s === 0 ? "" : String(s + 1));
   const axes: Record<string, object> = {};
-  const data = stages.flatMap(({ edges, kept, dropped, afterLayer, stage }, s): Data[] => {
-    axes[`xaxis${name(s)}`] = { title: { text: `stage ${stage}, after block ${afterLayer}`, standoff: 4, font: { size: 11 } } };
+  // Bars on Plotly's own logarithmic axis get widths that do not meet: powers of ten on a linear one.
+  const place = ({ scale }: ScoreDistribution, score: number) => (scale === "log" ? Math.log10(score) : score);
+  const data = stages.flatMap((distribution, s): Data[] => {
+    const { edges, kept, dropped, afterLayer, stage, scale } = distribution;
+    axes[`xaxis${name(s)}`] = { title: { text: `stage ${stage}, after block ${afterLayer}${scale === "log" ? ", log₁₀" : ""}`, standoff: 4, font: { size: 11 } } };
     axes[`yaxis${name(s)}`] = {};
-    const centres = plain(edges.subarray(1).map((edge, i) => (edge + edges[i]!) / 2));
+    const centres = plain(edges.subarray(1).map((edge, i) => (place(distribution, edge) + place(distribution, edges[i]!)) / 2));
     const bars = (label: string, counts: Int32Array, i: number): Data => ({
       type: "bar", name: label, x: centres, y: [...counts], marker: { color: colour(i) }, xaxis: `x${name(s)}` as "x", yaxis: `y${name(s)}` as "y", showlegend: s === 0, legendgroup: label,
     });
     return [bars("dropped", dropped, 4), bars("kept", kept, 0)];
   });
-  const cuts = stages.flatMap(({ lowestKept, highestDropped }, s) =>
-    lowestKept === null || highestDropped === null ? [] : [{
-      type: "line" as const, xref: `x${name(s)}` as "x", yref: `y${name(s)} domain` as "paper", x0: (lowestKept + highestDropped) / 2, x1: (lowestKept + highestDropped) / 2, y0: 0, y1: 1, line: { color: "#888", dash: "dot" as const, width: 1 },
-    }]);
+  const cuts = stages.flatMap((distribution, s) => {
+    const { lowestKept, highestDropped } = distribution;
+    if (lowestKept === null || highestDropped === null) return [];
+    const x = (place(distribution, lowestKept) + place(distribution, highestDropped)) / 2;
+    return [{ type: "line" as const, xref: `x${name(s)}` as "x", yref: `y${name(s)} domain` as "paper", x0: x, x1: x, y0: 0, y1: 1, line: { color: "#888", dash: "dot" as const, width: 1 } }];
+  });
   const columns = Math.min(COLUMNS, stages.length);
   const rows = Math.ceil(stages.length / columns);
   return shown({ stages }, {

@@ -1,6 +1,8 @@
+import { isText } from "./html.js";
+
 /** The same table for a terminal. */
 export function textTable(caption: string, head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const left = head.map((_, c) => rows.some((row) => typeof row[c] === "string"));
+  const left = head.map((_, c) => rows.some((row) => isText(row[c]!)));
   const widths = head.map((text, c) => Math.max(text.length, ...rows.map((row) => String(row[c]).length)));
   const line = (cells: readonly (string | number)[]) =>
     cells.map((text, c) => (left[c] ? String(text).padEnd(widths[c]!) : String(text).padStart(widths[c]!))).join("  ").trimEnd();

@@ -8,6 +8,7 @@ export interface TokenKind {
 }
 
 export interface MarkedTokens {
+  readonly title: string;
   /** Short name that parts this view's styles from those of others on the page. */
   readonly scope: string;
   readonly texts: readonly string[];
@@ -22,13 +23,13 @@ export interface MarkedTokens {
 const MOST_HOVERS = 8192;
 
 /** Text with its tokens coloured: one element a run of tokens of one kind, in it a short one a token for its hover; no script. */
-export function tokenHtml({ scope, texts, kinds, kind, hover }: MarkedTokens): string {
+export function tokenHtml({ title: heading, scope, texts, kinds, kind, hover }: MarkedTokens): string {
   const name = `sdtp-tokens ${scope}`;
   const selector = `.${name.replace(" ", ".")}`;
   const rules = kinds.map(({ style }, k) => (style ? `${selector} .k${k}{${style}}` : "")).join("");
   const base =
     `${selector}{line-height:1.7;font-size:13px}${selector} .t{white-space:pre-wrap;overflow-wrap:anywhere;max-height:480px;overflow-y:auto;border:1px solid #8886;padding:8px}` +
-    `${selector} i{font-style:normal}${selector} i:hover{outline:1px solid}${selector} b{font-weight:normal;border-radius:2px}${selector} .g b{padding:0 5px;margin-right:10px}`;
+    `${selector} i{font-style:normal}${selector} i:hover{outline:1px solid}${selector} b{font-weight:normal;border-radius:2px}${selector} .g b{padding:0 5px;margin-right:10px;white-space:nowrap;display:inline-block}`;
   const counts = new Int32Array(kinds.length);
   const each = texts.length <= MOST_HOVERS;
   const parts: string[] = [];
@@ -46,7 +47,7 @@ export function tokenHtml({ scope, texts, kinds, kind, hover }: MarkedTokens): s
     start = end;
   }
   const legend = kinds.map(({ label }, k) => (counts[k]! > 0 ? `<b class=k${k}>${escapeHtml(label)}: ${counts[k]}</b>` : "")).join(" ");
-  return `<div class="${name}"><style>${base}${rules}</style><div class=g>${legend}</div><div class=t>${parts.join("")}</div></div>`;
+  return `<div class="${name}"><style>${base}${rules}</style><div>${escapeHtml(heading)}</div><div class=g>${legend}</div><div class=t>${parts.join("")}</div></div>`;
 }
 
 /** Line ends and characters without a shape as something that can be seen; no character turns the text's direction. */

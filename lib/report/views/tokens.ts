@@ -25,10 +25,10 @@ export async function tokens(run: Run): Promise<Shown<TokenView>> {
   const afterLayers = run.stages.map(({ afterLayer }) => afterLayer);
   const data = { ...fates, texts, afterLayers };
   const title = `Tokens: ${runLabel(run)}, ${run.kept.length} of ${run.ids.length} kept`;
-  return shown(data, { title, text: tokenText(data, title), html: () => html(data) });
+  return shown(data, { title, text: tokenText(data, title), html: () => html(data, title) });
 }
 
-function html({ stage, score, forced, texts, afterLayers }: TokenView): string {
+function html({ stage, score, forced, texts, afterLayers }: TokenView, title: string): string {
   const kinds: TokenKind[] = [
     { style: "", label: "kept" },
     { style: "text-decoration:underline dotted #888", label: "always kept" },
@@ -36,7 +36,7 @@ function html({ stage, score, forced, texts, afterLayers }: TokenView): string {
   ];
   const kind = Uint16Array.from(stage, (s, i) => (s < 0 ? forced[i]! : s + 2));
   const hover = (i: number) => `${i}${score ? ` · ${short(score[i]!)}` : ""} · ${stage[i]! < 0 ? (forced[i] ? "always kept" : "kept") : `stage ${stage[i]}`}`;
-  return tokenHtml({ scope: `fate${afterLayers.length}`, texts, kinds, kind, hover });
+  return tokenHtml({ title, scope: `fate${afterLayers.length}`, texts, kinds, kind, hover });
 }
 
 /** From violet, fell first, to yellow, fell last. */

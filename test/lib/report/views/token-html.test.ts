@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { tokenHtml } from "../../../../lib/report/views/token-html.js";
+
+const kinds = [{ style: "", label: "kept" }, { style: "background:red", label: "fell" }];
+const view = (texts: string[], kind: number[]) => tokenHtml({ title: "t", scope: "x", texts, kinds, kind, hover: (i) => `${i} <"&>` });
+
+test("no text of a token becomes markup, in the text or in the hover", () => {
+  const html = view(["<script>alert(1)</script>", '"&', "</div>"], [0, 1, 0]);
+  assert.ok(!html.includes("<script>") && !html.includes('"&"'));
+  assert.equal(html.split("</div>").length - 1, 4, "only the view's own elements are closed");
+  assert.ok(html.includes("&lt;script&gt;alert(1)&lt;/script&gt;") && html.includes('title="0 &lt;&quot;&amp;&gt;"'));
+});
+
+test("line ends, control and direction characters are shown and do nothing", () => {
+  const html = view(["a\n", "\u0007", "\u202e", ""], [0, 0, 0, 1]);
+  assert.ok(html.includes(">a↵\n</i>"));
+  assert.ok(!/[\u0007\u202e]/.test(html));
+  assert.ok(html.includes(">·</i>"));
+});
+
+test("tokens of one kind in a row share an element, counted in the legend", () => {
+  const html = view(["a", "b", "c", "d", "e"], [1, 1, 0, 0, 1]);
+  assert.equal(html.split("<div class=t>")[1]!.split("<b class=k1>").length - 1, 2);
+  assert.ok(html.includes("kept: 2<") && html.includes("fell: 3<"));
+});
+
+test("4096 tokens, each of another kind than the one before: under 1 MB and 200 ms; 32768 under 3 MB", () => {
+  const make = (n: number) => tokenHtml({
+    title: "t", scope: "x", kinds, texts: Array.from({ length: n }, (_, i) => ` token${i % 10}`), kind: Array.from({ length: n }, (_, i) => i % 2), hover: (i) => `${i} · -0.${1000 + (i % 9000)} · stage ${i % 10}`,
+  });
+  make(4096);
+  const times = [0, 1, 2].map(() => {
+    const started = performance.now();
+    assert.ok(Buffer.byteLength(make(4096)) < 1e6);
+    return performance.now() - started;
+  });
+  assert.ok(Math.min(...times) < 200, `${Math.min(...times)} ms`);
+  const long = make(32768);
+  assert.ok(Buffer.byteLength(long) < 3e6, `${Buffer.byteLength(long)} bytes`);
+});
