@@ -62,13 +62,20 @@ function* fromLines(text: string, file: string, tokenizer: Tokenizer, length: nu
     } catch (error) {
       throw new Error(`${where}: not JSON: ${(error as Error).message}`);
     }
-    const { prompt, response } = parts(record, where);
-    const encoded = tokenizer.encode(response, { addSpecialTokens: false });
-    if (encoded.length === 0) throw new Error(`${where}: response: "" (must hold at least one token)`);
-    const promptIds = tokenizer.encode(prompt);
-    if (promptIds.length === 0) throw new Error(`${where}: prompt: "" (must hold at least one token)`);
-    yield fit(promptIds, encoded, length);
+    yield toExample(parts(record, where), tokenizer, length, `${where}: `);
   }
+}
+
+/**
+ * One text as an example of at most `length` tokens, cut as `readExamples` says. Special tokens go before the prompt only.
+ * @throws on an empty prompt or response; `where` begins the message
+ */
+export function toExample({ prompt, response }: { prompt: string; response: string }, tokenizer: Tokenizer, length: number, where = ""): Example {
+  const promptIds = tokenizer.encode(prompt);
+  const responseIds = tokenizer.encode(response, { addSpecialTokens: false });
+  if (promptIds.length === 0) throw new Error(`${where}prompt: "" (must hold at least one token)`);
+  if (responseIds.length === 0) throw new Error(`${where}response: "" (must hold at least one token)`);
+  return fit(promptIds, responseIds, length);
 }
 
 function parts(record: unknown, where: string): { prompt: string; response: string } {

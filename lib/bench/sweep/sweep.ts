@@ -3,21 +3,12 @@ import { newRun } from "../metadata.js";
 import { requireWritable } from "../output.js";
 import { type Cell, type CellOptions, cellsOf } from "./cells.js";
 import { rowsOf, type SweepRow } from "./row.js";
+import { type SweepProgress, Teller } from "./progress.js";
 import { type StoredCell, SweepStore } from "./store.js";
 
 export type { SweepAxes } from "./cells.js";
+export type { SweepProgress } from "./progress.js";
 export type { SweepRow } from "./row.js";
-
-export interface SweepProgress {
-  /** Share of the whole work that is done, from 0 to 1. */
-  readonly share: number;
-  /** What was done last. */
-  readonly label: string;
-  /** Estimate from the cells that were measured; null before the first. */
-  readonly secondsLeft: number | null;
-  readonly cells: number;
-  readonly cellsDone: number;
-}
 
 export interface SweepOptions extends Omit<CellOptions, "onProgress"> {
   /** Where cells are kept as they are done and found again; default results/sweep. */
@@ -95,58 +86,4 @@ async function measureCell(cell: Cell, options: { signal: AbortSignal | undefine
   const stored: StoredCell = { schema_version: 1, label: cell.label, seconds: (performance.now() - started) / 1e3, cost: cell.cost, rows: rowsOf({ ...cell, facts: { ...cell.facts, ...run } }, outcomes) };
   tell.done(stored);
   return stored;
-}
-
-/** Keeps count of the work done and of how long it took. */
-class Teller {
-  private total = 0;
-  private done_ = 0;
-  private inFlight = 0;
-  private cells = 0;
-  private cellsDone = 0;
-  private seconds = 0;
-  private cost = 0;
-
-  constructor(private readonly onProgress: ((progress: SweepProgress) => void) | undefined) {}
-
-  begin(cells: readonly Cell[], known: readonly StoredCell[]): void {
-    this.cells = cells.length;
-    this.total = cells.reduce((sum, { cost }) => sum + cost, 0);
-    for (const cell of known) this.count(cell);
-    this.say(this.share(), `${this.cellsDone} of ${this.cells} cells found`);
-  }
-
-  run(cost: number, label: string): void {
-    this.inFlight += cost;
-    this.say(this.share(), label);
-  }
-
-  done(cell: StoredCell): void {
-    this.inFlight = 0;
-    this.count(cell);
-    this.say(this.share(), cell.label);
-  }
-
-  say(share: number, label: string): void {
-    const left = this.total - this.done_ - this.inFlight;
-    this.onProgress?.({ share, label, secondsLeft: this.cost > 0 ? this.estimate(left) : null, cells: this.cells, cellsDone: this.cellsDone });
-  }
-
-  /** Seconds that work of this cost is expected to take; 0 where nothing is known. */
-  estimate(cost: number): number {
-    return this.cost > 0 ? (cost * this.seconds) / this.cost : 0;
-  }
-
-  private count({ cost, seconds, rows }: StoredCell): void {
-    this.done_ += cost;
-    this.cellsDone++;
-    // One that failed ended early: its time says nothing.
-    if (rows.some(({ error }) => error !== null)) return;
-    this.cost += cost;
-    this.seconds += seconds;
-  }
-
-  private share(): number {
-    return Math.min(1, (this.done_ + this.inFlight) / this.total);
-  }
 }

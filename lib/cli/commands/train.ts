@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import { interruptSignal } from "../interrupt.js";
 import { number, positiveInteger } from "../options.js";
+import { register as registerPruning } from "./train-pruning.js";
 
-/** `sdtp train model`. */
+/** `sdtp train model|saliency|pruner|prompts`. */
 export function register(program: Command): void {
-  const train = program.command("train").description("train the embedded model");
+  const train = program.command("train").description("train pruning modules for a model, or the embedded model itself");
   train
     .command("model")
     .description("train the embedded model from random weights; goes on from the folder's last saved state")
@@ -13,6 +14,7 @@ export function register(program: Command): void {
     .option("--max-minutes <n>", "stop and save after this time", number)
     .option("--threads <n>", "threads", positiveInteger, 2)
     .action(trainModel);
+  registerPruning(train);
 }
 
 async function trainModel(options: { folder: string; tokens: number; maxMinutes?: number; threads: number }): Promise<void> {

@@ -1,6 +1,9 @@
 // Captured activations against the float64 forward pass.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
+import { checkpointWeights } from "../../../lib/decoder/checkpoint-weights.js";
+import { planAttention, prefillGraph } from "../../../lib/decoder/prefill.js";
+import { GraphBuilder } from "../../../lib/onnx/builder.js";
 import { attentionWeights, blockInputs, direction, prompt, relativeError, setup, twice } from "./setup.js";
 
 for (const variant of ["llama-llama3", "mistral"] as const) {
@@ -45,6 +48,29 @@ for (const variant of ["llama-llama3", "mistral"] as const) {
     });
   });
 }
+
+describe("the graph without capture", async () => {
+  const { model, close } = await setup();
+  after(close);
+  const graph = (capture?: string[]) => {
+    const g = new GraphBuilder();
+    prefillGraph(g, checkpointWeights(g, model.checkpoint), {
+      config: model.config, stages: [0], scorer: direction, attention: planAttention(model.config, 48), ...(capture && { capture }),
+    });
+    return g;
+  };
+  const nodes = (g: GraphBuilder) => g.nodes.map(({ op, inputs, outputs }) => [op, ...inputs.map((value) => value?.name), ...outputs.map(({ name }) => name)].join(" "));
+
+  test("has the same nodes: capturing adds outputs, and other attention only where scores are asked for", () => {
+    const bare = graph();
+    const captured = graph(["block.0.mlp.output", "block.2.hidden"]);
+    assert.deepEqual(nodes(captured), nodes(bare));
+    assert.deepEqual(captured.outputs.map(({ name }) => name).filter((name) => !bare.outputs.some((output) => output.name === name)), ["block.0.mlp.output", "block.2.hidden"]);
+    const count = (g: GraphBuilder, op: string) => g.nodes.filter((node) => node.op === op).length;
+    assert.equal(count(bare, "GroupQueryAttention"), 3);
+    assert.equal(count(graph(["block.1.attention.scores"]), "GroupQueryAttention"), 2);
+  });
+});
 
 describe("what cannot be captured", async () => {
   const { model, close } = await setup();

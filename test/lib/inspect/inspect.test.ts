@@ -4,6 +4,7 @@ import { after, describe, test } from "node:test";
 import { diffRuns, kvDrift, kvLengths, kvMemory, kvNorms, retentionMap, scoreDistributions, tokenFates } from "../../../lib/inspect/index.js";
 import type { LayerCache } from "../../reference/forward.js";
 import { headDimOf, kvHeadsOf } from "../../reference/config.js";
+import { defineScorer } from "../../../lib/pruning/scorer.js";
 import { direction, prompt, setup, twice } from "./setup.js";
 
 describe("inspection of a pruned run", async () => {
@@ -71,6 +72,16 @@ describe("inspection of a pruned run", async () => {
     });
     const unread = await model.prefill(prompt, { preset: twice, scorer: direction });
     assert.throws(() => scoreDistributions(unread), /scores: not read at stage 0 \(prefill with \{ scores: true \}\)/);
+  });
+
+  test("scores over several powers of ten are put into bins of equal ratio, the extremes in the outermost", async () => {
+    const powers = defineScorer("powers", (g, { positions }) => g.exp(g.mul(g.cast(positions, "float32"), 0.3)));
+    const [first] = scoreDistributions(await model.prefill(prompt, { preset: twice, scorer: powers, scores: true }), { bins: 4 });
+    assert.equal(first!.scale, "log");
+    const [low, high] = [Math.exp(0.3 * 4), Math.exp(0.3 * 31)];
+    first!.edges.forEach((edge, i) => assert.ok(Math.abs(edge / (low * (high / low) ** (i / 4)) - 1) < 1e-5));
+    assert.deepEqual([...first!.dropped].map((count, bin) => count + first!.kept[bin]!), [7, 7, 7, 7]);
+    assert.deepEqual([...first!.dropped], [7, 3, 0, 0]);
   });
 
   test("norms of keys and values are the reference's", async () => {

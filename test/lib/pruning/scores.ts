@@ -34,11 +34,14 @@ export const random = (seed: number): Formula => (present) => {
   });
 };
 
-export const learned = (modules: ReadonlyMap<number, PruningModule>): Formula => ({ result, afterLayer }) => {
-  const { weight0, bias0, weight2, bias2 } = modules.get(afterLayer)!;
-  const inner = linear(result.hidden[afterLayer]!, weight0, bias0).map((x) => x.map((value) => (value * (1 + erf(value / Math.SQRT2))) / 2));
+export const learned = (modules: ReadonlyMap<number, PruningModule>): Formula => ({ result, afterLayer }) =>
+  moduleLogits(result.hidden[afterLayer]!, modules.get(afterLayer)!);
+
+/** `Linear -> GELU -> Linear` of every token. */
+export function moduleLogits(hidden: Vector[], { weight0, bias0, weight2, bias2 }: Record<"weight0" | "bias0" | "weight2" | "bias2", ArrayLike<number>>): number[] {
+  const inner = linear(hidden, weight0, bias0).map((x) => x.map((value) => (value * (1 + erf(value / Math.SQRT2))) / 2));
   return linear(inner, weight2, bias2).map(([score]) => score!);
-};
+}
 
 /** Mean over heads and over those of the last 32 tokens that see the token of the attention they pay to it. */
 export const attention: Formula = (present) => {
@@ -83,9 +86,15 @@ function queriesOf({ config, weights, ids, result, afterLayer }: Present): Vecto
     }));
 }
 
-/** The error function by its Maclaurin series, which does for |x| < 4. */
+/** The error function: its Maclaurin series near 0, else the continued fraction of its complement. */
 function erf(x: number): number {
-  let [term, sum] = [x, x];
-  for (let k = 1; k < 100; k++) sum += (term *= (-x * x) / k) / (2 * k + 1);
+  if (Math.abs(x) > 2.5) {
+    const a = Math.abs(x);
+    let fraction = a;
+    for (let k = 60; k >= 1; k--) fraction = a + k / 2 / fraction;
+    return Math.sign(x) * (1 - Math.exp(-a * a) / (Math.sqrt(Math.PI) * fraction));
+  }
+  let [power, sum] = [x, x];
+  for (let k = 1; k < 60; k++) sum += (power *= (-x * x) / k) / (2 * k + 1);
   return (2 / Math.sqrt(Math.PI)) * sum;
 }

@@ -1,0 +1,155 @@
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { saliencyTargets, type SaliencyTarget } from "../../decoder/saliency.js";
+import { lossKinds, type LossKind } from "../../train/example-feeds.js";
+import { interruptSignal } from "../interrupt.js";
+import { addModelOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
+
+/** Options of all commands that read or make prompts with responses. */
+interface DataOptions extends ModelOptions {
+  data?: string[];
+  length: number;
+  limit?: number;
+  prompts: number;
+  episodes: number;
+  seed: number;
+}
+
+interface SaliencyOptions extends DataOptions {
+  config: string[];
+  blocks?: number[] | "all";
+  target: SaliencyTarget;
+  loss: LossKind;
+}
+
+function addDataOptions(command: Command): Command {
+  return addModelOptions(command)
+    .option("--data <file...>", "JSON lines with prompt and response (or dolly-15k's fields), or plain text; default: prompts as train prompts makes them")
+    .option("--length <n>", "tokens of prompt and response at most; longer ones are cut", positiveInteger, 512)
+    .option("--limit <n>", "read this many examples at most", positiveInteger)
+    .option("--prompts <n>", "how many prompts to make where there is no --data", positiveInteger, 400)
+    .option("--episodes <share>", "share of made prompts that hide facts; the rest is prose", number, 0.5)
+    .option("--seed <n>", "seed of all that is random", nonNegativeInteger, 0);
+}
+
+function addSaliencyOptions(command: Command): Command {
+  return addDataOptions(command)
+    .option("--config <preset...>", `blocks that a stage of these presets stands after: all, ${presetNames}`, ["all"])
+    .option("--blocks <list>", "blocks instead of --config: all, or numbers from 0, parted by commas", blockList)
+    .addOption(new Option("--target <kind>", "gradnorm: |g|, abs: |x.g|, signed: x.g (the paper's formula), x the hidden state and g the loss's gradient there").choices(saliencyTargets).default("gradnorm"))
+    .addOption(new Option("--loss <kind>", "whose next-token loss: that of the response, or of all tokens (the paper's text)").choices(lossKinds).default("response"));
+}
+
+export function register(train: Command): void {
+  addSaliencyOptions(train.command("saliency").description("measure the saliency of prompt tokens by gradients; an interrupted run goes on"))
+    .requiredOption("--out <file>", "the safetensors file to write")
+    .action(saliency);
+  addSaliencyOptions(train.command("pruner").description("train pruning modules for a model; an interrupted run goes on"))
+    .option("--folder <folder>", "the run's saliency, state and log", "results/training/pruner")
+    .option("--out <file>", "the modules (default: pruner.safetensors in the run's folder)")
+    .option("--saliency <file>", "measured already, by train saliency; the data are those in it")
+    .option("--cross-entropy <weight>", "weight of the response's cross-entropy under soft masks; 0: no masks", number, 1)
+    .option("--mse <weight>", "weight of the squared error against normalised saliency; 0: off", number, 1)
+    .option("--ranking <weight>", "weight of the pairwise ranking loss (all pairs of up to 256 tokens, else as many at random); 0: off", number, 1)
+    .option("--learning-rate <rate>", "peak learning rate of Adam", number, 2e-3)
+    .option("--batch <n>", "sequences a step", positiveInteger, 4)
+    .option("--epochs <n>", "times through the data", positiveInteger, 2)
+    .option("--held-out <share>", "share of the examples kept for the agreement reported at the end", number, 0.1)
+    .action(pruner);
+  addDataOptions(train.command("prompts").description("write prompts with responses as JSON lines: facts hidden in prose and asked for, prose and its continuation"))
+    .requiredOption("--out <file>", "the file to write")
+    .action(prompts);
+}
+
+async function saliency(options: SaliencyOptions & { out: string }): Promise<void> {
+  const signal = interruptSignal();
+  const { saliencySparsity } = await import("../../train/saliency-map.js");
+  const file = await measure(options, options.out, signal);
+  process.stderr.write(`${options.out}: ${file.length} examples, blocks ${file.settings.blocks.join(", ")}\n`);
+  for (const { block, share } of await saliencySparsity(file)) {
+    console.log(`block ${block}: ${(100 * share).toFixed(1)} % of the prompt's tokens have less than 1 % of the largest saliency`);
+  }
+}
+
+interface PrunerOptions extends SaliencyOptions {
+  folder: string;
+  out?: string;
+  saliency?: string;
+  crossEntropy: number;
+  mse: number;
+  ranking: number;
+  learningRate: number;
+  batch: number;
+  epochs: number;
+  heldOut: number;
+}
+
+async function pruner(options: PrunerOptions): Promise<void> {
+  const signal = interruptSignal();
+  const [{ openCheckpoint }, { trainPruner }, { SaliencyFile }, { join }] = await Promise.all([
+    import("../../checkpoint/open.js"), import("../../train/pruner.js"), import("../../train/saliency-file.js"), import("node:path"),
+  ]);
+  const checkpoint = await openCheckpoint(options.model);
+  const file = options.saliency ? await SaliencyFile.open(options.saliency) : await measure(options, join(options.folder, "saliency.safetensors"), signal);
+  const out = options.out ?? join(options.folder, "pruner.safetensors");
+  const { crossEntropy, mse, ranking, learningRate, batch, epochs, heldOut, seed } = options;
+  const agreement = await trainPruner({
+    checkpoint, saliency: file, folder: options.folder, out, signal, threads: options.threads,
+    recipe: { losses: { crossEntropy, mse, ranking }, learningRate, batch, epochs, heldOut, seed },
+    onStep({ step, steps, loss, crossEntropy, mse, ranking, seconds }) {
+      const part = (name: string, value: number | null) => (value === null ? "" : `  ${name} ${value.toFixed(3)}`);
+      progress(step, steps, `loss ${loss.toFixed(3)}${part("cross-entropy", crossEntropy)}${part("mse", mse)}${part("ranking", ranking)}  ${seconds.toFixed(1)} s`);
+    },
+  });
+  for (const { block, spearman, topTenth } of agreement) {
+    console.log(`block ${block}: rank correlation with saliency ${spearman.toFixed(3)}, overlap of the highest tenths ${(100 * topTenth).toFixed(0)} %  (held out)`);
+  }
+  process.stderr.write(`${out}\n`);
+}
+
+async function prompts(options: DataOptions & { out: string }): Promise<void> {
+  if (options.data) throw new Error("--data: cannot be given here (prompts are made, not read)");
+  const [{ openCheckpoint }, { default: writeFileAtomic }] = await Promise.all([import("../../checkpoint/open.js"), import("write-file-atomic")]);
+  const lines = await makeLines(options, await (await openCheckpoint(options.model)).tokenizer());
+  await writeFileAtomic(options.out, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  process.stderr.write(`${options.out}: ${lines.length} prompts\n`);
+}
+
+/** Reads or makes the examples and measures their saliency into `out`. */
+async function measure(options: SaliencyOptions, out: string, signal: AbortSignal) {
+  const [{ openCheckpoint }, { readExamples, toExample }, { measureSaliency }, { stageBlocks }] = await Promise.all([
+    import("../../checkpoint/open.js"), import("../../train/examples.js"), import("../../train/saliency-run.js"), import("../../train/stages.js"),
+  ]);
+  const checkpoint = await openCheckpoint(options.model);
+  const { layers } = checkpoint.config;
+  const tokenizer = await checkpoint.tokenizer();
+  const reading = { length: options.length, ...(options.limit !== undefined ? { limit: options.limit } : {}) };
+  const examples = options.data
+    ? await readExamples(options.data, tokenizer, reading)
+    : (await makeLines(options, tokenizer)).map((line) => toExample(line, tokenizer, options.length));
+  const every = Array.from({ length: layers - 1 }, (_, block) => block);
+  const blocks = options.blocks === undefined ? stageBlocks(options.config, layers) : options.blocks === "all" ? every : options.blocks;
+  return measureSaliency({
+    checkpoint, examples, blocks, out, signal, target: options.target, loss: options.loss, threads: options.threads,
+    onExample: ({ done, of, loss, seconds }) => progress(done, of, `saliency  loss ${loss.toFixed(3)}  ${seconds.toFixed(1)} s`),
+  });
+}
+
+async function makeLines({ length, prompts, episodes, seed }: DataOptions, tokenizer: import("../../checkpoint/tokenizer.js").Tokenizer) {
+  const [{ makePrompts }, { loadCorpus }] = await Promise.all([import("../../train/prompts.js"), import("../../train/corpus.js")]);
+  return [...makePrompts({ tokenizer, documents: loadCorpus().train, count: prompts, length, episodes, seed })];
+}
+
+/** One line that is rewritten on a terminal; every tenth on its own elsewhere. */
+function progress(done: number, of: number, text: string): void {
+  const line = `${done}/${of}  ${text}`;
+  if (process.stderr.isTTY) process.stderr.write(`\r${line}\u001b[K${done === of ? "\n" : ""}`);
+  else if (done % Math.max(1, Math.floor(of / 10)) === 0 || done === of) process.stderr.write(`${line}\n`);
+}
+
+function blockList(text: string): number[] | "all" {
+  if (text === "all") return text;
+  return text.split(",").map((part) => {
+    if (!/^\d+$/.test(part.trim())) throw new InvalidArgumentError("must be all, or block numbers parted by commas");
+    return Number(part);
+  });
+}

@@ -1,0 +1,116 @@
+import type { ModelConfig } from "../checkpoint/types.js";
+import type { GraphBuilder } from "../onnx/builder.js";
+import { gradients } from "../onnx/gradients.js";
+import type { Value } from "../onnx/graph.js";
+import { frozenLoss } from "./frozen.js";
+import type { Parameter } from "./training.js";
+import type { Weights } from "./weights.js";
+
+/** What each of the three losses counts in their sum; 0: left out. */
+export interface PrunerLosses {
+  readonly crossEntropy: number;
+  readonly mse: number;
+  readonly ranking: number;
+}
+
+export interface PrunerGraphOptions {
+  readonly config: ModelConfig;
+  /** Blocks that a pruning module stands after, ascending. */
+  readonly blocks: readonly number[];
+  readonly losses: PrunerLosses;
+}
+
+/** The parameters of the pruning modules, named as in the published checkpoint: `Linear(d, d/4)`, GELU, `Linear(d/4, 1)`. */
+export function prunerParameters(config: Pick<ModelConfig, "hiddenSize">, blocks: readonly number[]): Parameter[] {
+  const d = config.hiddenSize;
+  const inner = Math.max(1, Math.floor(d / 4));
+  return blocks.flatMap((block) => [
+    { name: `${block}.scorer.0.weight`, shape: [inner, d] },
+    { name: `${block}.scorer.0.bias`, shape: [inner] },
+    { name: `${block}.scorer.2.weight`, shape: [1, inner] },
+    { name: `${block}.scorer.2.bias`, shape: [1] },
+  ]);
+}
+
+/**
+ * One training step of the pruning modules in a frozen model (stage 2 of arXiv:2504.04514), for one sequence of `n` tokens.
+ *
+ * With the cross-entropy, the blocks are computed under soft masks: after each of `blocks`, tokens that may be pruned are
+ * multiplied by softmax([logit + g0, g1])[0], g0 and g1 Gumbel noise, and the next block takes the result. Without it,
+ * nothing is masked: the modules then see hidden states as at inference.
+ *
+ * Inputs: those of `frozenLoss` and every parameter by name; for each block B `target.B` `[n, 1]`, normalised saliency, and,
+ * with the cross-entropy, `noise.B` `[n, 1]`, g0 - g1; `prunable` `[n, 1]`, 1 where a token may be pruned, else 0;
+ * `token_weights` `[n, 1]`, what each token counts in the squared error (they add up to 1); `first`, `second` `[p]` int64,
+ * the pairs of the ranking loss. Outputs: `loss` (their weighted sum), `cross_entropy`, `mse.B`, `ranking.B` (scalars) and
+ * `gradient:NAME` for each parameter.
+ */
+export function prunerTrainingGraph(g: GraphBuilder, weights: Weights, { config, blocks, losses }: PrunerGraphOptions): void {
+  const modules = inputModules(g, config, blocks);
+  const masked = losses.crossEntropy > 0;
+  const prunable = masked ? g.input("prunable", "float32", ["n", 1]) : null;
+  const logits = new Map<number, Value>();
+  const crossEntropy = frozenLoss(g, weights, config, (hidden, block) => {
+    if (!blocks.includes(block)) return hidden;
+    const logit = scoreTokens(g, modules, block, hidden);
+    logits.set(block, logit);
+    if (!prunable) return hidden;
+    const soft = g.sigmoid(g.add(logit, g.input(`noise.${block}`, "float32", ["n", 1])));
+    const mask = g.sub(1, g.mul(prunable, g.sub(1, soft)));
+    return g.mul(hidden, g.reshape(mask, [1, "n", 1]));
+  });
+  g.output(crossEntropy, "cross_entropy");
+  const terms = masked ? [g.mul(crossEntropy, losses.crossEntropy)] : [];
+  const tokenWeights = losses.mse > 0 ? g.input("token_weights", "float32", ["n", 1]) : null;
+  const pairs = losses.ranking > 0 ? { first: g.input("first", "int64", ["p"]), second: g.input("second", "int64", ["p"]) } : null;
+  for (const block of blocks) {
+    if (!tokenWeights && !pairs) break;
+    const target = g.input(`target.${block}`, "float32", ["n", 1]);
+    const logit = logits.get(block)!;
+    if (tokenWeights) terms.push(term(g, `mse.${block}`, squaredError(g, logit, target, tokenWeights), losses.mse));
+    if (pairs) terms.push(term(g, `ranking.${block}`, rankingLoss(g, logit, target, pairs), losses.ranking));
+  }
+  if (terms.length === 0) throw new Error("pruner losses: all are 0 (at least one must count)");
+  const loss = terms.reduce((sum, next) => g.add(sum, next));
+  g.output(loss, "loss");
+  const wrt = [...modules.values()];
+  gradients(g, loss, wrt).forEach((gradient, i) => g.output(gradient, `gradient:${[...modules.keys()][i]}`));
+}
+
+/** The modules' scores without masks. Inputs: as `frozenLoss` and the parameters. Outputs: `logits.B` `[n, 1]` for each block B. */
+export function prunerScoringGraph(g: GraphBuilder, weights: Weights, { config, blocks }: Pick<PrunerGraphOptions, "config" | "blocks">): void {
+  const modules = inputModules(g, config, blocks);
+  const loss = frozenLoss(g, weights, config, (hidden, block) => {
+    if (blocks.includes(block)) g.output(scoreTokens(g, modules, block, hidden), `logits.${block}`);
+    return hidden;
+  });
+  g.output(loss, "cross_entropy");
+}
+
+function inputModules(g: GraphBuilder, config: ModelConfig, blocks: readonly number[]): Map<string, Value> {
+  return new Map(prunerParameters(config, blocks).map(({ name, shape }) => [name, g.input(name, "float32", shape)]));
+}
+
+/** Hidden states `[1, n, d]` -> logits `[n, 1]`. */
+function scoreTokens(g: GraphBuilder, modules: ReadonlyMap<string, Value>, block: number, hidden: Value): Value {
+  const parameter = (name: string) => modules.get(`${block}.scorer.${name}`)!;
+  const inner = g.gelu(g.linear(hidden, parameter("0.weight"), parameter("0.bias")));
+  return g.reshape(g.linear(inner, parameter("2.weight"), parameter("2.bias")), ["n", 1]);
+}
+
+function term(g: GraphBuilder, name: string, value: Value, weight: number): Value {
+  g.output(value, name);
+  return g.mul(value, weight);
+}
+
+function squaredError(g: GraphBuilder, logit: Value, target: Value, weights: Value): Value {
+  const error = g.sub(logit, target);
+  return g.reduceSum(g.mul(weights, g.mul(error, error)), [0, 1]);
+}
+
+/** Mean over pairs of log(1 + exp(-(π_i - π_j) sign(π̂_i - π̂_j))). */
+function rankingLoss(g: GraphBuilder, logit: Value, target: Value, { first, second }: { first: Value; second: Value }): Value {
+  const difference = (x: Value) => g.sub(g.gather(x, first), g.gather(x, second));
+  const margin = g.mul(difference(logit), g.sign(difference(target)));
+  return g.reduceMean(g.softplus(g.neg(margin)), [0, 1]);
+}
