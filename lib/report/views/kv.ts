@@ -41,7 +41,7 @@ export function kvMemory(model: { readonly config: ModelConfig } | ModelConfig, 
   const names = [...new Set(rows.map(({ preset }) => preset))];
   const lines = names.map((name, i) => {
     const of = rows.filter(({ preset }) => preset === name);
-    return { type: "scatter" as const, mode: "lines+markers" as const, name: `${name}, ${of[0]!.kvPolicy}`, x: of.map(({ length }) => lengthLabel(length)), y: of.map(({ bytes }) => bytes / 1e6), line: { color: colour(i) } };
+    return { type: "scatter" as const, mode: "lines+markers" as const, name: of[0]!.reduction === 0 ? name : `${name}, ${of[0]!.kvPolicy}`, x: of.map(({ length }) => lengthLabel(length)), y: of.map(({ bytes }) => bytes / 1e6), line: { color: colour(i) } };
   });
   const cells = rows.map(({ length, preset, kvPolicy, bytes, reduction }) => [lengthLabel(length), preset, kvPolicy, megabytes(bytes), percent(reduction)]);
   return shown({ rows }, {
