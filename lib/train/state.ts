@@ -10,7 +10,7 @@ export interface TrainingState {
   step: number;
   /** Tokens seen. */
   tokens: number;
-  /** Seconds of computing so far, over all sittings. */
+  /** Seconds of computing so far, over all calls. */
   seconds: number;
   readonly tensors: readonly TrainedTensor[];
 }
