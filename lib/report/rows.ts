@@ -74,7 +74,7 @@ export function table2Rows(input: Table2Input): { rows: Table2Row[]; warnings: s
       if (!sameTimes(reference, entry.baseline)) {
         warnings.push(`${label}: speedups are against the baseline measured with it (${timesOf(entry.baseline)}, in ${file}); the baseline shown is from another run (${timesOf(reference)}, in ${from.file})`);
       }
-      warnings.push(...(entry.warnings ?? []).map((warning) => `${label}: ${warning}`));
+      if (entry.warnings?.length) warnings.push(`${label}: ${entry.warnings.join("; ")}`);
     }
   }
   if (rows.length === 0) throw new Error(`lengths: ${lengths.join(", ")} (none is in ${all.map(({ file }) => file).join(", ")})`);

@@ -10,7 +10,7 @@ import { prefillFlops } from "../flops.js";
 import { isolate } from "../isolate.js";
 import { isFailure, type Job, type Measured } from "../job.js";
 import { prompt } from "../prompt.js";
-import { bootstrapRatio, type Interval, median } from "../statistics.js";
+import { bootstrap, type Interval, median } from "../statistics.js";
 import { checkReach } from "../settings.js";
 import { openSubject } from "../subject.js";
 import { memoryBandwidth } from "./bandwidth.js";
@@ -64,7 +64,7 @@ export interface EngineResult {
   readonly decode_read_seconds: number;
   readonly decode_ratio: number;
   readonly peak_memory_bytes: number;
-  /** Prefill with stages that keep everything, over prefill without, minus 1. */
+  /** Prefill with stages that keep everything, over prefill without in the same round, minus 1: the median over the rounds. */
   readonly overhead: Readonly<Record<"keep07" | "sdtp", { readonly share: number; readonly interval: Interval }>>;
   readonly samples: { readonly prefill: Readonly<Record<string, readonly number[]>>; readonly decode: readonly number[] };
 }
@@ -110,9 +110,10 @@ export async function benchEngine(options: EngineOptions = {}): Promise<EngineRe
     const decode = baseline.perToken.flat();
     // Between the first and the last decode run the cache grows by as many tokens: taken at the middle.
     const bytes = decodedWeights(checkpoint) + (baseline.kvBytesAfterPrefill + baseline.kvBytesFinal) / 2;
+    // Each against the baseline of its own round: a load that comes and goes meets both.
     const overhead = (pruned: Measured) => {
-      const { low, high } = bootstrapRatio(pruned.prefill, baseline.prefill);
-      return { share: median(pruned.prefill) / prefill - 1, interval: { low: low - 1, high: high - 1 } };
+      const shares = pruned.prefill.map((seconds, round) => seconds / baseline.prefill[round]! - 1);
+      return { share: median(shares), interval: bootstrap(shares, median) };
     };
     return {
       schema_version: 1,
