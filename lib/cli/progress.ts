@@ -2,8 +2,12 @@ import cliProgress from "cli-progress";
 
 /** A progress bar on stderr; nothing where stderr is no terminal. */
 export interface ProgressBar {
-  /** @param share done, from 0 to 1 @param label what was done last */
-  update(share: number, label: string): void;
+  /**
+   * @param share done, from 0 to 1
+   * @param label what was done last
+   * @param secondsLeft where the caller knows better than the time so far tells; null: unknown
+   */
+  update(share: number, label: string, secondsLeft?: number | null): void;
   /** Takes the bar away, so that lines can be printed. */
   clear(): void;
   stop(): void;
@@ -25,12 +29,13 @@ export function progressBar(quiet = false): ProgressBar {
     gracefulExit: false,
   });
   let started = 0;
-  const show = (share: number, label: string) => {
+  const show: ProgressBar["update"] = (share, label, secondsLeft) => {
     if (!started) {
       started = performance.now();
       bar.start(1000, 0, { label, remaining: "" });
     }
-    bar.update(Math.round(1000 * share), { label, remaining: remaining(share, (performance.now() - started) / 1e3) });
+    const left = secondsLeft === undefined ? extrapolated(share, (performance.now() - started) / 1e3) : secondsLeft;
+    bar.update(Math.round(1000 * share), { label, remaining: left === null ? "" : `about ${duration(left)} left` });
   };
   return {
     update: show,
@@ -43,10 +48,9 @@ export function progressBar(quiet = false): ProgressBar {
   };
 }
 
-/** `about 2:05 left`, from the share that is done after so many seconds. */
-function remaining(share: number, seconds: number): string {
-  if (share < 0.02 || share >= 1) return "";
-  return `about ${duration((seconds * (1 - share)) / share)} left`;
+/** Seconds left, from the share that is done after so many; null where it is too early to say. */
+function extrapolated(share: number, seconds: number): number | null {
+  return share < 0.02 || share >= 1 ? null : (seconds * (1 - share)) / share;
 }
 
 /** `0:07`, `2:05`, `1:02:05`. */

@@ -72,7 +72,7 @@ Example:
 }
 
 async function run(options: Options): Promise<void> {
-  const [{ parseLengths }, { sweep }, { flat, sweepTable }, { writeText }, { progressBar, duration }] = await Promise.all([
+  const [{ parseLengths }, { sweep }, { flat, sweepTable }, { writeText }, { progressBar }] = await Promise.all([
     import("../../bench/lengths.js"), import("../../bench/sweep/sweep.js"), import("../../report/sweep.js"), import("../write.js"), import("../progress.js"),
   ]);
   const { output, json, folder, maxMinutes, timeout, dtype, device, threads, scorer, kvPolicy, model, config, promptFile } = options;
@@ -88,7 +88,7 @@ async function run(options: Options): Promise<void> {
     ...(dtype && { dtypes: dtype }), ...(device && { devices: device }), ...(threads && { threads }), ...(promptFile !== undefined && { promptFile }),
     ...(maxMinutes !== undefined && { maxMinutes }), ...(timeout !== undefined && { timeoutSeconds: timeout }),
     onProgress: ({ share, label, secondsLeft, cells, cellsDone }) =>
-      bar.update(share, `cell ${Math.min(cells, cellsDone + 1)} of ${cells}${secondsLeft === null ? "" : `, about ${duration(secondsLeft)} left`}: ${label}`),
+      bar.update(share, `cell ${Math.min(cells, cellsDone + 1)} of ${cells}: ${label}`, secondsLeft),
   });
   try {
     let step = await cells.next();
