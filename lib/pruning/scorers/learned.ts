@@ -1,4 +1,6 @@
+import { createHash } from "node:crypto";
 import { readFloats, readSafetensorsHeader } from "../../checkpoint/safetensors.js";
+import { readTorch } from "../../checkpoint/torch.js";
 import type { Scorer } from "../scorer.js";
 
 /** One pruning module: `Linear(d, m) -> GELU -> Linear(m, 1)`, weights stored `[out, in]`. */
@@ -13,31 +15,44 @@ export interface PruningModule {
 
 /** Trained modules by the block they stand after. */
 export interface Pruner {
-  /** Tells pruners apart in cache keys. */
+  /** SHA-256 over the modules (hex): tells pruners apart in cache keys. */
   readonly id: string;
   readonly modules: ReadonlyMap<number, PruningModule>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Where a pruner's tensors come from. */
+interface Source {
+  readonly names: Iterable<string>;
+  readonly metadata: Readonly<Record<string, string>>;
+  shape(name: string): readonly number[] | undefined;
+  floats(name: string): Promise<Float32Array>;
+}
+
 /**
- * Reads pruning modules from a safetensors file with the keys of the published checkpoint
- * (`"<layer>.scorer.0.weight"` `[d/4, d]`, `.0.bias`, `.2.weight` `[1, d/4]`, `.2.bias`).
- * @throws on a missing or wrongly shaped tensor, by name
+ * Reads pruning modules with the keys of the published checkpoint (`"<layer>.scorer.0.weight"` `[d/4, d]`, `.0.bias`,
+ * `.2.weight` `[1, d/4]`, `.2.bias`) from a safetensors file, or from one that torch.save wrote (`.pt`, `.pth`, `.bin`).
+ * @throws on a tensor that is missing, wrongly shaped or not finite, by name
  */
 export async function readPruner(file: string): Promise<Pruner> {
-  const { tensors, metadata } = await readSafetensorsHeader(file);
-  const layers = new Set([...tensors.keys()].flatMap((name) => /^(\d+)\.scorer\./.exec(name)?.[1] ?? []));
+  const source = /\.(pt|pth|bin)$/.test(file) ? await torchSource(file) : await safetensorsSource(file);
+  const layers = new Set([...source.names].flatMap((name) => /^(\d+)\.scorer\./.exec(name)?.[1] ?? []));
   if (layers.size === 0) throw new Error(`${file}: no pruning modules (tensors must be named "<layer>.scorer.0.weight", …)`);
   const modules = new Map<number, PruningModule>();
-  for (const layer of layers) {
+  const hash = createHash("sha256");
+  for (const layer of [...layers].sort((a, b) => Number(a) - Number(b))) {
     const read = async (name: string, shape: (number | null)[]) => {
       const key = `${layer}.scorer.${name}`;
-      const stored = tensors.get(key);
+      const stored = source.shape(key);
       if (!stored) throw new Error(`${file}: tensor ${key} is missing`);
-      if (stored.shape.length !== shape.length || shape.some((dim, i) => dim !== null && dim !== stored.shape[i])) {
-        throw new Error(`${file}: tensor ${key} has shape [${stored.shape.join(", ")}] (must be [${shape.map((dim) => dim ?? "any").join(", ")}])`);
+      if (stored.length !== shape.length || shape.some((dim, i) => dim !== null && dim !== stored[i])) {
+        throw new Error(`${file}: tensor ${key} has shape [${stored.join(", ")}] (must be [${shape.map((dim) => dim ?? "any").join(", ")}])`);
       }
-      return { shape: stored.shape, values: await readFloats(stored) };
+      const values = await source.floats(key);
+      const bad = values.findIndex((value) => !Number.isFinite(value));
+      if (bad >= 0) throw new Error(`${file}: tensor ${key} holds ${values[bad]} (must be finite)`);
+      hash.update(key).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      return { shape: stored, values };
     };
     const first = await read("0.weight", [null, null]);
     const [innerSize, hiddenSize] = [first.shape[0]!, first.shape[1]!];
@@ -50,8 +65,22 @@ export async function readPruner(file: string): Promise<Pruner> {
       bias2: (await read("2.bias", [1])).values,
     });
   }
-  const id = `${file}:${metadata["hash"] ?? ""}`;
-  return { id, modules, metadata };
+  return { id: hash.digest("hex"), modules, metadata: source.metadata };
+}
+
+async function safetensorsSource(file: string): Promise<Source> {
+  const { tensors, metadata } = await readSafetensorsHeader(file);
+  return { names: tensors.keys(), metadata, shape: (name) => tensors.get(name)?.shape, floats: (name) => readFloats(tensors.get(name)!) };
+}
+
+async function torchSource(file: string): Promise<Source> {
+  const tensors = await readTorch(file);
+  const floats = async (name: string) => {
+    const { values, dtype } = tensors.get(name)!;
+    if (!(values instanceof Float32Array)) throw new Error(`${file}: tensor ${name} is ${dtype} (must be a float type)`);
+    return values;
+  };
+  return { names: tensors.keys(), metadata: {}, shape: (name) => tensors.get(name)?.shape, floats };
 }
 
 /**

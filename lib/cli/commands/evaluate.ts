@@ -1,0 +1,174 @@
+import { join } from "node:path";
+import { InvalidArgumentError, Option, type Command } from "commander";
+import type { Configuration } from "../../evaluate/configuration.js";
+import type { EvaluationTask } from "../../evaluate/task.js";
+import type { Model } from "../../runtime/model.js";
+import { interruptSignal } from "../interrupt.js";
+import { addModelOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
+
+/** Options of every task that compares configurations. */
+interface TaskOptions extends ModelOptions {
+  config: string[];
+  scorer: string[];
+  kvPolicy?: ("evict" | "retain")[];
+  fraction: number;
+  output?: string;
+  json?: boolean;
+}
+
+interface TextOptions extends TaskOptions {
+  text?: string;
+  lengths: string[];
+  samples: number;
+}
+
+const allScorers = ["learned", "attention", "norm", "recency", "random"];
+
+/** `sdtp evaluate perplexity|retrieval|longbench|agreement`. */
+export function register(program: Command): void {
+  const command = program.command("evaluate").description("what pruning costs: the same prompts for every configuration, with the unpruned model beside them");
+  addTextOptions(addTaskOptions(command.command("perplexity").description("loss of a continuation after a pruned prompt")))
+    .option("--continuation <n>", "tokens of the continuation", positiveInteger, 128)
+    .action(perplexity);
+  addTextOptions(addTaskOptions(command.command("retrieval").description("pass keys hidden at a grid of depths and lengths, graded wholly right")))
+    .option("--depths <list>", "places of the key, 0 (start) to 1 (end), parted by commas", depthList, [0, 0.25, 0.5, 0.75, 1])
+    .option("--keys <n>", "keys in a prompt", positiveInteger, 4)
+    .addOption(new Option("--ask <when>", "prompt: the question ends the prompt; after: prefill without a question, then ask for every key").choices(["prompt", "after"]).default("prompt"))
+    .option("--seed <n>", "seed of the prompts", nonNegativeInteger, 0)
+    .option("--html <file>", "write the heat maps as a page")
+    .action(retrieval);
+  addTaskOptions(command.command("longbench").description("data files in LongBench's layouts, with its prompts, lengths and metrics"))
+    .argument("<file...>", "JSON lines: input, context, answers, …; or input and answers alone")
+    .option("--dataset <name>", "which of LongBench's data sets the files are (default: each line's dataset, or the file's name)")
+    .option("--max-length <n>", "tokens of a prompt at most, cut in the middle (default: what the model's positions leave)", positiveInteger)
+    .option("--max-new-tokens <n>", "tokens to generate (default: the data set's)", positiveInteger)
+    .action(longbench);
+  addModelOptions(command.command("agreement").description("how well scorers agree with measured saliency, by block"))
+    .requiredOption("--saliency <file>", "a file that sdtp train saliency wrote, of data that no module was trained on")
+    .option("--scorer <name...>", "scorers", allScorers)
+    .option("--json", "print JSON")
+    .action(agreement);
+}
+
+function addTaskOptions(command: Command): Command {
+  return addModelOptions(command)
+    .option("--config <preset...>", `what is pruned: ${presetNames}`, ["sdtp"])
+    .option("--scorer <name...>", `${allScorers.join(", ")}, learned:FILE, random:SEED`, allScorers)
+    .option("--kv-policy <policy...>", "evict, retain or both (default: each preset's)", kvPolicies)
+    .option("--fraction <f>", "share of the prompts, spread evenly", number, 1)
+    .option("--output <file>", "results, JSON lines: rows are added, and those there are not measured again (default: results/evaluate/TASK.jsonl)")
+    .option("--json", "print the summary as JSON");
+}
+
+function addTextOptions(command: Command): Command {
+  return command
+    .option("--text <file>", "prose that the model was not trained on (default: what the embedded model's training held out)")
+    .option("--lengths <n...>", "prompt lengths in tokens", ["1024"])
+    .option("--samples <n>", "prompts for each length (and depth)", positiveInteger, 16);
+}
+
+async function perplexity(options: TextOptions & { continuation: number }): Promise<void> {
+  const [{ perplexityTask }, { parseLengths }] = await Promise.all([import("../../evaluate/perplexity.js"), import("../../bench/lengths.js")]);
+  await compare(options, async (model) => perplexityTask(await model.tokenizer(), {
+    text: await proseText(options.text), lengths: parseLengths(options.lengths), continuation: options.continuation, samples: options.samples,
+  }));
+}
+
+async function retrieval(options: TextOptions & { depths: number[]; keys: number; ask: "prompt" | "after"; seed: number; html?: string }): Promise<void> {
+  const [{ retrievalTask }, { parseLengths }, { heatMaps, heatMapPage, heatMapText }, { writeText }] = await Promise.all([
+    import("../../evaluate/retrieval.js"), import("../../bench/lengths.js"), import("../../evaluate/heat-map.js"), import("../write.js"),
+  ]);
+  const { depths, keys, ask, seed, samples } = options;
+  const rows = await compare(options, async (model) => retrievalTask(await model.tokenizer(), {
+    text: await proseText(options.text), lengths: parseLengths(options.lengths), depths, keys, samples, ask, seed,
+  }));
+  const maps = heatMaps(rows);
+  if (!options.json) for (const map of maps) console.log(`\n${heatMapText(map)}`);
+  if (options.html !== undefined) await writeText(options.html, heatMapPage("Retrieval: share of keys wholly right, by depth and prompt length", maps));
+}
+
+async function longbench(files: string[], options: TaskOptions & { dataset?: string; maxLength?: number; maxNewTokens?: number }): Promise<void> {
+  const { longbenchTasks } = await import("../../evaluate/longbench/task.js");
+  const { dataset, maxLength, maxNewTokens } = options;
+  await compare(options, async (model) => longbenchTasks(await model.tokenizer(), model.config, files, {
+    ...(dataset !== undefined && { dataset }), ...(maxLength !== undefined && { maxLength }), ...(maxNewTokens !== undefined && { maxNewTokens }),
+  }));
+}
+
+/** Measures, prints the summary and gives all rows. */
+async function compare(options: TaskOptions, make: (model: Model) => Promise<EvaluationTask | EvaluationTask[]>) {
+  const [{ load }, { configurations }, { fractionOf }, { evaluate }, { summarise }, { summaryText }, { progressBar }] = await Promise.all([
+    import("../../runtime/model.js"), import("../../evaluate/configuration.js"), import("../../evaluate/task.js"), import("../../evaluate/run.js"),
+    import("../../evaluate/summary.js"), import("../../evaluate/summary-text.js"), import("../progress.js"),
+  ]);
+  const signal = interruptSignal();
+  const chosen: Configuration[] = configurations({ presets: options.config, scorers: options.scorer, ...(options.kvPolicy && { kvPolicies: options.kvPolicy }) });
+  const model = await load(options.model, options.threads !== undefined ? { threads: options.threads } : {});
+  const bar = progressBar();
+  try {
+    const tasks = [await make(model)].flat();
+    const all = [];
+    const summaries = [];
+    for (const task of tasks) {
+      const file = options.output ?? join("results", "evaluate", `${task.name}.jsonl`);
+      const rows = await evaluate(model, { ...task, items: fractionOf(task.items, options.fraction) }, chosen, {
+        file, signal, onRow: (row, { done, of }) => bar.update(done / of, `${task.name}: ${row.item}`),
+      });
+      all.push(...rows);
+      const summary = summarise(rows, task.metric);
+      summaries.push({ task: task.name, settings: task.settings, metric: task.metric, better: task.better, configurations: summary });
+      bar.clear();
+      if (!options.json) console.log(summaryText(task, summary));
+    }
+    bar.stop();
+    if (options.json) console.log(JSON.stringify({ model: model.name, model_hash: await model.checkpoint.hash(), tasks: summaries }, null, 2));
+    return all;
+  } finally {
+    bar.stop();
+    await model.release();
+  }
+}
+
+async function agreement(options: ModelOptions & { saliency: string; scorer: string[]; json?: boolean }): Promise<void> {
+  const [{ load }, { SaliencyFile }, { scorerAgreement }, { progressBar }] = await Promise.all([
+    import("../../runtime/model.js"), import("../../train/saliency-file.js"), import("../../evaluate/agreement.js"), import("../progress.js"),
+  ]);
+  const signal = interruptSignal();
+  const model = await load(options.model, options.threads !== undefined ? { threads: options.threads } : {});
+  const bar = progressBar();
+  try {
+    const found = await scorerAgreement(model, {
+      saliency: await SaliencyFile.open(options.saliency), scorers: options.scorer, signal, onExample: (done, of) => bar.update(done / of, "agreement"),
+    });
+    bar.stop();
+    if (options.json) console.log(JSON.stringify(found, null, 2));
+    else for (const { scorer, block, spearman, spearmanInterval, topTenth } of found) {
+      console.log(`${scorer}, block ${block}: rank correlation ${spearman.toFixed(3)} (${spearmanInterval.low.toFixed(3)} … ${spearmanInterval.high.toFixed(3)}), overlap of the highest tenths ${(100 * topTenth).toFixed(0)} %`);
+    }
+  } finally {
+    bar.stop();
+    await model.release();
+  }
+}
+
+async function proseText(file: string | undefined): Promise<string> {
+  if (file === undefined) return (await import("../../train/corpus.js")).loadCorpus().heldOut.join("\n\n");
+  const { readFile } = await import("node:fs/promises");
+  return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`text: ${file} (${error.code === "ENOENT" ? "no such file" : error.message})`);
+  });
+}
+
+function kvPolicies(text: string, before: ("evict" | "retain")[] = []): ("evict" | "retain")[] {
+  if (text === "both") return ["retain", "evict"];
+  if (text !== "evict" && text !== "retain") throw new InvalidArgumentError("must be evict, retain or both");
+  return [...before, text];
+}
+
+function depthList(text: string): number[] {
+  return text.split(",").map((part) => {
+    const depth = number(part);
+    if (depth < 0 || depth > 1) throw new InvalidArgumentError("must be numbers from 0 to 1, parted by commas");
+    return depth;
+  });
+}

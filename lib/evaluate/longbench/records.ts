@@ -1,0 +1,59 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+
+/** A line of a data file. */
+export interface LongbenchRecord {
+  readonly id: string;
+  /** Name of the data set; null where the line is a whole prompt of unknown kind. */
+  readonly dataset: string | null;
+  readonly input: string;
+  /** null in the layout that has the whole prompt in `input`. */
+  readonly context: string | null;
+  readonly answers: readonly string[];
+  readonly classes: readonly string[];
+}
+
+/**
+ * Reads data files, JSON lines: LongBench's layout (`input`, `context`, `answers`, `all_classes`, `dataset`, `_id`), or `input`
+ * (the whole prompt) and `answers` alone.
+ * @param dataset overrides what lines and file names say
+ * @throws an error that names file, line and field
+ */
+export async function readLongbench(file: string, dataset?: string): Promise<LongbenchRecord[]> {
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`data file: ${file} (${error.code === "ENOENT" ? "no such file" : error.message})`);
+  });
+  const name = basename(file).replace(/\.jsonl?$/, "");
+  const records = text.split("\n").flatMap((line, index) => (line.trim() === "" ? [] : [parse(line, `${file}, line ${index + 1}`, `${name}/${index}`, dataset ?? null, name)]));
+  if (records.length === 0) throw new Error(`data file: ${file} (no lines in it)`);
+  return records;
+}
+
+function parse(line: string, where: string, id: string, dataset: string | null, fileName: string): LongbenchRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    throw new Error(`${where}: not JSON: ${(error as Error).message}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`${where}: not a JSON object`);
+  const fields = value as Record<string, unknown>;
+  const fail = (field: string, right: string): never => {
+    throw new Error(`${where}: ${field}: ${JSON.stringify(fields[field]) ?? "missing"} (must be ${right})`);
+  };
+  const { input, context, answers, all_classes: classes } = fields;
+  if (typeof input !== "string") fail("input", "a string");
+  if (context !== undefined && context !== null && typeof context !== "string") fail("context", "a string");
+  const strings = (list: unknown): list is string[] => Array.isArray(list) && list.every((item) => typeof item === "string");
+  if (!strings(answers) || answers.length === 0) fail("answers", "an array of strings, at least one");
+  if (classes !== undefined && classes !== null && !strings(classes)) fail("all_classes", "an array of strings, or null");
+  const hasContext = typeof context === "string";
+  return {
+    id: typeof fields["_id"] === "string" ? `${fileName}/${fields["_id"]}` : id,
+    dataset: dataset ?? (hasContext ? (typeof fields["dataset"] === "string" ? fields["dataset"] : fileName) : null),
+    input: input as string,
+    context: hasContext ? context : null,
+    answers: answers as string[],
+    classes: (classes as string[] | null | undefined) ?? [],
+  };
+}

@@ -1,0 +1,75 @@
+import { existsSync } from "node:fs";
+import { appendFile, mkdir, readFile, truncate } from "node:fs/promises";
+import { dirname } from "node:path";
+import { z } from "zod";
+
+export const ROW_SCHEMA_VERSION = 1;
+
+const number = z.number();
+const rowSchema = z.object({
+  schema_version: z.literal(ROW_SCHEMA_VERSION),
+  task: z.string(),
+  settings: z.record(z.string(), z.unknown()),
+  item: z.string(),
+  group: z.record(z.string(), z.union([z.string(), number])),
+  model: z.string(),
+  model_hash: z.string(),
+  config: z.string(),
+  preset: z.object({ base_depth: number, stages: z.array(z.object({ after_block: number, ratio: number })) }),
+  scorer: z.string().nullable(),
+  /** Tells scorers of one name apart: the hash of trained modules, a seed. */
+  scorer_key: z.string().nullable(),
+  kv_policy: z.enum(["evict", "retain"]),
+  prompt_length: number,
+  metrics: z.record(z.string(), number),
+  output: z.string().optional(),
+  cells: z.array(z.record(z.string(), z.union([z.string(), number]))).optional(),
+  prefill_latency_seconds: number,
+  decode_latency_seconds: number,
+  decoded_tokens: number,
+  /** Tokens that a block computed on, mean over the blocks. */
+  mean_tokens: number,
+  /** 1/tau of the paper: prompt length / mean_tokens. */
+  compression: number,
+  /** Bytes of keys and values held right after prefill, and their lengths by layer. */
+  kv_bytes: number,
+  kv_lens_after_prefill: z.array(number),
+});
+
+/** One prompt under one configuration: quality, time and memory. */
+export type EvaluationRow = z.infer<typeof rowSchema>;
+
+/** What makes two rows the same measurement. */
+export function rowKey(row: Pick<EvaluationRow, "task" | "settings" | "item" | "model_hash" | "config" | "preset" | "scorer_key" | "kv_policy">): string {
+  return JSON.stringify([row.task, row.settings, row.item, row.model_hash, row.config, row.preset, row.scorer_key, row.kv_policy]);
+}
+
+/**
+ * Rows of a results file (JSON lines); none where there is no file. A last line that a crash cut short is taken off the file.
+ * @throws an error that names file, line and field
+ */
+export async function readRows(file: string): Promise<EvaluationRow[]> {
+  if (!existsSync(file)) return [];
+  const text = await readFile(file, "utf8");
+  const end = text.lastIndexOf("\n") + 1;
+  if (end < text.length) await truncate(file, Buffer.byteLength(text.slice(0, end)));
+  return text.slice(0, end).split("\n").flatMap((line, index) => (line === "" ? [] : [parse(line, `${file}, line ${index + 1}`)]));
+}
+
+function parse(line: string, where: string): EvaluationRow {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    throw new Error(`evaluation results: ${where} (not JSON: ${(error as Error).message})`);
+  }
+  const parsed = rowSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new Error(`evaluation results: ${where}: ${issue.path.join(".")} (${issue.message})`);
+}
+
+export async function appendRow(file: string, row: EvaluationRow): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await appendFile(file, `${JSON.stringify(row)}\n`);
+}

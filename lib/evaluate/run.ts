@@ -1,0 +1,95 @@
+import { tokensPerBlock } from "../pruning/schedule.js";
+import type { Model } from "../runtime/model.js";
+import { resolveScorer } from "../runtime/scorers.js";
+import type { Configuration } from "./configuration.js";
+import { appendRow, readRows, ROW_SCHEMA_VERSION, rowKey, type EvaluationRow } from "./rows.js";
+import type { EvaluationItem, EvaluationTask } from "./task.js";
+
+export interface EvaluateOptions {
+  /** Results file (JSON lines): rows are added to it, and measurements that are in it are not made again. Default: none. */
+  readonly file?: string;
+  readonly signal?: AbortSignal;
+  readonly onRow?: (row: EvaluationRow, progress: { done: number; of: number }) => void;
+}
+
+/**
+ * Puts every prompt of a task to every configuration, a prompt after the other, so that a stopped run has the same prompts
+ * for all of them.
+ * @returns the rows of this task and these configurations, those found in the file included, in order
+ */
+export async function evaluate(model: Model, task: EvaluationTask, configurations: readonly Configuration[], { file, signal, onRow }: EvaluateOptions = {}): Promise<EvaluationRow[]> {
+  const known = new Map((file === undefined ? [] : await readRows(file)).map((row) => [rowKey(row), row]));
+  const modelHash = await model.checkpoint.hash();
+  const keys = await Promise.all(configurations.map(({ scorer }) => scorerKey(model, scorer)));
+  const warmed = new Set<string>();
+  const rows: EvaluationRow[] = [];
+  const of = task.items.length * configurations.length;
+  for (const item of task.items) {
+    for (const [c, configuration] of configurations.entries()) {
+      signal?.throwIfAborted();
+      const about = describe(model, modelHash, task, item, configuration, keys[c]!);
+      let row = known.get(rowKey(about));
+      if (!row) {
+        const warm = `${c} ${item.promptIds.length}`;
+        // The first run of a length allocates, and the first of a configuration loads its graph: neither is latency.
+        if (!warmed.has(warm)) await model.prefill(item.promptIds, settings(configuration, item));
+        warmed.add(warm);
+        row = { ...about, ...(await measure(model, item, configuration)) };
+        if (file !== undefined) await appendRow(file, row);
+      }
+      rows.push(row);
+      onRow?.(row, { done: rows.length, of });
+    }
+  }
+  return rows;
+}
+
+const settings = ({ preset, scorer, kvPolicy }: Configuration, { reserve }: EvaluationItem) => ({ preset, kvPolicy, reserve, ...(scorer !== null && { scorer }) });
+
+type Described = Pick<EvaluationRow, "schema_version" | "task" | "settings" | "item" | "group" | "model" | "model_hash" | "config" | "preset" | "scorer" | "scorer_key" | "kv_policy" | "prompt_length">;
+
+function describe(model: Model, modelHash: string, task: EvaluationTask, item: EvaluationItem, { preset, scorer, kvPolicy }: Configuration, key: string | null): Described {
+  return {
+    schema_version: ROW_SCHEMA_VERSION,
+    task: task.name,
+    settings: { ...task.settings },
+    item: item.id,
+    group: { ...item.group },
+    model: model.name,
+    model_hash: modelHash,
+    config: preset.name,
+    preset: { base_depth: preset.baseDepth, stages: preset.stages.map(({ afterBlock, ratio }) => ({ after_block: afterBlock, ratio })) },
+    scorer,
+    scorer_key: key,
+    kv_policy: kvPolicy,
+    prompt_length: item.promptIds.length,
+  };
+}
+
+async function measure(model: Model, item: EvaluationItem, configuration: Configuration): Promise<Omit<EvaluationRow, keyof Described>> {
+  const run = await model.prefill(item.promptIds, settings(configuration, item));
+  const n = item.promptIds.length;
+  const perBlock = tokensPerBlock(run.stages, n, model.config.layers);
+  const meanTokens = perBlock.reduce((a, b) => a + b, 0) / perBlock.length;
+  const kvBytes = run.kv.bytes;
+  const lengths = [...run.kvLengthsAfterPrefill];
+  const { metrics, decodeSeconds, decodedTokens, output, cells } = await item.grade(run);
+  const bad = Object.entries(metrics).find(([, value]) => !Number.isFinite(value));
+  if (bad) throw new Error(`evaluation: ${item.id}: ${bad[0]} is ${bad[1]} (must be finite)`);
+  return {
+    metrics: { ...metrics },
+    ...(output !== undefined && { output }),
+    ...(cells && { cells: cells.map((cell) => ({ ...cell })) }),
+    prefill_latency_seconds: run.prefillSeconds,
+    decode_latency_seconds: decodeSeconds,
+    decoded_tokens: decodedTokens,
+    mean_tokens: meanTokens,
+    compression: n / meanTokens,
+    kv_bytes: kvBytes,
+    kv_lens_after_prefill: lengths,
+  };
+}
+
+async function scorerKey(model: Model, scorer: string | null): Promise<string | null> {
+  return scorer === null ? null : (await resolveScorer(scorer, model.checkpoint)).key;
+}

@@ -1,0 +1,43 @@
+import type { Run } from "../runtime/run.js";
+
+/** A prompt and how what follows it is graded. */
+export interface EvaluationItem {
+  /** Unique within the task. */
+  readonly id: string;
+  /** What results are broken down by: `{ length: 1024, depth: 0.5 }`. */
+  readonly group: Readonly<Record<string, string | number>>;
+  readonly promptIds: readonly number[];
+  /** Tokens to make room for after the prompt. */
+  readonly reserve: number;
+  /** Continues the prefilled run, which may be used up. */
+  grade(run: Run): Promise<Outcome>;
+}
+
+export interface Outcome {
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Seconds of all that came after prefill, and the tokens that were decoded in them. */
+  readonly decodeSeconds: number;
+  readonly decodedTokens: number;
+  /** What the model said. */
+  readonly output?: string;
+  /** Metrics of several questions put to one prompt, by what tells them apart. */
+  readonly cells?: readonly Readonly<Record<string, string | number>>[];
+}
+
+/** Prompts of one kind, the same for every configuration. */
+export interface EvaluationTask {
+  readonly name: string;
+  /** Everything that decides the prompts and the grading: rows of other settings are not taken for this task's. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** The metric to compare by, and which way is better. */
+  readonly metric: string;
+  readonly better: "higher" | "lower";
+  readonly items: readonly EvaluationItem[];
+}
+
+/** The share `fraction` of the items, spread evenly over all of them; the same ones every time. */
+export function fractionOf<T>(items: readonly T[], fraction: number): T[] {
+  if (!(fraction > 0 && fraction <= 1)) throw new Error(`fraction: ${fraction} (must be above 0 and at most 1)`);
+  const kept = items.filter((_, i) => Math.floor((i + 1) * fraction) > Math.floor(i * fraction));
+  return kept.length > 0 ? kept : items.slice(0, 1);
+}
