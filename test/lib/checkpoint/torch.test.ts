@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { zipSync } from "fflate";
 import { readTorch } from "../../../lib/checkpoint/torch.js";
 import { readPruner } from "../../../lib/pruning/scorers/learned.js";
@@ -69,6 +70,20 @@ test("pruning modules are read from it under the published names", async () => {
   const other = await readPruner(await archive("other.pt", { ...entries, "data/3": floats(6) }));
   assert.notEqual(other.id, id);
   await assert.rejects(readPruner(await archive("nan.pt", { ...entries, "data/2": floats(3, NaN) })), /tensor 4\.scorer\.2\.weight holds NaN \(must be finite\)/);
+});
+
+test("a file that PyTorch wrote is read to the last digit", async () => {
+  // torch 1.13, torch.save(modules.state_dict(), …) of modules after blocks 4 and 7, hidden size 8, seed 0.
+  const file = fileURLToPath(new URL("../../../../test/lib/checkpoint/pruning_module.pt", import.meta.url));
+  const { modules } = await readPruner(file);
+  assert.deepEqual([...modules.keys()], [4, 7]);
+  const { hiddenSize, innerSize, weight0, bias0, weight2, bias2 } = modules.get(4)!;
+  assert.deepEqual([hiddenSize, innerSize, weight0.length, weight2.length], [8, 2, 16, 2]);
+  assert.deepEqual([...weight0.subarray(0, 2)], [-0.0026469905860722065, 0.18966144323349]);
+  assert.deepEqual([...bias0], [0.13977210223674774, 0.21214008331298828]);
+  assert.deepEqual([...weight2], [-0.47937673330307007, -0.3079187273979187]);
+  assert.deepEqual([...bias2], [0.2568332850933075]);
+  assert.deepEqual([...modules.get(7)!.bias2], [-0.3625219762325287]);
 });
 
 test("a pickle that names anything else is refused, and nothing of it is executed", async () => {
