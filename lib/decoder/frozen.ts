@@ -7,14 +7,24 @@ import { embed, head } from "./head.js";
 import { crossEntropy } from "./loss.js";
 import type { Weights } from "./weights.js";
 
+/** How each next token counts: logits `[m, vocabulary]` and targets `[m, 1]` -> `[m, 1]`. */
+export type TokenLoss = (g: GraphBuilder, logits: Value, targets: Value) => Value;
+
 /**
- * A frozen model over one sequence of `n` tokens with the cross-entropy of some of its next tokens, all differentiable.
+ * A frozen model over one sequence of `n` tokens with the loss of some of its next tokens, all differentiable.
  * Inputs: `ids` `[1, n]` int64; `cos`, `sin` `[n, headDim / 2]`; `rows` `[m]` int64, the tokens whose next token counts;
  * `targets` `[m, 1]` int64, those next tokens; `loss_weights` `[m, 1]`, what each counts.
  * @param afterBlock sees the output `[1, n, d]` of every block and gives what the next block takes
+ * @param tokenLoss default: cross-entropy
  * @returns the weighted sum of the losses in nats, a scalar
  */
-export function frozenLoss(g: GraphBuilder, weights: Weights, config: ModelConfig, afterBlock: (hidden: Value, layer: number) => Value): Value {
+export function frozenLoss(
+  g: GraphBuilder,
+  weights: Weights,
+  config: ModelConfig,
+  afterBlock: (hidden: Value, layer: number) => Value,
+  tokenLoss: TokenLoss = crossEntropy,
+): Value {
   const ids = g.input("ids", "int64", [1, "n"]);
   const table = (name: string) => g.input(name, "float32", ["n", config.headDim / 2]);
   const rotary = { cos: table("cos"), sin: table("sin") };
@@ -27,6 +37,6 @@ export function frozenLoss(g: GraphBuilder, weights: Weights, config: ModelConfi
   // The head is costly where the vocabulary is large: only the rows that count go through it.
   const counted = g.gather(hidden, g.input("rows", "int64", ["m"]), 1);
   const logits = g.reshape(head(g, weights, config, counted), ["m", config.vocabSize]);
-  const losses = crossEntropy(g, logits, g.input("targets", "int64", ["m", 1]));
+  const losses = tokenLoss(g, logits, g.input("targets", "int64", ["m", 1]));
   return g.reduceSum(g.mul(losses, g.input("loss_weights", "float32", ["m", 1])), [0, 1]);
 }

@@ -3,6 +3,8 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import { gradients } from "../onnx/gradients.js";
 import type { Value } from "../onnx/graph.js";
 import { frozenLoss } from "./frozen.js";
+import { logOdds } from "./log-odds.js";
+import { crossEntropy } from "./loss.js";
 import type { Weights } from "./weights.js";
 
 /**
@@ -12,23 +14,31 @@ import type { Weights } from "./weights.js";
 export const saliencyTargets = ["gradnorm", "abs", "signed"] as const;
 export type SaliencyTarget = (typeof saliencyTargets)[number];
 
+/**
+ * What of each next token is differentiated: its cross-entropy (the paper), or its log-odds, whose gradient does not fade where
+ * the model is sure.
+ */
+export const objectives = ["log-odds", "cross-entropy"] as const;
+export type Objective = (typeof objectives)[number];
+
 export interface SaliencyGraphOptions {
   readonly config: ModelConfig;
   /** Blocks at whose output saliency is wanted, ascending. */
   readonly blocks: readonly number[];
   readonly target: SaliencyTarget;
+  readonly objective: Objective;
 }
 
 /**
  * Saliency of every token at the output of each of `blocks`. Inputs: those of `frozenLoss`.
- * Outputs: `loss` (scalar, nats) and `saliency.B` `[n]` for each block B.
+ * Outputs: `loss` (the objective, a scalar in nats) and `saliency.B` `[n]` for each block B.
  */
-export function saliencyGraph(g: GraphBuilder, weights: Weights, { config, blocks, target }: SaliencyGraphOptions): void {
+export function saliencyGraph(g: GraphBuilder, weights: Weights, { config, blocks, target, objective }: SaliencyGraphOptions): void {
   const hidden = new Map<number, Value>();
   const loss = frozenLoss(g, weights, config, (x, layer) => {
     hidden.set(layer, x);
     return x;
-  });
+  }, objective === "log-odds" ? logOdds : crossEntropy);
   g.output(loss, "loss");
   const at = blocks.map((layer) => hidden.get(layer)!);
   gradients(g, loss, at).forEach((gradient, i) => g.output(perToken(g, at[i]!, gradient, target), `saliency.${blocks[i]}`));

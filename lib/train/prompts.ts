@@ -26,7 +26,7 @@ const SENTENCE_END = /[.!?]["')\]]*(?=\s)/g;
 
 /**
  * Prompts and responses to measure saliency on: facts hidden in prose, the response being the answer to a question about one
- * and questions and answers about up to three more; and prose with its continuation.
+ * and then questions and answers about all others; and prose with its continuation.
  */
 export function* makePrompts(options: PromptOptions): Generator<PromptLine> {
   const { count, length, episodes, seed } = options;
@@ -49,11 +49,14 @@ function continuation(random: Random, prose: Prose, budget: number): PromptLine 
 }
 
 function episode(random: Random, prose: Prose, tokenizer: Tokenizer, budget: number): PromptLine {
-  const most = Math.max(2, Math.min(10, budget >> 5));
-  const facts = randomFacts(random, random.between(2, most));
-  const [first, ...others] = random.sample(facts, random.between(1, Math.min(4, facts.length)));
-  const response = ` ${first!.answer}.${others.map((fact) => `${question(fact)} ${fact.answer}.`).join("")}`;
   const tokens = (text: string) => tokenizer.encode(text, { addSpecialTokens: false }).length;
+  const drawn = randomFacts(random, random.between(2, Math.max(2, Math.min(10, budget >> 5))));
+  // Facts, questions and answers take half of the tokens at most.
+  const room = Math.floor(budget / 2 / tokens(`${statement(drawn[0]!)}${question(drawn[0]!)} ${drawn[0]!.answer}.`));
+  const facts = drawn.slice(0, Math.max(1, room));
+  // All are asked for, in another order: what will be asked is not known when a prompt is pruned, so every fact matters alike.
+  const [first, ...others] = random.sample(facts, facts.length);
+  const response = ` ${first!.answer}.${others.map((fact) => `${question(fact)} ${fact.answer}.`).join("")}`;
   const filler = budget - facts.reduce((sum, fact) => sum + tokens(statement(fact)), 0) - tokens(question(first!)) - tokens(response);
   const [text] = prose.excerpt(random, Math.max(8, filler), 0);
   return { kind: "episode", prompt: `${hide(random, text, facts.map(statement))}${question(first!)}`, response };

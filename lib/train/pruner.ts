@@ -130,7 +130,7 @@ export async function trainPruner(options: TrainPrunerOptions): Promise<BlockAgr
     model,
     blocks: JSON.stringify(blocks),
     recipe: JSON.stringify(recipe),
-    saliency: JSON.stringify({ target: saliency.settings.target, loss: saliency.settings.loss, normalised: saliency.settings.target === "signed" ? "standardised" : "logarithm, standardised" }),
+    saliency: JSON.stringify({ target: saliency.settings.target, loss: saliency.settings.loss, objective: saliency.settings.objective, normalised: saliency.settings.target === "signed" ? "standardised" : "logarithm, standardised" }),
     data: saliency.data,
     examples: String(trained),
     steps: String(steps),

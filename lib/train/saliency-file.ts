@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { readByteRange, readSafetensorsHeader, readTensor, writeSafetensors, type SafetensorsHeader } from "../checkpoint/safetensors.js";
 import { canonicalJson } from "../checkpoint/json.js";
-import type { SaliencyTarget } from "../decoder/saliency.js";
+import type { Objective, SaliencyTarget } from "../decoder/saliency.js";
 import type { LossKind } from "./example-feeds.js";
 import { hashExamples, type Example } from "./examples.js";
 
@@ -13,6 +13,7 @@ export interface SaliencySettings {
   readonly blocks: readonly number[];
   readonly target: SaliencyTarget;
   readonly loss: LossKind;
+  readonly objective: Objective;
   /** Hash of the model, see `Checkpoint.hash`. */
   readonly model: string;
 }
@@ -88,7 +89,7 @@ export class SaliencyWriter {
       { name: "offsets", dtype: "I64", shape: [offsets.length], data: BigInt64Array.from(offsets, BigInt) },
       { name: "prompt_lengths", dtype: "I32", shape: [examples.length], data: Int32Array.from(examples, ({ promptLength }) => promptLength) },
     ], {
-      format: "sdtp-saliency", blocks: JSON.stringify(settings.blocks), target: settings.target, loss: settings.loss,
+      format: "sdtp-saliency", blocks: JSON.stringify(settings.blocks), target: settings.target, loss: settings.loss, objective: settings.objective,
       model: settings.model, data: hashExamples(examples), normalised: "no",
     });
     await Promise.all([rm(`${file}.partial`), rm(`${file}.partial.json`)]);
@@ -118,6 +119,7 @@ export class SaliencyFile {
       blocks: JSON.parse(metadata["blocks"]!) as number[],
       target: metadata["target"] as SaliencyTarget,
       loss: metadata["loss"] as LossKind,
+      objective: metadata["objective"] as Objective,
       model: metadata["model"]!,
     };
     const offsets = Array.from((await readTensor(tensors.get("offsets")!)) as BigInt64Array, Number);

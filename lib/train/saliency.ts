@@ -2,7 +2,7 @@ import type { InferenceSession } from "onnxruntime-node";
 import type { Checkpoint } from "../checkpoint/types.js";
 import { checkPrompt } from "../checkpoint/validate.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
-import { saliencyGraph, type SaliencyTarget } from "../decoder/saliency.js";
+import { saliencyGraph, type Objective, type SaliencyTarget } from "../decoder/saliency.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { createSession } from "../runtime/session.js";
 import { exampleFeeds, type LossKind } from "./example-feeds.js";
@@ -15,6 +15,8 @@ export interface SaliencyOptions {
   readonly target?: SaliencyTarget;
   /** Default `response`. */
   readonly loss?: LossKind;
+  /** Default `log-odds`. */
+  readonly objective?: Objective;
   readonly threads?: number | undefined;
 }
 
@@ -22,7 +24,7 @@ export interface SaliencyOptions {
 export interface Saliency {
   /** By block in the order asked for: one number a token, `[n]`. */
   readonly values: readonly Float32Array[];
-  /** Mean loss of the tokens that count, nats. */
+  /** Mean of the objective over the tokens that count, nats. */
   readonly loss: number;
 }
 
@@ -37,7 +39,7 @@ export class SaliencyMeter {
   ) {}
 
   /** @throws on blocks out of order or out of range */
-  static async create(checkpoint: Checkpoint, { blocks, target = "gradnorm", loss = "response", threads }: SaliencyOptions): Promise<SaliencyMeter> {
+  static async create(checkpoint: Checkpoint, { blocks, target = "gradnorm", loss = "response", objective = "log-odds", threads }: SaliencyOptions): Promise<SaliencyMeter> {
     const { config } = checkpoint;
     blocks.forEach((block, i) => {
       if (!Number.isInteger(block) || block < 0 || block >= config.layers || (i > 0 && block <= blocks[i - 1]!)) {
@@ -45,7 +47,7 @@ export class SaliencyMeter {
       }
     });
     const g = new GraphBuilder("saliency");
-    saliencyGraph(g, checkpointWeights(g, checkpoint), { config, blocks, target });
+    saliencyGraph(g, checkpointWeights(g, checkpoint), { config, blocks, target, objective });
     return new SaliencyMeter(checkpoint, await createSession(g, { threads, folder: weightsFolder(checkpoint) }), blocks, target, loss);
   }
 

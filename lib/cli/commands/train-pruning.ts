@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { saliencyTargets, type SaliencyTarget } from "../../decoder/saliency.js";
+import { objectives, saliencyTargets, type Objective, type SaliencyTarget } from "../../decoder/saliency.js";
 import { lossKinds, type LossKind } from "../../train/example-feeds.js";
 import { interruptSignal } from "../interrupt.js";
 import { addModelOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
@@ -19,6 +19,7 @@ interface SaliencyOptions extends DataOptions {
   blocks?: number[] | "all";
   target: SaliencyTarget;
   loss: LossKind;
+  objective: Objective;
 }
 
 function addDataOptions(command: Command): Command {
@@ -36,7 +37,8 @@ function addSaliencyOptions(command: Command): Command {
     .option("--config <preset...>", `blocks that a stage of these presets stands after: all, ${presetNames}`, ["all"])
     .option("--blocks <list>", "blocks instead of --config: all, or numbers from 0, parted by commas", blockList)
     .addOption(new Option("--target <kind>", "gradnorm: |g|, abs: |x.g|, signed: x.g (the paper's formula), x the hidden state and g the loss's gradient there").choices(saliencyTargets).default("gradnorm"))
-    .addOption(new Option("--loss <kind>", "whose next-token loss: that of the response, or of all tokens (the paper's text)").choices(lossKinds).default("response"));
+    .addOption(new Option("--loss <kind>", "whose next-token loss: that of the response, or of all tokens (the paper's text)").choices(lossKinds).default("response"))
+    .addOption(new Option("--objective <kind>", "what of each such token is differentiated: its log-odds, which do not fade where the model is sure, or its cross-entropy (the paper)").choices(objectives).default("log-odds"));
 }
 
 export function register(train: Command): void {
@@ -129,7 +131,7 @@ async function measure(options: SaliencyOptions, out: string, signal: AbortSigna
   const every = Array.from({ length: layers - 1 }, (_, block) => block);
   const blocks = options.blocks === undefined ? stageBlocks(options.config, layers) : options.blocks === "all" ? every : options.blocks;
   return measureSaliency({
-    checkpoint, examples, blocks, out, signal, target: options.target, loss: options.loss, threads: options.threads,
+    checkpoint, examples, blocks, out, signal, target: options.target, loss: options.loss, objective: options.objective, threads: options.threads,
     onExample: ({ done, of, loss, seconds }) => progress(done, of, `saliency  loss ${loss.toFixed(3)}  ${seconds.toFixed(1)} s`),
   });
 }

@@ -29,7 +29,7 @@ async function planted(name: string, count: number): Promise<SaliencyFile> {
   const out = join(folder, name);
   const random = new Random(3);
   const examples: Example[] = Array.from({ length: count }, () => ({ ids: Array.from({ length: 48 }, () => random.int(60)), promptLength: 40 }));
-  const settings = { blocks: [0, 1], target: "gradnorm", loss: "response", model: await checkpoint.hash() } as const;
+  const settings = { blocks: [0, 1], target: "gradnorm", loss: "response", objective: "log-odds", model: await checkpoint.hash() } as const;
   const writer = await SaliencyWriter.open(out, settings, examples);
   for (const { ids } of examples) {
     const values = Float32Array.from(ids, (id) => 10 ** (-4 + (8 * ((37 * id) % 60)) / 60));

@@ -25,7 +25,7 @@ const run = (name: string, extra = {}) => measureSaliency({ checkpoint, examples
 
 test("a file holds every example's saliency, as measured, with its tokens", async () => {
   const file = await run("whole.safetensors");
-  assert.deepEqual(file.settings, { blocks: [0, 1], target: "gradnorm", loss: "response", model: await checkpoint.hash() });
+  assert.deepEqual(file.settings, { blocks: [0, 1], target: "gradnorm", loss: "response", objective: "log-odds", model: await checkpoint.hash() });
   assert.equal(file.length, 3);
   const meter = await SaliencyMeter.create(checkpoint, { blocks: [0, 1], threads: 1 });
   for (const [index, example] of examples.entries()) {

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
-import { saliencyTargets, type SaliencyTarget } from "../../../lib/decoder/saliency.js";
+import { saliencyGraph, saliencyTargets, type SaliencyTarget } from "../../../lib/decoder/saliency.js";
+import { GraphBuilder } from "../../../lib/onnx/builder.js";
+import { createSession } from "../../../lib/runtime/session.js";
+import { exampleFeeds } from "../../../lib/train/example-feeds.js";
 import type { Example } from "../../../lib/train/examples.js";
 import { SaliencyMeter } from "../../../lib/train/saliency.js";
 import { normaliseSaliency } from "../../../lib/train/saliency-normalise.js";
 import { stageBlocks } from "../../../lib/train/stages.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
-import { forward } from "../../reference/forward.js";
-import { hiddenGradient, nextTokenLoss } from "../../reference/gradient.js";
-import { dot } from "../../reference/operations.js";
+import { forward, type ForwardOptions } from "../../reference/forward.js";
+import { centralDifferences, hiddenGradient, nextTokenLoss } from "../../reference/gradient.js";
+import { dot, softmax } from "../../reference/operations.js";
 import type { Variant } from "../../reference/variants.js";
 
 const example: Example = { ids: Array.from({ length: 12 }, (_, i) => (i * 29 + 3) % 250), promptLength: 8 };
@@ -28,7 +31,7 @@ for (const [variant, loss] of [["llama-tied", "response"], ["qwen2", "all"], ["m
     const { hidden } = forward(tiny.config, tiny.weights, example.ids);
     const gradients = [0, 1].map((layer) => hiddenGradient(tiny.config, tiny.weights, example.ids, layer, over));
     for (const target of saliencyTargets) {
-      const meter = await SaliencyMeter.create(checkpoint, { blocks: [0, 1], target, loss, threads: 1 });
+      const meter = await SaliencyMeter.create(checkpoint, { blocks: [0, 1], target, loss, objective: "cross-entropy", threads: 1 });
       const result = await meter.measure(example);
       await meter.release();
       assert.ok(Math.abs(result.loss - nextTokenLoss(tiny.config, tiny.weights, example.ids, over)) < 1e-4);
@@ -48,7 +51,7 @@ test("what must not matter does not: a token's own direction after the last bloc
   t.after(() => tiny.remove());
   const checkpoint = await openCheckpoint(tiny.folder);
   const measure = async (blocks: number[], target: SaliencyTarget, { ids, promptLength }: Example) => {
-    const meter = await SaliencyMeter.create(checkpoint, { blocks, target, threads: 1 });
+    const meter = await SaliencyMeter.create(checkpoint, { blocks, target, objective: "cross-entropy", threads: 1 });
     const { values } = await meter.measure({ ids, promptLength });
     await meter.release();
     return values;
@@ -61,6 +64,55 @@ test("what must not matter does not: a token's own direction after the last bloc
   const [single] = await measure([2], "gradnorm", { ids: example.ids.slice(0, 9), promptLength: 8 });
   assert.ok(single![7]! > 0);
   single!.forEach((value, token) => { if (token !== 7) assert.equal(value, 0, `token ${token}`); });
+});
+
+test("log-odds: saliency is what central differences say, and does not fade where the model is sure", async (t) => {
+  const tiny = tinyCheckpoint("llama");
+  t.after(() => tiny.remove());
+  const checkpoint = await openCheckpoint(tiny.folder);
+  const over = [7, 8, 9, 10];
+  const odds = (edit?: ForwardOptions["edit"]) => {
+    const { allLogits } = forward(tiny.config, tiny.weights, example.ids, { allLogits: true, ...(edit && { edit }) });
+    return over.reduce((sum, row) => {
+      const p = softmax([...allLogits![row]!])[example.ids[row + 1]!]!;
+      return sum + Math.log((1 - p) / p) / over.length;
+    }, 0);
+  };
+  const change = new Float64Array(32);
+  const expected = example.ids.map((_, token) => {
+    const edit: ForwardOptions["edit"] = (hidden, layer) => (layer === 1 ? hidden.map((x, at) => (at === token ? x.map((value, i) => value + change[i]!) : x)) : hidden);
+    const gradient = centralDifferences(() => odds(edit), change);
+    return Math.sqrt(dot(gradient, gradient));
+  });
+  const meter = await SaliencyMeter.create(checkpoint, { blocks: [1], threads: 1 });
+  const { values, loss } = await meter.measure(example);
+  await meter.release();
+  assert.ok(Math.abs(loss - odds()) < 1e-4 * Math.abs(odds()));
+  const scale = Math.max(...expected);
+  expected.forEach((value, token) => assert.ok(Math.abs(values[0]![token]! - value) < 1e-3 * scale, `token ${token}: ${values[0]![token]} instead of ${value}`));
+
+  // A head two thousand times as large makes the likeliest token all but certain.
+  const sure = tinyCheckpoint("llama");
+  t.after(() => sure.remove());
+  const { logits } = forward(sure.config, sure.weights, example.ids.slice(0, 8));
+  const likeliest: Example = { ids: [...example.ids.slice(0, 8), logits.indexOf(Math.max(...logits))], promptLength: 8 };
+  const norms: number[] = [];
+  for (const objective of ["cross-entropy", "log-odds"] as const) {
+    for (const gain of [1, 2000]) {
+      const weights = new Map(sure.weights);
+      weights.set("model.norm.weight", sure.weights.get("model.norm.weight")!.map((value) => gain * value));
+      const g = new GraphBuilder();
+      const value = (name: string) => weights.get(name) && g.constant("float32", weights.get(name)!, sure.shapes.get(name)!);
+      saliencyGraph(g, { find: (name) => value(name) ?? null, get: (name) => value(name)! }, { config: checkpoint.config, blocks: [1], target: "gradnorm", objective });
+      const session = await createSession(g, { threads: 1 });
+      const results = await session.run(exampleFeeds(checkpoint.config, likeliest, "response"));
+      norms.push(Math.max(...(results["saliency.1"]!.data as Float32Array)));
+      await session.release();
+    }
+  }
+  const [crossEntropy, sureCrossEntropy, logOdds, sureLogOdds] = norms as [number, number, number, number];
+  assert.ok(sureCrossEntropy < 1e-3 * crossEntropy, `${sureCrossEntropy} of ${crossEntropy}`);
+  assert.ok(sureLogOdds > 10 * logOdds, `${sureLogOdds} of ${logOdds}`);
 });
 
 test("blocks out of order or out of range are refused", async (t) => {
