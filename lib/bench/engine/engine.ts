@@ -13,7 +13,7 @@ import { prompt } from "../prompt.js";
 import { bootstrap, type Interval, median } from "../statistics.js";
 import { checkReach } from "../settings.js";
 import { openSubject } from "../subject.js";
-import { memoryBandwidth } from "./bandwidth.js";
+import { matrixRate, memoryBandwidth } from "./machine.js";
 // Imported so that the build puts it beside this file, where `engineModel` points.
 import "./model.json" with { type: "json" };
 
@@ -33,8 +33,6 @@ export interface EngineOptions {
   readonly repeats?: number;
   /** Decode runs after each prefill; default 32. */
   readonly newTokens?: number;
-  /** See `memoryBandwidth`. */
-  readonly bandwidthBytes?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (share: number, label: string) => void;
 }
@@ -56,6 +54,9 @@ export interface EngineResult {
   readonly prefill_flops: number;
   readonly prefill_seconds: number;
   readonly prefill_gflops_per_second: number;
+  /** See `matrixRate`: what the machine's matrix products reach alone. */
+  readonly matrix_gflops_per_second: number;
+  /** See `memoryBandwidth`: over as many bytes as a decode run reads. */
   readonly bandwidth_bytes_per_second: number;
   /** Weights and cache that one decode run reads. */
   readonly decode_bytes: number;
@@ -82,8 +83,8 @@ export async function benchEngine(options: EngineOptions = {}): Promise<EngineRe
   const { config } = checkpoint;
   for (const n of [length, memoryLength]) checkReach([n], { mode: "end2end", maxNewTokens: newTokens }, config.maxPositions);
   const time = new Date().toISOString();
-  const bandwidth = await memoryBandwidth({ threads, ...(options.bandwidthBytes !== undefined && { bytes: options.bandwidthBytes }) });
-  onProgress(0.05, "memory bandwidth");
+  const matrix = await matrixRate({ threads });
+  onProgress(0.05, "matrix products");
 
   const whole = [wholePreset(presets.keep07), wholePreset(presets.sdtp)] as const;
   const folder = await mkdtemp(join(tmpdir(), "sdtp-engine-"));
@@ -110,6 +111,7 @@ export async function benchEngine(options: EngineOptions = {}): Promise<EngineRe
     const decode = baseline.perToken.flat();
     // Between the first and the last decode run the cache grows by as many tokens: taken at the middle.
     const bytes = decodedWeights(checkpoint) + (baseline.kvBytesAfterPrefill + baseline.kvBytesFinal) / 2;
+    const bandwidth = await memoryBandwidth({ threads, bytes });
     // Each against the baseline of its own round: a load that comes and goes meets both.
     const overhead = (pruned: Measured) => {
       const shares = pruned.prefill.map((seconds, round) => seconds / baseline.prefill[round]! - 1);
@@ -120,7 +122,7 @@ export async function benchEngine(options: EngineOptions = {}): Promise<EngineRe
       model: checkpoint.name === engineModel ? "synthetic: 8 blocks, d 512" : checkpoint.name,
       synthetic_weights: checkpoint.synthetic, dtype: subject.dtype, device: subject.device, threads, length, memory_length: memoryLength, repeats,
       environment: environment(), time,
-      prefill_flops: flops, prefill_seconds: prefill, prefill_gflops_per_second: flops / prefill / 1e9,
+      prefill_flops: flops, prefill_seconds: prefill, prefill_gflops_per_second: flops / prefill / 1e9, matrix_gflops_per_second: matrix / 1e9,
       bandwidth_bytes_per_second: bandwidth, decode_bytes: bytes,
       decode_seconds: median(decode), decode_read_seconds: bytes / bandwidth, decode_ratio: median(decode) / (bytes / bandwidth),
       peak_memory_bytes: memory.peakMemory,

@@ -9,7 +9,6 @@ interface EngineCommandOptions {
   memoryLength: number;
   repeats: number;
   newTokens: number;
-  bandwidthBytes: number;
   output: string;
   json?: boolean;
 }
@@ -26,13 +25,12 @@ export function register(program: Command): void {
     .option("--memory-length <n>", "tokens of the prompt whose peak memory is measured", positiveInteger, 16384)
     .option("--repeats <n>", "runs that count", positiveInteger, 7)
     .option("--new-tokens <n>", "decode runs after each prefill", positiveInteger, 32)
-    .option("--bandwidth-bytes <n>", "size of the matrix that is read for the memory bandwidth", positiveInteger, 2 ** 28)
     .option("--output <file>", "JSON with all samples", "results/bench_engine.json")
     .option("--json", "print the JSON instead of the table")
     .addHelpText("after", `
-Prefill: matrix products, causal attention counted as half. Decode: against one read of weights and cache at the
-bandwidth of the fastest of sums, maxima and matrix-vector products over a matrix that fits in no cache. Overhead:
-stages that score and select but keep everything, in turn with the baseline.`)
+Prefill: matrix products, causal attention counted as half, beside what one large matrix product reaches alone.
+Decode: against one read of as many bytes as weights and cache, at the speed of the fastest of sums, maxima and
+matrix-vector products over them. Overhead: stages that score and select but keep everything, in turn with the baseline.`)
     .action((options: EngineCommandOptions) => engine(options));
 }
 
