@@ -1,0 +1,81 @@
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import { parseExact } from "./json.js";
+import type { Notebook } from "./types.js";
+
+const text = z.union([z.string(), z.array(z.string())]);
+const object = z.record(z.string(), z.unknown());
+const metadata = z.looseObject({ tags: z.array(z.string()).optional() });
+const count = z.number().nullable();
+
+const output = z.discriminatedUnion("output_type", [
+  z.looseObject({ output_type: z.literal("stream"), name: z.string(), text }),
+  z.looseObject({ output_type: z.literal("display_data"), data: object, metadata: object }),
+  z.looseObject({ output_type: z.literal("execute_result"), execution_count: count, data: object, metadata: object }),
+  z.looseObject({ output_type: z.literal("error"), ename: z.string(), evalue: z.string(), traceback: z.array(z.string()) }),
+]);
+
+const cell = z.discriminatedUnion("cell_type", [
+  z.looseObject({ cell_type: z.literal("markdown"), metadata, source: text }),
+  z.looseObject({ cell_type: z.literal("raw"), metadata, source: text }),
+  z.looseObject({ cell_type: z.literal("code"), metadata, source: text, execution_count: count, outputs: z.array(output) }),
+]);
+
+const notebook = z.looseObject({
+  nbformat_minor: z.number(),
+  metadata: z.looseObject({
+    kernelspec: z.looseObject({ name: z.string().optional(), display_name: z.string().optional(), language: z.string().optional() }).optional(),
+    language_info: z.looseObject({ name: z.string().optional(), file_extension: z.string().optional() }).optional(),
+  }),
+  cells: z.array(cell),
+});
+
+/**
+ * Reads a notebook of nbformat 4, losing nothing of what is in it.
+ * @throws an error that names the file and what is wrong where: missing, not JSON, not a notebook, another nbformat
+ */
+export async function readNotebook(file: string): Promise<Notebook> {
+  const bytes = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`notebook: ${file} (${reason(error)})`);
+  });
+  return parseNotebook(bytes, file);
+}
+
+/** The notebook in `json`. @param file its name in errors */
+export function parseNotebook(json: string, file: string): Notebook {
+  let value: unknown;
+  try {
+    value = parseExact(json.replace(/^\uFEFF/, ""));
+  } catch (error) {
+    const conflict = /^(<{7}|={7}|>{7})( |$)/m.test(json) ? "; it has conflict markers of a merge in it" : "";
+    throw new Error(`notebook: ${file} (no valid JSON: ${(error as Error).message}${conflict})`);
+  }
+  requireVersion(value, file);
+  // The schema only looks: its result would be a copy.
+  const checked = notebook.safeParse(value);
+  if (!checked.success) {
+    const { path, message } = checked.error.issues[0] ?? { path: [], message: "invalid" };
+    throw new Error(`notebook: ${file} (${place(path)}: ${message})`);
+  }
+  return value as Notebook;
+}
+
+function requireVersion(value: unknown, file: string): void {
+  const { nbformat, cells } = (value ?? {}) as { nbformat?: unknown; cells?: unknown };
+  if (nbformat === 4 && Array.isArray(cells)) return;
+  if (typeof nbformat !== "number") throw new Error(`notebook: ${file} (no notebook: no "nbformat" and "cells" in it)`);
+  if (nbformat === 4) throw new Error(`notebook: ${file} (cells: must be a list)`);
+  const help = nbformat < 4 ? `; \`jupyter nbconvert --to notebook ${file}\` makes a copy in format 4` : "";
+  throw new Error(`notebook: ${file} (nbformat ${nbformat}, but 4 is read${help})`);
+}
+
+/** `cells[3].outputs[0].data` */
+function place(path: PropertyKey[]): string {
+  return path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("").replace(/^\./, "") || "notebook";
+}
+
+function reason({ code, message }: NodeJS.ErrnoException): string {
+  if (code === "ENOENT") return "no such file";
+  if (code === "EISDIR") return "a folder";
+  return `cannot be read: ${code ?? message}`;
+}
