@@ -26,7 +26,8 @@ export class Modules {
   constructor(folder: string, packageRoot: string) {
     this.#folder = folder;
     this.#own = join(packageRoot, "dist", "lib", "index.js");
-    const bases = [folder, packageRoot].map((base) => join(base, "notebook.js"));
+    // From dist, because what this package bundles is in dist/node_modules.
+    const bases = [folder, join(packageRoot, "dist")].map((base) => join(base, "notebook.js"));
     this.#requires = bases.map((base) => createRequire(base));
     this.#importers = bases.map(importerFrom);
     this.require = this.#requireFrom(folder);

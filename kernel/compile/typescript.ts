@@ -80,7 +80,7 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
         const found = from(containing);
         if (found.resolvedModule || /^[./]/.test(text) || containing.includes("node_modules")) return found;
         const own = text === "sdtp-notebook" ? join(packageRoot, "dist/lib/index.js") : text;
-        const fallback = from(join(packageRoot, "index.ts"));
+        const fallback = from(join(packageRoot, "dist", "index.ts"));
         return own === text ? fallback : ts.resolveModuleName(own, containing, resolved, host, cache, redirect);
       });
     let created: ((program: TS.BuilderProgram) => void) | undefined;
@@ -193,10 +193,9 @@ function loadWith(typescript: unknown): typeof import("tslab/dist/converter.js")
 }
 
 function typeRoots(cwd: string, packageRoot: string): string[] {
-  const own = join(packageRoot, "node_modules", "@types");
   const ofTslab = join(dirname(require.resolve("tslab/package.json")), "node_modules", "@types");
-  const roots = ts.getDefaultTypeRoots(cwd, { directoryExists: existsSync }) ?? [];
-  const all = [...roots, own, ofTslab];
+  const roots = [cwd, packageRoot].flatMap((folder) => ts.getDefaultTypeRoots(folder, { directoryExists: existsSync }) ?? []);
+  const all = [...roots, ofTslab];
   return [...new Set(all)].filter((root) => existsSync(join(root, "node", "package.json"))).slice(0, 1);
 }
 

@@ -20,7 +20,10 @@ if (modified(installed) < modified(lock)) {
 }
 
 // A package from `npm pack` comes built and without sources.
-if (existsSync(join(root, "lib", "index.ts"))) build();
+if (existsSync(join(root, "lib", "index.ts"))) {
+  build();
+  await (await import("../../packaging/danfojs.mjs")).bundleDanfojs();
+}
 
 function build() {
   const record = join(root, "dist", ".tsbuildinfo");
