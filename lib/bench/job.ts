@@ -15,7 +15,7 @@ export interface Method {
 export interface Job {
   /** As `load` takes it. */
   readonly model: string;
-  /** What synthetic weights are made in. */
+  /** What the weights are held in. */
   readonly dtype: string;
   readonly threads: number;
   /** Of synthetic weights. */

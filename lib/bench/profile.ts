@@ -52,7 +52,7 @@ export async function profile(options: ProfileOptions = {}): Promise<Profile> {
   const { configs = ["all"], lengths = defaultLengths, scorer, kvPolicy, memory = true, signal, onProgress } = options;
   const settings = measureSettings(options);
   const presets = methodsOf(configs);
-  const subject = await openSubject({ ...options, onProgress: (bytes, all) => onProgress?.(0, `synthetic weights: ${Math.floor((100 * bytes) / all)} %`) });
+  const subject = await openSubject({ ...options, onProgress: (bytes, all) => onProgress?.(0, `weights: ${Math.floor((100 * bytes) / all)} %`) });
   checkReach(lengths, settings, subject.checkpoint.config.maxPositions);
   const { ids, ...source } = await prompt(subject.checkpoint, lengths.at(-1)!, { file: options.promptFile, seed: subject.seed });
   const facts = await runFacts(subject, settings, { ids, ...source });

@@ -1,6 +1,4 @@
 // The process that measures: one job in, one result out, then it ends. Started by isolate.ts.
-import type { SyntheticDtype } from "../checkpoint/synthetic.js";
-import { isSyntheticName } from "../checkpoint/synthetic.js";
 import { load } from "../runtime/model.js";
 import type { Job, JobResult, RunDone } from "./job.js";
 import { measure } from "./measure.js";
@@ -20,8 +18,7 @@ process.once("message", (job: Job) => {
 });
 
 async function work(job: Job): Promise<JobResult> {
-  const synthetic = isSyntheticName(job.model) ? { synthetic: { dtype: job.dtype as SyntheticDtype, seed: job.seed } } : {};
-  const model = await load(job.model, { threads: job.threads, ...synthetic });
+  const model = await load(job.model, { threads: job.threads, dtype: job.dtype, synthetic: { seed: job.seed } });
   const methods = await measure(model, job, (run) => send({ run }));
   return { methods, peakMemory: process.resourceUsage().maxRSS * 1024 };
 }

@@ -23,7 +23,7 @@ export async function hashCheckpoint(config: unknown, tensors: Iterable<StoredTe
   const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
   const bytes = sorted.reduce((sum, { length }) => sum + length, 0);
   if (bytes <= keepAbove) return digest(config, sorted, false);
-  const key = `hash-${await identity(config, sorted)}`;
+  const key = `hash-${await filesIdentity(config, sorted)}`;
   const folder = await cached(key, async (temporary) => {
     await writeFile(join(temporary, "sha256"), await digest(config, sorted, bytes > wholeBytes));
   });
@@ -50,7 +50,7 @@ async function updateSamples(hash: Hash, tensor: StoredTensor): Promise<void> {
 }
 
 /** Stands for the files as they are now: any write changes size, modification time or change time. */
-async function identity(config: unknown, tensors: readonly StoredTensor[]): Promise<string> {
+export async function filesIdentity(config: unknown, tensors: readonly StoredTensor[]): Promise<string> {
   const hash = createHash("sha256").update(canonicalJson(config));
   for (const file of [...new Set(tensors.map((tensor) => tensor.file))].sort()) {
     const { size, mtimeNs, ctimeNs, ino } = await stat(file, { bigint: true });

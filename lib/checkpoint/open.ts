@@ -2,17 +2,30 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { readConfig } from "./config.js";
+import { convertCheckpoint } from "./convert.js";
 import { hashCheckpoint } from "./hash.js";
 import { readJsonObject } from "./json.js";
 import { locateFolder } from "./locate.js";
+import { joinQuantised } from "./quantised.js";
 import { isSyntheticName, isSyntheticMetadata, makeSynthetic, type SyntheticOptions } from "./synthetic.js";
 import { loadTokenizer } from "./tokenizer.js";
-import type { Checkpoint } from "./types.js";
+import type { Checkpoint, StoredTensor } from "./types.js";
 import { checkTensors, indexFile, readWeights, weightsFile } from "./weights.js";
 
 export interface OpenOptions {
+  /**
+   * What weights are held in: fp32, fp16, int8, int4, with choices as in `int4:symmetric:head=fp16`; default: as they are stored.
+   * Others than the stored one are made once and kept in the cache folder. On the CPU fp16 is computed in float32.
+   */
+  readonly dtype?: string;
   /** How `synthetic:NAME` is made; no effect on other models. */
   readonly synthetic?: SyntheticOptions;
+  /** Another cache folder than the usual one. */
+  readonly cacheFolder?: string;
+  /** Called while weights are made or converted, with elements done and in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Stops making or converting weights; nothing is left. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -22,16 +35,18 @@ export interface OpenOptions {
  * @throws an error that says what is wrong where: no such folder, unsupported files, family or settings,
  * damaged safetensors, a tensor that is missing or has another shape than config.json makes it
  */
-export async function openCheckpoint(name: string, { synthetic }: OpenOptions = {}): Promise<Checkpoint> {
-  const folder = isSyntheticName(name) ? await makeSynthetic(name, synthetic) : await locateFolder(name);
-  return openFolder(folder, name);
+export async function openCheckpoint(name: string, { dtype, synthetic, ...options }: OpenOptions = {}): Promise<Checkpoint> {
+  if (isSyntheticName(name)) return openFolder(await makeSynthetic(name, { ...options, ...(dtype !== undefined && { dtype }), ...synthetic }), name);
+  const checkpoint = await openFolder(await locateFolder(name), name);
+  return dtype === undefined ? checkpoint : convertCheckpoint(checkpoint, dtype, options);
 }
 
 /** Opens the folder that holds config.json. @param name as it is to appear in results */
 export async function openFolder(folder: string, name = folder): Promise<Checkpoint> {
   if (!existsSync(join(folder, "config.json"))) throw await noConfig(folder);
   const config = await readConfig(folder);
-  const { tensors, metadata } = await readWeights(folder);
+  const { tensors: stored, metadata } = await readWeights(folder);
+  const tensors = joinQuantised(config, stored);
   checkTensors(config, tensors, folder);
   const synthetic = isSyntheticMetadata(metadata);
   const tokenizer = once(() => loadTokenizer(folder));
@@ -40,6 +55,7 @@ export async function openFolder(folder: string, name = folder): Promise<Checkpo
     name,
     folder,
     config,
+    dtype: metadata["sdtp_weights"] ?? storedDtype(tensors),
     tensors,
     synthetic,
     async tokenizer() {
@@ -48,6 +64,16 @@ export async function openFolder(folder: string, name = folder): Promise<Checkpo
     },
     hash,
   };
+}
+
+const dtypeNames: Readonly<Record<string, string>> = { F32: "fp32", F16: "fp16", BF16: "bf16" };
+
+/** What most of the weights' bytes are stored in. */
+function storedDtype(tensors: ReadonlyMap<string, StoredTensor>): string {
+  const bytes = new Map<string, number>();
+  for (const { dtype, length } of tensors.values()) bytes.set(dtype, (bytes.get(dtype) ?? 0) + length);
+  const [most] = [...bytes].reduce((a, b) => (b[1] > a[1] ? b : a));
+  return dtypeNames[most] ?? most.toLowerCase();
 }
 
 async function noConfig(folder: string): Promise<Error> {

@@ -4,33 +4,35 @@ import { writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { cached, cacheFolder } from "./cache.js";
 import { parseConfig } from "./config.js";
+import { elementCount } from "./dtype.js";
+import { encodedElements, encodeTensors, sourceName, tensorsToHold } from "./encode.js";
 import { requireFreeSpace } from "./free-space.js";
-import { encodeBfloat16, encodeFloat16 } from "./half.js";
+import { encodeBfloat16 } from "./half.js";
 import { canonicalJson, readJsonObject } from "./json.js";
 import { normalTable, QuantileStream } from "./normal.js";
-import { requiredTensors } from "./required.js";
-import { tensorBytes, writeSafetensors, type TensorToWrite } from "./safetensors.js";
+import { requiredTensors, type RequiredTensor } from "./required.js";
+import { tensorBytes, type TensorToWrite } from "./safetensors.js";
+import { SHARD_BYTES, writeShards } from "./shards.js";
 import { syntheticShapes } from "./synthetic-shapes.js";
-import type { StoredDtype } from "./types.js";
-import { indexFile, weightsFile } from "./weights.js";
-
-export type SyntheticDtype = "fp32" | "fp16" | "bf16";
+import { formatName, parseWeightFormat, type WeightFormat } from "./weight-dtype.js";
 
 export interface SyntheticOptions {
-  /** What the weights are made and stored as; default bf16. */
-  readonly dtype?: SyntheticDtype;
+  /** What the weights are made and stored as: bf16 (default), or as `parseWeightFormat` reads it. */
+  readonly dtype?: string;
   /** Default 0. */
   readonly seed?: number;
   /** Another cache folder than the usual one. */
   readonly cacheFolder?: string;
-  /** Called as weights are written, with bytes done and in all. */
+  /** Called as weights are written, with elements done and in all. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Stops; nothing is left. */
+  readonly signal?: AbortSignal;
   /** Largest size of a file in bytes; default 4 GB. Does not change the values. */
   readonly shardBytes?: number;
 }
 
 const prefix = "synthetic:";
-const storedDtypes: Readonly<Record<SyntheticDtype, StoredDtype>> = { fp32: "F32", fp16: "F16", bf16: "BF16" };
+const torchDtypes: Readonly<Record<string, string>> = { fp32: "float32", fp16: "float16", bf16: "bfloat16" };
 /** The key in a file's `__metadata__` that marks weights as synthetic. */
 const marker = "sdtp_synthetic";
 /** Counted up when the same options give other values, so that old cache entries are not used. */
@@ -64,90 +66,68 @@ export async function makeSynthetic(name: string, options: SyntheticOptions = {}
 /**
  * As `makeSynthetic`, from the fields of a config.json. Matrices are normal with standard deviation
  * `initializer_range` (0.02 where absent), biases a tenth of that, norms 1. A value depends on seed and tensor name only:
- * fp16 and bf16 weights are the fp32 ones rounded.
+ * weights in other dtypes are the fp32 ones rounded or quantised.
  * @param label part of the cache entry's name
  * @param file named in errors
  */
 export async function synthesize(
   raw: Readonly<Record<string, unknown>>,
   label: string,
-  { dtype = "bf16", seed = 0, cacheFolder: root = cacheFolder(), onProgress, shardBytes = 4e9 }: SyntheticOptions = {},
+  { dtype = "bf16", seed = 0, cacheFolder: root = cacheFolder(), onProgress, signal, shardBytes = SHARD_BYTES }: SyntheticOptions = {},
   file = `synthetic model ${label}`,
 ): Promise<string> {
-  if (!Object.hasOwn(storedDtypes, dtype)) throw new Error(`dtype: ${dtype} (synthetic weights are made in ${Object.keys(storedDtypes).join(", ")})`);
+  const format = dtype === "bf16" ? null : parseWeightFormat(dtype);
+  const name = format ? formatName(format) : dtype;
   if (!Number.isSafeInteger(seed)) throw new Error(`seed: ${seed} (must be an integer)`);
-  const config = { ...raw, torch_dtype: { fp32: "float32", fp16: "float16", bf16: "bfloat16" }[dtype] };
-  const tensors = syntheticTensors(raw, dtype, seed, file);
-  const id = createHash("sha256").update(canonicalJson([generatorVersion, config, seed, shardBytes])).digest("hex").slice(0, 12);
-  const key = `synthetic-${label.replace(/[^A-Za-z0-9._-]/g, "_")}-${dtype}-seed${seed}-${id}`;
+  const config = { ...raw, torch_dtype: torchDtypes[name] ?? "float32" };
+  const shapes = parseConfig(raw, file);
+  const required = format ? tensorsToHold(shapes, format) : requiredTensors(shapes);
+  let done = 0;
+  const total = encodedElements(required);
+  const tensors = syntheticTensors(raw, required, format, seed, file, (elements) => {
+    signal?.throwIfAborted();
+    onProgress?.((done += elements), total);
+  });
+  const id = createHash("sha256").update(canonicalJson([generatorVersion, config, seed, shardBytes, ...(torchDtypes[name] ? [] : [name])])).digest("hex").slice(0, 12);
+  const key = `synthetic-${safe(label)}-${safe(name)}-seed${seed}-${id}`;
   return cached(key, async (folder) => {
-    const total = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-    await requireFreeSpace(folder, total, `synthetic model ${label} in ${dtype}`);
-    let done = 0;
-    const counted = tensors.map((tensor) => ({ ...tensor, data: () => counting(tensor.data(), (bytes) => onProgress?.((done += bytes), total)) }));
-    await writeShards(folder, counted, shardBytes, { format: "pt", [marker]: canonicalJson({ model: label, dtype, seed, generatorVersion }) });
+    await requireFreeSpace(folder, tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0), `synthetic model ${label} in ${name}`);
+    await writeShards(folder, tensors, { format: "pt", [marker]: canonicalJson({ model: label, dtype: name, seed, generatorVersion }), sdtp_weights: name }, shardBytes);
     await writeFile(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   }, { folder: root });
 }
 
-interface StreamedTensor extends TensorToWrite {
-  readonly data: () => Iterable<Float32Array | Uint16Array>;
-}
+const safe = (text: string): string => text.replace(/[^A-Za-z0-9._-]/g, "_");
 
-function syntheticTensors(raw: Readonly<Record<string, unknown>>, dtype: SyntheticDtype, seed: number, file: string): StreamedTensor[] {
-  const config = parseConfig(raw, file);
+/** @param format null: bf16 @param onValues called with the number of elements that were made */
+function syntheticTensors(
+  raw: Readonly<Record<string, unknown>>,
+  required: readonly RequiredTensor[],
+  format: WeightFormat | null,
+  seed: number,
+  file: string,
+  onValues: (elements: number) => void,
+): TensorToWrite[] {
   const std = raw.initializer_range ?? 0.02;
   if (typeof std !== "number" || !(std > 0)) throw new Error(`${file}: initializer_range: ${JSON.stringify(std)} (must be a number > 0)`);
-  const weights = stored(normalTable(std), dtype);
-  const biases = stored(normalTable(std / 10), dtype);
-  const ones = stored(new Float32Array(65536).fill(1), dtype);
-  return requiredTensors(config).map(({ name, shape }) => {
-    const table = name.endsWith(".bias") ? biases : name.endsWith("norm.weight") ? ones : weights;
-    const count = shape.reduce((product, size) => product * size, 1);
-    return { name, shape, dtype: storedDtypes[dtype], data: () => values(table, new QuantileStream(seed, name), count) };
-  });
+  const [weights, biases, ones] = [normalTable(std), normalTable(std / 10), new Float32Array(65536).fill(1)];
+  const tied = raw["tie_word_embeddings"] === true;
+  const tableOf = (name: string) => (name.endsWith(".bias") ? biases : name.endsWith("norm.weight") ? ones : weights);
+  if (format === null) {
+    const rounded = new Map([weights, biases, ones].map((table) => [table, encodeBfloat16(table)]));
+    return required.map(({ name, shape }) => ({
+      name, shape, dtype: "BF16", data: () => values(rounded.get(tableOf(name))!, new QuantileStream(seed, name), elementCount(shape), chunkElements, onValues),
+    }));
+  }
+  return encodeTensors(required, format, ({ name, shape }, elements) => values(tableOf(name), new QuantileStream(seed, sourceName(name, tied)), elementCount(shape), elements, onValues));
 }
 
-function stored(table: Float32Array, dtype: SyntheticDtype): Float32Array | Uint16Array {
-  return dtype === "fp32" ? table : dtype === "fp16" ? encodeFloat16(table) : encodeBfloat16(table);
-}
-
-function* values(table: Float32Array | Uint16Array, stream: QuantileStream, count: number): Generator<Float32Array | Uint16Array> {
-  const buffer = table instanceof Float32Array ? new Float32Array(Math.min(count, chunkElements)) : new Uint16Array(Math.min(count, chunkElements));
-  for (let done = 0; done < count; done += chunkElements) {
-    yield stream.fill(buffer.subarray(0, Math.min(chunkElements, count - done)), table);
+/** `count` table entries in pieces of `size`, which is even. */
+function* values<T extends Float32Array | Uint16Array>(table: T, stream: QuantileStream, count: number, size: number, onValues: (elements: number) => void): Generator<T> {
+  const buffer = table instanceof Float32Array ? new Float32Array(Math.min(count, size)) : new Uint16Array(Math.min(count, size));
+  for (let done = 0; done < count; done += size) {
+    const piece = stream.fill(buffer.subarray(0, Math.min(size, count - done)) as T, table);
+    yield piece;
+    onValues(piece.length);
   }
-}
-
-function* counting<T extends ArrayBufferView>(chunks: Iterable<T>, add: (bytes: number) => void): Generator<T> {
-  for (const chunk of chunks) {
-    yield chunk;
-    add(chunk.byteLength);
-  }
-}
-
-/** One file, or several with an index when there are more than `shardBytes`, as the hub's checkpoints are cut. */
-async function writeShards(folder: string, tensors: readonly TensorToWrite[], shardBytes: number, metadata: Record<string, string>): Promise<void> {
-  const shards: TensorToWrite[][] = [[]];
-  let filled = 0;
-  let total = 0;
-  for (const tensor of tensors) {
-    const bytes = tensorBytes(tensor);
-    if (filled > 0 && filled + bytes > shardBytes) {
-      shards.push([]);
-      filled = 0;
-    }
-    shards.at(-1)!.push(tensor);
-    filled += bytes;
-    total += bytes;
-  }
-  if (shards.length === 1) return writeSafetensors(join(folder, weightsFile), tensors, metadata);
-  const digits = (n: number) => String(n).padStart(5, "0");
-  const map: Record<string, string> = {};
-  for (const [i, shard] of shards.entries()) {
-    const file = `model-${digits(i + 1)}-of-${digits(shards.length)}.safetensors`;
-    await writeSafetensors(join(folder, file), shard, metadata);
-    for (const { name } of shard) map[name] = file;
-  }
-  await writeFile(join(folder, indexFile), `${JSON.stringify({ metadata: { total_size: total }, weight_map: map }, null, 2)}\n`);
 }

@@ -18,6 +18,17 @@ export interface StoredTensor {
   readonly offset: number;
   /** Length in bytes. */
   readonly length: number;
+  /** Where the bytes are blocks of 4- or 8-bit elements; `shape` is what they stand for. */
+  readonly quantization?: Quantization;
+}
+
+/** Blocks of 32 elements along the rows of a matrix `[out, in]`, as `quantizeRows` makes them. */
+export interface Quantization {
+  readonly bits: 4 | 8;
+  /** F32 `[out, blocks]` */
+  readonly scales: StoredTensor;
+  /** U8 `[out, ceil(blocks * bits / 8)]`; null: in the middle. */
+  readonly zeroPoints: StoredTensor | null;
 }
 
 /** Model families the decoder can build. */
@@ -76,6 +87,8 @@ export interface Checkpoint {
   /** Absolute path of the folder that holds the files. */
   readonly folder: string;
   readonly config: ModelConfig;
+  /** What the weights are held in: fp32, fp16, bf16, or int8, int4 with what differs from the usual (`int4:head=fp16`). */
+  readonly dtype: string;
   /** Tensors by their Hugging Face name (`model.layers.0.self_attn.q_proj.weight`). */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** True when the weights are seeded random numbers: good for latency only. */

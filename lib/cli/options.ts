@@ -1,16 +1,40 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { presets } from "../pruning/presets.js";
+import type { LoadOptions, Model } from "../runtime/model.js";
 
 /** Options that every command with a model has. */
 export interface ModelOptions {
   model: string;
   threads?: number;
+  dtype?: string;
 }
 
 export function addModelOptions(command: Command): Command {
   return command
     .option("--model <name>", "a model folder, a hub-cache folder, tiny (the embedded model) or synthetic:NAME", "tiny")
     .option("--threads <n>", "threads for one operator (default: ONNX Runtime's choice)", positiveInteger);
+}
+
+export const dtypeHelp = "what weights are held in: fp32, fp16, int8, int4, with choices as in int4:symmetric:head=fp16:embedding=int8; made once, kept in the cache folder (default: as stored)";
+
+export const addDtypeOption = (command: Command): Command => command.option("--dtype <name>", dtypeHelp);
+
+/**
+ * A model loaded as the options say, with a bar while weights are made or converted.
+ * @throws AbortError on `signal`
+ */
+export async function loadModel({ model, threads, dtype }: ModelOptions, signal?: AbortSignal, more: LoadOptions = {}): Promise<Model> {
+  const [{ load }, { progressBar }] = await Promise.all([import("../runtime/model.js"), import("./progress.js")]);
+  const bar = progressBar();
+  if (dtype?.split(":")[0] === "fp16") process.stderr.write("fp16: the CPU computes in float32; weights are widened when they are loaded\n");
+  try {
+    return await load(model, {
+      ...more, ...(threads !== undefined && { threads }), ...(dtype !== undefined && { dtype }), ...(signal && { signal }),
+      onProgress: (done, total) => bar.update(done / total, `weights${dtype === undefined ? "" : ` in ${dtype}`}`),
+    });
+  } finally {
+    bar.stop();
+  }
 }
 
 /** Options that choose what is pruned. */

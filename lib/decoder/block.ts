@@ -3,7 +3,7 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
 import type { BlockActivation } from "./activations.js";
 import type { Attended, Attention, Projections } from "./attention.js";
-import { blockWeight, type Weights } from "./weights.js";
+import { blockWeight, required, type Weights } from "./weights.js";
 
 /** Rotary rows for the tokens at hand, `[n, headDim / 2]`. */
 export interface Rotary {
@@ -29,7 +29,7 @@ export function block(
   rotary: Rotary,
   attention: Attention,
 ): BlockResult {
-  const weight = (name: string) => weights.get(blockWeight(layer, name));
+  const weight = (name: string) => required(weights, blockWeight(layer, name));
   const normed = g.rmsNorm(x, weight("input_layernorm.weight"), config.normEps);
   const projections = project(g, weights, config, layer, normed, rotary);
   const { output, key, value, scores, weights: paid } = attention(g, projections, layer);
@@ -58,7 +58,7 @@ function project(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: 
   const k = projection(g, weights, layer, "self_attn.k_proj", x);
   const v = projection(g, weights, layer, "self_attn.v_proj", x);
   const normed = (y: Value, name: string, heads: number) =>
-    config.qkNorm ? headNorm(g, y, weights.get(blockWeight(layer, `self_attn.${name}.weight`)), heads, config) : y;
+    config.qkNorm ? headNorm(g, y, required(weights, blockWeight(layer, `self_attn.${name}.weight`)), heads, config) : y;
   return {
     q: g.rotary(normed(q, "q_norm", config.heads), cos, sin),
     k: g.rotary(normed(k, "k_norm", config.kvHeads), cos, sin),
@@ -81,5 +81,7 @@ function mlp(g: GraphBuilder, weights: Weights, layer: number, x: Value): Value 
 
 /** A linear layer with its bias, if the checkpoint has one. */
 function projection(g: GraphBuilder, weights: Weights, layer: number, name: string, x: Value): Value {
-  return g.linear(x, weights.get(blockWeight(layer, `${name}.weight`)), weights.find(blockWeight(layer, `${name}.bias`)));
+  const y = weights.product(blockWeight(layer, `${name}.weight`), x);
+  const bias = weights.find(blockWeight(layer, `${name}.bias`));
+  return bias ? g.add(y, bias) : y;
 }

@@ -1,36 +1,73 @@
 import { dirname, relative, sep } from "node:path";
+import { BLOCK } from "../checkpoint/quantize.js";
 import type { Checkpoint, StoredTensor } from "../checkpoint/types.js";
-import type { GraphBuilder } from "../onnx/builder.js";
+import type { GraphBuilder, QuantizedMatrix } from "../onnx/builder.js";
 import type { Dtype, Value } from "../onnx/graph.js";
 import type { Weights } from "./weights.js";
 
-const dtypes: Partial<Record<StoredTensor["dtype"], Dtype>> = { F32: "float32", F16: "float16", BF16: "bfloat16", F64: "float64" };
+const dtypes: Partial<Record<StoredTensor["dtype"], Dtype>> = { F32: "float32", F16: "float16", BF16: "bfloat16", F64: "float64", U8: "uint8" };
+
+export interface CheckpointWeightsOptions {
+  /**
+   * What activations are rounded to where they meet quantised weights. `int8` (default): blocks of 32 with a scale each, as most
+   * engines do; `float32`: exact, and many times slower for single tokens.
+   */
+  readonly accuracy?: "int8" | "float32";
+}
 
 /**
  * Weights that stay in the checkpoint's own files: each becomes an initializer that refers to its bytes,
  * behind a cast to float32 where it is stored otherwise (ONNX Runtime folds the cast when it loads the graph).
+ * Quantised ones are multiplied as they are.
  */
-export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint): Weights {
+export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { accuracy = "int8" }: CheckpointWeightsOptions = {}): Weights {
   const folder = weightsFolder(checkpoint);
-  const values = new Map<string, Value>();
-  const find = (name: string): Value | null => {
-    const known = values.get(name);
-    if (known) return known;
-    const stored = checkpoint.tensors.get(name);
-    if (!stored) return null;
-    const dtype = dtypes[stored.dtype];
-    if (!dtype) throw new Error(`weight ${name}: dtype ${stored.dtype} (must be F32, F16, BF16 or F64)`);
-    const location = relative(folder, stored.file).split(sep).join("/");
-    const value = g.cast(g.external(name, dtype, stored.shape, location, stored.offset, stored.length), "float32");
-    values.set(name, value);
+  const known = new Map<string, Value>();
+  const once = (key: string, make: () => Value): Value => {
+    let value = known.get(key);
+    if (!value) known.set(key, (value = make()));
     return value;
   };
+  const initializer = (stored: StoredTensor, shape: readonly number[]) => once(`stored ${stored.name}`, () => {
+    const dtype = dtypes[stored.dtype];
+    if (!dtype) throw new Error(`weight ${stored.name}: dtype ${stored.dtype} (must be F32, F16, BF16 or F64)`);
+    const location = relative(folder, stored.file).split(sep).join("/");
+    return g.external(stored.name, dtype, shape, location, stored.offset, stored.length);
+  });
+  const matrix = (stored: StoredTensor): QuantizedMatrix => {
+    const { bits, scales, zeroPoints } = stored.quantization!;
+    const [rows, columns] = stored.shape as [number, number];
+    return {
+      bits, blockSize: BLOCK, shape: [rows, columns],
+      quants: initializer(stored, [rows, scales.shape[1]!, (BLOCK * bits) / 8]),
+      scales: initializer(scales, scales.shape),
+      zeroPoints: zeroPoints && initializer(zeroPoints, zeroPoints.shape),
+    };
+  };
+  const dense = (stored: StoredTensor) => once(`float ${stored.name}`, () => {
+    if (!stored.quantization) return g.cast(initializer(stored, stored.shape), "float32");
+    const rows = stored.shape[0]!;
+    return g.gatherNBits(matrix(stored), g.constant("int64", Array.from({ length: rows }, (_, row) => row)));
+  });
+  const lookUp = (name: string): StoredTensor => {
+    const stored = checkpoint.tensors.get(name);
+    if (!stored) throw new Error(`${checkpoint.folder}: tensor ${name} is missing`);
+    return stored;
+  };
   return {
-    find,
-    get(name) {
-      const value = find(name);
-      if (!value) throw new Error(`${checkpoint.folder}: tensor ${name} is missing`);
-      return value;
+    has: (name) => checkpoint.tensors.has(name),
+    find: (name) => (checkpoint.tensors.has(name) ? dense(lookUp(name)) : null),
+    product(name, x) {
+      const stored = lookUp(name);
+      if (!stored.quantization) return g.linear(x, dense(stored));
+      // Its gradient, for x alone, is the product with what the weight stands for.
+      return g.composite([x], () => g.linearNBits(x, matrix(stored), accuracy), (gradient) => [g.matmul(gradient, dense(stored))]);
+    },
+    rows(name, indices) {
+      const stored = lookUp(name);
+      if (stored.quantization) return g.gatherNBits(matrix(stored), indices);
+      // Cast after the rows are taken: the whole table is not held twice.
+      return g.cast(g.gather(initializer(stored, stored.shape), indices), "float32");
     },
   };
 }

@@ -22,7 +22,7 @@ export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConf
   const table = (name: string) => g.input(name, "float32", ["m", headDim / 2]);
   const rotary = { cos: table("cos"), sin: table("sin") };
   const selfBias = g.input("self_bias", "float32", ["rows", "m"]);
-  let hidden = embed(g, weights, ids);
+  let hidden = embed(weights, ids);
   for (let layer = 0; layer < layers; layer++) {
     const cache = (name: string) => g.input(`${name}.${layer}`, "float32", [1, kvHeads, `capacity.${layer}`, headDim]);
     const past = {

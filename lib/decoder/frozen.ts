@@ -30,7 +30,7 @@ export function frozenLoss(
   const rotary = { cos: table("cos"), sin: table("sin") };
   const positions = g.range("n");
   const attention = chunkedAttention(config, positions, 1);
-  let hidden = embed(g, weights, ids);
+  let hidden = embed(weights, ids);
   for (let layer = 0; layer < config.layers; layer++) {
     hidden = afterBlock(block(g, weights, config, layer, hidden, rotary, attention).hidden, layer);
   }

@@ -58,7 +58,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   let rotary: Rotary = { cos: table("cos"), sin: table("sin") };
   let positions = g.range("n");
   let attention = attentionFor(options, positions, false);
-  let hidden = embed(g, weights, ids);
+  let hidden = embed(weights, ids);
   if (captured.has("embedding")) g.output(hidden, "embedding");
   let scores: Value | null = null;
 

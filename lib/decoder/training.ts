@@ -6,7 +6,7 @@ import { trainingAttention } from "./attention.js";
 import { block } from "./block.js";
 import { embed, head } from "./head.js";
 import { crossEntropy } from "./loss.js";
-import type { Weights } from "./weights.js";
+import { valueWeights } from "./weights.js";
 
 /** A tensor that training changes. */
 export interface Parameter {
@@ -46,16 +46,13 @@ export function lossGraph(config: ModelConfig, parameters: readonly Parameter[],
 function forward(config: ModelConfig, parameters: readonly Parameter[], batch: number, length: number) {
   const g = new GraphBuilder("training");
   const values = new Map<string, Value>(parameters.map(({ name, shape }) => [name, g.input(name, "float32", shape)]));
-  const weights: Weights = {
-    find: (name) => values.get(name) ?? null,
-    get: (name) => values.get(name) ?? missing(name),
-  };
+  const weights = valueWeights(g, (name) => values.get(name) ?? null);
   const ids = g.input("ids", "int64", [batch, length]);
   const targets = g.input("targets", "int64", [batch * length, 1]);
   const rotary = { cos: g.input("cos", "float32", [length, config.headDim / 2]), sin: g.input("sin", "float32", [length, config.headDim / 2]) };
   const attention = trainingAttention(config, length, attentionChunks(length));
 
-  let hidden = embed(g, weights, ids);
+  let hidden = embed(weights, ids);
   for (let layer = 0; layer < config.layers; layer++) hidden = block(g, weights, config, layer, hidden, rotary, attention).hidden;
   const logits = g.reshape(head(g, weights, config, hidden), [batch * length, config.vocabSize]);
   return { g, values, logits, losses: crossEntropy(g, logits, targets) };
@@ -64,8 +61,4 @@ function forward(config: ModelConfig, parameters: readonly Parameter[], batch: n
 /** Groups of 128 queries, where the length is a multiple: below that the products get too small to be fast. */
 function attentionChunks(length: number): number {
   return length % 128 === 0 ? Math.min(8, length / 128) : 1;
-}
-
-function missing(name: string): never {
-  throw new Error(`training graph: parameter ${name} is missing`);
 }

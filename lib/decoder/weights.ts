@@ -1,11 +1,33 @@
+import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
 
 /** Where a graph gets its weights: by Hugging Face name (`model.layers.0.mlp.up_proj.weight`). */
 export interface Weights {
-  /** The weight as a float32 value of the graph. */
-  get(name: string): Value;
-  /** The same, or null where the model has no such weight. */
+  has(name: string): boolean;
+  /** The weight as a float32 value of the graph, or null where the model has no such weight. */
   find(name: string): Value | null;
+  /** `x · weightᵀ`, whatever the weight is held in. */
+  product(name: string, x: Value): Value;
+  /** Rows of the weight at `indices` (any rank). */
+  rows(name: string, indices: Value): Value;
+}
+
+/** Weights that are float32 values of the graph. */
+export function valueWeights(g: GraphBuilder, find: (name: string) => Value | null): Weights {
+  const all = { find } as Weights;
+  return {
+    has: (name) => find(name) !== null,
+    find,
+    product: (name, x) => g.linear(x, required(all, name)),
+    rows: (name, indices) => g.gather(required(all, name), indices),
+  };
+}
+
+/** @throws where the model has no such weight */
+export function required(weights: Pick<Weights, "find">, name: string): Value {
+  const value = weights.find(name);
+  if (!value) throw new Error(`weight ${name}: is missing`);
+  return value;
 }
 
 /** Names of a block's weights. */

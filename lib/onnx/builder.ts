@@ -15,6 +15,20 @@ const typedArrays = {
   bool: Uint8Array,
 } as const;
 
+/** A matrix `[out, in]` in blocks of quantised elements along its rows, as MatMulNBits takes it. */
+export interface QuantizedMatrix {
+  readonly bits: 4 | 8;
+  readonly blockSize: number;
+  /** Of what it stands for. */
+  readonly shape: readonly [number, number];
+  /** uint8 initializer of `out * blocks * blockSize * bits / 8` elements. */
+  readonly quants: Value;
+  /** `[out, blocks]` */
+  readonly scales: Value;
+  /** uint8 `[out, ceil(blocks * bits / 8)]`; null: in the middle. */
+  readonly zeroPoints: Value | null;
+}
+
 type ConstantDtype = keyof typeof typedArrays;
 
 /**
@@ -24,6 +38,7 @@ type ConstantDtype = keyof typeof typedArrays;
 export class GraphBuilder extends Graph {
   private readonly scalars = new Map<string, Value>();
   private readonly dims = new Map<string, Value>();
+  private readonly views = new Map<string, Value>();
 
   // ---- constants -----------------------------------------------------------------------------------
 
@@ -140,6 +155,39 @@ export class GraphBuilder extends Graph {
   linear(x: Value, weight: Value, bias: Value | null = null): Value {
     const y = this.matmul(x, weight, { transB: true });
     return bias ? this.add(y, bias) : y;
+  }
+
+  /** `x · weightᵀ` with the weight in blocks of quantised elements. */
+  linearNBits(x: Value, weight: QuantizedMatrix, accuracy: "float32" | "int8"): Value {
+    const { bits, blockSize, shape: [rows, columns], quants, scales, zeroPoints } = weight;
+    const elements = this.view(quants, [rows, scales.shape[1] as number, (blockSize * bits) / 8]);
+    return this.node("MatMulNBits", [x, elements, scales, ...(zeroPoints ? [zeroPoints] : [])], [{ dtype: x.dtype, shape: [...x.shape.slice(0, -1), rows] }],
+      { K: int(columns), N: int(rows), bits: int(bits), block_size: int(blockSize), accuracy_level: int(accuracy === "int8" ? 4 : 1) }, "com.microsoft")[0]!;
+  }
+
+  /** Rows of a quantised matrix at `indices` (any rank), dequantised. */
+  gatherNBits(weight: QuantizedMatrix, indices: Value): Value {
+    const { bits, blockSize, shape: [rows, columns], quants, scales, zeroPoints } = weight;
+    const padded = (scales.shape[1] as number) * blockSize;
+    const elements = this.view(quants, [rows, (padded * bits) / 8]);
+    const [found] = this.node("GatherBlockQuantized", [elements, indices, scales, ...(zeroPoints ? [zeroPoints] : [])],
+      [{ dtype: scales.dtype, shape: [...indices.shape, padded] }],
+      { bits: int(bits), block_size: int(blockSize), gather_axis: int(0), quantize_axis: int(1) }, "com.microsoft");
+    return padded === columns ? found! : this.slice(found!, -1, 0, columns);
+  }
+
+  /** An initializer's bytes under another shape of as many elements; no node is needed, so that it stays constant. */
+  private view(value: Value, shape: readonly number[]): Value {
+    if (value.shape.join() === shape.join()) return value;
+    const key = `${value.name} ${shape.join()}`;
+    let view = this.views.get(key);
+    if (!view) {
+      const { data } = this.initializers.find((initializer) => initializer.value === value)!;
+      view = data.kind === "inline" ? this.inline(value.name, value.dtype, shape, data.bytes)
+        : this.external(value.name, value.dtype, shape, data.location, data.offset, data.length);
+      this.views.set(key, view);
+    }
+    return view;
   }
 
   // ---- normalisation and attention -----------------------------------------------------------------

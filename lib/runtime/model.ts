@@ -7,6 +7,7 @@ import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.
 import { decodeGraph } from "../decoder/decode.js";
 import { planAttention, prefillGraph } from "../decoder/prefill.js";
 import { inverseFrequencies, rotaryTable, type RotaryTable } from "../decoder/rotary.js";
+import type { Weights } from "../decoder/weights.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { resolvePreset, schedule, stagePositions, type KvPolicy, type Stage, type UserPreset } from "../pruning/schedule.js";
 import type { Scorer } from "../pruning/scorer.js";
@@ -23,6 +24,8 @@ export interface LoadOptions extends OpenOptions {
   readonly threads?: number;
   /** `fused` (default): memory linear in the prompt length. `plain`: attention spelled out, quadratic memory. */
   readonly attention?: "fused" | "plain";
+  /** What activations are rounded to where they meet int8 or int4 weights: `int8` (default), or `float32`: exact and many times slower. */
+  readonly accuracy?: "int8" | "float32";
 }
 
 export interface PrefillSettings {
@@ -66,11 +69,16 @@ export class Model {
     this.config = checkpoint.config;
     this.frequencies = inverseFrequencies(this.config);
     this.decoder = new Decoder(this.config, this.frequencies, (attention) =>
-      this.session(attention ? "decode attention" : "decode", (g) => decodeGraph(g, checkpointWeights(g, checkpoint), this.config, { attention })));
+      this.session(attention ? "decode attention" : "decode", (g) => decodeGraph(g, this.weights(g), this.config, { attention })));
   }
 
   get name(): string {
     return this.checkpoint.name;
+  }
+
+  /** What the weights are held in (see `Checkpoint`). On the CPU 16-bit ones are computed in float32. */
+  get dtype(): string {
+    return this.checkpoint.dtype;
   }
 
   /** Threads asked for; undefined: ONNX Runtime's choice. */
@@ -164,8 +172,12 @@ export class Model {
     const attention = planAttention(this.config, n, this.options.attention === "plain");
     const key = `prefill ${Object.values(attention).join(" ")} ${stages.join(",")} ${scorer?.key ?? ""}`;
     const build = (g: GraphBuilder) =>
-      prefillGraph(g, checkpointWeights(g, this.checkpoint), { config: this.config, stages, scorer, attention, ...(capture && { capture: capture.names }) });
+      prefillGraph(g, this.weights(g), { config: this.config, stages, scorer, attention, ...(capture && { capture: capture.names }) });
     return capture ? this.createSession(key, build) : this.session(key, build);
+  }
+
+  private weights(g: GraphBuilder): Weights {
+    return checkpointWeights(g, this.checkpoint, this.options);
   }
 
   private session(key: string, build: (g: GraphBuilder) => void): Promise<InferenceSession> {

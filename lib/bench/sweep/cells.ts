@@ -60,7 +60,7 @@ export async function cellsOf(options: CellOptions): Promise<Cell[]> {
   for (const [noun, values] of Object.entries({ model: models, scorer: scorers, "KV policy": kvPolicies, dtype: dtypes, device: devices, threads })) once(noun, values);
   const cells: Cell[] = [];
   for (const model of models) for (const dtype of orDefault(dtypes)) for (const device of devices) for (const count of orDefault(threads)) {
-    const onProgress = (done: number, all: number) => options.onProgress?.(0, `${model}: synthetic weights, ${Math.floor((100 * done) / all)} %`);
+    const onProgress = (done: number, all: number) => options.onProgress?.(0, `${model}: weights, ${Math.floor((100 * done) / all)} %`);
     const base = { model, device, seed, onProgress, ...(dtype !== undefined && { dtype }), ...(count !== undefined && { threads: count }) };
     let subject = await openSubject(base);
     checkReach(lengths, settings, subject.checkpoint.config.maxPositions);

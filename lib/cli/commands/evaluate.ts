@@ -4,7 +4,7 @@ import type { Configuration } from "../../evaluate/configuration.js";
 import type { EvaluationTask } from "../../evaluate/task.js";
 import type { Model } from "../../runtime/model.js";
 import { interruptSignal } from "../interrupt.js";
-import { addModelOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
+import { addDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 
 /** Options of every task that compares configurations. */
 interface TaskOptions extends ModelOptions {
@@ -43,7 +43,7 @@ export function register(program: Command): void {
     .option("--max-length <n>", "tokens of a prompt at most, cut in the middle (default: what the model's positions leave)", positiveInteger)
     .option("--max-new-tokens <n>", "tokens to generate (default: the data set's)", positiveInteger)
     .action(longbench);
-  addModelOptions(command.command("agreement").description("how well scorers agree with measured saliency, by block"))
+  addDtypeOption(addModelOptions(command.command("agreement").description("how well scorers agree with measured saliency, by block")))
     .requiredOption("--saliency <file>", "a file that sdtp train saliency wrote, of data that no module was trained on")
     .option("--scorer <name...>", "scorers", allScorers)
     .option("--json", "print JSON")
@@ -51,7 +51,7 @@ export function register(program: Command): void {
 }
 
 function addTaskOptions(command: Command): Command {
-  return addModelOptions(command)
+  return addDtypeOption(addModelOptions(command))
     .option("--config <preset...>", `what is pruned: ${presetNames}`, ["sdtp"])
     .option("--scorer <name...>", `${allScorers.join(", ")}, learned:FILE, random:SEED`, allScorers)
     .option("--kv-policy <policy...>", "evict, retain or both (default: each preset's)", kvPolicies)
@@ -97,13 +97,13 @@ async function longbench(files: string[], options: TaskOptions & { dataset?: str
 
 /** Measures, prints the summary and gives all rows. */
 async function compare(options: TaskOptions, make: (model: Model) => Promise<EvaluationTask | EvaluationTask[]>) {
-  const [{ load }, { configurations }, { fractionOf }, { evaluate }, { summarise }, { summaryText }, { progressBar }] = await Promise.all([
-    import("../../runtime/model.js"), import("../../evaluate/configuration.js"), import("../../evaluate/task.js"), import("../../evaluate/run.js"),
+  const [{ configurations }, { fractionOf }, { evaluate }, { summarise }, { summaryText }, { progressBar }] = await Promise.all([
+    import("../../evaluate/configuration.js"), import("../../evaluate/task.js"), import("../../evaluate/run.js"),
     import("../../evaluate/summary.js"), import("../../evaluate/summary-text.js"), import("../progress.js"),
   ]);
   const signal = interruptSignal();
   const chosen: Configuration[] = configurations({ presets: options.config, scorers: options.scorer, ...(options.kvPolicy && { kvPolicies: options.kvPolicy }) });
-  const model = await load(options.model, options.threads !== undefined ? { threads: options.threads } : {});
+  const model = await loadModel(options, signal);
   const bar = progressBar();
   try {
     const tasks = [await make(model)].flat();
@@ -130,11 +130,11 @@ async function compare(options: TaskOptions, make: (model: Model) => Promise<Eva
 }
 
 async function agreement(options: ModelOptions & { saliency: string; scorer: string[]; json?: boolean }): Promise<void> {
-  const [{ load }, { SaliencyFile }, { scorerAgreement }, { progressBar }] = await Promise.all([
-    import("../../runtime/model.js"), import("../../train/saliency-file.js"), import("../../evaluate/agreement.js"), import("../progress.js"),
+  const [{ SaliencyFile }, { scorerAgreement }, { progressBar }] = await Promise.all([
+    import("../../train/saliency-file.js"), import("../../evaluate/agreement.js"), import("../progress.js"),
   ]);
   const signal = interruptSignal();
-  const model = await load(options.model, options.threads !== undefined ? { threads: options.threads } : {});
+  const model = await loadModel(options, signal);
   const bar = progressBar();
   try {
     const found = await scorerAgreement(model, {

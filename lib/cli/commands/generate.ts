@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { resolvePreset } from "../../pruning/presets.js";
 import { interruptSignal } from "../interrupt.js";
 import {
-  addModelOptions, addPruningOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions, type PruningOptions,
+  addDtypeOption, addModelOptions, addPruningOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions, type PruningOptions,
 } from "../options.js";
 
 interface Options extends ModelOptions, PruningOptions {
@@ -36,7 +36,7 @@ export function register(program: Command): void {
     .option("--seed <n>", "seed of the sampling", nonNegativeInteger, 0)
     .option("--ignore-eos", "generate exactly --max-new-tokens")
     .option("--json", "print JSON: ids, text, kept positions, KV lengths, timings");
-  addPruningOptions(addModelOptions(command)).action(generate);
+  addPruningOptions(addDtypeOption(addModelOptions(command))).action(generate);
 }
 
 async function generate(options: Options): Promise<void> {
@@ -44,10 +44,8 @@ async function generate(options: Options): Promise<void> {
   if (given.length !== 1) throw new Error(`prompt: ${given.length} given (give one of --prompt, --prompt-file, --prompt-ids)`);
   const preset = resolvePreset(options.config);
   const signal = interruptSignal();
-  const [{ load }, { decode }, { checkPrompt }] = await Promise.all([
-    import("../../runtime/model.js"), import("../../runtime/generate.js"), import("../../checkpoint/validate.js"),
-  ]);
-  const model = await load(options.model, options.threads ? { threads: options.threads } : {});
+  const [{ decode }, { checkPrompt }] = await Promise.all([import("../../runtime/generate.js"), import("../../checkpoint/validate.js")]);
+  const model = await loadModel(options, signal);
   // With ids, a folder without a tokenizer will do: only the text of the continuation is missing.
   const tokenizer = options.promptIds === undefined ? await model.tokenizer() : await model.tokenizer().catch(() => null);
   const ids = options.promptIds === undefined ? tokenizer!.encode(await promptText(options)) : parseIds(options.promptIds);
@@ -88,6 +86,7 @@ async function generate(options: Options): Promise<void> {
   console.log(JSON.stringify({
     model: model.name,
     synthetic_weights: model.checkpoint.synthetic,
+    dtype: model.dtype,
     config: preset.name,
     scorer: run.scorer,
     kv_policy: run.kvPolicy,

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { resolvePreset } from "../../pruning/presets.js";
 import type { KvPolicy } from "../../pruning/schedule.js";
-import { addModelOptions, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
+import { addDtypeOption, addModelOptions, loadModel, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
 
 interface Options extends ModelOptions, PruningOptions {
   config: string;
@@ -26,7 +26,7 @@ export function register(program: Command): void {
     .option("--save <file>", "write the run to a safetensors file: cache, positions, scores")
     .option("--json", "print JSON")
     .option("--html <file>", "write a page with every view");
-  addPruningOptions(addModelOptions(command))
+  addPruningOptions(addDtypeOption(addModelOptions(command)))
     .addHelpText("after", "\nExit code 1 where the verification fails.\nExample:\n  sdtp kv --config sdtp --length 4096 --track 32 --html kv.html")
     .action((options: Options) => kv(options));
 }
@@ -78,10 +78,10 @@ export interface PromptOptions extends ModelOptions, PruningOptions {
 }
 
 /** A prompt of the length asked for, or a whole file, prefilled with its scores read. */
-export async function prefilled({ model: name, threads, config, length, promptFile, scorer, kvPolicy }: PromptOptions) {
+export async function prefilled({ config, length, promptFile, scorer, kvPolicy, ...options }: PromptOptions) {
   const preset = resolvePreset(config);
-  const [{ load }, { prompt }] = await Promise.all([import("../../runtime/model.js"), import("../../bench/prompt.js")]);
-  const model = await load(name, threads ? { threads } : {});
+  const { prompt } = await import("../../bench/prompt.js");
+  const model = await loadModel(options);
   const whole = promptFile !== undefined && length === undefined;
   const ids = whole ? (await model.tokenizer()).encode(await text(promptFile)) : (await prompt(model.checkpoint, length ?? 1024, { file: promptFile })).ids;
   const settings: { scorer?: string; kvPolicy?: KvPolicy } = { ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }) };

@@ -2,14 +2,13 @@ import { type Command, Option } from "commander";
 import { defaultLengths, seedConfigs } from "../../bench/settings.js";
 import type { BenchmarkMode } from "../../bench/results.js";
 import { interruptSignal } from "../interrupt.js";
-import { addModelOptions, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
+import { addDtypeOption, addModelOptions, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
 
 interface Options extends ModelOptions, PruningOptions {
   benchmarkMode: BenchmarkMode;
   config: string[];
   lengths: string[];
   device: string;
-  dtype?: string;
   repeats: number;
   warmup: number;
   maxNewTokens: number;
@@ -29,7 +28,6 @@ export function register(program: Command): void {
     .option("--config <name...>", `presets, or all (${seedConfigs.join(", ")}); known: ${presetNames}`, ["all"])
     .option("--lengths <n...>", "prompt lengths in tokens, ascending", defaultLengths.map(String))
     .option("--device <name>", "where to run: cpu", "cpu")
-    .option("--dtype <name>", "what synthetic weights are made in: fp32, fp16, bf16 (default bf16); other models are as they are stored")
     .option("--repeats <n>", "runs that count, for each configuration", positiveInteger, 5)
     .option("--warmup <n>", "runs before them that do not", nonNegativeInteger, 1)
     .option("--max-new-tokens <n>", "decode runs in end2end mode", positiveInteger, 128)
@@ -38,7 +36,7 @@ export function register(program: Command): void {
     .option("--no-memory", "do not measure peak memory (one more run for each configuration, in its own process)")
     .option("--output <path>", "a file (.json) for one configuration, a folder for several", "results")
     .option("--json", "print the results as JSON, nothing else");
-  addPruningOptions(addModelOptions(command))
+  addPruningOptions(addDtypeOption(addModelOptions(command)))
     .addHelpText("after", `
 Configurations take turns (A B C A B C) in a process of their own; medians are reported and all samples kept. The
 baseline is always measured with them. Files are written when a length is done; Ctrl-C keeps those.

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { interruptSignal } from "../interrupt.js";
-import { addModelOptions, nonNegativeInteger, positiveInteger, type ModelOptions } from "../options.js";
+import { addDtypeOption, addModelOptions, loadModel, nonNegativeInteger, positiveInteger, type ModelOptions } from "../options.js";
 
 interface Options extends ModelOptions {
   lengths: string[];
@@ -20,23 +20,22 @@ export function register(program: Command): void {
     .option("--seed <n>", "seed of the prompts", nonNegativeInteger, 0)
     .option("--output <file>", "write the result there as JSON")
     .option("--json", "print JSON");
-  addModelOptions(command).action(run);
+  addDtypeOption(addModelOptions(command)).action(run);
 }
 
-async function run({ model: name, threads, prompts, seed, json, output, ...options }: Options): Promise<void> {
-  const [{ parseLengths }, { quality }, { load }, { loadCorpus }, { progressBar }, { writeText }] = await Promise.all([
-    import("../../bench/lengths.js"), import("../../evaluate/quality.js"), import("../../runtime/model.js"),
-    import("../../train/corpus.js"), import("../progress.js"), import("../write.js"),
+async function run({ prompts, seed, json, output, ...options }: Options): Promise<void> {
+  const [{ parseLengths }, { quality }, { loadCorpus }, { progressBar }, { writeText }] = await Promise.all([
+    import("../../bench/lengths.js"), import("../../evaluate/quality.js"), import("../../train/corpus.js"), import("../progress.js"), import("../write.js"),
   ]);
   const lengths = parseLengths(options.lengths);
   const signal = interruptSignal();
   const bar = progressBar();
   try {
-    const model = await load(name, threads !== undefined ? { threads } : {});
+    const model = await loadModel(options, signal);
     const { heldOut } = loadCorpus();
     const result = await quality(model, { text: heldOut.join("\n\n"), lengths, prompts, seed, signal, onProgress: (share, label) => bar.update(share, label) });
     bar.stop();
-    const text = JSON.stringify({ model: name, model_hash: await model.checkpoint.hash(), seed, ...result }, null, 2);
+    const text = JSON.stringify({ model: model.name, dtype: model.dtype, model_hash: await model.checkpoint.hash(), seed, ...result }, null, 2);
     if (output !== undefined) await writeText(output, `${text}\n`);
     if (json) console.log(text);
     else {

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import type { BenchmarkMode } from "../../bench/results.js";
 import { type Format, formats, formatOf } from "../../report/formats/index.js";
 import { interruptSignal } from "../interrupt.js";
-import { nonNegativeInteger, number, positiveInteger, presetNames } from "../options.js";
+import { dtypeHelp, nonNegativeInteger, number, positiveInteger, presetNames } from "../options.js";
 
 interface Options {
   model: string[];
@@ -43,7 +43,7 @@ export function register(program: Command): void {
     .option("--lengths <n...>", "prompt lengths in tokens, ascending", ["1024", "2048", "4096"])
     .option("--scorer <name...>", "scorers (default: the model's best)", names)
     .option("--kv-policy <policy...>", "evict, retain (default: each preset's)", policy)
-    .option("--dtype <name...>", "dtypes (default: as stored)", names)
+    .option("--dtype <name...>", dtypeHelp, names)
     .option("--device <name...>", "devices (default: cpu)", names)
     .option("--threads <n...>", "numbers of threads (default: one a physical core)", list(positiveInteger))
     .addOption(new Option("--benchmark-mode <mode>", "prefill, or end2end").choices(["prefill", "end2end"]).default("end2end"))

@@ -56,8 +56,8 @@ test("a custom config.json becomes a model that opens, marked synthetic", async 
   assert.match(checkpoint.folder, /cache\/synthetic-small_model-fp32-seed0-[0-9a-f]{12}$/);
   assert.deepEqual(checkpoint.config, parseConfig(raw, ""));
   await assert.rejects(checkpoint.tokenizer(), /tokenizer: synthetic:.* has synthetic weights and no tokenizer \(give the prompt as token ids\)/);
-  const bytes = [...checkpoint.tensors.values()].reduce((sum, { length }) => sum + length, 0);
-  assert.deepEqual(progress.at(-1), [bytes, bytes]);
+  const elements = [...checkpoint.tensors.values()].reduce((sum, { length }) => sum + length / 4, 0);
+  assert.deepEqual(progress.at(-1), [elements, elements]);
   // A second time nothing is made.
   progress.length = 0;
   assert.equal((await openCheckpoint(`synthetic:${file}`, { synthetic })).folder, checkpoint.folder);
@@ -118,7 +118,7 @@ test("bad names and options say what is right, and leave nothing", async (t) => 
   await assert.rejects(open("synthetic:"), /synthetic model: \(no name\)/);
   await assert.rejects(open("synthetic:toString"), /synthetic model: toString/);
   await assert.rejects(open("synthetic:/none/config.json"), /\/none\/config\.json: no such file/);
-  await assert.rejects(open("synthetic:qwen2-7b", { dtype: "int3" }), /dtype: int3 \(synthetic weights are made in fp32, fp16, bf16\)/);
+  await assert.rejects(open("synthetic:qwen2-7b", { dtype: "int3" }), /dtype: int3 \(must be fp32, fp16, int8, int4\)/);
   await assert.rejects(open("synthetic:qwen2-7b", { seed: 0.5 }), /seed: 0\.5 \(must be an integer\)/);
   const file = join(cacheFolder, "odd.json");
   await writeFile(file, JSON.stringify({ ...raw, num_key_value_heads: 3 }));

@@ -8,6 +8,7 @@ import { tinyCheckpoint, type TinyCheckpoint } from "../../reference/checkpoints
 import { decode, evict, forward, type LayerCache } from "../../reference/forward.js";
 import { headDimOf } from "../../reference/config.js";
 import { variants, type Variant } from "../../reference/variants.js";
+import { relativeError } from "../relative-error.js";
 
 const prompt = (n: number, vocabulary: number) => Array.from({ length: n }, (_, i) => (i * 37 + 11 * (i % 7)) % vocabulary);
 
@@ -20,18 +21,6 @@ const direction = defineScorer("direction", (g, { hidden, config }) => {
   return g.reshape(g.linear(hidden, g.constant("float32", weights, [1, config.hiddenSize])), [hidden.shape[1]!]);
 });
 const referenceScore = (hidden: Float64Array[]) => hidden.map((x) => x.reduce((sum, value, i) => sum + value * Math.cos(i + 1), 0));
-
-/** Largest difference, as a share of the largest expected value. */
-function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  assert.equal(actual.length, expected.length);
-  let error = 0;
-  let scale = 0;
-  for (let i = 0; i < expected.length; i++) {
-    error = Math.max(error, Math.abs(actual[i]! - expected[i]!));
-    scale = Math.max(scale, Math.abs(expected[i]!));
-  }
-  return error / scale;
-}
 
 for (const variant of Object.keys(variants) as Variant[]) {
   for (const attention of ["fused", "plain"] as const) {

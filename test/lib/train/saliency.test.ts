@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
 import { saliencyGraph, saliencyTargets, type SaliencyTarget } from "../../../lib/decoder/saliency.js";
+import { valueWeights } from "../../../lib/decoder/weights.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
 import { createSession } from "../../../lib/runtime/session.js";
 import { exampleFeeds } from "../../../lib/train/example-feeds.js";
@@ -103,7 +104,7 @@ test("log-odds: saliency is what central differences say, and does not fade wher
       weights.set("model.norm.weight", sure.weights.get("model.norm.weight")!.map((value) => gain * value));
       const g = new GraphBuilder();
       const value = (name: string) => weights.get(name) && g.constant("float32", weights.get(name)!, sure.shapes.get(name)!);
-      saliencyGraph(g, { find: (name) => value(name) ?? null, get: (name) => value(name)! }, { config: checkpoint.config, blocks: [1], target: "gradnorm", objective });
+      saliencyGraph(g, valueWeights(g, (name) => value(name) ?? null), { config: checkpoint.config, blocks: [1], target: "gradnorm", objective });
       const session = await createSession(g, { threads: 1 });
       const results = await session.run(exampleFeeds(checkpoint.config, likeliest, "response"));
       norms.push(Math.max(...(results["saliency.1"]!.data as Float32Array)));

@@ -1,0 +1,72 @@
+// Weights in another dtype, made once from a checkpoint and kept in the cache folder.
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import { cached, cacheFolder } from "./cache.js";
+import { encodedElements, encodeTensors, sourceName, tensorsToHold, type ValuesOf } from "./encode.js";
+import { requireFreeSpace } from "./free-space.js";
+import { filesIdentity } from "./hash.js";
+import { joinQuantised } from "./quantised.js";
+import type { RequiredTensor } from "./required.js";
+import { readFloatChunks, tensorBytes } from "./safetensors.js";
+import { writeShards } from "./shards.js";
+import type { Checkpoint } from "./types.js";
+import { formatName, parseWeightFormat, type WeightFormat } from "./weight-dtype.js";
+import { checkTensors, readWeights } from "./weights.js";
+
+export interface ConvertOptions {
+  /** Another cache folder than the usual one. */
+  readonly cacheFolder?: string;
+  /** Called as weights are converted, with elements done and in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Stops; nothing is left. */
+  readonly signal?: AbortSignal;
+}
+
+/** Counted up when the same weights would be converted to others, so that old cache entries are not used. */
+const CONVERTER_VERSION = 1;
+
+/**
+ * A checkpoint with its weights held in another dtype: converted tensor by tensor into the cache folder, or found there.
+ * The checkpoint's own files stay as they are. fp32 takes 16-bit weights as they are, since they are widened when loaded.
+ * @param dtype fp32, fp16, int8, int4, or with choices (see `parseWeightFormat`); the checkpoint's own dtype changes nothing
+ * @throws on an unknown dtype, on weights that are quantised already, on a value that the dtype cannot hold, or too little free space
+ */
+export async function convertCheckpoint(checkpoint: Checkpoint, dtype: string, options: ConvertOptions = {}): Promise<Checkpoint> {
+  if (dtype === checkpoint.dtype) return checkpoint;
+  const format = parseWeightFormat(dtype);
+  const name = formatName(format);
+  const stored = [...checkpoint.tensors.values()];
+  if (stored.some(({ quantization }) => quantization)) throw new Error(`dtype: ${dtype} (${checkpoint.name} is held in ${checkpoint.dtype}; convert the original)`);
+  if (name === checkpoint.dtype || name === "fp32") return { ...checkpoint, dtype: name };
+  const wanted = tensorsToHold(checkpoint.config, format);
+  const files = await filesIdentity(checkpoint.config, stored);
+  const id = createHash("sha256").update(`${CONVERTER_VERSION}\n${name}\n${files}`).digest("hex").slice(0, 16);
+  const label = basename(checkpoint.folder).replace(/[^A-Za-z0-9._-]/g, "_").slice(0, 60);
+  const folder = await cached(`weights-${label}-${name.replace(/[^a-z0-9]/g, "_")}-${id}`, async (temporary) => {
+    await convertInto(temporary, checkpoint, wanted, format, options);
+  }, { folder: options.cacheFolder ?? cacheFolder() });
+  const { tensors } = await readWeights(folder);
+  const joined = joinQuantised(checkpoint.config, tensors);
+  checkTensors(checkpoint.config, joined, folder);
+  return {
+    ...checkpoint,
+    dtype: name,
+    tensors: joined,
+    hash: async () => createHash("sha256").update(`${await checkpoint.hash()} ${CONVERTER_VERSION} ${name}`).digest("hex"),
+  };
+}
+
+async function convertInto(folder: string, checkpoint: Checkpoint, tensors: readonly RequiredTensor[], format: WeightFormat, { onProgress, signal }: ConvertOptions): Promise<void> {
+  const total = encodedElements(tensors);
+  let done = 0;
+  const valuesOf: ValuesOf = async function* ({ name }, elements) {
+    for await (const values of readFloatChunks(checkpoint.tensors.get(sourceName(name, checkpoint.config.tiedEmbeddings))!, elements)) {
+      signal?.throwIfAborted();
+      yield values;
+      onProgress?.((done += values.length), total);
+    }
+  };
+  const encoded = encodeTensors(tensors, format, valuesOf);
+  await requireFreeSpace(folder, encoded.reduce((sum, tensor) => sum + tensorBytes(tensor), 0), `${checkpoint.name} in ${formatName(format)}`);
+  await writeShards(folder, encoded, { format: "pt", sdtp_weights: formatName(format) });
+}

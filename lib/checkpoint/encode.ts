@@ -1,0 +1,106 @@
+import { elementCount } from "./dtype.js";
+import { blocksOf, quantBytes, quantizeRows, zeroPointBytes, type Bits } from "./quantize.js";
+import { requiredTensors, type RequiredTensor } from "./required.js";
+import type { TensorToWrite } from "./safetensors.js";
+import type { ModelConfig } from "./types.js";
+import { bitsOf, type WeightDtype, type WeightFormat } from "./weight-dtype.js";
+
+/** Names of what belongs to a quantised tensor. */
+export const scalesName = (name: string): string => `${name}.scales`;
+export const zeroPointsName = (name: string): string => `${name}.zero_points`;
+
+export const embeddingName = "model.embed_tokens.weight";
+export const headName = "lm_head.weight";
+
+/** A tensor's values in order, in pieces of `elements` each but the last. A piece is used before the next one is asked for. */
+export type ValuesOf = (tensor: RequiredTensor, elements: number) => Iterable<Float32Array> | AsyncIterable<Float32Array>;
+
+/** What a model needs; the head too where embedding and head are one tensor that is to be held in two ways. */
+export function tensorsToHold(config: ModelConfig, { embedding, head }: WeightFormat): RequiredTensor[] {
+  const tensors = requiredTensors(config);
+  if (!config.tiedEmbeddings || embedding === head) return tensors;
+  return [...tensors, { name: headName, shape: tensors.find(({ name }) => name === embeddingName)!.shape }];
+}
+
+/** The tensor whose values become `name`: where embedding and head are one tensor, that one. */
+export const sourceName = (name: string, tied: boolean): string => (tied && name === headName ? embeddingName : name);
+
+/** Elements worked on at a time. */
+const CHUNK = 2 ** 21;
+
+/**
+ * What is to be written so that `tensors` are held in `format`, read piece by piece as each one's turn comes. Norms and biases
+ * stay float32 where the rest is quantised. Quantised tensors are U8 `[out, blocks, 32 * bits / 8]` with `NAME.scales` F32
+ * `[out, blocks]` and, unless symmetric, `NAME.zero_points` U8 after them.
+ */
+export function encodeTensors(tensors: readonly RequiredTensor[], format: WeightFormat, valuesOf: ValuesOf): TensorToWrite[] {
+  return tensors.flatMap((tensor) => {
+    const dtype = dtypeOf(tensor, format);
+    const bits = bitsOf(dtype);
+    return bits === null ? [floats(tensor, dtype === "fp16" ? "F16" : "F32", valuesOf)] : quantised(tensor, bits, format.symmetric, valuesOf);
+  });
+}
+
+/** What a tensor is held in. */
+export function dtypeOf({ name, shape }: RequiredTensor, { dtype, embedding, head }: WeightFormat): WeightDtype {
+  if (name === embeddingName) return embedding;
+  if (name === headName) return head;
+  const isProjection = shape.length === 2 && /_proj\.weight$/.test(name);
+  return isProjection || bitsOf(dtype) === null ? dtype : "fp32";
+}
+
+function floats(tensor: RequiredTensor, dtype: "F16" | "F32", valuesOf: ValuesOf): TensorToWrite {
+  const { name, shape } = tensor;
+  async function* data() {
+    for await (const values of valuesOf(tensor, CHUNK)) {
+      if (dtype === "F16") requireHalf(values, name);
+      yield values;
+    }
+  }
+  return { name, dtype, shape, data };
+}
+
+/** @throws where rounding to float16 would make infinity of a number */
+function requireHalf(values: Float32Array, name: string): void {
+  const beyond = values.find((value) => Math.abs(value) >= 65520 && Number.isFinite(value));
+  if (beyond !== undefined) throw new Error(`tensor ${name}: ${beyond} (fp16 goes to 65504; take fp32)`);
+}
+
+function quantised(tensor: RequiredTensor, bits: Bits, symmetric: boolean, valuesOf: ValuesOf): TensorToWrite[] {
+  const { name } = tensor;
+  const [rows, columns] = tensor.shape as [number, number];
+  const blocks = blocksOf(columns);
+  const pointBytes = zeroPointBytes(columns, bits);
+  // Known when the elements are written, which is before these are asked for.
+  let scales: Float32Array;
+  let zeroPoints: Uint8Array;
+  async function* quants() {
+    scales = new Float32Array(rows * blocks);
+    zeroPoints = new Uint8Array(symmetric ? 0 : rows * pointBytes);
+    let row = 0;
+    // A multiple of 8 rows: readers want pieces of whole 8 bytes, whatever the dtype.
+    const rowsAtATime = Math.max(8, Math.floor(CHUNK / columns / 8) * 8);
+    for await (const values of valuesOf(tensor, rowsAtATime * columns)) {
+      let piece;
+      try {
+        piece = quantizeRows(values, columns, bits, symmetric);
+      } catch (error) {
+        throw new Error(`tensor ${name}, from row ${row}: ${(error as Error).message}`);
+      }
+      scales.set(piece.scales, row * blocks);
+      if (piece.zeroPoints) zeroPoints.set(piece.zeroPoints, row * pointBytes);
+      row += values.length / columns;
+      yield piece.quants;
+    }
+  }
+  return [
+    { name, dtype: "U8", shape: [rows, blocks, quantBytes(columns, bits) / blocks], data: quants },
+    { name: scalesName(name), dtype: "F32", shape: [rows, blocks], data: () => scales },
+    ...(symmetric ? [] : [{ name: zeroPointsName(name), dtype: "U8" as const, shape: [rows, pointBytes], data: () => zeroPoints }]),
+  ];
+}
+
+/** Values in all tensors together. */
+export function encodedElements(tensors: readonly RequiredTensor[]): number {
+  return tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+}

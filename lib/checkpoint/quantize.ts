@@ -1,0 +1,93 @@
+// Block-wise quantisation as ONNX Runtime's MatMulNBits reads it: blocks of 32 elements along a row, each with a scale.
+// https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits
+
+/** Elements that share a scale (and a zero point). */
+export const BLOCK = 32;
+
+export type Bits = 4 | 8;
+
+/** Rows `[rows, columns]` in blocks; the last block of a row is padded with zeros. */
+export interface QuantizedRows {
+  /** `[rows, blocks, 32 * bits / 8]`; of two 4-bit elements in a byte the first is the low half. */
+  readonly quants: Uint8Array;
+  /** `[rows, blocks]` */
+  readonly scales: Float32Array;
+  /** `[rows, ceil(blocks * bits / 8)]`; null: 8 of 4 bits, 128 of 8. */
+  readonly zeroPoints: Uint8Array | null;
+}
+
+export const blocksOf = (columns: number): number => Math.ceil(columns / BLOCK);
+/** Bytes of one row's elements. */
+export const quantBytes = (columns: number, bits: Bits): number => blocksOf(columns) * BLOCK * bits / 8;
+/** Bytes of one row's zero points. */
+export const zeroPointBytes = (columns: number, bits: Bits): number => Math.ceil((blocksOf(columns) * bits) / 8);
+
+/**
+ * Rounds each block to 2^bits levels. Symmetric: the element of largest magnitude falls on the lowest level, zero on the middle
+ * one. Asymmetric: the levels span the block's smallest to its largest element, and zero, which stays exact.
+ * @param values `[rows, columns]`
+ * @throws on a value that is not finite
+ */
+export function quantizeRows(values: Float32Array, columns: number, bits: Bits, symmetric: boolean): QuantizedRows {
+  const rows = values.length / columns;
+  const blocks = blocksOf(columns);
+  const rowBytes = quantBytes(columns, bits);
+  const pointBytes = zeroPointBytes(columns, bits);
+  const quants = new Uint8Array(rows * rowBytes);
+  const scales = new Float32Array(rows * blocks);
+  const zeroPoints = symmetric ? null : new Uint8Array(rows * pointBytes);
+  const [middle, top] = [2 ** (bits - 1), 2 ** bits - 1];
+  for (let row = 0; row < rows; row++) {
+    for (let block = 0; block < blocks; block++) {
+      const start = row * columns + block * BLOCK;
+      const end = Math.min(start + BLOCK, (row + 1) * columns);
+      let [low, high] = [0, 0];
+      for (let i = start; i < end; i++) {
+        const value = values[i]!;
+        if (value < low) low = value;
+        else if (value > high) high = value;
+        else if (Number.isNaN(value)) high = NaN;
+      }
+      if (!Number.isFinite(high - low)) throw new Error(`quantisation: a value in row ${row} is not finite`);
+      // In single precision, as it is stored: rounding must see the scale that will be used.
+      const scale = Math.fround(symmetric ? (-low >= high ? low : high) / -middle : (high - low) / top);
+      const zero = symmetric || scale === 0 ? middle : Math.round(-low / scale);
+      scales[row * blocks + block] = scale;
+      if (zeroPoints) {
+        if (bits === 8) zeroPoints[row * pointBytes + block] = zero;
+        else zeroPoints[row * pointBytes + (block >> 1)]! |= zero << (4 * (block & 1));
+      }
+      const inverse = scale === 0 ? 0 : 1 / scale;
+      const target = row * rowBytes + block * BLOCK * bits / 8;
+      for (let i = 0; i < BLOCK; i++) {
+        const level = start + i < end ? Math.round(values[start + i]! * inverse) + zero : zero;
+        const clamped = level < 0 ? 0 : level > top ? top : level;
+        if (bits === 8) quants[target + i] = clamped;
+        else quants[target + (i >> 1)]! |= clamped << (4 * (i & 1));
+      }
+    }
+  }
+  return { quants, scales, zeroPoints };
+}
+
+/** The values that quantised rows stand for, `[rows, columns]`. */
+export function dequantizeRows({ quants, scales, zeroPoints }: QuantizedRows, columns: number, bits: Bits): Float32Array {
+  const blocks = blocksOf(columns);
+  const rows = scales.length / blocks;
+  const rowBytes = quantBytes(columns, bits);
+  const pointBytes = zeroPointBytes(columns, bits);
+  const values = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const block = Math.floor(column / BLOCK);
+      const level = element(quants, row * rowBytes, column, bits);
+      const zero = zeroPoints ? element(zeroPoints, row * pointBytes, block, bits) : 2 ** (bits - 1);
+      values[row * columns + column] = (level - zero) * scales[row * blocks + block]!;
+    }
+  }
+  return values;
+}
+
+function element(bytes: Uint8Array, start: number, index: number, bits: Bits): number {
+  return bits === 8 ? bytes[start + index]! : (bytes[start + (index >> 1)]! >> (4 * (index & 1))) & 15;
+}
