@@ -5,6 +5,7 @@ import { asText, toBundle } from "../display/bundle.js";
 import type { RunCell } from "../messages.js";
 import { Cell, currentCell, KeyboardInterrupt } from "./cell.js";
 import { send } from "./channel.js";
+import { isDisplayHandle } from "./host.js";
 import type { Modules } from "./modules.js";
 import type { Stacks } from "./stack.js";
 
@@ -51,7 +52,7 @@ async function evaluate({ modules, variables, stacks }: Notebook, job: RunCell, 
   if (awaits) await cell.untilInterrupted(value as Promise<unknown>);
   let bundle: MimeBundle | undefined;
   const result = resultName === undefined ? undefined : variables[resultName];
-  if (result !== undefined) bundle = await cell.untilInterrupted(Promise.resolve(toBundle(result)));
+  if (result !== undefined && !isDisplayHandle(result)) bundle = await cell.untilInterrupted(Promise.resolve(toBundle(result)));
   if (cell.pending.size > 0) await cell.untilInterrupted(Promise.all(cell.pending));
   return bundle;
 }

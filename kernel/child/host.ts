@@ -37,11 +37,18 @@ export function installHost(): ChildHost {
   return host;
 }
 
+const handles = new WeakSet<object>();
+
+/** A cell that ends in `display(x)` has shown x: its handle is no result to show as well. */
+export const isDisplayHandle = (value: unknown): boolean => typeof value === "object" && value !== null && handles.has(value);
+
 function createDisplay(): Display {
   const show = (value: unknown, { displayId, raw = false }: DisplayOptions = {}): DisplayHandle => {
     const id = displayId ?? randomUUID();
     publish(raw ? complete(value as Formatted, undefined) : toBundle(value), id, false);
-    return { displayId: id, update: (next) => display.update(id, next) };
+    const handle = { displayId: id, update: (next: unknown) => display.update(id, next) };
+    handles.add(handle);
+    return handle;
   };
   const shape = (type: string) => (content: unknown) => show({ [type]: content, "text/plain": plainTwin(type, content) }, { raw: true });
   const display: Display = Object.assign(show, {

@@ -42,6 +42,12 @@ describe("display", () => {
     assert.equal(await session.value("let later = ''; const other = display(1); setTimeout(() => other.update(2), 1); other.displayId.length > 0"), "true");
   });
 
+  it("shows a value once where the cell ends in showing it", async () => {
+    const ran = await session.run("display('once')");
+    assert.deepEqual(ran.messages.slice(1).map(({ header }) => header.msg_type), ["display_data"]);
+    assert.match((await session.value("({ displayId: 'x', update() {} })"))!, /displayId/);
+  });
+
   it("shows HTML, Markdown, LaTeX, SVG, JSON, JavaScript and raw bundles", async () => {
     const all = await shown("display.html('<i>h</i>'); display.markdown('# m'); display.latex('$x$'); display.svg('<svg/>'); display.json({ a: [1] }); display.javascript('1'); display({ 'text/x': 'raw' }, { raw: true });");
     assert.deepEqual(

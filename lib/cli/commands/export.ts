@@ -1,0 +1,89 @@
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { readFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import type { Format } from "../../notebook/export/index.js";
+import type { Template } from "../../notebook/export/options.js";
+import { interruptSignal } from "../interrupt.js";
+import { writeOutput } from "../write.js";
+
+interface Options {
+  to?: Format;
+  output?: string;
+  template: string;
+  input: boolean;
+  trust?: boolean;
+  chromium?: string;
+}
+
+/** What a file is called in each format; the first ending is the default. */
+const endings: Readonly<Record<Format, readonly string[]>> = { html: [".html", ".htm"], markdown: [".md", ".markdown"], pdf: [".pdf"], latex: [".tex"] };
+
+/** `sdtp export`: a notebook as a report. */
+export function register(program: Command): void {
+  program
+    .command("export")
+    .description("a notebook as a report: HTML, Markdown, PDF or LaTeX")
+    .argument("<notebook>", "the .ipynb file")
+    .addOption(new Option("--to <format>", "what to write (default: as --output ends, else html)").choices(Object.keys(endings)))
+    .option("-o, --output <file>", "the file to write (default: the notebook's name beside the notebook)")
+    .option("--no-input", "leave out the code")
+    .option("--template <name>", "report: code and execution counts; article: code folded (left out where nothing folds); or a .css file that follows the report's own style", "report")
+    .option("--trust", "let scripts and styles of the outputs work: only for a notebook whose every output is yours")
+    .option("--chromium <path>", "the browser that prints PDF and draws charts as pictures (default: $CHROMIUM, else the first Chromium, Chrome or Edge found)")
+    .addHelpText(
+      "after",
+      `
+HTML is one file that opens offline, with live charts; scripts in the outputs do not run. Markdown and LaTeX put pictures beside
+the file, in NAME_files/. PDF, and charts in Markdown and LaTeX, need an installed Chromium, Chrome or Edge.
+
+Cell tags: remove-cell, remove-input, remove-output leave out; hide-cell, hide-input, hide-output fold (left out where nothing folds).
+
+Examples:
+  sdtp export quickstart.ipynb
+  sdtp export quickstart.ipynb --to pdf --no-input
+  sdtp export table2.ipynb -o report/table2.md --template article`,
+    )
+    .action((notebook: string, options: Options) => exportCommand(notebook, options));
+}
+
+async function exportCommand(file: string, options: Options): Promise<void> {
+  const to = options.to ?? formatOf(options.output);
+  const output = options.output ?? join(dirname(file), `${basename(file, extname(file))}${endings[to][0]}`);
+  if (resolve(output) === resolve(file)) throw new Error(`--output: ${output} (is the notebook itself)`);
+  const { template, css } = await templateOf(options.template);
+  const [{ exportNotebook }, { readNotebook }] = await Promise.all([import("../../notebook/export/index.js"), import("../../notebook/read.js")]);
+  const notebook = await readNotebook(file);
+  const { document, files } = await exportNotebook(notebook, to, {
+    name: basename(file, extname(file)),
+    folder: dirname(resolve(file)),
+    filesFolder: `${basename(output, extname(output))}_files`,
+    template,
+    ...(css !== undefined && { css }),
+    input: options.input,
+    trust: options.trust === true,
+    ...(options.chromium !== undefined && { chromium: options.chromium }),
+    signal: interruptSignal(),
+    warn: (text) => void process.stderr.write(`warning: ${text}\n`),
+  });
+  for (const { path, content } of files) await writeOutput(join(dirname(output), path), content);
+  await writeOutput(output, document);
+  process.stderr.write(`written: ${output}${files.length > 0 ? ` and ${files.length} ${files.length === 1 ? "picture" : "pictures"} beside it` : ""}\n`);
+}
+
+function formatOf(output: string | undefined): Format {
+  if (output === undefined) return "html";
+  const ending = extname(output).toLowerCase();
+  const found = Object.entries(endings).find(([, all]) => all.includes(ending))?.[0];
+  if (found === undefined) throw new Error(`--output: ${output} (must end in ${Object.values(endings).flat().join(", ")}, or --to must say what it is)`);
+  return found as Format;
+}
+
+async function templateOf(name: string): Promise<{ template: Template; css?: string }> {
+  if (name === "report" || name === "article") return { template: name };
+  if (!name.endsWith(".css")) throw new Error(`--template: ${name} (must be report, article or a .css file)`);
+  try {
+    return { template: "report", css: await readFile(name, "utf8") };
+  } catch (error) {
+    throw new Error(`--template: ${name} (cannot be read: ${(error as NodeJS.ErrnoException).code})`);
+  }
+}

@@ -1,0 +1,108 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Browser as Chromium, Page } from "playwright-core";
+import { plotlyPath } from "./charts.js";
+import { findChromium } from "./find-chromium.js";
+import { dataUri, type Image } from "./images.js";
+import type { Figure } from "./mime.js";
+
+const flags = ["--disable-gpu", "--no-first-run", "--disable-background-networking"];
+/** Milliseconds for charts to be drawn: a big one on a busy machine takes its time. */
+const PATIENCE = 120_000;
+/** Size of a chart as a picture, in CSS pixels; drawn twice as fine. */
+const CHART = { width: 800, height: 450 };
+
+/** An installed Chromium without a window and without a network. */
+export class Browser {
+  private constructor(private readonly chromium: Chromium) {}
+
+  /** @throws where none is found, or where it does not start */
+  static async start(given?: string): Promise<Browser> {
+    const executablePath = findChromium(given);
+    if (executablePath === undefined) throw new Error("no Chromium, Chrome or Edge found (install one, or name its program by --chromium or the variable CHROMIUM)");
+    const { chromium } = await import("playwright-core");
+    const launch = (chromiumSandbox: boolean) => chromium.launch({ executablePath, args: flags, chromiumSandbox, handleSIGINT: false });
+    try {
+      // Its sandbox is refused to root and in many containers; the pages are our own and sanitised.
+      return new Browser(process.getuid?.() === 0 ? await launch(false) : await launch(true).catch(() => launch(false)));
+    } catch (error) {
+      throw new Error(`chromium: ${executablePath} (does not start: ${String((error as Error).message).split("\n")[0]})`);
+    }
+  }
+
+  /**
+   * A page as PDF (A4, or as its own @page says), its charts drawn.
+   * @param html a page of `toHtml`
+   */
+  async pdf(html: string): Promise<Uint8Array> {
+    const folder = await mkdtemp(join(tmpdir(), "sdtp-export-"));
+    try {
+      return await this.withPage(async (page) => {
+        // The width that A4 leaves between its margins, so that charts are drawn at the width they are printed at.
+        await page.setViewportSize({ width: 672, height: 950 });
+        await page.emulateMedia({ media: "print", colorScheme: "light" });
+        const file = join(folder, "report.html");
+        await writeFile(file, html);
+        await page.goto(pathToFileURL(file).href, { timeout: PATIENCE });
+        await page.evaluate("window.reportReady");
+        return await page.pdf({
+          preferCSSPageSize: true,
+          printBackground: true,
+          tagged: true,
+          outline: true,
+          displayHeaderFooter: true,
+          headerTemplate: "<span></span>",
+          footerTemplate: `<div style="width:100%;text-align:center;font:8px sans-serif;color:#59636e"><span class="pageNumber"></span> / <span class="totalPages"></span></div>`,
+        });
+      });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Charts as PNG on white, in order; undefined for one that Plotly refuses. */
+  async charts(figures: readonly Figure[]): Promise<(Uint8Array | undefined)[]> {
+    return this.withPage(async (page) => {
+      await page.setContent("<!doctype html><div id=chart></div>");
+      await page.addScriptTag({ path: plotlyPath() });
+      const made: (Uint8Array | undefined)[] = [];
+      for (const figure of figures) {
+        const { data, layout = {} } = JSON.parse(JSON.stringify(figure)) as Figure;
+        const size = { width: Number(layout["width"]) || CHART.width, height: Number(layout["height"]) || CHART.height };
+        const isClear = /^rgba\(.*,\s*0?\.?0*\)$|^transparent$/.test(String(layout["paper_bgcolor"] ?? "transparent"));
+        const white = isClear ? { paper_bgcolor: "#fff", font: { ...(layout["font"] as object), color: "#1f2328" } } : {};
+        const uri = await page
+          .evaluate(([figure, options]) => (globalThis as unknown as { Plotly: { toImage(figure: unknown, options: unknown): Promise<string> } }).Plotly.toImage(figure, options), [{ data, layout: { ...layout, ...white } }, { format: "png", scale: 2, ...size }] as const)
+          .catch(() => undefined);
+        made.push(uri === undefined ? undefined : Buffer.from(uri.slice(uri.indexOf(",") + 1), "base64"));
+      }
+      return made;
+    });
+  }
+
+  /** An image that LaTeX cannot read (SVG, WebP, GIF) as PNG. */
+  async png(image: Image): Promise<Uint8Array> {
+    return this.withPage(async (page) => {
+      await page.setContent(`<!doctype html><body style="margin:0"><img style="display:block" src="${dataUri(image)}">`);
+      await page.evaluate("document.querySelector('img').decode()");
+      return page.locator("img").screenshot({ scale: "device" });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.chromium.close();
+  }
+
+  private async withPage<Result>(use: (page: Page) => Promise<Result>): Promise<Result> {
+    const context = await this.chromium.newContext({ offline: true, deviceScaleFactor: 2, serviceWorkers: "block" });
+    try {
+      const page = await context.newPage();
+      page.setDefaultTimeout(PATIENCE);
+      return await use(page);
+    } finally {
+      await context.close();
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import { type Attachments, type Cell, type CodeCell, joined, type Notebook, type Output, tags } from "../types.js";
+import type { ExportOptions } from "./options.js";
+import { withoutOverwritten } from "./text.js";
+
+/** `folded`: behind a disclosure where the format has one, left out where it has none. */
+export type Visibility = "shown" | "folded" | "removed";
+
+export interface MarkdownPart {
+  readonly kind: "markdown";
+  readonly source: string;
+  readonly attachments: Attachments;
+}
+
+export interface CodePart {
+  readonly kind: "code";
+  /** Counts code cells from 1; names pictures. */
+  readonly number: number;
+  readonly count: number | null;
+  readonly source: string;
+  readonly input: Visibility;
+  readonly output: Visibility;
+  readonly outputs: readonly Output[];
+}
+
+export interface RawPart {
+  readonly kind: "raw";
+  readonly source: string;
+  /** The format it is for, as a MIME type; "" for any. */
+  readonly format: string;
+}
+
+export type Part = MarkdownPart | CodePart | RawPart;
+
+/**
+ * A notebook as what of it is exported. Tags: `remove-cell`, `remove-input`, `remove-output` leave out;
+ * `hide-cell`, `hide-input`, `hide-output` fold, as do JupyterLab's own collapsed cells.
+ */
+export function parts(notebook: Notebook, { template = "report", input = true }: Pick<ExportOptions, "template" | "input">): Part[] {
+  let number = 0;
+  return notebook.cells.flatMap((cell): Part[] => {
+    const source = joined(cell.source);
+    if (cell.cell_type === "code") number++;
+    if (tags(cell).some((tag) => tag === "remove-cell" || tag === "remove_cell")) return [];
+    if (cell.cell_type === "markdown") return [{ kind: "markdown", source, attachments: cell.attachments ?? {} }];
+    if (cell.cell_type === "raw") return [{ kind: "raw", source, format: rawFormat(cell) }];
+    const code = visibility(cell, "input");
+    return [
+      {
+        kind: "code",
+        number,
+        count: cell.execution_count,
+        source,
+        input: !input || source.trim() === "" ? "removed" : template === "article" && code === "shown" ? "folded" : code,
+        output: visibility(cell, "output"),
+        outputs: merged(cell.outputs),
+      },
+    ];
+  });
+}
+
+function visibility(cell: CodeCell, part: "input" | "output"): Visibility {
+  const found = tags(cell).map((tag) => tag.replaceAll("_", "-"));
+  if (found.includes(`remove-${part}`)) return "removed";
+  const { source_hidden, outputs_hidden } = (cell.metadata["jupyter"] ?? {}) as { source_hidden?: unknown; outputs_hidden?: unknown };
+  const collapsed = part === "input" ? source_hidden === true : outputs_hidden === true || cell.metadata["collapsed"] === true;
+  return collapsed || found.includes(`hide-${part}`) || found.includes("hide-cell") ? "folded" : "shown";
+}
+
+/** nbformat calls it `format`, Jupyter Notebook `raw_mimetype`. */
+function rawFormat(cell: Cell): string {
+  return String(cell.metadata["raw_mimetype"] ?? cell.metadata["format"] ?? "");
+}
+
+/** Pieces of a stream that follow each other become one, as a terminal would have shown it. */
+function merged(outputs: readonly Output[]): Output[] {
+  const all: Output[] = [];
+  for (const output of outputs) {
+    const last = all.at(-1);
+    if (output.output_type === "stream" && last?.output_type === "stream" && last.name === output.name) {
+      all[all.length - 1] = { ...last, text: joined(last.text) + joined(output.text) };
+    } else all.push(output);
+  }
+  return all.map((output) => (output.output_type === "stream" ? { ...output, text: withoutOverwritten(joined(output.text)) } : output));
+}

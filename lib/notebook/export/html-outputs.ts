@@ -1,0 +1,77 @@
+import { joined, type Output } from "../types.js";
+import { ansiHtml } from "./ansi.js";
+import { scriptJson } from "./charts.js";
+import type { CodePart } from "./document.js";
+import { bundleImage, dataUri, imageTypes } from "./images.js";
+import { altText, chosen, type Figure, figureOf, figureTitle, isDisplay, PLOTLY, textOf } from "./mime.js";
+import { markdown } from "./markdown.js";
+import { sanitized } from "./sanitize.js";
+import { escapeHtml } from "./text.js";
+
+/** What of a bundle is shown, first to last. */
+const order = [PLOTLY, "text/html", ...imageTypes, "text/markdown", "text/latex", "application/json", "text/plain"];
+
+/** Outputs of a cell as HTML. Charts are left as data for the page's script, and added to `figures`. */
+export function outputsHtml(part: CodePart, { trust, figures }: { trust: boolean; figures: Figure[] }): string {
+  return part.outputs.map((output, i) => outputHtml(output, { trust, figures, id: `output-${part.number}-${i + 1}`, cell: part.number })).join("\n");
+}
+
+interface Place {
+  readonly trust: boolean;
+  readonly figures: Figure[];
+  readonly id: string;
+  readonly cell: number;
+}
+
+function outputHtml(output: Output, place: Place): string {
+  if (output.output_type === "stream") return `<pre class="stream ${output.name === "stderr" ? "stderr" : "stdout"}" tabindex="0">${ansiHtml(joined(output.text))}</pre>`;
+  if (output.output_type === "error") {
+    const text = output.traceback.length > 0 ? output.traceback.join("\n") : `${output.ename}: ${output.evalue}`;
+    return `<pre class="stream error" tabindex="0">${ansiHtml(text)}</pre>`;
+  }
+  return isDisplay(output) ? displayHtml(output, place) : "";
+}
+
+function displayHtml({ data, metadata }: Extract<Output, { data: object }>, { trust, figures, id, cell }: Place): string {
+  const figure = figureOf(data);
+  const script = trust ? ["application/javascript", "text/javascript"] : [];
+  const { type, content } = chosen(data, [...script, ...order].filter((each) => each !== PLOTLY || figure)) ?? {};
+  if (type === undefined) return "";
+  if (type === PLOTLY) return chartHtml(figure!, textOf(data["text/plain"]), figures);
+  if (imageTypes.includes(type)) {
+    const { width, height } = (metadata[type] ?? {}) as { width?: unknown; height?: unknown };
+    const size = [["width", width], ["height", height]].map(([name, value]) => (Number(value) > 0 ? ` ${name}="${Number(value)}"` : "")).join("");
+    return `<p class="image"><img src="${dataUri(bundleImage(type, content))}" alt="${escapeHtml(altText(data, `Picture of cell ${cell}`))}"${size}></p>`;
+  }
+  const text = textOf(content);
+  switch (type) {
+    case "application/javascript":
+    case "text/javascript":
+      return `<script>${text}</script>`;
+    case "text/html":
+      return `<div class="html" id="${id}" tabindex="0">${trust ? text : sanitized(text, { scope: `#${id}`, headings: false, image: notEmbedded })}</div>`;
+    case "text/markdown":
+      return `<div class="html markdown" id="${id}">${sanitized(markdown.render(text), { scope: `#${id}`, headings: false, image: notEmbedded, trust })}</div>`;
+    case "text/latex":
+      return latexHtml(text);
+    default:
+      return `<pre class="stream" tabindex="0">${ansiHtml(text)}</pre>`;
+  }
+}
+
+/** An output's image is in the output, or it is not in the report: an output decides on no file that a report holds. */
+const notEmbedded = (source: string): { text: string } => ({ text: source === "" ? "" : `(image not embedded: ${source})` });
+
+function chartHtml(figure: Figure, text: string, figures: Figure[]): string {
+  const label = figureTitle(figure) || text || "Chart";
+  const height = Number(figure.layout?.["height"]) || 450;
+  figures.push(figure);
+  return `<figure class="chart" style="min-height:${height}px" role="img" aria-label="${escapeHtml(label)}"><script type="application/json">${scriptJson(figure)}</script><noscript><p>${escapeHtml(`${label} (a chart, which needs JavaScript)`)}</p></noscript></figure>`;
+}
+
+/** Formulas as MathML; what is no formula, such as a table, as its source. */
+function latexHtml(text: string): string {
+  if (/\\begin\{(table|tabular|longtable|figure|document)\}/.test(text)) return `<pre class="stream" tabindex="0">${escapeHtml(text)}</pre>`;
+  const inner = text.trim().replace(/^\$\$?|\$\$?$|^\\\[|\\\]$/g, "");
+  return `<div class="html">${markdown.render(`$$\n${inner.trim()}\n$$`)}</div>`;
+}

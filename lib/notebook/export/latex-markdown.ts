@@ -1,0 +1,145 @@
+import { tablesAndText } from "./html-tables.js";
+import { latexCode } from "./latex-code.js";
+import { latexTable } from "./latex-table.js";
+import { latexText, latexUrl } from "./latex-text.js";
+import { inlineText, type Token } from "./markdown.js";
+
+const sections = ["section", "subsection", "subsubsection", "paragraph", "subparagraph", "subparagraph"];
+
+export interface LatexMarkdown {
+  /** The path of an image that the text refers to; undefined where there is none. */
+  readonly image: (source: string) => string | undefined;
+}
+
+/**
+ * Markdown as LaTeX. The title (level 1) is left to the document; the next level is a section.
+ * @param tokens of `parsed`, levels set by `outline`
+ */
+export function latexMarkdown(tokens: readonly Token[], context: LatexMarkdown): string {
+  const out: string[] = [];
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i]!;
+    if (token.type === "table_open") {
+      const end = tokens.findIndex(({ type }, at) => at > i && type === "table_close");
+      out.push(markdownTable(tokens.slice(i, end), context));
+      i = end;
+    } else if (token.type === "heading_open" && token.tag === "h1") {
+      i += 2;
+    } else out.push(block(token, context));
+  }
+  return out.join("").replace(/\n{3,}/g, "\n\n").trim();
+}
+
+function block(token: Token, context: LatexMarkdown): string {
+  switch (token.type) {
+    case "heading_open":
+      return `\n\n\\${sections[Number(token.tag.slice(1)) - 2] ?? "section"}{`;
+    case "heading_close":
+      return "}\n\n";
+    case "paragraph_open":
+      return token.hidden ? "" : "\n\n";
+    case "paragraph_close":
+      return token.hidden ? "\n" : "\n\n";
+    case "inline":
+      return inline(token.children ?? [], context);
+    case "fence":
+    case "code_block":
+      return `\n\n${latexCode(token.content, token.info.trim().split(/\s+/)[0] ?? "")}\n\n`;
+    case "bullet_list_open":
+      return "\n\n\\begin{itemize}\n";
+    case "bullet_list_close":
+      return "\\end{itemize}\n\n";
+    case "ordered_list_open":
+      return "\n\n\\begin{enumerate}\n";
+    case "ordered_list_close":
+      return "\\end{enumerate}\n\n";
+    case "list_item_open":
+      return "\\item ";
+    case "blockquote_open":
+      return "\n\n\\begin{quote}\n";
+    case "blockquote_close":
+      return "\\end{quote}\n\n";
+    case "hr":
+      return "\n\n\\medskip\\hrule\\medskip\n\n";
+    case "math_block":
+      return `\n${displayMath(token.content)}\n`;
+    case "html_block":
+      return `\n\n${htmlLatex(token.content, context)}\n\n`;
+    default:
+      return "";
+  }
+}
+
+/** A displayed formula. An environment that is one by itself stands as it is. */
+export function displayMath(formula: string): string {
+  const text = formula.trim();
+  return /^\\begin\{(align|alignat|flalign|equation|gather|multline|eqnarray)\*?\}/.test(text) ? text : `\\[\n${text}\n\\]`;
+}
+
+function inline(tokens: readonly Token[], context: LatexMarkdown): string {
+  return tokens.map((token) => inlineToken(token, context)).join("");
+}
+
+function inlineToken(token: Token, context: LatexMarkdown): string {
+  switch (token.type) {
+    case "text":
+      return latexText(token.content);
+    case "code_inline":
+      return `\\texttt{${latexText(token.content)}}`;
+    case "em_open":
+      return "\\emph{";
+    case "strong_open":
+      return "\\textbf{";
+    case "s_open":
+      return "\\textit{";
+    case "link_open": {
+      const href = String(token.attrGet("href") ?? "");
+      return /^(https?|mailto):/.test(href) ? `\\href{${latexUrl(href)}}{` : "{";
+    }
+    case "em_close":
+    case "strong_close":
+    case "s_close":
+    case "link_close":
+      return "}";
+    case "softbreak":
+      return "\n";
+    case "hardbreak":
+      return "\\\\\n";
+    case "math_inline":
+      return `$${token.content}$`;
+    case "math_block":
+      return displayMath(token.content);
+    case "image":
+      return picture(context.image(String(token.attrGet("src"))), inlineText(token));
+    case "html_inline":
+      return /^<br/i.test(token.content) ? "\\\\\n" : /^<img/i.test(token.content) ? htmlLatex(token.content, context) : "";
+    default:
+      return "";
+  }
+}
+
+/** A picture as wide as it is, or as the text. */
+export function picture(path: string | undefined, alt: string): string {
+  if (path === undefined) return alt === "" ? "" : `\\emph{${latexText(alt)}}`;
+  return `\\begin{center}\n\\includegraphics[max width=\\linewidth,max height=0.8\\textheight]{\\detokenize{${path}}}\n\\end{center}`;
+}
+
+function htmlLatex(html: string, context: LatexMarkdown): string {
+  const images = [...html.matchAll(/<img\b[^>]*?\bsrc\s*=\s*["']([^"']+)["']/gi)].map(([tag, source]) => picture(context.image(source!), /\balt\s*=\s*["']([^"']*)["']/i.exec(tag)?.[1] ?? ""));
+  return [...images, ...tablesAndText(html).map((part) => (typeof part === "string" ? latexText(part) : latexTable(part)))].join("\n\n");
+}
+
+function markdownTable(tokens: readonly Token[], context: LatexMarkdown): string {
+  const rows: string[][] = [];
+  const sides: ("left" | "right" | "center")[] = [];
+  let heads = 0;
+  for (const token of tokens) {
+    if (token.type === "tr_open") rows.push([]);
+    if (token.type === "inline") rows.at(-1)?.push(inline(token.children ?? [], context));
+    if (token.type === "th_open") {
+      heads = rows.length;
+      sides.push((/text-align:(left|right|center)/.exec(String(token.attrGet("style") ?? ""))?.[1] as "left" | undefined) ?? "left");
+    }
+  }
+  return `\n\n${latexTable({ caption: "", head: rows.slice(0, heads).at(-1) ?? [], rows: rows.slice(heads) }, { sides, isLatex: true })}\n\n`;
+}

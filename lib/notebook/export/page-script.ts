@@ -1,0 +1,93 @@
+/**
+ * The page's script: the theme, folding all code, and charts in the page's colours. Charts are drawn from the JSON
+ * beside them. A chart that has a background of its own keeps its colours.
+ */
+export const pageScript = `
+"use strict";
+(() => {
+const root = document.documentElement;
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+const store = (value) => { try { if (value === undefined) return localStorage.getItem("theme"); localStorage.setItem("theme", value); } catch {} };
+const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : prefersDark.matches);
+const saved = store();
+if (saved === "light" || saved === "dark") root.dataset.theme = saved;
+const themeButton = document.querySelector("[data-do=theme]");
+const foldButton = document.querySelector("[data-do=fold]");
+const nameButtons = () => {
+  themeButton.textContent = isDark() ? "Light" : "Dark";
+  themeButton.setAttribute("aria-label", isDark() ? "Light colours" : "Dark colours");
+  if (foldButton) foldButton.textContent = document.querySelector("details.input[open]") ? "Hide code" : "Show code";
+};
+themeButton.hidden = false;
+themeButton.onclick = () => { root.dataset.theme = isDark() ? "light" : "dark"; store(root.dataset.theme); nameButtons(); recolour(); };
+if (foldButton) {
+  foldButton.hidden = false;
+  foldButton.onclick = () => {
+    const open = !document.querySelector("details.input[open]");
+    for (const each of document.querySelectorAll("details.input")) each.open = open;
+    nameButtons();
+  };
+  document.addEventListener("toggle", nameButtons, true);
+}
+prefersDark.addEventListener("change", () => { nameButtons(); recolour(); });
+nameButtons();
+
+const charts = [];
+const colours = () => {
+  const text = getComputedStyle(document.body).color;
+  return { font: text, grid: "rgba(128,128,128,.25)", zero: "rgba(128,128,128,.5)" };
+};
+const isClear = (colour) => colour === undefined || /^rgba\\(.*,\\s*0?\\.?0*\\)$|^transparent$/.test(colour);
+const themed = (layout) => {
+  if (!isClear(layout.paper_bgcolor) || layout.template) return {};
+  const { font, grid, zero } = colours();
+  const changes = { paper_bgcolor: "rgba(0,0,0,0)", "font.color": font };
+  if (isClear(layout.plot_bgcolor)) {
+    changes.plot_bgcolor = "rgba(0,0,0,0)";
+    for (const axis of new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^[xy]axis\\d*$/.test(key))])) {
+      if (layout[axis]?.gridcolor === undefined) changes[axis + ".gridcolor"] = grid;
+      if (layout[axis]?.zerolinecolor === undefined) changes[axis + ".zerolinecolor"] = zero;
+    }
+  }
+  return changes;
+};
+const recolour = () => { for (const { element, layout } of charts) window.Plotly.relayout(element, themed(layout)); };
+const apply = (layout, changes) => {
+  const copy = structuredClone(layout);
+  for (const [path, value] of Object.entries(changes)) {
+    const names = path.split(".");
+    let target = copy;
+    for (const name of names.slice(0, -1)) target = target[name] = { ...target[name] };
+    target[names.at(-1)] = value;
+  }
+  return copy;
+};
+const load = async () => {
+  const packed = document.getElementById("plotly-library").textContent;
+  const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
+  const script = document.createElement("script");
+  script.textContent = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  document.head.append(script);
+};
+const draw = async () => {
+  const elements = [...document.querySelectorAll("figure.chart")];
+  if (elements.length === 0) return;
+  await load();
+  for (const element of elements) {
+    const { data, layout = {}, config = {} } = JSON.parse(element.querySelector("script").textContent);
+    const { width, ...rest } = layout;
+    element.replaceChildren();
+    try {
+      await window.Plotly.newPlot(element, data, apply({ ...rest, autosize: true }, themed(layout)), { ...config, responsive: true, displaylogo: false });
+      charts.push({ element, layout });
+    } catch (error) {
+      element.textContent = "This chart cannot be drawn: " + error.message;
+    }
+  }
+};
+const resize = () => charts.map(({ element }) => window.Plotly.Plots.resize(element));
+window.addEventListener("beforeprint", () => { recolour(); resize(); });
+window.addEventListener("afterprint", () => { recolour(); resize(); });
+window.reportReady = draw();
+})();
+`.trim();

@@ -1,0 +1,116 @@
+import { joined, type Notebook, type Output } from "../types.js";
+import { Browser } from "./browser.js";
+import { type CodePart, type MarkdownPart, type Part, parts } from "./document.js";
+import { outline } from "./headings.js";
+import { tablesAndText } from "./html-tables.js";
+import { isRemote, localImage } from "./images.js";
+import type { Exported } from "./index.js";
+import { latexCode, latexVerbatim } from "./latex-code.js";
+import { displayMath, latexMarkdown, picture } from "./latex-markdown.js";
+import { latexTable } from "./latex-table.js";
+import { latexText } from "./latex-text.js";
+import { parsed, type Token } from "./markdown.js";
+import { altText, chosen, figureOf, figureTitle, isDisplay, textOf } from "./mime.js";
+import type { ExportOptions } from "./options.js";
+import { outputPictures, Pictures } from "./pictures.js";
+import { plainText } from "./text.js";
+
+/** A notebook as a LaTeX article, its pictures in files beside it. Tables of a bundle's own LaTeX stand as they are. */
+export async function toLatex(notebook: Notebook, options: ExportOptions): Promise<Exported> {
+  const all = parts(notebook, options);
+  const pictures = new Pictures(options.filesFolder);
+  await outputPictures(all, pictures, { startBrowser: () => Browser.start(options.chromium), ...options }, { isPreferred: (data) => data["text/latex"] === undefined, rasterOnly: true });
+  const tokens = new Map<Part, Token[]>(all.filter(({ kind }) => kind === "markdown").map((part) => [part, parsed(part.source)]));
+  const { title } = outline([...tokens.values()]);
+  const language = notebook.metadata.language_info?.name ?? notebook.metadata.kernelspec?.language ?? "";
+  const blocks = all.map((part) => {
+    if (part.kind === "markdown") return latexMarkdown(tokens.get(part)!, { image: (source) => referred(source, part, pictures, options) });
+    if (part.kind === "raw") return /latex$/.test(part.format) ? part.source : part.format === "" ? latexText(part.source) : "";
+    return codeLatex(part, language, pictures);
+  });
+  return { document: page(notebook.metadata.title ?? title ?? options.name, blocks.filter(Boolean).join("\n\n")), files: pictures.files };
+}
+
+function referred(source: string, { attachments }: MarkdownPart, pictures: Pictures, { folder, warn }: ExportOptions): string | undefined {
+  const image = isRemote(source) || source.startsWith("data:") ? "not a file beside the notebook" : localImage(source, attachments, folder);
+  if (typeof image === "string") {
+    warn?.(`image: ${source} (${image}; not in the document)`);
+    return undefined;
+  }
+  if (image.type !== "image/png" && image.type !== "image/jpeg") {
+    warn?.(`image: ${source} (LaTeX reads no ${image.type}; not in the document)`);
+    return undefined;
+  }
+  return pictures.copy(source, image);
+}
+
+function codeLatex(part: CodePart, language: string, pictures: Pictures): string {
+  const input = part.input === "shown" ? latexCode(part.source, language) : "";
+  const outputs = part.output === "shown" ? part.outputs.map((output) => outputLatex(output, part, pictures)) : [];
+  return [input, ...outputs].filter(Boolean).join("\n\n");
+}
+
+function outputLatex(output: Output, { number }: CodePart, pictures: Pictures): string {
+  if (output.output_type === "stream") return latexVerbatim(plainText(joined(output.text)));
+  if (output.output_type === "error") return latexVerbatim(plainText(output.traceback.join("\n")) || `${output.ename}: ${output.evalue}`);
+  if (!isDisplay(output)) return "";
+  const { data } = output;
+  if (data["text/latex"] !== undefined) return ownLatex(textOf(data["text/latex"]).trim());
+  const figure = figureOf(data);
+  const path = pictures.path(output);
+  const alt = (figure && figureTitle(figure)) || altText(data, `Picture of cell ${number}`);
+  if (path !== undefined) return picture(path, alt);
+  if (figure) return picture(undefined, `${alt} (a chart, not drawn here)`);
+  const tables = tablesAndText(textOf(data["text/html"]));
+  if (tables.some((part) => typeof part !== "string")) return tables.map((part) => (typeof part === "string" ? latexText(part) : latexTable(part))).join("\n\n");
+  if (data["text/markdown"] !== undefined) return latexMarkdown(parsed(textOf(data["text/markdown"])), { image: () => undefined });
+  const { content } = chosen(data, ["text/plain", "application/json"]) ?? {};
+  return content === undefined ? tables.map((part) => latexText(part as string)).join("\n\n") : latexVerbatim(plainText(textOf(content)));
+}
+
+/** A bundle's LaTeX: a table no wider than the text, text with its own delimiters, or a bare formula. */
+function ownLatex(text: string): string {
+  if (!/\\begin\{(table|tabular|longtable|figure|center)/.test(text)) return /^(\$|\\\[|\\\()/.test(text) ? text : displayMath(text);
+  if (/\\begin\{adjustbox|\\resizebox/.test(text)) return text;
+  return text.replace(/\\begin\{tabular\}[^]*?\\end\{tabular\}/g, (tabular) => `\\begin{adjustbox}{max width=\\linewidth}\n${tabular}\n\\end{adjustbox}`);
+}
+
+function page(title: string, body: string): string {
+  return String.raw`% Set with lualatex, xelatex or pdflatex.
+\documentclass[11pt,a4paper]{article}
+\usepackage{iftex}
+\iftutex
+  \usepackage{fontspec}
+\else
+  \usepackage[T1]{fontenc}
+  \usepackage[utf8]{inputenc}
+  \usepackage{lmodern,textcomp}
+\fi
+\usepackage[margin=25mm]{geometry}
+\usepackage{amsmath,amssymb}
+\usepackage{booktabs,longtable,float}
+\usepackage{graphicx}
+\usepackage[export]{adjustbox}
+\usepackage{xcolor}
+\IfFileExists{fvextra.sty}{\usepackage{fvextra}\fvset{breaklines}}{\usepackage{fancyvrb}}
+\usepackage[hidelinks]{hyperref}
+\definecolor{codekeyword}{HTML}{B3231B}
+\definecolor{codestring}{HTML}{0A3069}
+\definecolor{codecomment}{HTML}{59636E}
+\definecolor{codenumber}{HTML}{0550AE}
+\definecolor{codetitle}{HTML}{6639BA}
+\definecolor{codebuiltin}{HTML}{8A3C00}
+\fvset{fontsize=\small,frame=leftline,framesep=3mm,rulecolor=\color{lightgray}}
+\floatplacement{table}{H}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{6pt plus 2pt}
+\title{${latexText(title)}}
+\date{}
+\begin{document}
+\maketitle
+
+${body}
+
+\end{document}
+`;
+}

@@ -1,0 +1,101 @@
+import { joined, type Notebook, type Output } from "../types.js";
+import { Browser } from "./browser.js";
+import { type CodePart, type MarkdownPart, parts } from "./document.js";
+import { alignments, type HtmlTable, tablesAndText } from "./html-tables.js";
+import { decoded, imageTypes, isRemote, localImage } from "./images.js";
+import type { Exported } from "./index.js";
+import { parsed, type Token } from "./markdown.js";
+import { altText, chosen, figureOf, figureTitle, isDisplay, isPlaceholder, textOf } from "./mime.js";
+import type { ExportOptions } from "./options.js";
+import { outputPictures, Pictures } from "./pictures.js";
+import { plainText } from "./text.js";
+
+/** A notebook as Markdown for a repository, its images and charts in files beside it. */
+export async function toMarkdown(notebook: Notebook, options: ExportOptions): Promise<Exported> {
+  const all = parts(notebook, options);
+  const pictures = new Pictures(options.filesFolder);
+  await outputPictures(all, pictures, { startBrowser: () => Browser.start(options.chromium), ...options }, { isPreferred: (data) => data["text/markdown"] === undefined && data["text/latex"] === undefined });
+  const language = notebook.metadata.language_info?.name ?? notebook.metadata.kernelspec?.language ?? "";
+  const blocks = all.map((part) => {
+    if (part.kind === "markdown") return withLocalImages(part, pictures, options);
+    if (part.kind === "raw") return /^(text\/)?(x-)?markdown$|^$|html$/.test(part.format) ? part.source : "";
+    return codeMarkdown(part, language, pictures);
+  });
+  return { document: `${blocks.map((block) => block.trim()).filter(Boolean).join("\n\n")}\n`, files: pictures.files };
+}
+
+/** A cell's text with the images that it refers to copied beside the document. */
+function withLocalImages({ source, attachments }: MarkdownPart, pictures: Pictures, { folder, warn }: ExportOptions): string {
+  let text = source;
+  for (const reference of imageReferences(parsed(source))) {
+    if (isRemote(reference) || reference.startsWith("data:")) continue;
+    const image = localImage(reference, attachments, folder);
+    if (typeof image === "string") {
+      warn?.(`image: ${reference} (${image})`);
+      continue;
+    }
+    const path = encodeURI(pictures.copy(reference, image));
+    text = text.replaceAll(reference, path).replaceAll(decoded(reference), path);
+  }
+  return text;
+}
+
+function imageReferences(tokens: readonly Token[]): Set<string> {
+  const found = new Set<string>();
+  const walk = (token: Token): void => {
+    if (token.type === "image") found.add(String(token.attrGet("src")));
+    if (token.type === "html_block" || token.type === "html_inline") for (const [, source] of token.content.matchAll(/<img\b[^>]*?\bsrc\s*=\s*["']([^"']+)["']/gi)) found.add(source!);
+    token.children?.forEach(walk);
+  };
+  tokens.forEach(walk);
+  return found;
+}
+
+function codeMarkdown(part: CodePart, language: string, pictures: Pictures): string {
+  const input = part.input === "shown" ? fenced(part.source.trimEnd(), language) : "";
+  const outputs = part.output === "shown" ? part.outputs.map((output) => outputMarkdown(output, part, pictures)) : [];
+  return [input, ...outputs].filter(Boolean).join("\n\n");
+}
+
+function outputMarkdown(output: Output, { number }: CodePart, pictures: Pictures): string {
+  if (output.output_type === "stream") return fenced(plainText(joined(output.text)), "text");
+  if (output.output_type === "error") return fenced(plainText(output.traceback.join("\n")) || `${output.ename}: ${output.evalue}`, "text");
+  if (!isDisplay(output)) return "";
+  const { data } = output;
+  if (data["text/markdown"] !== undefined) return textOf(data["text/markdown"]);
+  const path = pictures.path(output);
+  const figure = figureOf(data);
+  if (path !== undefined) return `![${escaped((figure && figureTitle(figure)) || altText(data, `Picture of cell ${number}`))}](${encodeURI(path)})`;
+  if (figure) return `*${escaped(figureTitle(figure) || "A chart")} (a chart, not drawn here)*`;
+  const parts = tablesAndText(textOf(data["text/html"]));
+  if (parts.some((part) => typeof part !== "string")) return parts.map((part) => (typeof part === "string" ? escaped(part) : pipeTable(part))).join("\n\n");
+  if (data["text/latex"] !== undefined) return latexMarkdown(textOf(data["text/latex"]));
+  const { type, content } = chosen(data, isPlaceholder(textOf(data["text/plain"])) && parts.length > 0 ? [] : ["text/plain", "application/json"]) ?? {};
+  if (type !== undefined) return fenced(plainText(textOf(content)), type === "text/plain" ? "text" : "json");
+  const image = chosen(data, imageTypes);
+  return image ? `*A picture (${image.type}), not drawn here*` : parts.map((part) => escaped(part as string)).join("\n\n");
+}
+
+/** Formulas between $$; a table in LaTeX as its source. */
+function latexMarkdown(text: string): string {
+  if (/\\begin\{(table|tabular|longtable|figure)\}/.test(text)) return fenced(text, "latex");
+  return text.trim().startsWith("$") ? text.trim() : `$$\n${text.trim()}\n$$`;
+}
+
+/** A code block whose fence is longer than any in it. */
+function fenced(text: string, language: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+  const fence = "`".repeat(longest + 1);
+  return text.trim() === "" ? "" : `${fence}${language}\n${text.replace(/\n+$/, "")}\n${fence}`;
+}
+
+export function pipeTable(table: HtmlTable): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(escaped).join(" | ")} |`;
+  const rule = `|${alignments(table).map((side) => (side === "right" ? " --: " : " --- ")).join("|")}|`;
+  return [...(table.caption ? [`**${escaped(table.caption)}**\n`] : []), line(table.head), rule, ...table.rows.map(line)].join("\n");
+}
+
+/** Text of an output as Markdown that says just that. */
+function escaped(text: string): string {
+  return text.replace(/[\\`*_[\]<>|$~]/g, "\\$&").replace(/^(\s*)([#+-]|\d+\.)(?=\s)/gm, "$1\\$2");
+}
