@@ -6,6 +6,7 @@ export { requiredTensors, type RequiredTensor } from "./required.js";
 export * from "./safetensors.js";
 export { elementBytes, elementCount, isFloatDtype } from "./dtype.js";
 export { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./half.js";
+export type { ChatMessage, ChatTemplate } from "./chat-template.js";
 export { loadTokenizer, type DecodeOptions, type EncodeOptions, type Tokenizer } from "./tokenizer.js";
 export type { DecodeStream } from "./decode-stream.js";
 export { checkPrompt } from "./validate.js";

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { loadChatTemplate } from "./chat-template.js";
 import { readConfig } from "./config.js";
 import { convertCheckpoint } from "./convert.js";
 import { hashCheckpoint } from "./hash.js";
@@ -62,6 +63,7 @@ export async function openFolder(folder: string, name = folder): Promise<Checkpo
       if (synthetic) throw new Error(`tokenizer: ${name} has synthetic weights and no tokenizer (give the prompt as token ids)`);
       return tokenizer();
     },
+    chatTemplate: once(() => loadChatTemplate(folder)),
     hash,
   };
 }

@@ -1,3 +1,4 @@
+import type { ChatTemplate } from "./chat-template.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 /** Element types a checkpoint may store, as safetensors spells them. */
@@ -95,6 +96,8 @@ export interface Checkpoint {
   readonly synthetic: boolean;
   /** Loads tokenizer.json once; throws a clear error where there is none. */
   tokenizer(): Promise<Tokenizer>;
+  /** Loads the chat template once; throws a clear error where there is none. */
+  chatTemplate(): Promise<ChatTemplate>;
   /** Hash over config and weights (hex), for results and cache keys. */
   hash(): Promise<string>;
 }

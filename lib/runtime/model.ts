@@ -1,4 +1,5 @@
 import { Tensor, type InferenceSession } from "onnxruntime-node";
+import type { ChatMessage } from "../checkpoint/chat-template.js";
 import { openCheckpoint, type OpenOptions } from "../checkpoint/open.js";
 import type { Tokenizer } from "../checkpoint/tokenizer.js";
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
@@ -12,6 +13,7 @@ import { GraphBuilder } from "../onnx/builder.js";
 import { resolvePreset, schedule, stagePositions, type KvPolicy, type Stage, type UserPreset } from "../pruning/schedule.js";
 import type { Scorer } from "../pruning/scorer.js";
 import { listActivations, planCapture, readCapture, type Activation, type ActivationInfo, type ActivationsOptions, type CapturePlan } from "./capture.js";
+import { chat, type ChatOptions, type ChatReply } from "./chat.js";
 import { Decoder } from "./decoder.js";
 import { HostCache } from "./host-cache.js";
 import { Run } from "./run.js";
@@ -154,6 +156,16 @@ export class Model {
       activations,
       source: { model: this, decoder: this.decoder },
     });
+  }
+
+  /**
+   * The assistant's answer to a conversation, in the format of the model's chat template.
+   * @throws where the model has no chat template, the template refuses the messages, or as `prefill` does
+   * @example
+   * const { text } = await model.chat([{ role: "user", content: "Who was Ahab?" }], { onText: (piece) => process.stdout.write(piece) });
+   */
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<ChatReply> {
+    return chat(this, messages, options);
   }
 
   /** Frees the loaded graphs. The model can be used again; they are loaded anew. */

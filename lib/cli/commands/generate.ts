@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { resolvePreset } from "../../pruning/presets.js";
+import type { Model } from "../../runtime/model.js";
 import { interruptSignal } from "../interrupt.js";
 import {
   addDtypeOption, addModelOptions, addPruningOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions, type PruningOptions,
@@ -10,6 +11,8 @@ interface Options extends ModelOptions, PruningOptions {
   prompt?: string;
   promptFile?: string;
   promptIds?: string;
+  chat?: boolean;
+  system?: string;
   config: string;
   maxNewTokens: number;
   temperature: number;
@@ -28,6 +31,8 @@ export function register(program: Command): void {
     .option("--prompt <text>", "the prompt")
     .option("--prompt-file <file>", "a file that holds the prompt (UTF-8)")
     .option("--prompt-ids <ids>", "the prompt as token ids: 1,2,3")
+    .option("--chat", "the prompt is a user's message: put it into the model's chat template")
+    .option("--system <text>", "with --chat: the system message before it")
     .option("--config <preset>", `what is pruned: ${presetNames}`, "baseline")
     .option("--max-new-tokens <n>", "tokens to generate at most", positiveInteger, 128)
     .option("--temperature <t>", "0: always the likeliest token", number, 0)
@@ -42,13 +47,17 @@ export function register(program: Command): void {
 async function generate(options: Options): Promise<void> {
   const given = [options.prompt, options.promptFile, options.promptIds].filter((value) => value !== undefined);
   if (given.length !== 1) throw new Error(`prompt: ${given.length} given (give one of --prompt, --prompt-file, --prompt-ids)`);
+  if (options.chat && options.promptIds !== undefined) throw new Error("--chat: takes text (--prompt or --prompt-file), not --prompt-ids");
+  if (options.system !== undefined && !options.chat) throw new Error("--system: is part of a conversation (add --chat)");
   const preset = resolvePreset(options.config);
   const signal = interruptSignal();
   const [{ decode }, { checkPrompt }] = await Promise.all([import("../../runtime/generate.js"), import("../../checkpoint/validate.js")]);
   const model = await loadModel(options, signal);
   // With ids, a folder without a tokenizer will do: only the text of the continuation is missing.
   const tokenizer = options.promptIds === undefined ? await model.tokenizer() : await model.tokenizer().catch(() => null);
-  const ids = options.promptIds === undefined ? tokenizer!.encode(await promptText(options)) : parseIds(options.promptIds);
+  const ids = options.promptIds !== undefined ? parseIds(options.promptIds)
+    : options.chat ? await conversationIds(model, await promptText(options), options.system)
+    : tokenizer!.encode(await promptText(options));
   checkPrompt(ids, options.maxNewTokens, model.config);
   const pruning = {
     preset,
@@ -102,6 +111,12 @@ async function generate(options: Options): Promise<void> {
     total_latency_seconds: run.prefillSeconds + decodeSeconds,
     token_seconds: seconds,
   }, null, 2));
+}
+
+async function conversationIds(model: Model, text: string, system: string | undefined): Promise<number[]> {
+  const { chatPrompt } = await import("../../runtime/chat.js");
+  const messages = [...(system === undefined ? [] : [{ role: "system", content: system }]), { role: "user", content: text }];
+  return (await chatPrompt(model, messages)).ids;
 }
 
 async function promptText({ prompt, promptFile }: Options): Promise<string> {
