@@ -11,6 +11,7 @@ interface DataOptions extends ModelOptions {
   limit?: number;
   prompts: number;
   episodes: number;
+  prose: "train" | "held-out";
   seed: number;
 }
 
@@ -29,6 +30,7 @@ function addDataOptions(command: Command): Command {
     .option("--limit <n>", "read this many examples at most", positiveInteger)
     .option("--prompts <n>", "how many prompts to make where there is no --data", positiveInteger, 400)
     .option("--episodes <share>", "share of made prompts that hide facts; the rest is prose", number, 0.5)
+    .addOption(new Option("--prose <part>", "documents that prompts are made of: those the embedded model was trained on, or those held out, to judge modules by").choices(["train", "held-out"]).default("train"))
     .option("--seed <n>", "seed of all that is random", nonNegativeInteger, 0);
 }
 
@@ -136,9 +138,10 @@ async function measure(options: SaliencyOptions, out: string, signal: AbortSigna
   });
 }
 
-async function makeLines({ length, prompts, episodes, seed }: DataOptions, tokenizer: import("../../checkpoint/tokenizer.js").Tokenizer) {
+async function makeLines({ length, prompts, episodes, prose, seed }: DataOptions, tokenizer: import("../../checkpoint/tokenizer.js").Tokenizer) {
   const [{ makePrompts }, { loadCorpus }] = await Promise.all([import("../../train/prompts.js"), import("../../train/corpus.js")]);
-  return [...makePrompts({ tokenizer, documents: loadCorpus().train, count: prompts, length, episodes, seed })];
+  const { train, heldOut } = loadCorpus();
+  return [...makePrompts({ tokenizer, documents: prose === "train" ? train : heldOut, count: prompts, length, episodes, seed })];
 }
 
 /** One line that is rewritten on a terminal; every tenth on its own elsewhere. */
