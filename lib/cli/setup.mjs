@@ -22,7 +22,7 @@ if (modified(installed) < modified(lock)) {
 // A package from `npm pack` comes built and without sources.
 if (existsSync(join(root, "lib", "index.ts"))) {
   build();
-  await (await import("../../packaging/danfojs.mjs")).bundleDanfojs();
+  await (await import("../packaging/danfojs.mjs")).bundleDanfojs();
 }
 
 function build() {

@@ -6,7 +6,7 @@ import { cpSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, stat
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const target = join(root, "dist", "node_modules", "danfojs-node");
 
 /** Bundles it, where it is not there yet or other versions are installed by now. */

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { findKernel, Kernel, type JsonObject } from "../../lib/jupyter/index.js";
-import { PATIENCE, root } from "../kernel/session.js";
+import { findKernel, Kernel, type JsonObject } from "../../../lib/jupyter/index.js";
+import { PATIENCE, root } from "../../kernel/session.js";
 
 const folder = mkdtempSync(join(tmpdir(), "sdtp-pack-"));
 const project = join(folder, "project");
