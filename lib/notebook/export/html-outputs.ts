@@ -66,7 +66,7 @@ function chartHtml(figure: Figure, text: string, figures: Figure[]): string {
   const label = figureTitle(figure) || text || "Chart";
   const height = Number(figure.layout?.["height"]) || 450;
   figures.push(figure);
-  return `<figure class="chart" style="min-height:${height}px" role="img" aria-label="${escapeHtml(label)}"><script type="application/json">${scriptJson(figure)}</script><noscript><p>${escapeHtml(`${label} (a chart, which needs JavaScript)`)}</p></noscript></figure>`;
+  return `<figure class="chart" style="min-height:${height}px" aria-label="${escapeHtml(label)}"><script type="application/json">${scriptJson(figure)}</script><noscript><p>${escapeHtml(`${label} (a chart, which needs JavaScript)`)}</p></noscript></figure>`;
 }
 
 /** Formulas as MathML; what is no formula, such as a table, as its source. */
