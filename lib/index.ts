@@ -1,12 +1,36 @@
 // What a notebook cell sees as `sdtp`: the public names, nothing else.
 export { load, Model, type LoadOptions, type PrefillSettings } from "./runtime/model.js";
 export { Run, type StageResult } from "./runtime/run.js";
+export { loadRun } from "./cell/runs.js";
 export { decode, generate, type GenerateOptions, type GeneratedToken, type Generation } from "./runtime/generate.js";
 export { chat, type ChatOptions, type ChatReply } from "./runtime/chat.js";
 export type { SamplingOptions } from "./runtime/sampler.js";
 export { openCheckpoint, type ChatMessage, type Checkpoint, type ModelConfig, type Tokenizer } from "./checkpoint/index.js";
+
 export { presets, resolvePreset, schedule, stagePositions, tokensPerBlock, type KvPolicy, type Preset, type Stage, type UserPreset } from "./pruning/schedule.js";
 export { defineScorer, type Scorer, type ScorerInput } from "./pruning/scorer.js";
+
+export { benchEngine, profile, sweep, type Showing } from "./cell/bench.js";
+export type { Profile, ProfileOptions } from "./bench/profile.js";
+export type { SweepAxes, SweepEnd, SweepOptions, SweepProgress, SweepRow } from "./bench/sweep/sweep.js";
+export type { EngineOptions, EngineResult } from "./bench/engine/engine.js";
+export type { BenchmarkMode, EndToEndMeasurement, Metadata, Results } from "./bench/record.js";
+export { decodeFlops, endToEndFlops, prefillFlops, type Counting } from "./bench/flops.js";
+export { readResults, writeResults } from "./cell/results.js";
+export type { Measured } from "./cell/measured.js";
+
+export { compare, sweepTable, table2, verification, writeTable, type TableOptions } from "./cell/tables.js";
+export type { Column, Source, Table, Table2Row } from "./report/index.js";
+export * as chart from "./cell/chart.js";
+export { frame } from "./cell/frame.js";
+export { formats, type Figure, type Format } from "./report/index.js";
+
+export { attention, diff, drift, kvLengths, kvMemory, kvSummary, norms, retention, scores, tokens, track, verify, viewPage, type Shown, type View } from "./report/views/index.js";
+
+export { longbench, perplexity, retrieval, type ComparingOptions, type Evaluation } from "./cell/evaluate.js";
+export { agreement, measureSaliency, saliencyMap, saliencySparsity, trainPruner, type MeasureSaliencyOptions } from "./cell/train.js";
+export type { SaliencyFile } from "./train/saliency-file.js";
+
 export { GraphBuilder } from "./onnx/builder.js";
 export { gradients } from "./onnx/gradients.js";
 export type { Value } from "./onnx/graph.js";

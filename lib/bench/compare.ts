@@ -1,5 +1,5 @@
 import { mannWhitney } from "./mann-whitney.js";
-import type { EndToEndMeasurement, Metadata, PrefillMeasurement, Results } from "./results.js";
+import type { EndToEndMeasurement, Metadata, PrefillMeasurement, Results } from "./record.js";
 import { bootstrapRatio, type Interval, median } from "./statistics.js";
 
 /** One latency in two result sets. */

@@ -2,7 +2,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import type { Preset } from "../pruning/presets.js";
 import { schedule } from "../pruning/schedule.js";
 import { decodeFlops, prefillFlops } from "./flops.js";
-import type { BenchmarkMode } from "./results.js";
+import type { BenchmarkMode } from "./record.js";
 
 /** A decoded token waits for memory: for the same operations it takes about this many times as long as in prefill. */
 const DECODE_WEIGHT = 8;

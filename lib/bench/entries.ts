@@ -4,7 +4,7 @@ import { schedule } from "../pruning/schedule.js";
 import { endToEndFlops, prefillFlops } from "./flops.js";
 import type { Job, Measured } from "./job.js";
 import { endToEndEntry, endToEndMeasurement, prefillEntry, prefillMeasurement } from "./measurement.js";
-import type { EndToEndBaselineEntry, EndToEndEntry, PrefillBaselineEntry, PrefillEntry } from "./results.js";
+import type { EndToEndBaselineEntry, EndToEndEntry, PrefillBaselineEntry, PrefillEntry } from "./record.js";
 
 export type Entry = EndToEndEntry | EndToEndBaselineEntry | PrefillEntry | PrefillBaselineEntry;
 

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../checkpoint/package-root.js";
-import type { Metadata } from "./results.js";
+import type { Metadata } from "./record.js";
 
 /** On what, and with what, something was measured. */
 export type Environment = Required<Pick<Metadata, "versions" | "cpu" | "memory_bytes" | "platform" | "git_commit">>;

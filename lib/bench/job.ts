@@ -1,6 +1,6 @@
 // What is measured in one process of its own, as plain values that go through a process boundary.
 import type { KvPolicy, UserPreset } from "../pruning/presets.js";
-import type { BenchmarkMode } from "./results.js";
+import type { BenchmarkMode } from "./record.js";
 
 /** One way of running the prompt. */
 export interface Method {

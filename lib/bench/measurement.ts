@@ -1,4 +1,4 @@
-import type { EndToEndEntry, EndToEndMeasurement, PrefillEntry, PrefillMeasurement } from "./schema.js";
+import type { EndToEndEntry, EndToEndMeasurement, PrefillEntry, PrefillMeasurement } from "./record.js";
 import { bootstrapRatio, median, summarize } from "./statistics.js";
 
 /** Seconds of one configuration at one length, a value for each repeat. */

@@ -3,7 +3,7 @@ import type { Preset } from "../pruning/presets.js";
 import { environment, type Environment } from "./environment.js";
 import type { Measured } from "./job.js";
 import type { Prompt } from "./prompt.js";
-import type { Metadata } from "./results.js";
+import type { Metadata } from "./record.js";
 import type { MeasureSettings } from "./settings.js";
 import type { Subject } from "./subject.js";
 

@@ -4,7 +4,7 @@ import { type Group, groupCost, measureGroup } from "./group.js";
 import { type Failure, isFailure } from "./job.js";
 import { metadataOf, runFacts, type RunFacts } from "./metadata.js";
 import { prompt } from "./prompt.js";
-import { SCHEMA_VERSION, type Results } from "./results.js";
+import { SCHEMA_VERSION, type Results } from "./record.js";
 import { checkReach, defaultLengths, type MeasureOptions, measureSettings, methodsOf } from "./settings.js";
 import { openSubject, type SubjectOptions } from "./subject.js";
 

@@ -2,36 +2,10 @@ import { mkdir, readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import type { z } from "zod";
+import { type BenchmarkMode, type EndToEndBaselineEntry, type EndToEndEntry, type EndToEndMeasurement, type PrefillBaselineEntry, type PrefillEntry, type Results, SCHEMA_VERSION } from "./record.js";
 import * as schema from "./schema.js";
 
-export { SCHEMA_VERSION } from "./schema.js";
-export type { EndToEndBaselineEntry, EndToEndEntry, EndToEndMeasurement, Metadata, PrefillBaselineEntry, PrefillEntry, PrefillMeasurement } from "./schema.js";
-
-export type BenchmarkMode = schema.Metadata["benchmark_mode"];
-
-/** Prefill and decode of one configuration by prompt length; a baseline's own file has entries without `sdtp`. */
-export interface EndToEndResults {
-  schema_version: typeof schema.SCHEMA_VERSION;
-  metadata: schema.Metadata & { benchmark_mode: "end2end" };
-  results: Record<string, schema.EndToEndEntry | schema.EndToEndBaselineEntry>;
-  /** Lengths that could not be measured, and why. */
-  errors?: Record<string, string>;
-}
-
-/** Prefill alone of one configuration by prompt length. */
-export interface PrefillResults {
-  schema_version: typeof schema.SCHEMA_VERSION;
-  metadata: schema.Metadata & { benchmark_mode: "prefill" };
-  results: Record<string, schema.PrefillEntry | schema.PrefillBaselineEntry>;
-  /** Lengths that could not be measured, and why. */
-  errors?: Record<string, string>;
-}
-
-export type Results = EndToEndResults | PrefillResults;
-
-export function isEndToEnd(results: Results): results is EndToEndResults {
-  return results.metadata.benchmark_mode === "end2end";
-}
+export * from "./record.js";
 
 /** `latency_results_<config>.json` (end2end) or `latency_prefill_<config>.json`. */
 export function resultsFileName(mode: BenchmarkMode, config: string): string {
@@ -45,8 +19,8 @@ export function resultsFileName(mode: BenchmarkMode, config: string): string {
  */
 export function parseResults(value: unknown, file: string): Results {
   const version = (value as { schema_version?: unknown } | null)?.schema_version;
-  if (version !== schema.SCHEMA_VERSION) {
-    throw new Error(`results file: ${file}: schema_version: ${shown(version)} (must be ${schema.SCHEMA_VERSION}: not a results file of this version)`);
+  if (version !== SCHEMA_VERSION) {
+    throw new Error(`results file: ${file}: schema_version: ${shown(version)} (must be ${SCHEMA_VERSION}: not a results file of this version)`);
   }
   const { metadata, results, errors } = check(schema.frame, value, file, []);
   const endToEnd = metadata.benchmark_mode === "end2end";
@@ -56,11 +30,11 @@ export function parseResults(value: unknown, file: string): Results {
       : endToEnd ? schema.endToEndEntry : schema.prefillEntry;
   const entries = Object.entries(results).map(([length, raw]) => {
     const path = ["results", length];
-    const parsed = check<schema.EndToEndEntry | schema.PrefillEntry | schema.EndToEndBaselineEntry | schema.PrefillBaselineEntry>(entry, raw, file, path);
+    const parsed = check<EndToEndEntry | PrefillEntry | EndToEndBaselineEntry | PrefillBaselineEntry>(entry, raw, file, path);
     checkSums(parsed, Number(length), file, path);
     return [length, parsed];
   });
-  return { schema_version: schema.SCHEMA_VERSION, metadata, results: Object.fromEntries(entries), ...(errors && { errors }) } as Results;
+  return { schema_version: SCHEMA_VERSION, metadata, results: Object.fromEntries(entries), ...(errors && { errors }) } as Results;
 }
 
 /** @throws when the file cannot be read, is no JSON, or does not hold what a results file holds */
@@ -122,7 +96,7 @@ function check<T>(type: z.ZodType<T>, value: unknown, file: string, path: readon
 /** The sums that a reader of the file relies on. */
 function checkSums(entry: { baseline: object; sdtp?: object }, length: number, file: string, path: readonly string[]): void {
   for (const part of ["baseline", "sdtp"] as const) {
-    const measured = entry[part] as Partial<schema.EndToEndMeasurement> | undefined;
+    const measured = entry[part] as Partial<EndToEndMeasurement> | undefined;
     if (!measured) continue;
     const { prefill_latency_seconds: prefill, decode_latency_seconds: decode, total_latency_seconds: total, tokens_kept: kept, tokens_pruned: pruned } = measured;
     const field = `results file: ${file}: ${[...path, part].join(".")}`;

@@ -1,6 +1,6 @@
 import { resolvePreset, type KvPolicy, type Preset, type UserPreset } from "../pruning/presets.js";
 import { checkLengths } from "./lengths.js";
-import type { BenchmarkMode } from "./results.js";
+import type { BenchmarkMode } from "./record.js";
 
 /** What `--config all` stands for: the configurations of the seed's workflow. */
 export const seedConfigs = ["baseline", "keep09", "keep08", "keep07"] as const;

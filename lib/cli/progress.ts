@@ -1,4 +1,5 @@
 import cliProgress from "cli-progress";
+import { duration, extrapolated } from "../report/duration.js";
 
 /** A progress bar on stderr; nothing where stderr is no terminal. */
 export interface ProgressBar {
@@ -46,17 +47,4 @@ export function progressBar(quiet = false): ProgressBar {
       if (started) bar.stop();
     },
   };
-}
-
-/** Seconds left, from the share that is done after so many; null where it is too early to say. */
-function extrapolated(share: number, seconds: number): number | null {
-  return share < 0.02 || share >= 1 ? null : (seconds * (1 - share)) / share;
-}
-
-/** `0:07`, `2:05`, `1:02:05`. */
-export function duration(seconds: number): string {
-  const whole = Math.round(seconds);
-  const two = (n: number) => String(n).padStart(2, "0");
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }

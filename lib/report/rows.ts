@@ -1,5 +1,5 @@
 import type { Counting } from "../bench/flops.js";
-import { type BenchmarkMode, type EndToEndMeasurement, isEndToEnd, type Metadata, type PrefillMeasurement, type Results } from "../bench/results.js";
+import { type BenchmarkMode, type EndToEndMeasurement, isEndToEnd, type Metadata, type PrefillMeasurement, type Results } from "../bench/record.js";
 import { byConfig, lengthLabel, methodLabel } from "./label.js";
 
 /** One line of Table 2. Seconds, ratios, shares, FLOPs, bytes; null where there is none. */

@@ -1,4 +1,4 @@
-import { SCHEMA_VERSION, type Results } from "../bench/results.js";
+import { SCHEMA_VERSION, type Results } from "../bench/record.js";
 import type { SweepRow } from "../bench/sweep/row.js";
 import { lengthLabel, methodLabel } from "./label.js";
 import type { Source } from "./rows.js";

@@ -1,4 +1,4 @@
-import type { BenchmarkMode, Metadata } from "../bench/results.js";
+import type { BenchmarkMode, Metadata } from "../bench/record.js";
 import { byConfig, lengthLabel } from "./label.js";
 import { type Published, published, type PublishedName } from "./published.js";
 import { type Table2Input, table2Rows, type Table2Row } from "./rows.js";

@@ -1,4 +1,4 @@
-import type { EndToEndEntry, PrefillEntry, Results } from "../bench/results.js";
+import type { EndToEndEntry, PrefillEntry, Results } from "../bench/record.js";
 import { methodLabel } from "./label.js";
 
 /**

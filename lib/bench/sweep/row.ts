@@ -1,7 +1,7 @@
 import { type Entry, entryOf, type Outcome } from "../entries.js";
 import { type Failure, isFailure } from "../job.js";
 import { metadataOf } from "../metadata.js";
-import type { Metadata } from "../results.js";
+import type { Metadata } from "../record.js";
 import type { Cell } from "./cells.js";
 
 /** One configuration at one point of a sweep. Seconds, ratios, bytes; null where there is none. */

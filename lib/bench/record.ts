@@ -1,0 +1,149 @@
+// What a results file holds, as types (schema.ts checks what is read). Seconds, bytes, tokens; latencies are medians over
+// `samples`. Apart from the checks, so that tables and cells do not load them.
+
+export const SCHEMA_VERSION = 1;
+
+export type BenchmarkMode = "prefill" | "end2end";
+
+/** Floating-point operations in one counting. */
+export interface FlopsRecord {
+  prefill: number;
+  end2end?: number | undefined;
+}
+
+/** Seconds of one latency over the repeats. */
+export interface SpreadRecord {
+  p50: number;
+  p90: number;
+  min: number;
+  max: number;
+  mean: number;
+  stdev: number;
+}
+
+/** What was measured beside the latencies, the same in both modes. */
+export interface BesideRecord {
+  /** Tokens in each layer's cache, read off its tensors, `[layers]`. */
+  kv_lens_after_prefill?: number[] | undefined;
+  kv_bytes_after_prefill?: number | undefined;
+  /** Tokens left after the last stage, and the others. */
+  tokens_kept?: number | undefined;
+  tokens_pruned?: number | undefined;
+  /** Largest resident size of the process that measured. */
+  peak_memory_bytes?: number | undefined;
+  flops?: { exact?: FlopsRecord | undefined; paper?: FlopsRecord | undefined } | undefined;
+  stages?: { after_layer: number; present: number; kept: number }[] | undefined;
+}
+
+/** One configuration, prefill and decode. */
+export interface EndToEndMeasurement extends BesideRecord {
+  prefill_latency_seconds: number;
+  decode_latency_seconds: number;
+  total_latency_seconds: number;
+  kv_lens_after_prefill: number[];
+  kv_lens_final?: number[] | undefined;
+  kv_bytes_final?: number | undefined;
+  /** From the prompt to the first decoded token. */
+  first_token_seconds?: number | undefined;
+  /** Median time of each decode run, `[max_new_tokens]`. */
+  per_token_seconds?: number[] | undefined;
+  samples?: { prefill_seconds: number[]; decode_seconds: number[]; per_token_seconds?: number[][] | undefined } | undefined;
+  statistics?: { prefill: SpreadRecord; decode: SpreadRecord; total: SpreadRecord } | undefined;
+}
+
+/** One configuration, prefill alone. */
+export interface PrefillMeasurement extends BesideRecord {
+  latency_seconds: number;
+  samples?: { seconds: number[] } | undefined;
+  statistics?: SpreadRecord | undefined;
+}
+
+/** One length of an end-to-end file: the configuration and the baseline measured in the same run. */
+export interface EndToEndEntry {
+  baseline: EndToEndMeasurement;
+  sdtp: EndToEndMeasurement & { tokens_kept: number; tokens_pruned: number };
+  speedup: { prefill: number; decode: number; total: number };
+  /** 1 - bytes of KV after prefill / those of the baseline. */
+  kv_reduction: number;
+  /** Why a figure is to be doubted, e.g. a spread that makes a speedup meaningless. */
+  warnings?: string[] | undefined;
+}
+
+export interface EndToEndBaselineEntry {
+  baseline: EndToEndMeasurement;
+  warnings?: string[] | undefined;
+}
+
+export interface PrefillEntry {
+  baseline: PrefillMeasurement;
+  sdtp: PrefillMeasurement;
+  speedup: number;
+  kv_reduction?: number | undefined;
+  warnings?: string[] | undefined;
+}
+
+export interface PrefillBaselineEntry {
+  baseline: PrefillMeasurement;
+  warnings?: string[] | undefined;
+}
+
+/** How, on what and with what a file was measured. The first part is what every table must say. */
+export interface Metadata {
+  benchmark_mode: BenchmarkMode;
+  /** Name of the preset; "baseline" where nothing else was measured. */
+  config: string;
+  model: string;
+  synthetic_weights: boolean;
+  /** What the weights are stored in. */
+  dtype: string;
+  /** What is computed in, where it is known. */
+  compute_dtype?: string | undefined;
+  device: string;
+  threads: number;
+  /** None where nothing is pruned. */
+  scorer: string | null;
+  kv_policy: "evict" | "retain";
+
+  max_new_tokens?: number | undefined;
+  repeats?: number | undefined;
+  warmup?: number | undefined;
+  seed?: number | undefined;
+  /** SHA-256 over configuration and weights, hex. */
+  model_hash?: string | undefined;
+  preset?: { name: string; base_depth: number; stages: { after_block: number; ratio: number }[] } | undefined;
+  /** What the prompt was, e.g. a file's name, and SHA-256 of the token ids of the longest one. */
+  prompt?: { source: string; hash?: string | undefined } | undefined;
+  versions?: Record<string, string> | undefined;
+  cpu?: { model: string; cores: number } | undefined;
+  memory_bytes?: number | undefined;
+  platform?: string | undefined;
+  git_commit?: string | null | undefined;
+  /** Start of the run, ISO 8601. */
+  time?: string | undefined;
+  /** The same in all files of one run, whose configurations were measured interleaved. */
+  run?: string | undefined;
+}
+
+/** Prefill and decode of one configuration by prompt length; a baseline's own file has entries without `sdtp`. */
+export interface EndToEndResults {
+  schema_version: typeof SCHEMA_VERSION;
+  metadata: Metadata & { benchmark_mode: "end2end" };
+  results: Record<string, EndToEndEntry | EndToEndBaselineEntry>;
+  /** Lengths that could not be measured, and why. */
+  errors?: Record<string, string>;
+}
+
+/** Prefill alone of one configuration by prompt length. */
+export interface PrefillResults {
+  schema_version: typeof SCHEMA_VERSION;
+  metadata: Metadata & { benchmark_mode: "prefill" };
+  results: Record<string, PrefillEntry | PrefillBaselineEntry>;
+  /** Lengths that could not be measured, and why. */
+  errors?: Record<string, string>;
+}
+
+export type Results = EndToEndResults | PrefillResults;
+
+export function isEndToEnd(results: Results): results is EndToEndResults {
+  return results.metadata.benchmark_mode === "end2end";
+}

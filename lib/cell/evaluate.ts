@@ -1,0 +1,107 @@
+import type { ConfigurationChoices } from "../evaluate/configuration.js";
+import type { LongbenchOptions } from "../evaluate/longbench/task.js";
+import type { PerplexityOptions } from "../evaluate/perplexity.js";
+import type { RetrievalOptions } from "../evaluate/retrieval.js";
+import type { EvaluationRow } from "../evaluate/rows.js";
+import type { EvaluationSummary } from "../evaluate/summary.js";
+import type { EvaluationTask } from "../evaluate/task.js";
+import type { Model } from "../runtime/model.js";
+import { evaluationTable } from "../report/evaluation.js";
+import { shownTable } from "../report/views/table.js";
+import { shown, type Shown } from "../report/views/view.js";
+import type { Showing } from "./bench.js";
+import { live } from "./live.js";
+import { cellSignal } from "./notebook.js";
+import { shippedProse } from "./prose.js";
+
+/** What is compared, and how. */
+export interface ComparingOptions extends Showing {
+  /** Presets; the baseline is always measured. Default `sdtp`. */
+  readonly configs?: readonly string[];
+  /** Default: the model's best alone. */
+  readonly scorers?: readonly string[];
+  /** Default: each preset's own. */
+  readonly kvPolicies?: ConfigurationChoices["kvPolicies"];
+  /** Results file (JSON lines): rows are added to it, and what is in it is not measured again. Default: none. */
+  readonly file?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** What pruning costs on one task. */
+export interface Evaluation {
+  readonly task: string;
+  readonly model: string;
+  readonly metric: string;
+  readonly better: "higher" | "lower";
+  /** One a prompt and configuration. */
+  readonly rows: readonly EvaluationRow[];
+  /** One a configuration, with 95 % intervals. */
+  readonly summary: readonly EvaluationSummary[];
+}
+
+type WithText<Options extends { readonly text: string }> = Omit<Options, "text"> & { /** Prose that the model was not trained on; default: the shipped prose. */ readonly text?: string };
+
+/**
+ * Loss of a text's continuation after a pruned prompt, in nats a token, for each configuration on the same prompts.
+ * Shows a table; `.rows` has every prompt.
+ * @throws where the text is too short
+ * @example
+ * const cost = await sdtp.perplexity(model, { configs: ["keep07", "sdtp"], lengths: [1024], samples: 8 });
+ * sdtp.chart.quality(cost)
+ */
+export async function perplexity(model: Model, options: WithText<PerplexityOptions> & ComparingOptions): Promise<Shown<Evaluation>> {
+  const { perplexityTask } = await import("../evaluate/perplexity.js");
+  return compared(model, options, perplexityTask(await model.tokenizer(), { ...options, text: options.text ?? (await shippedProse()) }));
+}
+
+/**
+ * Pass keys hidden in prose at a grid of depths, asked for at the prompt's end: the share that is answered wholly right, for
+ * each configuration on the same prompts.
+ * @throws where a prompt is too short for its keys, or the text for the prompt
+ * @example
+ * await sdtp.retrieval(model, { configs: ["keep07"], scorers: ["learned", "random"], lengths: [1024], depths: [0.1, 0.5, 0.9], samples: 4 })
+ */
+export async function retrieval(model: Model, options: WithText<RetrievalOptions> & ComparingOptions): Promise<Shown<Evaluation>> {
+  const { retrievalTask } = await import("../evaluate/retrieval.js");
+  return compared(model, options, retrievalTask(await model.tokenizer(), { ...options, text: options.text ?? (await shippedProse()) }));
+}
+
+/**
+ * Data files in LongBench's layouts, with its prompts, lengths and metrics; an evaluation a data set.
+ * @param files JSON lines: input, context, answers, …
+ * @example
+ * await sdtp.longbench(model, ["qasper.jsonl"], { configs: ["keep07"] })
+ */
+export async function longbench(model: Model, files: readonly string[], options: LongbenchOptions & ComparingOptions = {}): Promise<Shown<Evaluation>[]> {
+  const { longbenchTasks } = await import("../evaluate/longbench/task.js");
+  const evaluations: Shown<Evaluation>[] = [];
+  for (const task of await longbenchTasks(await model.tokenizer(), model.config, files, options)) evaluations.push(await compared(model, options, task));
+  return evaluations;
+}
+
+async function compared(model: Model, { configs = ["sdtp"], scorers, kvPolicies, file, show, signal: given }: ComparingOptions, task: EvaluationTask): Promise<Shown<Evaluation>> {
+  const [{ evaluate }, { configurations }, { summarise }, { defaultScorer }] = await Promise.all([
+    import("../evaluate/run.js"), import("../evaluate/configuration.js"), import("../evaluate/summary.js"), import("../runtime/scorers.js"),
+  ]);
+  const chosen = configurations({ presets: configs, scorers: scorers ?? [(await defaultScorer(model.checkpoint)).name], ...(kvPolicies && { kvPolicies }) });
+  const signal = cellSignal(given);
+  const output = live(show);
+  let done = "stopped";
+  try {
+    const rows = await evaluate(model, task, chosen, {
+      ...(file !== undefined && { file }), ...(signal && { signal }),
+      onRow: ({ config, item }, { done: count, of }) => output?.update(count / of, `${task.name}: ${config}, prompt ${item}`),
+    });
+    done = `${task.name}: ${rows.length} prompts`;
+    const found: Evaluation = { task: task.name, model: model.name, metric: task.metric, better: task.better, rows, summary: summarise(rows, task.metric) };
+    const table = shownTable(evaluationTable(task, found.summary, [`Model ${model.name}; ${told(task.settings)}.`]));
+    return shown(found, { title: table.title, text: table.text, html: () => table.html });
+  } finally {
+    output?.end(done);
+  }
+}
+
+/** `lengths 1024, 2048; samples 8`. */
+function told(settings: EvaluationTask["settings"]): string {
+  return Object.entries(settings).map(([key, value]) => `${key} ${Array.isArray(value) ? value.join(", ") : String(value)}`).join("; ");
+}
