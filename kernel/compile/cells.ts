@@ -127,7 +127,7 @@ export class CellCompiler {
 
   /** Declares preloaded names that `source` mentions, and returns what is declared. */
   declare(source: string): string {
-    const mentioned = this.#pending.filter(({ name }) => new RegExp(`\\b${name}\\b`).test(source));
+    const mentioned = this.#pending.filter(({ name, also = [] }) => [name, ...also].some((word) => new RegExp(`\\b${word}\\b`).test(source)));
     if (mentioned.length > 0) {
       this.#pending = this.#pending.filter((each) => !mentioned.includes(each));
       this.#declared = mentioned.map(({ declaration }) => declaration).join("") + this.#declared;

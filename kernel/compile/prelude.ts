@@ -5,6 +5,8 @@ import { join } from "node:path";
 export interface Preloaded {
   name: string;
   declaration: string;
+  /** What else makes it needed: its types are those of what these words give. */
+  also?: readonly string[];
 }
 
 /** Names whose types are cheap: there from the start. */
@@ -23,6 +25,7 @@ export function prelude(packageRoot: string, setting: string | undefined): { eag
   const lazy: Preloaded[] = [];
   const library = join(packageRoot, "dist", "lib", "index.js");
   if (existsSync(library)) lazy.push({ name: "sdtp", declaration: `import * as sdtp from ${JSON.stringify(library)};\n` });
-  lazy.push({ name: "dfd", declaration: `import * as dfd from "danfojs-node";\n` });
+  // A dataframe from sdtp.frame has the type dfd.DataFrame, which can be named only where dfd is there.
+  lazy.push({ name: "dfd", declaration: `import * as dfd from "danfojs-node";\n`, also: ["frame"] });
   return { eager, lazy };
 }

@@ -1,5 +1,6 @@
 import type { EvaluationSummary } from "../evaluate/summary.js";
-import { type Figure, kvBytesChart, latencyChart, qualityChart, speedupChart } from "../report/charts.js";
+import { kvBytesChart, latencyChart, qualityChart, speedupChart } from "../report/charts.js";
+import type { Figure } from "../report/figure.js";
 import { table2Rows, type Table2Row } from "../report/rows.js";
 import { shown, type Shown } from "../report/views/view.js";
 import type { Evaluation } from "./evaluate.js";
@@ -58,6 +59,5 @@ function drawn(chart: (rows: readonly Table2Row[]) => Figure, measured: Measured
 }
 
 function asView(figure: Figure, text: string): Shown<Figure> {
-  const { title } = figure.layout;
-  return shown(figure, { title: (typeof title === "object" && title.text) || "Chart", text, figure });
+  return shown(figure, { title: (figure.layout["title"] as { text: string }).text, text, figure });
 }

@@ -5,6 +5,37 @@ import { z } from "zod";
 
 export const ROW_SCHEMA_VERSION = 1;
 
+/** One prompt under one configuration: quality, time and memory. */
+export interface EvaluationRow {
+  schema_version: typeof ROW_SCHEMA_VERSION;
+  task: string;
+  settings: Record<string, unknown>;
+  item: string;
+  group: Record<string, string | number>;
+  model: string;
+  model_hash: string;
+  config: string;
+  preset: { base_depth: number; stages: { after_block: number; ratio: number }[] };
+  scorer: string | null;
+  /** Tells scorers of one name apart: the hash of trained modules, a seed. */
+  scorer_key: string | null;
+  kv_policy: "evict" | "retain";
+  prompt_length: number;
+  metrics: Record<string, number>;
+  output?: string | undefined;
+  cells?: Record<string, string | number>[] | undefined;
+  prefill_latency_seconds: number;
+  decode_latency_seconds: number;
+  decoded_tokens: number;
+  /** Tokens that a block computed on, mean over the blocks. */
+  mean_tokens: number;
+  /** 1/tau of the paper: prompt length / mean_tokens. */
+  compression: number;
+  /** Bytes of keys and values held right after prefill, and their lengths by layer. */
+  kv_bytes: number;
+  kv_lens_after_prefill: number[];
+}
+
 const number = z.number();
 const rowSchema = z.object({
   schema_version: z.literal(ROW_SCHEMA_VERSION),
@@ -17,7 +48,6 @@ const rowSchema = z.object({
   config: z.string(),
   preset: z.object({ base_depth: number, stages: z.array(z.object({ after_block: number, ratio: number })) }),
   scorer: z.string().nullable(),
-  /** Tells scorers of one name apart: the hash of trained modules, a seed. */
   scorer_key: z.string().nullable(),
   kv_policy: z.enum(["evict", "retain"]),
   prompt_length: number,
@@ -27,17 +57,11 @@ const rowSchema = z.object({
   prefill_latency_seconds: number,
   decode_latency_seconds: number,
   decoded_tokens: number,
-  /** Tokens that a block computed on, mean over the blocks. */
   mean_tokens: number,
-  /** 1/tau of the paper: prompt length / mean_tokens. */
   compression: number,
-  /** Bytes of keys and values held right after prefill, and their lengths by layer. */
   kv_bytes: number,
   kv_lens_after_prefill: z.array(number),
-});
-
-/** One prompt under one configuration: quality, time and memory. */
-export type EvaluationRow = z.infer<typeof rowSchema>;
+}) satisfies z.ZodType<EvaluationRow>;
 
 /** What makes two rows the same measurement. */
 export function rowKey(row: Pick<EvaluationRow, "task" | "settings" | "item" | "model_hash" | "config" | "preset" | "scorer_key" | "kv_policy">): string {

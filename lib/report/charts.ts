@@ -1,13 +1,8 @@
 import type { Data, Layout } from "plotly.js";
+import type { Figure } from "./figure.js";
 import { byConfig, lengthLabel, methodLabel } from "./label.js";
 import type { Table2Row } from "./rows.js";
 import { conditions } from "./table2.js";
-
-/** A Plotly figure as plain values: `Plotly.newPlot(element, figure.data, figure.layout)`. */
-export interface Figure {
-  readonly data: Data[];
-  readonly layout: Partial<Layout>;
-}
 
 /** Okabe and Ito's palette: told apart with any colour vision. */
 const palette = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000"];

@@ -1,6 +1,7 @@
-export { kvBytesChart, latencyChart, qualityChart, speedupChart, type Figure, type QualityChartOptions, type QualityPoint } from "./charts.js";
+export { kvBytesChart, latencyChart, qualityChart, speedupChart, type QualityChartOptions, type QualityPoint } from "./charts.js";
 export { comparisonTable } from "./compare.js";
 export { engineTable, type EngineRow } from "./engine.js";
+export type { Figure } from "./figure.js";
 export { formatOf, formats, toCsv, toHtml, toJsonLines, toLatex, toMarkdown, type Format } from "./formats/index.js";
 export { lengthLabel, methodLabel } from "./label.js";
 export { published, type Published, type PublishedName } from "./published.js";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
-import type { Figure } from "../charts.js";
+import type { Figure } from "../figure.js";
 import { escapeHtml } from "./html.js";
 
 /** A figure as JSON that may stand inside a script element. */

@@ -1,5 +1,5 @@
 import type { Data, Layout } from "plotly.js";
-import type { Figure } from "../charts.js";
+import type { Figure } from "../figure.js";
 
 /** Okabe and Ito's palette, as in the other charts, with a grey that shows on light and dark in place of black. */
 export const colours = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#888888"] as const;

@@ -1,4 +1,4 @@
-import type { Figure } from "../charts.js";
+import type { Figure } from "../figure.js";
 import { figureHtml, plotlyScriptOnce } from "./figure-html.js";
 
 const display = Symbol.for("Jupyter.display");
