@@ -12,6 +12,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readConnectionFile } from "../lib/jupyter/connection.js";
+import { userDataDir } from "../lib/jupyter/paths.js";
 import { KernelServer } from "./parent/server.js";
 
 /** Milliseconds between looks at whether the client's process still lives. */
@@ -22,7 +23,9 @@ async function main(): Promise<void> {
   const [connectionFile] = args;
   if (connectionFile === undefined) throw new Error("kernel: no connection file (usage: main.js CONNECTION_FILE)");
   const packageRoot = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-  const server = new KernelServer(readConnectionFile(connectionFile), packageRoot, process.env.SDTP_PRELOAD);
+  const { SDTP_PRELOAD: preload, SDTP_HISTORY: history } = process.env;
+  const historyFolder = history === "none" ? undefined : history || join(userDataDir(), "sdtp-history");
+  const server = new KernelServer(readConnectionFile(connectionFile), { packageRoot, preload, historyFolder });
   process.on("SIGINT", () => server.interrupt());
   process.on("SIGTERM", () => void server.shutdown());
   await server.start();

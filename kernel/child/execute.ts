@@ -1,7 +1,8 @@
 import { inspect } from "node:util";
 import vm from "node:vm";
 import type { ErrorContent, MimeBundle } from "../../lib/jupyter/messages.js";
-import { asText, toBundle } from "../display/bundle.js";
+import { toBundle } from "../display/bundle.js";
+import { asText } from "../display/text.js";
 import type { RunCell } from "../messages.js";
 import { Cell, currentCell, KeyboardInterrupt } from "./cell.js";
 import { send } from "./channel.js";

@@ -3,7 +3,8 @@
  * options and drops source maps; it takes everything from one `ts` object, so it gets a `ts` object of
  * ours that inherits from the real one and differs in three functions:
  * - `createWatchCompilerHost`: `exports` maps of packages are seen, packages of this project are found
- *   from any notebook's folder, only Node's global types are loaded, positions are recorded;
+ *   from any notebook's folder, only Node's global types are loaded, positions are recorded, changes of
+ *   files wait for the next cell;
  * - `transpileModule` (ES module -> CommonJS): what goes in is kept, so that a cell's own text can be made
  *   again with its source map, and with `import()`, `import.meta` and `await` going through the running cell;
  * - `getPreEmitDiagnosticsOfFiles`: a cell can ask not to be type-checked.
@@ -68,6 +69,7 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
       adjustedOptions,
       ...rest,
     );
+    collectTimers(host);
     const cache = ts.createModuleResolutionCache(cwd, (name) => name, adjustedOptions);
     // What was not found may be there by now: `npm install` in another window.
     compiler.forgetResolutions = () => cache.clear();
@@ -174,6 +176,35 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
       }).outputText,
     }));
   return compiler;
+}
+
+/**
+ * The converter has room for one timer, which it fires when a cell comes, and throws for a second one.
+ * TypeScript sets one for changed files and one for new files where it looked for modules in vain. All
+ * are kept here and fire as one.
+ */
+function collectTimers(host: TS.WatchHost): void {
+  const { setTimeout: schedule } = host;
+  const pending = new Set<{ callback: () => void }>();
+  let scheduled = false;
+  const fire = () => {
+    // A callback may set another one.
+    for (const timer of pending) {
+      pending.delete(timer);
+      timer.callback();
+    }
+    scheduled = false;
+  };
+  host.setTimeout = (callback: () => void) => {
+    const timer = { callback };
+    pending.add(timer);
+    if (!scheduled) {
+      scheduled = true;
+      schedule?.call(host, fire, 0);
+    }
+    return timer;
+  };
+  host.clearTimeout = (timer) => void pending.delete(timer as { callback: () => void });
 }
 
 function isSyntax(program: TS.Program, diagnostic: TS.Diagnostic): boolean {

@@ -1,4 +1,4 @@
-import type { Formatted } from "./registry.js";
+import type { Formatted } from "./format.js";
 
 /** How many values are shown of an array. */
 const FIRST = 20;

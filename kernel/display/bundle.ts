@@ -1,9 +1,8 @@
-import { inspect } from "node:util";
 import type { JsonObject, MimeBundle } from "../../lib/jupyter/messages.js";
-import { formats, type Formatted } from "./registry.js";
+import type { Formatted } from "./format.js";
+import { formats } from "./registry.js";
+import { asText } from "./text.js";
 
-/** Longest text/plain, in characters. */
-const LONGEST = 50_000;
 const displaySymbol = Symbol.for("Jupyter.display");
 
 /**
@@ -35,16 +34,6 @@ export function complete(formatted: Formatted, value: unknown): MimeBundle {
   }
   out["text/plain"] ??= asText(value);
   return { data: out, metadata: jsonSafe(metadata) as JsonObject };
-}
-
-/** `util.inspect`, at a depth whose text has a readable length. */
-export function asText(value: unknown): string {
-  let text = "";
-  for (const depth of [4, 2, 1, 0]) {
-    text = inspect(value, { depth, maxArrayLength: 100, maxStringLength: 20_000, breakLength: 100 });
-    if (text.length <= LONGEST) return text;
-  }
-  return `${text.slice(0, LONGEST)}… (${text.length - LONGEST} more characters)`;
 }
 
 /** What JSON can hold of `value`: typed arrays become arrays, bigint numbers, cycles an error. */

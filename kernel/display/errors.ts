@@ -1,5 +1,5 @@
-import { asText } from "./bundle.js";
-import type { Formatted } from "./registry.js";
+import type { Formatted } from "./format.js";
+import { asText } from "./text.js";
 
 /** An Error that is a value (not thrown): its stack, with the cell's own lines. */
 export function errors(value: unknown): Formatted | undefined {

@@ -1,5 +1,5 @@
 import { htmlTable, textTable } from "./html.js";
-import type { Formatted } from "./registry.js";
+import type { Formatted } from "./format.js";
 
 /** Most rows and columns that a table shows. */
 const ROWS = 60;

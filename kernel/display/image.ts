@@ -1,4 +1,4 @@
-import type { Formatted } from "./registry.js";
+import type { Formatted } from "./format.js";
 
 const SIGNATURES: [string, (bytes: Uint8Array) => boolean][] = [
   ["image/png", (b) => b[0] === 0x89 && b[1] === 0x50],

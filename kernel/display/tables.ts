@@ -1,5 +1,5 @@
-import { asText } from "./bundle.js";
-import type { Formatted } from "./registry.js";
+import type { Formatted } from "./format.js";
+import { asText } from "./text.js";
 
 /** Most rows of an arquero table that are shown. */
 const LIMIT = 60;

@@ -6,7 +6,17 @@ import type { ErrorContent } from "../../lib/jupyter/messages.js";
  */
 export function describeEnd(code: number | null, signal: NodeJS.Signals | null, log: string): ErrorContent {
   const [ename, what] = classify(code, signal, log);
-  const evalue = `${what}; all variables are gone, a new process is ready`;
+  return content(ename, `${what}; all variables are gone, a new process is ready`);
+}
+
+/** What to tell where the process ended before it could run anything. */
+export function describeFailedStart(code: number | null, signal: NodeJS.Signals | null, log: string): ErrorContent {
+  const lines = log.trimEnd().split("\n");
+  const { ename, evalue, traceback } = content("ProcessNotStarted", `the process that runs cells ended while it started (${signal ?? `exit code ${code}`}); the next cell tries again`);
+  return { ename, evalue, traceback: [...traceback, ...lines] };
+}
+
+function content(ename: string, evalue: string): ErrorContent {
   return { ename, evalue, traceback: [`\x1b[31m${ename}\x1b[39m: ${evalue}`] };
 }
 

@@ -103,7 +103,7 @@ export class Executor {
     if (!compiled.ok) {
       error = compileError(compiled, code, name);
     } else if (this.#interrupts !== interrupts) {
-      error = { ename: "KeyboardInterrupt", evalue: "the cell was interrupted", traceback: ["KeyboardInterrupt: before the cell ran"] };
+      error = BEFORE_IT_RAN;
     } else {
       this.publisher.setResult(run, silent ? undefined : execution_count);
       const job = { type: "run", run, cell: compiled, name, result: silent ? "return" : "publish" } as const;
@@ -131,13 +131,14 @@ export class Executor {
 
   async #evaluate(expressions: Record<string, string>, message: Message): Promise<JsonObject> {
     const values: JsonObject = {};
+    const interrupts = this.#interrupts;
     for (const [name, code] of Object.entries(expressions)) {
       const run = this.newRun(message);
       await this.execution.idle();
       const { generation } = this.execution;
       const compiled = await this.compiler.call("compile", code);
-      if (!compiled.ok) {
-        values[name] = { status: "error", ...compileError(compiled, code, "Expression") };
+      if (!compiled.ok || this.#interrupts !== interrupts) {
+        values[name] = { status: "error", ...(compiled.ok ? BEFORE_IT_RAN : compileError(compiled, code, "Expression")) };
         continue;
       }
       const result = await this.execution.run({ type: "run", run, cell: compiled, name: "Expression", result: "return" }, generation);
@@ -148,6 +149,12 @@ export class Executor {
     return values;
   }
 }
+
+const BEFORE_IT_RAN: ErrorContent = {
+  ename: "KeyboardInterrupt",
+  evalue: "the cell was interrupted",
+  traceback: ["\x1b[31mKeyboardInterrupt\x1b[39m: before the cell ran"],
+};
 
 /** @throws for an execute_request without code. */
 function parse(message: Message): Request {

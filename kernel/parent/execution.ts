@@ -3,13 +3,13 @@ import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { ErrorContent, MimeBundle } from "../../lib/jupyter/messages.js";
 import { OUTPUT_FD, WATCHDOG_FD, type FromChild, type RunCell, type ToChild } from "../messages.js";
-import { describeEnd } from "./end.js";
+import { describeEnd, describeFailedStart } from "./end.js";
 import { frameReader } from "./frames.js";
 
 /** Milliseconds after an interrupt until the watchdog stops what does not return to the event loop. */
-const BLOCKED_AFTER = 300;
+const BLOCKED_AFTER = 250;
 /** Milliseconds after an interrupt until the kernel goes on without the cell. */
-const ABANDONED_AFTER = 800;
+const ABANDONED_AFTER = 700;
 
 export interface RunResult {
   error?: ErrorContent;
@@ -31,10 +31,14 @@ interface Running {
  */
 export class Execution {
   #child!: ChildProcess;
+  /** Whether the process listens; before that a signal would end it. */
+  #ready = false;
+  /** Why the last process ended before it was ready. */
+  #failed: ErrorContent | undefined;
   #running: Running | undefined;
   #generation = 0;
-  #free: Promise<void> = Promise.resolve();
-  #release: () => void = () => undefined;
+  #free!: Promise<void>;
+  #release!: () => void;
   /** How many interrupts were sent, and which of them the event loop is known to have seen. */
   #interrupts = 0;
   #lastSeen = 0;
@@ -58,9 +62,14 @@ export class Execution {
     return this.#running !== undefined;
   }
 
-  /** Resolves when the process is free: it may still work on a cell that the kernel has given up. */
-  idle(): Promise<void> {
-    return this.#free;
+  /** Resolves when the process is free: it may still be starting, or work on a cell that the kernel has given up. */
+  async idle(): Promise<void> {
+    if (this.#failed) this.#start();
+    // The process that was waited for may end, and another start in its place.
+    for (let waited: Promise<void> | undefined; waited !== this.#free; ) {
+      waited = this.#free;
+      await waited;
+    }
   }
 
   /** Counts processes; variables are those of one process. */
@@ -73,8 +82,9 @@ export class Execution {
    * @param generation the process that the cell was compiled for
    */
   run(job: RunCell, generation: number): Promise<RunResult> {
+    if (this.#failed) return Promise.resolve({ error: this.#failed, reached: [], died: true });
     if (generation !== this.#generation) return Promise.resolve({ error: LOST, reached: [], died: true });
-    this.#free = new Promise((resolve) => (this.#release = resolve));
+    this.#occupy();
     return new Promise((resolve) => {
       const running: Running = {
         run: job.run,
@@ -98,9 +108,10 @@ export class Execution {
   /**
    * Interrupts what runs, a cell or a callback that it left behind. In this order: a signal, which the
    * event loop or V8 sees; the watchdog, where neither does; at last the kernel replies for the cell, which
-   * happens while native code runs that cannot be stopped.
+   * happens while native code runs that cannot be stopped. A process that is still starting runs nothing.
    */
   interrupt(): void {
+    if (!this.#ready) return;
     const number = ++this.#interrupts;
     const child = this.#child;
     const running = this.#running;
@@ -134,6 +145,9 @@ export class Execution {
       execArgv: ["--disable-warning=ExperimentalWarning", "--disable-warning=DEP0111"],
     });
     this.#child = child;
+    this.#ready = false;
+    this.#failed = undefined;
+    this.#occupy();
     this.#log = "";
     this.#interrupts = this.#lastSeen = this.#acknowledged = 0;
     (child.stdio[OUTPUT_FD] as NodeJS.ReadableStream).on("data", frameReader((message) => this.#receive(child, message)));
@@ -155,8 +169,15 @@ export class Execution {
     });
   }
 
+  #occupy(): void {
+    this.#free = new Promise((resolve) => (this.#release = resolve));
+  }
+
   #receive(child: ChildProcess, message: FromChild): void {
-    if (message.type === "interrupted") {
+    if (message.type === "ready") {
+      this.#ready = true;
+      this.#release();
+    } else if (message.type === "interrupted") {
       this.#lastSeen = this.#interrupts;
       this.#acknowledged++;
     } else if (message.type === "done") {
@@ -174,14 +195,17 @@ export class Execution {
   #ended(child: ChildProcess, code: number | null, signalName: NodeJS.Signals | null): void {
     kill(child);
     if (this.#closing) return;
-    const end = describeEnd(code, signalName, this.#log);
+    const end = this.#ready ? describeEnd(code, signalName, this.#log) : describeFailedStart(code, signalName, this.#log);
     const running = this.#running;
     this.#running = undefined;
     this.#generation++;
-    this.#start();
+    const release = this.#release;
+    // One that cannot even start would fail again and again: the next cell tries once more.
+    if (this.#ready) this.#start();
+    else this.#failed = end;
     this.ended(end);
     running?.settle({ error: end, reached: [], died: true });
-    this.#release();
+    release();
   }
 }
 

@@ -8,6 +8,7 @@ import { Execution } from "./execution.js";
 import { History } from "./history.js";
 import { kernelInfo } from "./info.js";
 import { Publisher } from "./publisher.js";
+import { Sessions } from "./sessions.js";
 import { Sockets, type RequestChannel } from "./sockets.js";
 
 /** Milliseconds that shutdown messages get to leave. */
@@ -21,13 +22,17 @@ export class KernelServer {
   readonly #compiler: CompilerThread;
   readonly #execution: Execution;
   readonly #executor: Executor;
-  readonly #history = new History();
+  readonly #history: History;
   readonly #comms = new OpenComms();
   /** Questions to clients by the id of input_request, with the execution process's number for each. */
   readonly #questions = new Map<string, number>();
   #shuttingDown = false;
 
-  constructor(connection: ConnectionInfo, packageRoot: string, preload: string | undefined) {
+  /**
+   * @param preload see compile/prelude.ts
+   * @param historyFolder where inputs are kept for later sessions; undefined: nowhere
+   */
+  constructor(connection: ConnectionInfo, { packageRoot, preload, historyFolder }: { packageRoot: string; preload: string | undefined; historyFolder: string | undefined }) {
     this.#connection = connection;
     this.#sockets = new Sockets(connection);
     this.#publisher = new Publisher(this.#sockets);
@@ -36,6 +41,7 @@ export class KernelServer {
       (message) => this.#fromChild(message),
       () => this.#childEnded(),
     );
+    this.#history = new History(new Sessions(historyFolder));
     this.#executor = new Executor(this.#compiler, this.#execution, this.#publisher, this.#history);
   }
 

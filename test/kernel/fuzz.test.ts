@@ -82,9 +82,7 @@ describe("fuzz", () => {
       assert.ok((await session.client.heartbeat(PATIENCE)) > 0);
       socket.close();
     }
-    // Mutated interrupts are valid ones: one that meets the process that runs cells while it starts may end it. The kernel says so and goes on.
-    const first = await session.run("1 + 1");
-    if (first.reply.status === "error") assert.equal(first.reply.ename, "ProcessEnded");
+    // Among the mutated messages are valid interrupts, some of which met the process that runs cells while it started.
     assert.equal(await session.value("1 + 1"), "2");
     assert.equal(session.kernel.log, "");
   });

@@ -98,6 +98,18 @@ describe("language", () => {
     assert.equal(value, "12");
   });
 
+  it("lives on when many files appear where it looked in vain", async () => {
+    assert.equal((await session.run(`import { later } from "not-yet"; import { other } from "./not-yet"`)).reply.ename, "CompileError");
+    for (let i = 0; i < 3; i++) {
+      modulePackage(`new-${i}`, "exports.one = 1");
+      file(`folder-${i}/file.ts`, "export const x = 1");
+      await new Promise((resolve) => setTimeout(resolve, 400));
+    }
+    modulePackage("not-yet", "exports.later = 5;");
+    file("not-yet.ts", "export const other = 6;");
+    assert.equal(await session.value(`import { later } from "not-yet"; import { other } from "./not-yet"; [later, other]`), "[ 5, 6 ]");
+  });
+
   it("finds packages of this package where the notebook's project has none", async () => {
     assert.equal(await session.value(`import { gzipSync } from "fflate"; typeof gzipSync`), "'function'");
     assert.equal(await session.value(`typeof (await import("yaml")).parse`), "'function'");

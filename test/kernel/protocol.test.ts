@@ -160,6 +160,7 @@ describe("protocol", () => {
   });
 
   it("remembers history: tail, range, search, with output", async () => {
+    assert.match(String((await session.client.request("shell", "history_request", { hist_access_type: "all" }, wait)).content.evalue), /must be tail, range or search/);
     await session.run("'needle one'");
     const { reply } = await session.run("'needle two'");
     await session.run("'needle one'");

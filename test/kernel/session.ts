@@ -36,7 +36,8 @@ export class Session {
 
   static async start(options: Partial<LaunchOptions> = {}): Promise<Session> {
     const folder = mkdtempSync(join(tmpdir(), "sdtp-notebook-"));
-    return new Session(await Kernel.start({ spec, cwd: folder, ...options }, { timeout: PATIENCE }), folder);
+    const env = { SDTP_HISTORY: "none", ...options.env };
+    return new Session(await Kernel.start({ spec, cwd: folder, ...options, env }, { timeout: PATIENCE }), folder);
   }
 
   get client() {

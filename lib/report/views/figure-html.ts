@@ -2,21 +2,30 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
-import type { Figure } from "../figure.js";
 import { escapeHtml } from "./html.js";
 
-/** A figure as JSON that may stand inside a script element. */
-function figureJson({ data, layout }: Figure): string {
-  return JSON.stringify({ data, layout, config: { responsive: true } }).replaceAll("<", "\\u003c").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+/** What `Plotly.newPlot` takes. */
+export interface PlotlyFigure {
+  readonly data: readonly object[];
+  readonly layout?: object;
+  readonly config?: object;
+}
+
+/** A figure as JSON that may stand inside a script element. Typed arrays become arrays. */
+export function figureJson({ data, layout = {}, config = { responsive: true } }: PlotlyFigure): string {
+  const json = JSON.stringify({ data, layout, config }, (_, each: unknown) =>
+    ArrayBuffer.isView(each) && !(each instanceof DataView) ? [...(each as unknown as Iterable<number>)] : each,
+  );
+  return json.replaceAll("<", "\\u003c").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
 }
 
 /**
  * A figure that draws itself once the library is there, from this page or from an earlier cell; without scripts the text stays.
  * @param text what stands there until then
  */
-export function figureHtml(figure: Figure, text: string): string {
+export function figureHtml(figure: PlotlyFigure, text: string): string {
   const id = `plotly-${randomUUID()}`;
-  return `<div id="${id}" style="min-height:${figure.layout.height ?? 360}px"><pre>${escapeHtml(text)}</pre></div><script>(async () => {
+  return `<div id="${id}" style="min-height:${(figure.layout as { height?: number } | undefined)?.height ?? 360}px"><pre>${escapeHtml(text)}</pre></div><script>(async () => {
 const element = document.getElementById("${id}");
 for (let i = 0; !window.Plotly && i < 100; i++) await (window.__plotly__ ?? new Promise((next) => setTimeout(next, 50)));
 if (!window.Plotly) return;
