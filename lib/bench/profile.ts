@@ -1,3 +1,4 @@
+import { ambientSignal } from "../ambient-signal.js";
 import type { UserPreset } from "../pruning/presets.js";
 import { entryOf, type Entry, type Outcome } from "./entries.js";
 import { type Group, groupCost, measureGroup } from "./group.js";
@@ -49,7 +50,7 @@ export interface Profile {
  * const { results } = await profile({ configs: ["keep07"], lengths: [1024, 4096] });
  */
 export async function profile(options: ProfileOptions = {}): Promise<Profile> {
-  const { configs = ["all"], lengths = defaultLengths, scorer, kvPolicy, memory = true, signal, onProgress } = options;
+  const { configs = ["all"], lengths = defaultLengths, scorer, kvPolicy, memory = true, signal = ambientSignal(), onProgress } = options;
   const settings = measureSettings(options);
   const presets = methodsOf(configs);
   const subject = await openSubject({ ...options, onProgress: (bytes, all) => onProgress?.(0, `weights: ${Math.floor((100 * bytes) / all)} %`) });

@@ -1,3 +1,4 @@
+import { ambientSignal } from "../ambient-signal.js";
 import { bootstrap, type Interval } from "../bench/statistics.js";
 import type { Model } from "../runtime/model.js";
 import { resolveScorer } from "../runtime/scorers.js";
@@ -30,7 +31,7 @@ export interface AgreementOptions {
  * saliency comes from the response.
  * @throws where the saliency is another model's
  */
-export async function scorerAgreement(model: Model, { saliency, scorers, signal, onExample }: AgreementOptions): Promise<Agreement[]> {
+export async function scorerAgreement(model: Model, { saliency, scorers, signal = ambientSignal(), onExample }: AgreementOptions): Promise<Agreement[]> {
   const { blocks, model: measuredOn } = saliency.settings;
   if (measuredOn !== (await model.checkpoint.hash())) throw new Error("saliency file: measured on another model (measure it on this one: sdtp train saliency)");
   const preset = { name: "whole", baseDepth: model.config.layers, stages: blocks.map((afterBlock) => ({ afterBlock, ratio: 1 })) };

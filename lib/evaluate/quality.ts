@@ -1,3 +1,4 @@
+import { ambientSignal } from "../ambient-signal.js";
 import { generate } from "../runtime/generate.js";
 import type { Model } from "../runtime/model.js";
 import { retrievalPrompt } from "../train/episodes.js";
@@ -29,7 +30,7 @@ export interface Quality {
 }
 
 /** What a model can do without pruning: how well it predicts prose, and whether it finds pass keys hidden in it. */
-export async function quality(model: Model, { text, lengths, prompts, seed, onProgress, signal }: QualityOptions): Promise<Quality> {
+export async function quality(model: Model, { text, lengths, prompts, seed, onProgress, signal = ambientSignal() }: QualityOptions): Promise<Quality> {
   const parts = lengths.length + 1;
   const prose = await bitsPerByte(model, text, 1024, (share) => {
     signal?.throwIfAborted();

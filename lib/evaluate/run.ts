@@ -1,3 +1,4 @@
+import { ambientSignal } from "../ambient-signal.js";
 import { tokensPerBlock } from "../pruning/schedule.js";
 import type { Model } from "../runtime/model.js";
 import { resolveScorer } from "../runtime/scorers.js";
@@ -17,7 +18,7 @@ export interface EvaluateOptions {
  * for all of them.
  * @returns the rows of this task and these configurations, those found in the file included, in order
  */
-export async function evaluate(model: Model, task: EvaluationTask, configurations: readonly Configuration[], { file, signal, onRow }: EvaluateOptions = {}): Promise<EvaluationRow[]> {
+export async function evaluate(model: Model, task: EvaluationTask, configurations: readonly Configuration[], { file, signal = ambientSignal(), onRow }: EvaluateOptions = {}): Promise<EvaluationRow[]> {
   const known = new Map((file === undefined ? [] : await readRows(file)).map((row) => [rowKey(row), row]));
   const modelHash = await model.checkpoint.hash();
   const keys = await Promise.all(configurations.map(({ scorer }) => scorerKey(model, scorer)));

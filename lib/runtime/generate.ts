@@ -1,3 +1,4 @@
+import { ambientSignal } from "../ambient-signal.js";
 import { checkPrompt } from "../checkpoint/validate.js";
 import type { Model, PrefillSettings } from "./model.js";
 import type { Run } from "./run.js";
@@ -26,7 +27,7 @@ export interface GeneratedToken {
  * @throws on sampling values out of range, or where the model's positions end; AbortError on `signal`
  */
 export async function* decode(run: Run, options: GenerateOptions & { stopTokens: readonly number[] }): AsyncGenerator<GeneratedToken> {
-  const { maxNewTokens = 128, stopTokens, fixedLength = false, signal } = options;
+  const { maxNewTokens = 128, stopTokens, fixedLength = false, signal = ambientSignal() } = options;
   const choose = sampler(options);
   const stops = new Set(fixedLength ? [] : stopTokens);
   for (let count = 0; count < maxNewTokens; count++) {

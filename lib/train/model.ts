@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { appendFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import { ambientSignal } from "../ambient-signal.js";
 import { parseConfig } from "../checkpoint/config.js";
 import { requiredTensors } from "../checkpoint/required.js";
 import { writeSafetensors } from "../checkpoint/safetensors.js";
@@ -63,7 +64,7 @@ const EVALUATE_TOKENS = 1e6;
  * a model folder `model/` (config.json, tokenizer.json, model.safetensors in fp16).
  */
 export async function trainModel(options: TrainModelOptions): Promise<TrainingState> {
-  const { recipe, folder, threads } = options;
+  const { recipe, folder, threads, signal = ambientSignal() } = options;
   await mkdir(folder, { recursive: true });
   const corpus = options.corpus ?? loadCorpus();
   const config = parseConfig(options.config, "config");
@@ -77,7 +78,7 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
   const started = performance.now();
   let saved = started;
 
-  while (state.tokens < options.tokens && !options.signal?.aborted) {
+  while (state.tokens < options.tokens && !signal?.aborted) {
     const before = performance.now();
     if (before - started > (options.maxSeconds ?? Infinity) * 1e3) break;
     const batch = source.batch(state.step, state.tokens);

@@ -4,6 +4,7 @@ import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import writeFileAtomic from "write-file-atomic";
+import { ambientSignal } from "../ambient-signal.js";
 import { canonicalJson } from "../checkpoint/json.js";
 import { writeSafetensors } from "../checkpoint/safetensors.js";
 import type { Checkpoint } from "../checkpoint/types.js";
@@ -81,7 +82,7 @@ const SAVE_SECONDS = 60;
  * @throws AbortError on `signal`, after saving
  */
 export async function trainPruner(options: TrainPrunerOptions): Promise<BlockAgreement[]> {
-  const { checkpoint, saliency, folder, out, signal } = options;
+  const { checkpoint, saliency, folder, out, signal = ambientSignal() } = options;
   const recipe = { ...prunerRecipe, ...options.recipe };
   const blocks = options.blocks ?? saliency.settings.blocks;
   const missing = blocks.find((block) => !saliency.settings.blocks.includes(block));

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { ambientSignal } from "../ambient-signal.js";
 import type { Checkpoint } from "../checkpoint/types.js";
 import { hashExamples, type Example } from "./examples.js";
 import { SaliencyFile, SaliencyWriter } from "./saliency-file.js";
@@ -16,7 +17,7 @@ export interface MeasureSaliencyOptions extends SaliencyOptions {
 
 /** Measures the saliency of many examples into a file. A file that is whole and of the same settings is left as it is. */
 export async function measureSaliency(options: MeasureSaliencyOptions): Promise<SaliencyFile> {
-  const { checkpoint, examples, out, signal } = options;
+  const { checkpoint, examples, out, signal = ambientSignal() } = options;
   const settings = { blocks: options.blocks, target: options.target ?? "gradnorm", loss: options.loss ?? "response", objective: options.objective ?? "log-odds", model: await checkpoint.hash() } as const;
   const writer = existsSync(out) && !existsSync(`${out}.partial`) ? await matching(out, settings, examples) : await SaliencyWriter.open(out, settings, examples);
   if (writer instanceof SaliencyFile) return writer;

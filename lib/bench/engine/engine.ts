@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ambientSignal } from "../../ambient-signal.js";
 import type { Checkpoint } from "../../checkpoint/types.js";
 import { presets, type Preset, resolvePreset } from "../../pruning/presets.js";
 import { stagePositions } from "../../pruning/schedule.js";
@@ -77,7 +78,7 @@ export interface EngineResult {
  * @throws when a process that measures dies; AbortError on `signal`
  */
 export async function benchEngine(options: EngineOptions = {}): Promise<EngineResult> {
-  const { model = engineModel, threads = 2, length = 4096, memoryLength = 16384, repeats = 7, newTokens = 32, signal, onProgress = () => {} } = options;
+  const { model = engineModel, threads = 2, length = 4096, memoryLength = 16384, repeats = 7, newTokens = 32, signal = ambientSignal(), onProgress = () => {} } = options;
   const subject = await openSubject({ model, threads, ...(model.startsWith("synthetic:") && { dtype: "fp32" }), onProgress: (done, all) => onProgress(0, `weights: ${Math.floor((100 * done) / all)} %`) });
   const { checkpoint } = subject;
   const { config } = checkpoint;

@@ -1,3 +1,4 @@
+import { ambientSignal } from "../../ambient-signal.js";
 import { measureGroup } from "../group.js";
 import { newRun } from "../metadata.js";
 import { requireWritable } from "../output.js";
@@ -44,7 +45,7 @@ export interface SweepEnd {
  * }
  */
 export async function* sweep(options: SweepOptions = {}): AsyncGenerator<SweepRow, SweepEnd, undefined> {
-  const { folder = "results/sweep", maxMinutes = Infinity, timeoutSeconds, retryFailed = false, onProgress, signal } = options;
+  const { folder = "results/sweep", maxMinutes = Infinity, timeoutSeconds, retryFailed = false, onProgress, signal = ambientSignal() } = options;
   if (!(maxMinutes > 0)) throw new Error(`max minutes: ${maxMinutes} (must be above 0)`);
   if (timeoutSeconds !== undefined && !(timeoutSeconds > 0)) throw new Error(`timeout: ${timeoutSeconds} (must be above 0, in seconds)`);
   const started = performance.now();
