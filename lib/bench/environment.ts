@@ -17,7 +17,7 @@ export function environment(): Environment {
     cpu: { model: cpus()[0]?.model.trim() ?? "unknown", cores: cpus().length },
     memory_bytes: totalmem(),
     platform: `${process.platform} ${process.arch}`,
-    git_commit: gitCommit(),
+    git_commit: packageCommit(),
   };
 }
 
@@ -36,13 +36,20 @@ export function defaultThreads(): number {
 }
 
 /** The commit of the checkout this package runs from, marked where files differ from it; null for an installed package. */
-function gitCommit(): string | null {
+function packageCommit(): string | null {
   const root = packageRoot();
-  const git = (...args: string[]) => execFileSync("git", ["-C", root, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  // An installed package may lie in another project's checkout.
+  return git(root, "rev-parse", "--show-cdup") === "" ? gitCommit(root) : null;
+}
+
+/** The commit of the checkout that a folder is in, marked where files differ from it; null outside of one. */
+export function gitCommit(folder: string): string | null {
+  return git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*");
+}
+
+function git(folder: string, ...args: string[]): string | null {
   try {
-    // An installed package may lie in another project's checkout.
-    if (git("rev-parse", "--show-cdup") !== "") return null;
-    return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*");
+    return execFileSync("git", ["-C", folder, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   } catch {
     return null;
   }

@@ -14,6 +14,7 @@ import { register as kv } from "./commands/kv.js";
 import { register as profile } from "./commands/profile.js";
 import { register as quality } from "./commands/quality.js";
 import { register as reportTable2 } from "./commands/report-table2.js";
+import { joinParameters, register as runNotebook } from "./commands/run.js";
 import { register as start } from "./commands/start.js";
 import { register as sweep } from "./commands/sweep.js";
 import { register as tokens } from "./commands/tokens.js";
@@ -26,7 +27,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, flops, bench, quality, exportNotebook, kernel, train, cache]) register(program);
+  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, flops, bench, quality, runNotebook, exportNotebook, kernel, train, cache]) register(program);
   // A reader that closes the pipe early (`sdtp … | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   try {
@@ -38,7 +39,7 @@ export async function run(argv: readonly string[]): Promise<void> {
 
 /** The seed writes `--benchmark_mode`: underscores in option names are taken for dashes. */
 function normalise(argv: readonly string[]): string[] {
-  return argv.map((argument) => {
+  return (argv[2] === "run" ? joinParameters(argv) : argv).map((argument) => {
     const option = /^--[a-z0-9_-]+/i.exec(argument)?.[0];
     return option ? option.replaceAll("_", "-") + argument.slice(option.length) : argument;
   });

@@ -1,0 +1,124 @@
+import { realpathSync } from "node:fs";
+import { dirname, join, parse, resolve } from "node:path";
+import { KernelDied, KernelTimeout, type Kernel } from "../../jupyter/index.js";
+import { freeId, injectParameters } from "../parameters/inject.js";
+import { UsageError, type Values } from "../parameters/parameter.js";
+import { readNotebook } from "../read.js";
+import type { Cell, Notebook } from "../types.js";
+import { writeNotebook } from "../write.js";
+import { addErrorMarkers, removeErrorMarkers } from "./errors.js";
+import { executeCells, runnableCells, type CellOptions, type Progress, type Stop } from "./execute.js";
+import { chooseKernel, startKernel, type ChosenKernel } from "./kernel.js";
+import { inLines, OutputRecorder } from "./outputs.js";
+import { recordEnd, recordRun, type RunStatus } from "./provenance.js";
+
+export interface RunOptions extends CellOptions {
+  /** Where the notebook with its outputs goes. Default: `NAME.out.ipynb` beside the notebook. */
+  output?: string;
+  /** Values of parameters. */
+  values?: Values;
+  /** A kernel's name, instead of the notebook's own. */
+  kernel?: string;
+  onProgress?(progress: Progress): void;
+}
+
+export interface RunResult {
+  status: Exclude<RunStatus, "running">;
+  output: string;
+  /** Code cells that ran to their end, and those there are to run. */
+  completed: number;
+  total: number;
+  seconds: number;
+  /** Why it stopped; undefined where every cell completed. */
+  stop?: Pick<Stop, "message"> & Partial<Stop>;
+}
+
+const EXIT_CODES = { completed: 0, failed: 1, died: 3, timeout: 4, interrupted: 130 } as const;
+
+/** What `sdtp run` exits with. */
+export function exitCode({ status }: Pick<RunResult, "status">): number {
+  return EXIT_CODES[status];
+}
+
+export function defaultOutput(file: string): string {
+  const { dir, name } = parse(file);
+  return join(dir, `${name}.out.ipynb`);
+}
+
+/**
+ * Runs a notebook from its first cell to its last in a new kernel, in the notebook's folder, and writes it with its
+ * outputs to another file: before the first cell, after each, and at the end. A cell that fails, is interrupted, takes too
+ * long or takes the kernel with it ends the run; the notebook then has a banner that says where.
+ * @throws UsageError before anything has run: no notebook, wrong parameters, no such kernel, the output is the notebook
+ */
+export async function runNotebook(file: string, options: RunOptions = {}): Promise<RunResult> {
+  const { values = {}, signal } = options;
+  const output = options.output ?? defaultOutput(file);
+  if (samePath(file, output)) throw new UsageError(`output: ${output} (is the notebook itself)`);
+  const notebook = await prepared(file, values);
+  const chosen = chooseKernel(notebook, options.kernel);
+  const start = new Date();
+  const total = runnableCells(notebook).length;
+  const result = (status: RunResult["status"], completed: number, stop?: RunResult["stop"]): RunResult => ({
+    status, output, completed, total, seconds: (Date.now() - start.getTime()) / 1e3, ...(stop && { stop }),
+  });
+
+  let kernel: Kernel;
+  try {
+    kernel = await startKernel(chosen, resolve(file), signal ? { signal } : {});
+  } catch (error) {
+    if (signal?.aborted) return result("interrupted", 0, { message: "interrupted" });
+    if (!(error instanceof KernelDied || error instanceof KernelTimeout)) throw error;
+    return result("died", 0, { message: `kernel ${chosen.name} did not start: ${error.message}` });
+  }
+  try {
+    await describe(notebook, chosen, kernel);
+    // The compiler starts with the first cell, whose time this should not count for.
+    if (chosen.own) await kernel.client.execute("undefined", { silent: true });
+    recordRun(notebook, { input: file, output, values, start, folder: dirname(resolve(file)), kernel: { name: chosen.name, info: await kernel.client.kernelInfo() } });
+    const save = () => writeNotebook(output, { ...notebook, cells: notebook.cells.map(stored) });
+    const stop = await executeCells(notebook, kernel, new OutputRecorder(), { ...options, save });
+    recordEnd(notebook, stop?.status ?? "completed", new Date());
+    if (stop && stop.status !== "interrupted") addErrorMarkers(notebook, stop.cell, BANNERS[stop.status]);
+    await save();
+    return stop ? result(stop.status, stop.number - 1, stop) : result("completed", total);
+  } finally {
+    await kernel.shutdown();
+  }
+}
+
+const BANNERS = { failed: "An Exception was encountered", died: "The kernel died", timeout: "The time limit was exceeded" };
+
+/** The notebook with its parameters set, without marks of an earlier run, in the format whose cells have ids. */
+async function prepared(file: string, values: Values): Promise<Notebook> {
+  const notebook = await readNotebook(file).catch((error: Error) => {
+    throw new UsageError(error.message);
+  });
+  removeErrorMarkers(notebook);
+  notebook.nbformat_minor = Math.max(5, notebook.nbformat_minor);
+  for (const [i, cell] of notebook.cells.entries()) cell.id ??= freeId(notebook, `cell-${i + 1}`);
+  await injectParameters(notebook, values);
+  return notebook;
+}
+
+/** Says in the notebook what it ran on, as Jupyter does. */
+async function describe(notebook: Notebook, { name, spec }: ChosenKernel, kernel: Kernel): Promise<void> {
+  const { language_info } = await kernel.client.kernelInfo();
+  notebook.metadata.kernelspec = { ...notebook.metadata.kernelspec, name, display_name: spec.display_name ?? name, language: spec.language ?? language_info.name };
+  notebook.metadata.language_info = { ...language_info };
+}
+
+function stored(cell: Cell): Cell {
+  return cell.cell_type === "code" ? { ...cell, outputs: inLines(cell.outputs) } : cell;
+}
+
+function samePath(a: string, b: string): boolean {
+  const real = (path: string) => {
+    try {
+      return realpathSync(path);
+    } catch {
+      return resolve(path);
+    }
+  };
+  return real(a) === real(b);
+}
