@@ -1,8 +1,9 @@
 import { InvalidArgumentError, type Command } from "commander";
 import type { Progress, RunResult, Values } from "../../notebook/index.js";
+import { duration } from "../../report/duration.js";
 import { interruptSignal } from "../interrupt.js";
 import { number } from "../options.js";
-import { duration, progressBar } from "../progress.js";
+import { progressBar } from "../progress.js";
 
 interface Options {
   output?: string;
