@@ -1,4 +1,5 @@
 import type { ModelConfig } from "../checkpoint/types.js";
+import { layerWindow } from "../decoder/attention.js";
 import type { KvPolicy } from "../pruning/presets.js";
 import { type Stage, tokensKept, tokensPerBlock } from "../pruning/schedule.js";
 
@@ -39,7 +40,7 @@ export function prefillFlops({ config, stages, n, counting, modules = true }: Fl
     const blocks = sum(tokens, (m) => perToken * m + 3 * m * m * d);
     return blocks + 2 * V * d * n + 2 * V * d * tokensKept(stages, n);
   }
-  const blocks = sum(tokens, (m) => perToken * m + attentionFlopsPerPair(config) * causalPairs(m, window(config, m / n)));
+  const blocks = sum(tokens, (m, layer) => perToken * m + attentionFlopsPerPair(config) * causalPairs(m, window(layerWindow(config, layer), m / n)));
   return blocks + (modules ? sum(stages, ({ present }) => moduleFlops(d) * present) : 0) + 2 * V * d;
 }
 
@@ -57,9 +58,9 @@ export function decodeFlops({ config, stages, n, counting, newTokens, kvPolicy }
   const perToken = layers * blockFlopsPerToken(config, counting) + (counting === "paper" ? 4 : 2) * V * d;
   const perPair = counting === "paper" ? 3 * d : attentionFlopsPerPair(config);
   let pairs = 0;
-  for (const kept of cached) {
+  for (const [layer, kept] of cached.entries()) {
     for (let step = 1; step <= newTokens; step++) {
-      pairs += counting === "paper" ? kept + step : visible(kept, step, n, config.slidingWindow);
+      pairs += counting === "paper" ? kept + step : visible(kept, step, n, layerWindow(config, layer));
     }
   }
   return newTokens * perToken + perPair * pairs;
@@ -71,9 +72,9 @@ export function endToEndFlops(input: DecodeInput): number {
 }
 
 /** The projections and the MLP of one block for one token. */
-function blockFlopsPerToken({ hiddenSize: d, heads, kvHeads, headDim, ffnSize: f }: ModelConfig, counting: Counting): number {
+function blockFlopsPerToken({ hiddenSize: d, heads, kvHeads, headDim, ffnSize: f, gatedMlp }: ModelConfig, counting: Counting): number {
   if (counting === "paper") return 2 * (4 * d * d + 3 * d * f);
-  return 2 * (2 * d * heads * headDim + 2 * d * kvHeads * headDim + 3 * d * f);
+  return 2 * (2 * d * heads * headDim + 2 * d * kvHeads * headDim + (gatedMlp ? 3 : 2) * d * f);
 }
 
 /** One query against one key, and its share of that value, over all heads. */
@@ -87,7 +88,7 @@ function moduleFlops(d: number): number {
 }
 
 /** Tokens within the window. It spans positions, so where only a share of them is left, it spans that share. */
-function window({ slidingWindow }: ModelConfig, share: number): number {
+function window(slidingWindow: number | null, share: number): number {
   return slidingWindow === null ? Infinity : Math.max(1, Math.round(slidingWindow * share));
 }
 
@@ -104,6 +105,6 @@ function visible(kept: number, step: number, n: number, slidingWindow: number | 
   return fresh + Math.round((kept * (slidingWindow - fresh)) / n);
 }
 
-function sum<T>(items: readonly T[], value: (item: T) => number): number {
-  return items.reduce((total, item) => total + value(item), 0);
+function sum<T>(items: readonly T[], value: (item: T, index: number) => number): number {
+  return items.reduce((total, item, index) => total + value(item, index), 0);
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { loadChatTemplate } from "./chat-template.js";
 import { readConfig } from "./config.js";
 import { convertCheckpoint } from "./convert.js";
+import { familyTensors } from "./family-tensors.js";
 import { hashCheckpoint } from "./hash.js";
 import { readJsonObject } from "./json.js";
 import { locateFolder } from "./locate.js";
@@ -47,7 +48,8 @@ export async function openFolder(folder: string, name = folder): Promise<Checkpo
   if (!existsSync(join(folder, "config.json"))) throw await noConfig(folder);
   const config = await readConfig(folder);
   const { tensors: stored, metadata } = await readWeights(folder);
-  const tensors = joinQuantised(config, stored);
+  // What this program wrote is under llama's names already.
+  const tensors = "sdtp_weights" in metadata ? joinQuantised(config, stored) : familyTensors(config, stored, folder);
   checkTensors(config, tensors, folder);
   const synthetic = isSyntheticMetadata(metadata);
   const tokenizer = once(() => loadTokenizer(folder));

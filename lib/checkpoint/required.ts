@@ -6,27 +6,27 @@ export interface RequiredTensor {
 }
 
 /**
- * Every tensor that a model of this shape must have, by Hugging Face name, in the order of the forward pass.
- * Projections are stored `[out, in]`. `lm_head.weight` only where embeddings are not tied.
+ * Every tensor that a model of this shape must have, by llama's Hugging Face name, in the order of the forward pass.
+ * Projections are `[out, in]`. `lm_head.weight` only where embeddings are not tied.
  */
 export function requiredTensors(config: ModelConfig): RequiredTensor[] {
-  const { hiddenSize, vocabSize, layers, tiedEmbeddings } = config;
-  const tensors: RequiredTensor[] = [{ name: "model.embed_tokens.weight", shape: [vocabSize, hiddenSize] }];
-  for (let layer = 0; layer < layers; layer++) {
-    const prefix = `model.layers.${layer}.`;
-    for (const { name, shape } of blockTensors(config)) tensors.push({ name: prefix + name, shape });
-  }
-  tensors.push({ name: "model.norm.weight", shape: [hiddenSize] });
-  if (!tiedEmbeddings) tensors.push({ name: "lm_head.weight", shape: [vocabSize, hiddenSize] });
-  return tensors;
+  const { hiddenSize, vocabSize, layers, tiedEmbeddings, positions, maxPositions, embeddingNorm } = config;
+  return [
+    { name: "model.embed_tokens.weight", shape: [vocabSize, hiddenSize] },
+    ...(positions === "learned" ? [{ name: "model.embed_positions.weight", shape: [maxPositions, hiddenSize] }] : []),
+    ...(embeddingNorm ? norm("model.embed_norm", config) : []),
+    ...Array.from({ length: layers }, (_, layer) => blockTensors(config).map(({ name, shape }) => ({ name: `model.layers.${layer}.${name}`, shape }))).flat(),
+    ...norm("model.norm", config),
+    ...(tiedEmbeddings ? [] : [{ name: "lm_head.weight", shape: [vocabSize, hiddenSize] }]),
+  ];
 }
 
 function blockTensors(config: ModelConfig): RequiredTensor[] {
-  const { hiddenSize, heads, kvHeads, headDim, ffnSize, qkvBias, outputBias, mlpBias, qkNorm } = config;
+  const { hiddenSize, heads, kvHeads, headDim, ffnSize, qkvBias, outputBias, mlpBias, qkNorm, outputNorms, gatedMlp } = config;
   const queries = heads * headDim;
   const keys = kvHeads * headDim;
   return [
-    { name: "input_layernorm.weight", shape: [hiddenSize] },
+    ...norm("input_layernorm", config),
     ...linear("self_attn.q_proj", queries, hiddenSize, qkvBias),
     ...linear("self_attn.k_proj", keys, hiddenSize, qkvBias),
     ...linear("self_attn.v_proj", keys, hiddenSize, qkvBias),
@@ -35,11 +35,18 @@ function blockTensors(config: ModelConfig): RequiredTensor[] {
       { name: "self_attn.k_norm.weight", shape: [headDim] },
     ] : []),
     ...linear("self_attn.o_proj", hiddenSize, queries, outputBias),
-    { name: "post_attention_layernorm.weight", shape: [hiddenSize] },
-    ...linear("mlp.gate_proj", ffnSize, hiddenSize, mlpBias),
+    ...norm("post_attention_layernorm", config),
+    ...(outputNorms ? norm("pre_feedforward_layernorm", config) : []),
+    ...(gatedMlp ? linear("mlp.gate_proj", ffnSize, hiddenSize, mlpBias) : []),
     ...linear("mlp.up_proj", ffnSize, hiddenSize, mlpBias),
     ...linear("mlp.down_proj", hiddenSize, ffnSize, mlpBias),
+    ...(outputNorms ? norm("post_feedforward_layernorm", config) : []),
   ];
+}
+
+function norm(name: string, { norm, hiddenSize }: ModelConfig): RequiredTensor[] {
+  const weight = { name: `${name}.weight`, shape: [hiddenSize] };
+  return norm === "layer" ? [weight, { name: `${name}.bias`, shape: [hiddenSize] }] : [weight];
 }
 
 function linear(name: string, out: number, input: number, bias: boolean): RequiredTensor[] {

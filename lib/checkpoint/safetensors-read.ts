@@ -1,12 +1,13 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { decodeElements, elementBytes, isFloatDtype, type TensorData } from "./dtype.js";
 import type { StoredTensor } from "./types.js";
+import { applyView } from "./view.js";
 
 /** One read call asks for at most this many bytes: the system's limit is 2 GB less one. */
 const maxReadBytes = 2 ** 30;
 
 /**
- * Reads one whole tensor, elements in row-major order of `stored.shape`.
+ * Reads one whole tensor as it is stored (its `view`, if any, left aside), elements in row-major order.
  * F32, F16, BF16 and F64 become a Float32Array; integers keep their kind; BOOL is a Uint8Array of 0 and 1.
  * @throws when the file is gone or shorter than when its header was read
  */
@@ -24,7 +25,8 @@ export async function readTensor(stored: StoredTensor): Promise<TensorData> {
 /** As `readTensor`, for a float tensor. @throws on an integer dtype */
 export async function readFloats(stored: StoredTensor): Promise<Float32Array> {
   requireFloats(stored);
-  return (await readTensor(stored)) as Float32Array;
+  const values = (await readTensor(stored)) as Float32Array;
+  return stored.view ? applyView(values, stored.view) : values;
 }
 
 /**
@@ -53,6 +55,12 @@ export async function* readBytes(stored: StoredTensor, chunkBytes = 2 ** 24): As
  */
 export async function* readFloatChunks(stored: StoredTensor, chunkElements = 2 ** 22): AsyncGenerator<Float32Array> {
   requireFloats(stored);
+  if (stored.view) {
+    // Its elements lie apart: the whole tensor is read.
+    const values = await readFloats(stored);
+    for (let done = 0; done < values.length; done += chunkElements) yield values.subarray(done, done + chunkElements);
+    return;
+  }
   for await (const bytes of readBytes(stored, chunkElements * elementBytes[stored.dtype])) {
     yield decodeElements(stored.dtype, bytes) as Float32Array;
   }

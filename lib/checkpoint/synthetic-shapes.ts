@@ -35,4 +35,9 @@ export const syntheticShapes: Readonly<Record<string, Readonly<Record<string, un
     rms_norm_eps: 1e-5, rope_theta: 10000, rope_scaling: null,
     tie_word_embeddings: false, initializer_range: 0.02, bos_token_id: 1, eos_token_id: 2,
   },
+  // bigscience/bloom-7b1
+  "bloom-7b1": {
+    model_type: "bloom", hidden_size: 4096, n_layer: 30, n_head: 32, vocab_size: 250880, layer_norm_epsilon: 1e-5,
+    apply_residual_connection_post_layernorm: false, initializer_range: 0.02, bos_token_id: 1, eos_token_id: 2,
+  },
 };

@@ -14,6 +14,7 @@ import { requiredTensors, type RequiredTensor } from "./required.js";
 import { tensorBytes, type TensorToWrite } from "./safetensors.js";
 import { SHARD_BYTES, writeShards } from "./shards.js";
 import { syntheticShapes } from "./synthetic-shapes.js";
+import type { ModelConfig } from "./types.js";
 import { formatName, parseWeightFormat, type WeightFormat } from "./weight-dtype.js";
 
 export interface SyntheticOptions {
@@ -84,7 +85,7 @@ export async function synthesize(
   const required = format ? tensorsToHold(shapes, format) : requiredTensors(shapes);
   let done = 0;
   const total = encodedElements(required);
-  const tensors = syntheticTensors(raw, required, format, seed, file, (elements) => {
+  const tensors = syntheticTensors(raw, shapes, required, format, seed, file, (elements) => {
     signal?.throwIfAborted();
     onProgress?.((done += elements), total);
   });
@@ -102,6 +103,7 @@ const safe = (text: string): string => text.replace(/[^A-Za-z0-9._-]/g, "_");
 /** @param format null: bf16 @param onValues called with the number of elements that were made */
 function syntheticTensors(
   raw: Readonly<Record<string, unknown>>,
+  { tiedEmbeddings, normOffset }: ModelConfig,
   required: readonly RequiredTensor[],
   format: WeightFormat | null,
   seed: number,
@@ -110,8 +112,7 @@ function syntheticTensors(
 ): TensorToWrite[] {
   const std = raw.initializer_range ?? 0.02;
   if (typeof std !== "number" || !(std > 0)) throw new Error(`${file}: initializer_range: ${JSON.stringify(std)} (must be a number > 0)`);
-  const [weights, biases, ones] = [normalTable(std), normalTable(std / 10), new Float32Array(65536).fill(1)];
-  const tied = raw["tie_word_embeddings"] === true;
+  const [weights, biases, ones] = [normalTable(std), normalTable(std / 10), new Float32Array(65536).fill(1 - normOffset)];
   const tableOf = (name: string) => (name.endsWith(".bias") ? biases : name.endsWith("norm.weight") ? ones : weights);
   if (format === null) {
     const rounded = new Map([weights, biases, ones].map((table) => [table, encodeBfloat16(table)]));
@@ -119,7 +120,7 @@ function syntheticTensors(
       name, shape, dtype: "BF16", data: () => values(rounded.get(tableOf(name))!, new QuantileStream(seed, name), elementCount(shape), chunkElements, onValues),
     }));
   }
-  return encodeTensors(required, format, ({ name, shape }, elements) => values(tableOf(name), new QuantileStream(seed, sourceName(name, tied)), elementCount(shape), elements, onValues));
+  return encodeTensors(required, format, ({ name, shape }, elements) => values(tableOf(name), new QuantileStream(seed, sourceName(name, tiedEmbeddings)), elementCount(shape), elements, onValues));
 }
 
 /** `count` table entries in pieces of `size`, which is even. */

@@ -19,8 +19,17 @@ export interface StoredTensor {
   readonly offset: number;
   /** Length in bytes. */
   readonly length: number;
+  /** Where the tensor is a part or a turned form of what the bytes hold: how `shape` comes of them. */
+  readonly view?: TensorView;
   /** Where the bytes are blocks of 4- or 8-bit elements; `shape` is what they stand for. */
   readonly quantization?: Quantization;
+}
+
+/** The bytes hold a tensor of shape `stored`; of it the slice, its axes in another order, is the tensor wanted. */
+export interface TensorView {
+  readonly stored: readonly number[];
+  readonly slice?: { readonly axis: number; readonly from: number; readonly to: number };
+  readonly perm?: readonly number[];
 }
 
 /** Blocks of 32 elements along the rows of a matrix `[out, in]`, as `quantizeRows` makes them. */
@@ -33,7 +42,7 @@ export interface Quantization {
 }
 
 /** Model families the decoder can build. */
-export type Family = "llama" | "mistral" | "qwen2" | "qwen3";
+export type Family = "llama" | "mistral" | "qwen2" | "qwen3" | "phi3" | "gemma" | "gemma2" | "gpt2" | "bloom";
 
 /** Rescaling of rotary frequencies, as in `rope_scaling` of config.json. */
 export type RopeScaling =
@@ -58,17 +67,41 @@ export interface ModelConfig {
   /** Key/value heads (grouped-query attention). */
   readonly kvHeads: number;
   readonly headDim: number;
-  /** Inner size f of the gated MLP. */
+  /** Inner size f of the MLP. */
   readonly ffnSize: number;
+  /** `down(act(gate(x)) * up(x))`; else `down(act(up(x)))`. */
+  readonly gatedMlp: boolean;
+  /** Gaussian error linear unit: exact, or its approximation by tanh. */
+  readonly activation: "silu" | "gelu" | "gelu_tanh";
   readonly vocabSize: number;
   /** Positions the model was made for: prompt + new tokens may not exceed it. */
   readonly maxPositions: number;
+  /** How a token's position enters: queries and keys turned, a vector added to its embedding, or a penalty on distant keys. */
+  readonly positions: "rotary" | "learned" | "alibi";
   readonly ropeTheta: number;
   readonly ropeScaling: RopeScaling | null;
+  /** Root mean square, or mean and variance with a bias. */
+  readonly norm: "rms" | "layer";
   readonly normEps: number;
+  /** Added to the weight of each norm (gemma: 1). */
+  readonly normOffset: number;
+  /** Norms on the outputs of attention and MLP as well (gemma2). */
+  readonly outputNorms: boolean;
   readonly tiedEmbeddings: boolean;
+  /** Embeddings are multiplied by this (gemma: the square root of the hidden size). */
+  readonly embeddingScale: number;
+  /** A norm right after the embedding (bloom). */
+  readonly embeddingNorm: boolean;
+  /** Products of queries and keys are multiplied by this; usually headDim^-½. */
+  readonly attentionScale: number;
+  /** Scores s become c tanh(s / c); null: stay. */
+  readonly attentionSoftcap: number | null;
+  /** The same for logits. */
+  readonly logitSoftcap: number | null;
   /** Attention looks at most this many positions back; null: no limit. */
   readonly slidingWindow: number | null;
+  /** Blocks with the window: 1 all, 2 every second one, from the first (gemma2). */
+  readonly windowEvery: 1 | 2;
   /** Bias on the query, key and value projections (qwen2; llama with attention_bias). */
   readonly qkvBias: boolean;
   /** Bias on the attention's output projection (llama with attention_bias). */

@@ -1,6 +1,8 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
+import { softcap } from "./head.js";
+import { alibi } from "./positions.js";
 
 /** Queries `[b, n, heads * headDim]`, keys and values `[b, n, kvHeads * headDim]`, after rotary embedding. */
 export interface Projections {
@@ -23,19 +25,22 @@ export interface Attended {
 /** One way of computing attention for a layer. */
 export type Attention = (g: GraphBuilder, projections: Projections, layer: number) => Attended;
 
-export const attentionScale = (config: ModelConfig): number => 1 / Math.sqrt(config.headDim);
+/** How far back a layer's attention looks; null: no limit. */
+export const layerWindow = ({ slidingWindow, windowEvery }: ModelConfig, layer: number): number | null =>
+  layer % windowEvery === 0 ? slidingWindow : null;
 
 /** Head sizes that the fused attention takes: multiples of this. */
 export const FUSED_HEAD_MULTIPLE = 8;
 
 /**
- * ONNX Runtime's fused attention: causal, memory linear in n. For one sequence.
- * @param window tokens that a token sees, itself included; counted in tokens present, so only for unpruned prompts
+ * ONNX Runtime's fused attention: causal, memory linear in n. For one sequence; not for ALiBi.
+ * @param windowed keep to the sliding window; it is counted in tokens present, so only for unpruned prompts
  */
-export function fusedAttention(config: ModelConfig, window: number | null = null): Attention {
-  const { heads, kvHeads, headDim } = config;
-  return (g, { q, k, v }) => {
-    const [output, key, value] = g.groupQueryAttention(q, k, v, { heads, kvHeads, headDim, scale: attentionScale(config), window });
+export function fusedAttention(config: ModelConfig, windowed = false): Attention {
+  const { heads, kvHeads, headDim, attentionScale: scale, attentionSoftcap: softcap } = config;
+  return (g, { q, k, v }, layer) => {
+    const window = windowed ? layerWindow(config, layer) : null;
+    const [output, key, value] = g.groupQueryAttention(q, k, v, { heads, kvHeads, headDim, scale, softcap, window });
     return { output, key, value };
   };
 }
@@ -47,6 +52,7 @@ export function fusedAttention(config: ModelConfig, window: number | null = null
  */
 export function trainingAttention(config: ModelConfig, length: number, chunks: number): Attention {
   const size = length / chunks;
+  if (config.positions === "alibi") throw new Error("attention: training knows no ALiBi");
   if (!Number.isInteger(size)) throw new Error(`attention chunks: ${chunks} (must divide the length ${length})`);
   return (g, projections) => {
     const { q, key, value } = splitHeads(g, config, projections);
@@ -72,13 +78,13 @@ function triangle(rows: number, columns: number): Float32Array {
  * only one group's scores are in memory at a time: any head size, any device. The mask is made from the tokens' original positions `[n]` and the sliding window.
  */
 export function chunkedAttention(config: ModelConfig, positions: Value, chunks: number): Attention {
-  return (g, projections) => {
+  return (g, projections, layer) => {
     const { q, key, value } = splitHeads(g, config, projections);
     const n = key.shape[2]!;
     const size = (chunk: number) => `${n}/${chunks}.${chunk}`;
     const [queries, places] = chunks === 1 ? [[q], [positions]] : [g.splitEvenly(q, 3, chunks, size), g.splitEvenly(positions, 0, chunks, size)];
     const parts = queries.map((part, chunk) =>
-      attend(g, config, part, key, value, causalBias(g, places[chunk]!, positions, config.slidingWindow)));
+      attend(g, config, part, key, value, scoreBias(g, config, layer, places[chunk]!, positions)));
     if (chunks === 1) return { ...parts[0]!, key, value };
     return { output: g.concat(parts.map(({ output }) => output), 1, n), key, value };
   };
@@ -92,18 +98,27 @@ function splitHeads(g: GraphBuilder, config: ModelConfig, { q, k, v }: Projectio
   return { q: grouped, key: split(k), value: split(v) };
 }
 
-/** `q` `[b, kvHeads, group, m, headDim]`, keys and values `[b, kvHeads, n, headDim]`, `bias` `[m, n]` -> output `[b, m, heads * headDim]`. */
+/** `q` `[b, kvHeads, group, m, headDim]`, keys and values `[b, kvHeads, n, headDim]`, `bias` `[m, n]` or by head -> output `[b, m, heads * headDim]`. */
 function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Value, value: Value, bias: Value): Required<Pick<Attended, "output" | "scores" | "weights">> {
   const [b, , group, m] = q.shape;
   const n = key.shape[2]!;
   const { heads, kvHeads, headDim } = config;
   // Queries of one group are rows of one matrix: their products share the keys without repeating them.
   const rows = typeof m === "number" ? (group as number) * m : `${group}*${m}`;
-  const products = g.matmul(g.reshape(q, [b!, kvHeads, rows, headDim]), key, { transB: true, alpha: attentionScale(config) });
-  const scores = g.add(g.reshape(products, [b!, kvHeads, group!, m!, n]), bias);
+  const products = g.matmul(g.reshape(q, [b!, kvHeads, rows, headDim]), key, { transB: true, alpha: config.attentionScale });
+  const scores = g.add(softcap(g, g.reshape(products, [b!, kvHeads, group!, m!, n]), config.attentionSoftcap), bias);
   const weights = g.softmax(scores);
   const mixed = g.reshape(g.matmul(g.reshape(weights, [b!, kvHeads, rows, n]), value), [b!, kvHeads, group!, m!, headDim]);
   return { output: g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [b!, m!, heads * headDim]), scores, weights };
+}
+
+/**
+ * What is added to a layer's scores: `[m, n]`, or `[kvHeads, group, m, n]` with ALiBi.
+ * @param queries positions `[m]` int64 @param keys positions `[n]` int64
+ */
+export function scoreBias(g: GraphBuilder, config: ModelConfig, layer: number, queries: Value, keys: Value): Value {
+  const mask = causalBias(g, queries, keys, layerWindow(config, layer));
+  return config.positions === "alibi" ? g.add(alibi(g, config, queries, keys), mask) : mask;
 }
 
 /**

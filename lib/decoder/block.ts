@@ -3,13 +3,9 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
 import type { BlockActivation } from "./activations.js";
 import type { Attended, Attention, Projections } from "./attention.js";
+import { norm } from "./norm.js";
+import type { Rotary } from "./positions.js";
 import { blockWeight, required, type Weights } from "./weights.js";
-
-/** Rotary rows for the tokens at hand, `[n, headDim / 2]`. */
-export interface Rotary {
-  readonly cos: Value;
-  readonly sin: Value;
-}
 
 /** What a block gives: `hidden` `[b, n, d]`, the layer's queries (after rotary embedding), keys and values. */
 export interface BlockResult extends Pick<Attended, "key" | "value"> {
@@ -26,17 +22,20 @@ export function block(
   config: ModelConfig,
   layer: number,
   x: Value,
-  rotary: Rotary,
+  rotary: Rotary | null,
   attention: Attention,
 ): BlockResult {
-  const weight = (name: string) => required(weights, blockWeight(layer, name));
-  const normed = g.rmsNorm(x, weight("input_layernorm.weight"), config.normEps);
+  const normOf = (name: string, y: Value) => norm(g, weights, config, blockWeight(layer, name), y);
+  const normed = normOf("input_layernorm", x);
   const projections = project(g, weights, config, layer, normed, rotary);
   const { output, key, value, scores, weights: paid } = attention(g, projections, layer);
-  const attentionOutput = projection(g, weights, layer, "self_attn.o_proj", output);
+  const mixed = projection(g, weights, layer, "self_attn.o_proj", output);
+  // The names are the checkpoints' own: where outputs have norms, "post attention" is one of them.
+  const attentionOutput = config.outputNorms ? normOf("post_attention_layernorm", mixed) : mixed;
   const attended = g.add(x, attentionOutput);
-  const mlpInput = g.rmsNorm(attended, weight("post_attention_layernorm.weight"), config.normEps);
-  const mlpOutput = mlp(g, weights, layer, mlpInput);
+  const mlpInput = normOf(config.outputNorms ? "pre_feedforward_layernorm" : "post_attention_layernorm", attended);
+  const fed = mlp(g, weights, config, layer, mlpInput);
+  const mlpOutput = config.outputNorms ? normOf("post_feedforward_layernorm", fed) : fed;
   const hidden = g.add(attended, mlpOutput);
   const inside = {
     "attention.input": normed,
@@ -53,17 +52,14 @@ export function block(
   return { hidden, queries: projections.q, key, value, inside };
 }
 
-function project(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, { cos, sin }: Rotary): Projections {
+function project(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, rotary: Rotary | null): Projections {
   const q = projection(g, weights, layer, "self_attn.q_proj", x);
   const k = projection(g, weights, layer, "self_attn.k_proj", x);
   const v = projection(g, weights, layer, "self_attn.v_proj", x);
   const normed = (y: Value, name: string, heads: number) =>
     config.qkNorm ? headNorm(g, y, required(weights, blockWeight(layer, `self_attn.${name}.weight`)), heads, config) : y;
-  return {
-    q: g.rotary(normed(q, "q_norm", config.heads), cos, sin),
-    k: g.rotary(normed(k, "k_norm", config.kvHeads), cos, sin),
-    v,
-  };
+  const turned = (y: Value) => (rotary ? g.rotary(y, rotary.cos, rotary.sin) : y);
+  return { q: turned(normed(q, "q_norm", config.heads)), k: turned(normed(k, "k_norm", config.kvHeads)), v };
 }
 
 /** RMS norm of each head by itself. */
@@ -73,10 +69,12 @@ function headNorm(g: GraphBuilder, x: Value, weight: Value, heads: number, confi
   return g.reshape(g.rmsNorm(split, weight, config.normEps), [b, n, heads * config.headDim]);
 }
 
-/** Gated MLP: `down(silu(gate(x)) * up(x))`. */
-function mlp(g: GraphBuilder, weights: Weights, layer: number, x: Value): Value {
-  const gate = g.silu(projection(g, weights, layer, "mlp.gate_proj", x));
-  return projection(g, weights, layer, "mlp.down_proj", g.mul(gate, projection(g, weights, layer, "mlp.up_proj", x)));
+/** Gated MLP: `down(act(gate(x)) * up(x))`; else `down(act(up(x)))`. */
+function mlp(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value): Value {
+  const linear = (name: string, y: Value) => projection(g, weights, layer, `mlp.${name}`, y);
+  const activate = (y: Value) => (config.activation === "silu" ? g.silu(y) : g.gelu(y, config.activation === "gelu" ? "none" : "tanh"));
+  if (!config.gatedMlp) return linear("down_proj", activate(linear("up_proj", x)));
+  return linear("down_proj", g.mul(activate(linear("gate_proj", x)), linear("up_proj", x)));
 }
 
 /** A linear layer with its bias, if the checkpoint has one. */

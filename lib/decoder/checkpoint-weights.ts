@@ -1,6 +1,6 @@
 import { dirname, relative, sep } from "node:path";
 import { BLOCK } from "../checkpoint/quantize.js";
-import type { Checkpoint, StoredTensor } from "../checkpoint/types.js";
+import type { Checkpoint, StoredTensor, TensorView } from "../checkpoint/types.js";
 import type { GraphBuilder, QuantizedMatrix } from "../onnx/builder.js";
 import type { Dtype, Value } from "../onnx/graph.js";
 import type { Weights } from "./weights.js";
@@ -28,7 +28,7 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     if (!value) known.set(key, (value = make()));
     return value;
   };
-  const initializer = (stored: StoredTensor, shape: readonly number[]) => once(`stored ${stored.name}`, () => {
+  const initializer = (stored: StoredTensor, shape: readonly number[]) => once(`${stored.file} ${stored.offset} ${shape.join()}`, () => {
     const dtype = dtypes[stored.dtype];
     if (!dtype) throw new Error(`weight ${stored.name}: dtype ${stored.dtype} (must be F32, F16, BF16 or F64)`);
     const location = relative(folder, stored.file).split(sep).join("/");
@@ -45,6 +45,7 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     };
   };
   const dense = (stored: StoredTensor) => once(`float ${stored.name}`, () => {
+    if (stored.view) return viewedValue(g, g.cast(initializer(stored, stored.view.stored), "float32"), stored.view, stored.shape);
     if (!stored.quantization) return g.cast(initializer(stored, stored.shape), "float32");
     const rows = stored.shape[0]!;
     return g.gatherNBits(matrix(stored), g.constant("int64", Array.from({ length: rows }, (_, row) => row)));
@@ -66,10 +67,18 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     rows(name, indices) {
       const stored = lookUp(name);
       if (stored.quantization) return g.gatherNBits(matrix(stored), indices);
+      if (stored.view) return g.gather(dense(stored), indices);
       // Cast after the rows are taken: the whole table is not held twice.
       return g.cast(g.gather(initializer(stored, stored.shape), indices), "float32");
     },
   };
+}
+
+/** What a view takes of a constant; ONNX Runtime folds it when it loads the graph. */
+function viewedValue(g: GraphBuilder, value: Value, { slice, perm }: TensorView, shape: readonly number[]): Value {
+  const part = slice ? g.slice(value, slice.axis, slice.from, slice.to) : value;
+  const turned = perm ? g.transpose(part, perm) : part;
+  return turned.shape.join() === shape.join() ? turned : g.reshape(turned, shape);
 }
 
 /** The folder that ONNX Runtime must take as the root of external data: the nearest one that holds all files. */

@@ -5,6 +5,7 @@ import { chunkedAttention } from "./attention.js";
 import { block } from "./block.js";
 import { embed, head } from "./head.js";
 import { crossEntropy } from "./loss.js";
+import { rotaryInputs } from "./positions.js";
 import type { Weights } from "./weights.js";
 
 /** How each next token counts: logits `[m, vocabulary]` and targets `[m, 1]` -> `[m, 1]`. */
@@ -12,7 +13,7 @@ export type TokenLoss = (g: GraphBuilder, logits: Value, targets: Value) => Valu
 
 /**
  * A frozen model over one sequence of `n` tokens with the loss of some of its next tokens, all differentiable.
- * Inputs: `ids` `[1, n]` int64; `cos`, `sin` `[n, headDim / 2]`; `rows` `[m]` int64, the tokens whose next token counts;
+ * Inputs: `ids` `[1, n]` int64; with rotary positions `cos`, `sin` `[n, headDim / 2]`; `rows` `[m]` int64, the tokens whose next token counts;
  * `targets` `[m, 1]` int64, those next tokens; `loss_weights` `[m, 1]`, what each counts.
  * @param afterBlock sees the output `[1, n, d]` of every block and gives what the next block takes
  * @param tokenLoss default: cross-entropy
@@ -26,11 +27,10 @@ export function frozenLoss(
   tokenLoss: TokenLoss = crossEntropy,
 ): Value {
   const ids = g.input("ids", "int64", [1, "n"]);
-  const table = (name: string) => g.input(name, "float32", ["n", config.headDim / 2]);
-  const rotary = { cos: table("cos"), sin: table("sin") };
+  const rotary = rotaryInputs(g, config, "n");
   const positions = g.range("n");
   const attention = chunkedAttention(config, positions, 1);
-  let hidden = embed(weights, ids);
+  let hidden = embed(g, weights, config, ids, positions);
   for (let layer = 0; layer < config.layers; layer++) {
     hidden = afterBlock(block(g, weights, config, layer, hidden, rotary, attention).hidden, layer);
   }

@@ -1,17 +1,26 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
-import { required, type Weights } from "./weights.js";
+import { norm } from "./norm.js";
+import type { Weights } from "./weights.js";
 
-/** Token ids `[b, n]` -> hidden states `[b, n, d]`. */
-export function embed(weights: Weights, ids: Value): Value {
-  return weights.rows("model.embed_tokens.weight", ids);
+/** Token ids `[b, n]` at `positions` `[n]` int64 -> hidden states `[b, n, d]`. */
+export function embed(g: GraphBuilder, weights: Weights, config: ModelConfig, ids: Value, positions: Value): Value {
+  const tokens = weights.rows("model.embed_tokens.weight", ids);
+  const scaled = config.embeddingScale === 1 ? tokens : g.mul(tokens, config.embeddingScale);
+  const placed = config.positions === "learned" ? g.add(scaled, weights.rows("model.embed_positions.weight", positions)) : scaled;
+  return config.embeddingNorm ? norm(g, weights, config, "model.embed_norm", placed) : placed;
 }
 
 /** Hidden states `[b, n, d]` after the last block -> logits `[b, n, vocabulary]`. */
 export function head(g: GraphBuilder, weights: Weights, config: ModelConfig, hidden: Value): Value {
-  const normed = g.rmsNorm(hidden, required(weights, "model.norm.weight"), config.normEps);
+  const normed = norm(g, weights, config, "model.norm", hidden);
   // One tensor for both may be held in two ways: then the head is there too.
   const shared = config.tiedEmbeddings && !weights.has("lm_head.weight");
-  return weights.product(shared ? "model.embed_tokens.weight" : "lm_head.weight", normed);
+  return softcap(g, weights.product(shared ? "model.embed_tokens.weight" : "lm_head.weight", normed), config.logitSoftcap);
+}
+
+/** `cap tanh(x / cap)`, or x without one. */
+export function softcap(g: GraphBuilder, x: Value, cap: number | null): Value {
+  return cap === null ? x : g.mul(g.tanh(g.div(x, cap)), cap);
 }

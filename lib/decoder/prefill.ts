@@ -4,9 +4,10 @@ import type { Dim, Value } from "../onnx/graph.js";
 import type { Scorer } from "../pruning/scorer.js";
 import { select, stageCounts } from "../pruning/stage.js";
 import { scoreActivations } from "./activations.js";
-import { chunkedAttention, FUSED_HEAD_MULTIPLE, fusedAttention, type Attention } from "./attention.js";
-import { block, type Rotary } from "./block.js";
+import { chunkedAttention, FUSED_HEAD_MULTIPLE, fusedAttention, layerWindow, type Attention } from "./attention.js";
+import { block } from "./block.js";
 import { embed, head } from "./head.js";
+import { gatherRotary, rotaryInputs } from "./positions.js";
 import type { Weights } from "./weights.js";
 
 export interface PrefillOptions {
@@ -36,7 +37,8 @@ const SCORE_BYTES = 2 ** 28;
 /** The plan for a prompt of `n` tokens; `plain` asks for plain attention even where the fused one would do. */
 export function planAttention(config: ModelConfig, n: number, plain = false): AttentionPlan {
   const windowed = config.slidingWindow !== null && n > config.slidingWindow;
-  const kind = plain || config.headDim % FUSED_HEAD_MULTIPLE !== 0 ? "plain" : "fused";
+  // Fused attention has no room for ALiBi's slopes.
+  const kind = plain || config.positions === "alibi" || config.headDim % FUSED_HEAD_MULTIPLE !== 0 ? "plain" : "fused";
   const bytes = 4 * config.heads * n * n;
   // Powers of two, so that prompts of like length share a graph. Fused attention needs chunks only after a stage.
   const chunks = kind === "fused" && !windowed ? 1 : 2 ** Math.max(0, Math.ceil(Math.log2(bytes / SCORE_BYTES)));
@@ -45,7 +47,7 @@ export function planAttention(config: ModelConfig, n: number, plain = false): At
 
 /**
  * The whole prompt in one run, pruning stages inside.
- * Inputs: `ids` `[1, n]` int64; `cos`, `sin` `[n, headDim / 2]`; `stage.S.keep`, `.head`, `.tail` `[1]` int64 for each stage S.
+ * Inputs: `ids` `[1, n]` int64; with rotary positions `cos`, `sin` `[n, headDim / 2]`; `stage.S.keep`, `.head`, `.tail` `[1]` int64 for each stage S.
  * Outputs: `logits` `[1, vocabulary]` of the last token; `key.L`, `value.L` `[1, kvHeads, n_L, headDim]` of each layer;
  * `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
  * each captured activation, in the shape the block has it in.
@@ -54,11 +56,10 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   const { config, stages, scorer } = options;
   const captured = new Set(options.capture);
   const ids = g.input("ids", "int64", [1, "n"]);
-  const table = (name: string) => g.input(name, "float32", ["n", config.headDim / 2]);
-  let rotary: Rotary = { cos: table("cos"), sin: table("sin") };
+  let rotary = rotaryInputs(g, config, "n");
   let positions = g.range("n");
   let attention = attentionFor(options, positions, false);
-  let hidden = embed(weights, ids);
+  let hidden = embed(g, weights, config, ids, positions);
   if (captured.has("embedding")) g.output(hidden, "embedding");
   let scores: Value | null = null;
 
@@ -90,7 +91,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     g.output(positions, `kept.${stage}`);
     if (isLast) continue;
     hidden = g.gather(hidden, kept, 1);
-    rotary = { cos: g.gather(rotary.cos, kept), sin: g.gather(rotary.sin, kept) };
+    rotary = gatherRotary(g, rotary, kept);
     attention = attentionFor(options, positions, true);
   }
   const last = g.slice(hidden, 1, -1, Number.MAX_SAFE_INTEGER, 1);
@@ -108,6 +109,9 @@ function byHead(g: GraphBuilder, { heads, headDim }: ModelConfig, x: Value): Val
  */
 function attentionFor({ config, attention }: PrefillOptions, positions: Value, pruned: boolean): Attention {
   const { kind, chunks, windowed } = attention;
-  if (kind === "fused" && !(windowed && pruned)) return fusedAttention(config, windowed ? config.slidingWindow : null);
-  return chunkedAttention(config, positions, chunks);
+  const masked = chunkedAttention(config, positions, chunks);
+  if (kind === "plain") return masked;
+  const fused = fusedAttention(config, windowed);
+  // Fused attention counts its window in tokens present: after a stage that is not where a layer's window ends.
+  return (g, projections, layer) => (windowed && pruned && layerWindow(config, layer) !== null ? masked : fused)(g, projections, layer);
 }

@@ -6,6 +6,7 @@ import { trainingAttention } from "./attention.js";
 import { block } from "./block.js";
 import { embed, head } from "./head.js";
 import { crossEntropy } from "./loss.js";
+import { rotaryInputs } from "./positions.js";
 import { valueWeights } from "./weights.js";
 
 /** A tensor that training changes. */
@@ -49,10 +50,10 @@ function forward(config: ModelConfig, parameters: readonly Parameter[], batch: n
   const weights = valueWeights(g, (name) => values.get(name) ?? null);
   const ids = g.input("ids", "int64", [batch, length]);
   const targets = g.input("targets", "int64", [batch * length, 1]);
-  const rotary = { cos: g.input("cos", "float32", [length, config.headDim / 2]), sin: g.input("sin", "float32", [length, config.headDim / 2]) };
+  const rotary = rotaryInputs(g, config, length);
   const attention = trainingAttention(config, length, attentionChunks(length));
 
-  let hidden = embed(weights, ids);
+  let hidden = embed(g, weights, config, ids, g.constant("int64", Array.from({ length }, (_, position) => position)));
   for (let layer = 0; layer < config.layers; layer++) hidden = block(g, weights, config, layer, hidden, rotary, attention).hidden;
   const logits = g.reshape(head(g, weights, config, hidden), [batch * length, config.vocabSize]);
   return { g, values, logits, losses: crossEntropy(g, logits, targets) };

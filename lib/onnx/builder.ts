@@ -208,6 +208,13 @@ export class GraphBuilder extends Graph {
       { axis: int(-1), epsilon: float(eps), stash_type: int(1) })[0]!;
   }
 
+  /** Layer norm over the last axis: `(x - mean) / sqrt(variance + eps) * weight + bias`. */
+  layerNorm(x: Value, weight: Value, bias: Value, eps: number): Value {
+    const statistics = { dtype: "float32" as const, shape: [...x.shape.slice(0, -1), 1] };
+    return this.node("LayerNormalization", [x, weight, bias], [{ dtype: x.dtype, shape: x.shape }, statistics, statistics],
+      { axis: int(-1), epsilon: float(eps), stash_type: int(1) })[0]!;
+  }
+
   /**
    * Rotary position embedding of `x` `[b, n, heads * headDim]` ("rotate half" convention).
    * Row t of `cos` and `sin` `[n, headDim / 2]` belongs to token t.
@@ -227,7 +234,8 @@ export class GraphBuilder extends Graph {
     q: Value,
     k: Value,
     v: Value,
-    { heads, kvHeads, headDim, scale, window = null }: { heads: number; kvHeads: number; headDim: number; scale: number; window?: number | null },
+    { heads, kvHeads, headDim, scale, softcap = null, window = null }:
+      { heads: number; kvHeads: number; headDim: number; scale: number; softcap?: number | null; window?: number | null },
   ): [Value, Value, Value] {
     const n = q.shape[1]!;
     const past = this.emptyCache(kvHeads, headDim, q.dtype === "float16" ? "float16" : "float32");
@@ -236,7 +244,7 @@ export class GraphBuilder extends Graph {
     const cache = { dtype: q.dtype, shape: [1, kvHeads, n, headDim] };
     const outputs = this.node("GroupQueryAttention", [q, k, v, past, past, last, this.squeeze(total, [0])],
       [{ dtype: q.dtype, shape: q.shape }, cache, cache],
-      { num_heads: int(heads), kv_num_heads: int(kvHeads), scale: float(scale), do_rotary: int(0), local_window_size: int(window ?? -1) }, "com.microsoft");
+      { num_heads: int(heads), kv_num_heads: int(kvHeads), scale: float(scale), do_rotary: int(0), softcap: float(softcap ?? 0), local_window_size: int(window ?? -1) }, "com.microsoft");
     return [outputs[0]!, outputs[1]!, outputs[2]!];
   }
 

@@ -94,6 +94,7 @@ function inlineIntegers(g: GraphBuilder, node: Node, index: number): number[] {
 
 const inlineInteger = (g: GraphBuilder, node: Node, index: number): number => inlineIntegers(g, node, index)[0]!;
 
+const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 const INVERSE_SQRT_2PI = 1 / Math.sqrt(2 * Math.PI);
 
 export const rules: Readonly<Record<string, Rule>> = {
@@ -121,10 +122,16 @@ export const rules: Readonly<Record<string, Rule>> = {
     ];
   },
 
-  /** Exact GELU: x Φ(x). */
+  /** GELU, exact: x Φ(x); or approximate: x (1 + tanh u) / 2, u = √(2/π) (x + 0.044715 x³). */
   Gelu: unary((g, d, x, _, node) => {
     const approximate = node.attributes["approximate"];
-    if (approximate?.kind === "string" && approximate.value !== "none") throw new Error("gradient: no rule for Gelu with approximate=tanh");
+    if (approximate?.kind === "string" && approximate.value === "tanh") {
+      const square = g.mul(x, x);
+      const t = g.tanh(g.mul(g.mul(x, SQRT_2_OVER_PI), g.add(g.mul(square, 0.044715), 1)));
+      const slope = g.mul(g.add(g.mul(square, 3 * 0.044715), 1), SQRT_2_OVER_PI);
+      const inner = g.mul(g.mul(x, slope), g.sub(1, g.mul(t, t)));
+      return g.mul(d, g.mul(g.add(g.add(t, 1), inner), 0.5));
+    }
     const cdf = g.mul(g.add(g.erf(g.mul(x, Math.SQRT1_2)), 1), 0.5);
     const pdf = g.mul(g.exp(g.mul(g.mul(x, x), -0.5)), INVERSE_SQRT_2PI);
     return g.mul(d, g.add(cdf, g.mul(x, pdf)));
@@ -158,6 +165,19 @@ export const rules: Readonly<Record<string, Rule>> = {
       wanted(0) ? dx() : null,
       wanted(1) ? sumTo(g, g.mul(d!, g.mul(x, inverse)), weight.shape) : null,
     ];
+  },
+
+  /** y = n w + b with n = (x - mean) s: dx = s (e - mean(e) - n mean(e n)), e = dy w. */
+  LayerNormalization: (g, node, [d], wanted) => {
+    const [x, weight, bias] = [node.inputs[0]!, node.inputs[1]!, node.inputs[2]!];
+    const [, mean, inverse] = node.outputs as [Value, Value, Value];
+    const normed = g.mul(g.sub(x, mean), inverse);
+    const dx = () => {
+      const scaled = g.mul(d!, weight);
+      const along = g.mul(normed, g.reduceMean(g.mul(scaled, normed), [-1], true));
+      return g.mul(inverse, g.sub(g.sub(scaled, g.reduceMean(scaled, [-1], true)), along));
+    };
+    return [wanted(0) ? dx() : null, wanted(1) ? sumTo(g, g.mul(d!, normed), weight.shape) : null, wanted(2) ? sumTo(g, d!, bias.shape) : null];
   },
 
   /** A rotation: its transpose is the rotation by the negative angle. */

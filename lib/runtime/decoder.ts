@@ -1,6 +1,7 @@
 import { Tensor, type InferenceSession } from "onnxruntime-node";
 import { checkPrompt } from "../checkpoint/validate.js";
 import type { ModelConfig } from "../checkpoint/types.js";
+import { layerWindow } from "../decoder/attention.js";
 import { rotaryTable } from "../decoder/rotary.js";
 import type { HostCache } from "./host-cache.js";
 
@@ -53,15 +54,20 @@ export class Decoder {
     const { slidingWindow } = this.config;
     const group = this.config.heads / this.config.kvHeads;
     const positions = Array.from({ length: count }, (_, i) => start + i);
-    const { cos, sin, width } = rotaryTable(this.frequencies, positions);
     const feeds: Record<string, Tensor> = {
       ids: new Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, count]),
-      cos: new Tensor("float32", cos, [count, width]),
-      sin: new Tensor("float32", sin, [count, width]),
+      positions: new Tensor("int64", BigInt64Array.from(positions, BigInt), [count]),
       self_bias: new Tensor("float32", selfBias(count, group, slidingWindow), [group * count, count]),
     };
+    if (this.config.windowEvery > 1) feeds["self_bias.unlimited"] = new Tensor("float32", selfBias(count, group, null), [group * count, count]);
+    if (this.config.positions === "rotary") {
+      const { cos, sin, width } = rotaryTable(this.frequencies, positions);
+      feeds["cos"] = new Tensor("float32", cos, [count, width]);
+      feeds["sin"] = new Tensor("float32", sin, [count, width]);
+    }
     cache.layers.forEach((layer, index) => {
-      const { key, value, bias } = layer.feeds(positions, group, slidingWindow);
+      const { key, value, bias, slots } = layer.feeds(positions, group, layerWindow(this.config, index));
+      if (this.config.positions === "alibi") feeds[`slots.${index}`] = slots;
       feeds[`past_key.${index}`] = key;
       feeds[`past_value.${index}`] = value;
       feeds[`bias.${index}`] = bias;

@@ -21,6 +21,16 @@ export interface KvRow {
   readonly home: string;
 }
 
+/** A layer's arrays as inputs of the decode graph. */
+export interface CacheFeeds {
+  readonly key: Tensor;
+  readonly value: Tensor;
+  /** Added to the scores: 0 where a slot may be seen, -inf elsewhere. */
+  readonly bias: Tensor;
+  /** Original position of each slot's token. */
+  readonly slots: Tensor;
+}
+
 /**
  * One layer's keys and values in memory, `[kvHeads, capacity, headDim]`, of which the first `length` slots are
  * filled. ONNX Runtime reads these arrays in place: it copies outputs, but not inputs.
@@ -34,7 +44,7 @@ export class LayerCache {
   private values: Float32Array;
   private slots: Int32Array;
   private mask: Float32Array;
-  private tensors: { key: Tensor; value: Tensor; bias: Tensor } | null = null;
+  private tensors: CacheFeeds | null = null;
   private visibleFrom = 0;
   private filled = 0;
 
@@ -135,7 +145,7 @@ export class LayerCache {
    * The arrays as inputs of the decode graph, for `rows` queries at `queryPositions`.
    * With a sliding window, slots out of a query's reach are masked.
    */
-  feeds(queryPositions: readonly number[], group: number, window: number | null): { key: Tensor; value: Tensor; bias: Tensor } {
+  feeds(queryPositions: readonly number[], group: number, window: number | null): CacheFeeds {
     const { capacity, headDim: width } = this;
     // A graph cannot take an axis of length 0 here: the mask has something to be added to.
     if (capacity === 0) this.reserve(1);
@@ -143,6 +153,7 @@ export class LayerCache {
       key: new Tensor("float32", this.keys, [1, this.kvHeads, this.capacity, width]),
       value: new Tensor("float32", this.values, [1, this.kvHeads, this.capacity, width]),
       bias: new Tensor("float32", this.mask, [1, this.capacity]),
+      slots: new Tensor("int32", this.slots, [this.capacity]),
     };
     if (window === null) return this.tensors;
     if (queryPositions.length === 1) {

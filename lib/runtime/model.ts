@@ -210,13 +210,13 @@ export class Model {
 
   private prefillFeeds(ids: readonly number[], stages: readonly Stage[]): Record<string, Tensor> {
     const n = ids.length;
-    if (!this.rotary || this.rotary.rows < n) this.rotary = rotaryTable(this.frequencies, allPositions(n));
-    const { cos, sin, width } = this.rotary;
-    const feeds: Record<string, Tensor> = {
-      ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]),
-      cos: new Tensor("float32", cos.subarray(0, n * width), [n, width]),
-      sin: new Tensor("float32", sin.subarray(0, n * width), [n, width]),
-    };
+    const feeds: Record<string, Tensor> = { ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]) };
+    if (this.config.positions === "rotary") {
+      if (!this.rotary || this.rotary.rows < n) this.rotary = rotaryTable(this.frequencies, allPositions(n));
+      const { cos, sin, width } = this.rotary;
+      feeds["cos"] = new Tensor("float32", cos.subarray(0, n * width), [n, width]);
+      feeds["sin"] = new Tensor("float32", sin.subarray(0, n * width), [n, width]);
+    }
     stages.forEach((stage, index) => {
       for (const name of ["keep", "head", "tail"] as const) {
         feeds[`stage.${index}.${name}`] = new Tensor("int64", BigInt64Array.of(BigInt(stage[name])), [1]);

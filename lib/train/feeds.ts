@@ -8,8 +8,9 @@ export function parameterFeeds(state: Pick<TrainingState, "tensors">): Record<st
   return Object.fromEntries(state.tensors.map(({ name, values, shape }) => [name, new Tensor("float32", values, [...shape])]));
 }
 
-/** `cos` and `sin` for positions 0 … length - 1. */
+/** `cos` and `sin` for positions 0 … length - 1; nothing where positions are not rotary. */
 export function rotaryFeeds(config: ModelConfig, length: number): Record<string, Tensor> {
+  if (config.positions !== "rotary") return {};
   const { cos, sin, width } = rotaryTable(inverseFrequencies(config), Array.from({ length }, (_, i) => i));
   return { cos: new Tensor("float32", cos, [length, width]), sin: new Tensor("float32", sin, [length, width]) };
 }

@@ -55,7 +55,7 @@ test("variants differ where families may differ", () => {
   const all = Object.values(variants) as { [field: string]: unknown; num_attention_heads: number; num_key_value_heads: number; vocab_size: number }[];
   const groups = new Set(all.map((config) => config.num_attention_heads / config.num_key_value_heads));
   assert.deepEqual([...groups].sort(), [1, 2, 3, 4]);
-  assert.deepEqual(new Set(all.map((config) => config["model_type"])), new Set(["llama", "mistral", "qwen2", "qwen3"]));
+  assert.deepEqual(new Set(all.map((config) => config["model_type"])), new Set(["llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma2", "gpt2", "bloom"]));
   assert.notEqual(TINY_VOCABULARY % 8, 0);
 });
 

@@ -36,7 +36,7 @@ export function tinyCheckpoint(variant: Variant, options: TinyOptions = {}): Tin
   const config: HfConfig = { ...variants[variant], torch_dtype: { F32: "float32", F16: "float16", BF16: "bfloat16" }[dtype], ...options.config };
   const normal = normalNumbers(seed);
   const tensors = tensorShapes(config).map(([name, shape]): TensorToWrite => {
-    const values = Float64Array.from({ length: shape.reduce((a, b) => a * b) }, () => rounded(scaled(normal(), name, shape), dtype));
+    const values = Float64Array.from({ length: shape.reduce((a, b) => a * b) }, () => rounded(scaled(normal(), name, shape, config.model_type), dtype));
     return { name, shape, values, dtype };
   });
 
@@ -74,12 +74,12 @@ function writeShards(folder: string, tensors: TensorToWrite[], shards: number, w
   });
 }
 
-function scaled(value: number, name: string, shape: readonly number[]): number {
-  if (name.endsWith("norm.weight")) return 1 + 0.2 * value;
+function scaled(value: number, name: string, shape: readonly number[], family: string): number {
+  if (/(norm|ln_[12f])\.weight$/.test(name)) return (family.startsWith("gemma") ? 0 : 1) + 0.2 * value;
   if (name.endsWith(".bias")) return 0.2 * value;
-  if (name.includes("embed_tokens")) return value;
-  const gain = /[qk]_proj/.test(name) ? 1.5 : 1;
-  return (gain * value) / Math.sqrt(shape[1]!);
+  if (/embed|wte|wpe/.test(name)) return family.startsWith("gemma") ? 0.2 * value : value;
+  const gain = /[qk]_proj|qkv_proj|c_attn|query_key_value/.test(name) ? 1.5 : 1;
+  return (gain * value) / Math.sqrt(shape[family === "gpt2" ? 0 : 1]!);
 }
 
 /** Seeded standard normal numbers: mulberry32 and the Box-Muller transform. */

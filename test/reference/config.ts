@@ -1,6 +1,6 @@
 /** The fields of a Hugging Face config.json that the reference pass reads. */
 export interface HfConfig {
-  model_type: "llama" | "mistral" | "qwen2" | "qwen3";
+  model_type: "llama" | "mistral" | "qwen2" | "qwen3" | "phi3" | "gemma" | "gemma2" | "gpt2" | "bloom";
   hidden_size: number;
   intermediate_size: number;
   num_hidden_layers: number;
@@ -35,8 +35,13 @@ export interface HfRope {
 export const kvHeadsOf = (config: HfConfig) => config.num_key_value_heads ?? config.num_attention_heads;
 export const headDimOf = (config: HfConfig) => config.head_dim ?? config.hidden_size / config.num_attention_heads;
 
-/** Positions a query may look back on, itself included; infinite where there is no window. */
-export function windowOf(config: HfConfig): number {
+/** gpt2 and bloom call it otherwise. */
+export const layersOf = (config: HfConfig) => (config["n_layer"] as number | undefined) ?? config.num_hidden_layers;
+
+/** Positions a query of a block may look back on, itself included; infinite where there is no window. */
+export function windowOf(config: HfConfig, layer = 0): number {
   const switchedOff = config.model_type.startsWith("qwen") && !config.use_sliding_window;
-  return config.model_type === "llama" || switchedOff ? Infinity : (config.sliding_window ?? Infinity);
+  const never = ["llama", "gemma", "gpt2", "bloom"].includes(config.model_type);
+  const notHere = config.model_type === "gemma2" && layer % 2 === 1;
+  return never || switchedOff || notHere ? Infinity : (config.sliding_window ?? Infinity);
 }

@@ -66,11 +66,11 @@ test("rmsNorm gives mean square 1", () => {
 
 test("every weight of every variant matters", (t) => {
   for (const variant of names) {
-    const { config, weights } = tiny(t, variant, { num_hidden_layers: 1 });
+    const { config, weights } = tiny(t, variant, { num_hidden_layers: 1, ...("n_layer" in variants[variant] && { n_layer: 1 }) });
     const before = forward(config, weights, ids).logits;
     for (const [name, values] of weights) {
       // A constant added to all keys of a head changes no softmax without rotation; one entry changes it with rotation.
-      const index = name.includes("embed_tokens") ? ids.at(-1)! * config.hidden_size : 0;
+      const index = /embed_tokens|wte|word_embeddings\.weight/.test(name) ? ids.at(-1)! * config.hidden_size : name.includes("wpe") ? (ids.length - 1) * config.hidden_size : 0;
       const value = values[index]!;
       values[index] = value + 0.5;
       assert.ok(differs(forward(config, weights, ids).logits, before), `${variant}: ${name}`);

@@ -1,9 +1,9 @@
-// A decoder-only transformer as published (Llama, Mistral, Qwen2, Qwen3), written for reading and not for
+// A decoder-only transformer as published (what its families differ in: architectures.ts), written for reading and not for
 // speed: float64, one token and one head at a time. It shares no code with lib/, so that both can be compared.
 // Shapes: n tokens, d hidden size, H heads, G kv heads, h head size.
-import { type HfConfig, headDimOf, kvHeadsOf, windowOf } from "./config.js";
-import { add, dot, linear, rmsNorm, silu, softmax, type Vector, type Weights } from "./operations.js";
-import { rotaryFrequencies, rotate } from "./rotary.js";
+import { type Architecture, architecture } from "./architectures.js";
+import { type HfConfig, headDimOf, kvHeadsOf, layersOf, windowOf } from "./config.js";
+import { dot, softmax, type Vector, type Weights } from "./operations.js";
 
 /** What one layer has cached: keys (rotated) and values, each `[G, n, h]`, and the tokens' original positions `[n]`. */
 export interface LayerCache {
@@ -57,25 +57,14 @@ export interface ForwardResult {
 
 /** A whole forward pass over `ids`. */
 export function forward(config: HfConfig, weights: Weights, ids: readonly number[], options: ForwardOptions = {}): ForwardResult {
-  const tensor = (name: string) => {
-    const found = weights.get(name);
-    if (!found) throw new Error(`weights: ${name} is missing`);
-    return found;
-  };
-  const d = config.hidden_size;
-  const embedding = tensor("model.embed_tokens.weight");
-  let xs: Vector[] = ids.map((id) => Float64Array.from(embedding.subarray(id * d, (id + 1) * d)));
+  const model = architecture(config, weights);
   let positions = [...(options.positions ?? ids.keys())];
+  let xs: Vector[] = ids.map((id, t) => model.embed(id, positions[t]!));
   const result: ForwardResult = { logits: new Float64Array(0), allLogits: null, hidden: [], caches: [], kept: [], scores: [], positions };
 
-  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
-    const prefix = `model.layers.${layer}.`;
-    const normed = xs.map((x) => rmsNorm(x, tensor(`${prefix}input_layernorm.weight`), config.rms_norm_eps));
-    const attention = attend(config, weights, `${prefix}self_attn.`, normed, positions, options.caches?.[layer]);
-    xs = xs.map((x, t) => add(x, attention.outputs[t]!));
-    const between = xs.map((x) => rmsNorm(x, tensor(`${prefix}post_attention_layernorm.weight`), config.rms_norm_eps));
-    const fed = feedForward(weights, `${prefix}mlp.`, between);
-    xs = xs.map((x, t) => add(x, fed[t]!));
+  for (let layer = 0; layer < layersOf(config); layer++) {
+    const attention = attend(config, model, layer, xs, positions, options.caches?.[layer]);
+    xs = xs.map((x, t) => model.finish(layer, x, attention.mixed[t]!));
     if (options.edit) xs = options.edit(xs, layer, positions);
     result.hidden.push(xs);
     result.caches.push(attention.cache);
@@ -92,8 +81,7 @@ export function forward(config: HfConfig, weights: Weights, ids: readonly number
   }
 
   const headed = options.allLogits ? xs : xs.slice(-1);
-  const normed = headed.map((x) => rmsNorm(x, tensor("model.norm.weight"), config.rms_norm_eps));
-  const logits = linear(normed, config.tie_word_embeddings ? embedding : tensor("lm_head.weight"));
+  const logits = headed.map((x) => model.logits(x));
   return { ...result, logits: logits.at(-1)!, allLogits: options.allLogits ? logits : null, positions };
 }
 
@@ -118,26 +106,16 @@ export function select(scores: readonly number[], { keep, head, tail }: Omit<Ref
   return ranked.slice(0, keep).sort((a, b) => a - b);
 }
 
-function attend(config: HfConfig, weights: Weights, prefix: string, xs: Vector[], positions: number[], past?: LayerCache): { outputs: Vector[]; cache: LayerCache } {
+/** Each token's heads `[H * h]` mixed from the values in view. */
+function attend(config: HfConfig, model: Architecture, layer: number, xs: Vector[], positions: number[], past?: LayerCache): { mixed: Vector[]; cache: LayerCache } {
   const heads = config.num_attention_heads;
   const kvHeads = kvHeadsOf(config);
   const h = headDimOf(config);
-  const frequencies = rotaryFrequencies(config);
-  const window = windowOf(config);
-
-  const project = (name: string) => linear(xs, weights.get(`${prefix}${name}.weight`)!, weights.get(`${prefix}${name}.bias`));
-  const head = (x: Vector, index: number) => x.slice(index * h, (index + 1) * h);
-  const headNorm = (x: Vector, name: string) => {
-    const weight = weights.get(`${prefix}${name}.weight`);
-    return weight ? rmsNorm(x, weight, config.rms_norm_eps) : x;
-  };
-  const queries = project("q_proj").map((x, t) => Array.from({ length: heads }, (_, i) => rotate(headNorm(head(x, i), "q_norm"), positions[t]!, frequencies)));
-  const newKeys = project("k_proj").map((x, t) => Array.from({ length: kvHeads }, (_, i) => rotate(headNorm(head(x, i), "k_norm"), positions[t]!, frequencies)));
-  const newValues = project("v_proj").map((x) => Array.from({ length: kvHeads }, (_, i) => head(x, i)));
-
-  const cache = appended(past, newKeys, newValues, positions, kvHeads, h);
+  const window = windowOf(config, layer);
+  const projected = xs.map((x, t) => model.project(layer, x, positions[t]!));
+  const cache = appended(past, projected.map(({ keys }) => keys), projected.map(({ values }) => values), positions, kvHeads, h);
   const n = cache.positions.length;
-  const mixed = queries.map((query, t) => {
+  const mixed = projected.map(({ queries }, t) => {
     const y = new Float64Array(heads * h);
     const visible = [...cache.positions.keys()].filter((j) => {
       const distance = positions[t]! - cache.positions[j]!;
@@ -146,14 +124,14 @@ function attend(config: HfConfig, weights: Weights, prefix: string, xs: Vector[]
     for (let i = 0; i < heads; i++) {
       const group = Math.floor(i / (heads / kvHeads));
       const row = (tensor: Float64Array, j: number) => tensor.subarray((group * n + j) * h, (group * n + j + 1) * h);
-      const shares = softmax(visible.map((j) => dot(query[i]!, row(cache.keys, j)) / Math.sqrt(h)));
+      const shares = softmax(visible.map((j) => model.score(dot(queries[i]!, row(cache.keys, j)), i, cache.positions[j]!)));
       visible.forEach((j, v) => {
         for (let f = 0; f < h; f++) y[i * h + f]! += shares[v]! * row(cache.values, j)[f]!;
       });
     }
     return y;
   });
-  return { outputs: linear(mixed, weights.get(`${prefix}o_proj.weight`)!, weights.get(`${prefix}o_proj.bias`)), cache };
+  return { mixed, cache };
 }
 
 function appended(past: LayerCache | undefined, keys: Vector[][], values: Vector[][], positions: number[], kvHeads: number, h: number): LayerCache {
@@ -168,11 +146,4 @@ function appended(past: LayerCache | undefined, keys: Vector[][], values: Vector
     return tensor;
   };
   return { keys: joined(past?.keys, keys), values: joined(past?.values, values), positions: [...(past?.positions ?? []), ...positions] };
-}
-
-function feedForward(weights: Weights, prefix: string, xs: Vector[]): Vector[] {
-  const project = (inputs: Vector[], name: string) => linear(inputs, weights.get(`${prefix}${name}.weight`)!, weights.get(`${prefix}${name}.bias`));
-  const up = project(xs, "up_proj");
-  const gated = project(xs, "gate_proj").map((gate, t) => gate.map((value, i) => silu(value) * up[t]![i]!));
-  return project(gated, "down_proj");
 }

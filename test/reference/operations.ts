@@ -25,6 +25,16 @@ export function rmsNorm(x: Vector, weight: ArrayLike<number>, eps: number): Vect
   return x.map((value, i) => value * scale * weight[i]!);
 }
 
+/** (x - mean) / sqrt(variance + eps) * weight + bias. */
+export function layerNorm(x: Vector, weight: ArrayLike<number>, bias: ArrayLike<number>, eps: number): Vector {
+  const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+  const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length;
+  return x.map((value, i) => ((value - mean) / Math.sqrt(variance + eps)) * weight[i]! + bias[i]!);
+}
+
+/** The approximation of GELU by tanh. */
+export const geluTanh = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+
 export const silu = (x: number) => x / (1 + Math.exp(-x));
 
 export function softmax(scores: readonly number[]): number[] {

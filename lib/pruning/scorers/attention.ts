@@ -1,4 +1,5 @@
-import { attentionScale, causalBias } from "../../decoder/attention.js";
+import { causalBias, layerWindow, scoreBias } from "../../decoder/attention.js";
+import { softcap } from "../../decoder/head.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
 import type { Value } from "../../onnx/graph.js";
 import type { Scorer, ScorerInput } from "../scorer.js";
@@ -15,15 +16,14 @@ export const attention: Scorer = {
   name: "attention",
   key: "attention",
   score(g, input) {
-    const { positions, queries, stage, config } = input;
+    const { positions, queries, stage, config, afterLayer } = input;
     const n = positions.shape[0]!;
     const observers = `observers.${stage}`;
     const observerPositions = g.slice(positions, 0, -OBSERVERS, Number.MAX_SAFE_INTEGER, observers);
-    const bias = causalBias(g, observerPositions, positions, config.slidingWindow);
-    const scores = g.matmul(lastQueries(g, input, observers), input.keys, { transB: true, alpha: attentionScale(config) });
-    const byHead = g.reshape(scores, [config.heads, observers, n]);
-    const paid = g.reduceSum(g.reduceMean(g.softmax(g.add(byHead, bias)), [0]), [0]);
-    const seenBy = g.reduceSum(g.exp(bias), [0]);
+    const products = g.matmul(lastQueries(g, input, observers), input.keys, { transB: true, alpha: config.attentionScale });
+    const byHead = g.reshape(softcap(g, products, config.attentionSoftcap), [config.kvHeads, config.heads / config.kvHeads, observers, n]);
+    const paid = g.reduceSum(g.reduceMean(g.softmax(g.add(byHead, scoreBias(g, config, afterLayer, observerPositions, positions))), [0, 1]), [0]);
+    const seenBy = g.reduceSum(g.exp(causalBias(g, observerPositions, positions, layerWindow(config, afterLayer))), [0]);
     return g.reshape(g.div(paid, g.max(seenBy, 1)), [queries.shape[1]!]);
   },
 };

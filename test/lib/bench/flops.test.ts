@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeFlops, endToEndFlops, prefillFlops } from "../../../lib/bench/flops.js";
+import { usual } from "../../../lib/checkpoint/families/family.js";
 import type { ModelConfig } from "../../../lib/checkpoint/types.js";
 import { presets } from "../../../lib/pruning/presets.js";
 import { schedule } from "../../../lib/pruning/schedule.js";
@@ -10,7 +11,7 @@ const mistral = shape({ hiddenSize: 4096, layers: 32, heads: 32, kvHeads: 8, hea
 
 function shape(fields: Partial<ModelConfig>): ModelConfig {
   return {
-    family: "mistral", hiddenSize: 8, layers: 2, heads: 2, kvHeads: 1, headDim: 4, ffnSize: 16, vocabSize: 32, maxPositions: 512,
+    ...usual, attentionScale: 0.5, family: "mistral", hiddenSize: 8, layers: 2, heads: 2, kvHeads: 1, headDim: 4, ffnSize: 16, vocabSize: 32, maxPositions: 512,
     ropeTheta: 10000, ropeScaling: null, normEps: 1e-5, tiedEmbeddings: false, slidingWindow: null, qkvBias: false,
     outputBias: false, mlpBias: false, qkNorm: false, bosTokenId: null, eosTokenIds: [], ...fields,
   };

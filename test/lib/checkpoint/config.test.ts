@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseConfig, readConfig } from "../../../lib/checkpoint/config.js";
+import { usual } from "../../../lib/checkpoint/families/family.js";
 import { requiredTensors } from "../../../lib/checkpoint/required.js";
 import type { Family } from "../../../lib/checkpoint/types.js";
 import { rawConfig, temporaryFolder, type RawConfig } from "./fixtures.js";
@@ -11,7 +12,7 @@ const parse = (family: Family, changes: RawConfig = {}) => parseConfig(rawConfig
 
 test("llama 2: every field", () => {
   assert.deepEqual(parse("llama"), {
-    family: "llama", hiddenSize: 16, layers: 2, heads: 4, kvHeads: 2, headDim: 4, ffnSize: 24, vocabSize: 300, maxPositions: 64,
+    ...usual, attentionScale: 0.5, family: "llama", hiddenSize: 16, layers: 2, heads: 4, kvHeads: 2, headDim: 4, ffnSize: 24, vocabSize: 300, maxPositions: 64,
     ropeTheta: 10000, ropeScaling: null, normEps: 1e-6, tiedEmbeddings: false, slidingWindow: null,
     qkvBias: false, outputBias: false, mlpBias: false, qkNorm: false, bosTokenId: 1, eosTokenIds: [2],
   });
@@ -91,9 +92,48 @@ test("linear scaling, `type` as in older files, stretches the positions", () => 
   assert.equal(config.maxPositions, 160);
 });
 
+test("gemma-2-2b as published: capped scores and logits, every second block with a window, GELU by tanh, tied", () => {
+  const config = parseConfig({
+    architectures: ["Gemma2ForCausalLM"], attention_bias: false, attn_logit_softcapping: 50, bos_token_id: 2, cache_implementation: "hybrid", eos_token_id: [1, 107],
+    final_logit_softcapping: 30, head_dim: 256, hidden_act: "gelu_pytorch_tanh", hidden_activation: "gelu_pytorch_tanh", hidden_size: 2304, intermediate_size: 9216,
+    max_position_embeddings: 8192, model_type: "gemma2", num_attention_heads: 8, num_hidden_layers: 26, num_key_value_heads: 4, pad_token_id: 0,
+    query_pre_attn_scalar: 256, rms_norm_eps: 1e-6, rope_theta: 10000, sliding_window: 4096, vocab_size: 256000,
+  }, "config.json");
+  const { attentionSoftcap, logitSoftcap, slidingWindow, windowEvery, activation, tiedEmbeddings, embeddingScale, normOffset, attentionScale, outputNorms } = config;
+  assert.deepEqual([attentionSoftcap, logitSoftcap, slidingWindow, windowEvery, activation, tiedEmbeddings, embeddingScale, normOffset, attentionScale, outputNorms], [50, 30, 4096, 2, "gelu_tanh", true, 48, 1, 1 / 16, true]);
+  const parameters = requiredTensors(config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  assert.equal(parameters, 2_614_341_888);
+});
+
+test("gpt2, bloom-560m and Phi-3-mini as published", () => {
+  const parameters = (raw: RawConfig) => requiredTensors(parseConfig(raw, "config.json")).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const gpt2 = {
+    activation_function: "gelu_new", architectures: ["GPT2LMHeadModel"], attn_pdrop: 0.1, bos_token_id: 50256, embd_pdrop: 0.1, eos_token_id: 50256, initializer_range: 0.02,
+    layer_norm_epsilon: 1e-5, model_type: "gpt2", n_ctx: 1024, n_embd: 768, n_head: 12, n_layer: 12, n_positions: 1024, resid_pdrop: 0.1, vocab_size: 50257,
+  };
+  assert.equal(parameters(gpt2), 124_439_808);
+  assert.deepEqual([parseConfig(gpt2, "").maxPositions, parseConfig(gpt2, "").positions, parseConfig(gpt2, "").headDim], [1024, "learned", 64]);
+  const bloom = {
+    apply_residual_connection_post_layernorm: false, architectures: ["BloomForCausalLM"], bos_token_id: 1, eos_token_id: 2, hidden_size: 1024, initializer_range: 0.02,
+    layer_norm_epsilon: 1e-5, model_type: "bloom", n_head: 16, n_layer: 24, offset_alibi: 100, pretraining_tp: 1, seq_length: 2048, vocab_size: 250880,
+  };
+  assert.equal(parameters(bloom), 559_214_592);
+  const phi3 = {
+    architectures: ["Phi3ForCausalLM"], attention_bias: false, bos_token_id: 1, eos_token_id: 32000, hidden_act: "silu", hidden_size: 3072, intermediate_size: 8192,
+    max_position_embeddings: 4096, model_type: "phi3", num_attention_heads: 32, num_hidden_layers: 32, num_key_value_heads: 32, original_max_position_embeddings: 4096,
+    rms_norm_eps: 1e-5, rope_scaling: null, rope_theta: 10000, sliding_window: 2047, tie_word_embeddings: false, vocab_size: 32064,
+  };
+  assert.equal(parameters(phi3), 3_821_079_552);
+  assert.equal(parseConfig(phi3, "").slidingWindow, 2047);
+  assert.throws(() => parseConfig({ ...phi3, rope_scaling: { type: "longrope", long_factor: [], short_factor: [] } }, "c"), /rope_scaling\.type: "longrope"/);
+  assert.throws(() => parseConfig({ ...gpt2, scale_attn_by_inverse_layer_idx: true }, "c"), /scale_attn_by_inverse_layer_idx: true \(supported: false\)/);
+  assert.throws(() => parseConfig({ ...gpt2, n_head: 7 }, "c"), /n_embd: 768 \(must be a multiple of n_head, 7\)/);
+  assert.throws(() => parseConfig({ ...bloom, apply_residual_connection_post_layernorm: true }, "c"), /apply_residual_connection_post_layernorm: true/);
+});
+
 const impossible: [string, Family, RawConfig, RegExp][] = [
-  ["no family", "llama", { model_type: undefined }, /model_type: missing \(supported: llama, mistral, qwen2, qwen3\)/],
-  ["an unknown family", "llama", { model_type: "gemma2" }, /model_type: "gemma2" \(supported: llama, mistral, qwen2, qwen3\)/],
+  ["no family", "llama", { model_type: undefined }, /model_type: missing \(supported: llama, mistral, qwen2, qwen3, phi3, gemma, gemma2, gpt2, bloom\)/],
+  ["an unknown family", "llama", { model_type: "t5" }, /model_type: "t5" \(supported: llama, /],
   ["another activation", "llama", { hidden_act: "gelu" }, /hidden_act: "gelu" \(supported: silu\)/],
   ["quantised weights", "llama", { quantization_config: { quant_method: "gptq" } }, /quantization_config: present/],
   ["yarn", "qwen2", { rope_scaling: { type: "yarn", factor: 4 } }, /rope_scaling\.type: "yarn" \(supported: default, linear, llama3\)/],

@@ -40,6 +40,7 @@ test("parameters of the published shapes", () => {
     "llama2-7b": 6_738_415_616,
     "qwen2.5-0.5b": 494_032_768,
     "tinyllama-1.1b": 1_100_048_384,
+    "bloom-7b1": 7_069_016_064,
   });
 });
 
@@ -114,7 +115,7 @@ test("tied embeddings have no lm_head", async (t) => {
 test("bad names and options say what is right, and leave nothing", async (t) => {
   const cacheFolder = await temporaryFolder(t);
   const open = (name: string, synthetic: object = {}) => openCheckpoint(name, { synthetic: { cacheFolder, ...synthetic } });
-  await assert.rejects(open("synthetic:gpt-9"), /synthetic model: gpt-9 \(must be qwen2-7b, mistral-7b, llama2-7b, qwen2\.5-0\.5b, tinyllama-1\.1b or the path of a config\.json\)/);
+  await assert.rejects(open("synthetic:gpt-9"), /synthetic model: gpt-9 \(must be qwen2-7b, mistral-7b, llama2-7b, qwen2\.5-0\.5b, tinyllama-1\.1b, bloom-7b1 or the path of a config\.json\)/);
   await assert.rejects(open("synthetic:"), /synthetic model: \(no name\)/);
   await assert.rejects(open("synthetic:toString"), /synthetic model: toString/);
   await assert.rejects(open("synthetic:/none/config.json"), /\/none\/config\.json: no such file/);

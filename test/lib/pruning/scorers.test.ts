@@ -40,7 +40,7 @@ async function writeModules(file: string, modules: ReadonlyMap<number, PruningMo
   ]));
 }
 
-for (const variant of ["llama-tied", "llama-linear-biases", "mistral", "qwen3"] satisfies Variant[]) {
+for (const variant of ["llama-tied", "llama-linear-biases", "mistral", "qwen3", "gemma2", "bloom"] satisfies Variant[]) {
   describe(variant, async () => {
     const tiny: TinyCheckpoint = tinyCheckpoint(variant);
     const folder = await mkdtemp(join(tmpdir(), "sdtp-scorers-"));

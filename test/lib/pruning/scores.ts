@@ -1,9 +1,9 @@
 // What each scorer is to compute, in float64 from the reference pass and without shared code.
 import type { PruningModule } from "../../../lib/pruning/scorers/learned.js";
+import { architecture } from "../../reference/architectures.js";
 import { type HfConfig, headDimOf, kvHeadsOf, windowOf } from "../../reference/config.js";
 import type { ForwardResult } from "../../reference/forward.js";
-import { dot, linear, rmsNorm, softmax, type Vector, type Weights } from "../../reference/operations.js";
-import { rotaryFrequencies, rotate } from "../../reference/rotary.js";
+import { dot, linear, softmax, type Vector, type Weights } from "../../reference/operations.js";
 
 /** What a score may depend on: the tokens present at a stage, as the reference pass had them. */
 export interface Present {
@@ -46,11 +46,12 @@ export function moduleLogits(hidden: Vector[], { weight0, bias0, weight2, bias2 
 /** Mean over heads and over those of the last 32 tokens that see the token of the attention they pay to it. */
 export const attention: Formula = (present) => {
   const { config, result, afterLayer } = present;
-  const [h, heads, kvHeads, window] = [headDimOf(config), config.num_attention_heads, kvHeadsOf(config), windowOf(config)];
+  const [h, heads, kvHeads, window] = [headDimOf(config), config.num_attention_heads, kvHeadsOf(config), windowOf(config, afterLayer)];
   const cache = result.caches[afterLayer]!;
   const n = cache.positions.length;
   const key = (head: number, token: number) => cache.keys.subarray((head * n + token) * h, (head * n + token + 1) * h);
   const queries = queriesOf(present);
+  const model = architecture(config, present.weights);
   const [paid, seen] = [new Array<number>(n).fill(0), new Array<number>(n).fill(0)];
   for (let query = Math.max(0, n - 32); query < n; query++) {
     const visible = [...cache.positions.keys()].filter((token) => {
@@ -59,31 +60,20 @@ export const attention: Formula = (present) => {
     });
     visible.forEach((token) => (seen[token]! += 1));
     for (let head = 0; head < heads; head++) {
-      const shares = softmax(visible.map((token) => dot(queries[query]![head]!, key(Math.floor((head * kvHeads) / heads), token)) / Math.sqrt(h)));
+      const shares = softmax(visible.map((token) => model.score(dot(queries[query]![head]!, key(Math.floor((head * kvHeads) / heads), token)), head, cache.positions[token]!)));
       visible.forEach((token, i) => (paid[token]! += shares[i]! / heads));
     }
   }
   return paid.map((sum, token) => (seen[token] ? sum / seen[token]! : 0));
 };
 
-/** Rotated queries of the block before the stage, by token and head. */
+/** Queries of the block before the stage, by token and head. */
 function queriesOf({ config, weights, ids, result, afterLayer }: Present): Vector[][] {
-  const [d, h, heads] = [config.hidden_size, headDimOf(config), config.num_attention_heads];
-  const { positions } = result.caches[afterLayer]!;
-  const before = (position: number): Vector => {
-    if (afterLayer > 0) return result.hidden[afterLayer - 1]![result.caches[afterLayer - 1]!.positions.indexOf(position)]!;
-    const id = ids[position]!;
-    return Float64Array.from(weights.get("model.embed_tokens.weight")!.subarray(id * d, (id + 1) * d));
-  };
-  const prefix = `model.layers.${afterLayer}.`;
-  const normed = positions.map((position) => rmsNorm(before(position), weights.get(`${prefix}input_layernorm.weight`)!, config.rms_norm_eps));
-  const headNorm = weights.get(`${prefix}self_attn.q_norm.weight`);
-  const frequencies = rotaryFrequencies(config);
-  return linear(normed, weights.get(`${prefix}self_attn.q_proj.weight`)!, weights.get(`${prefix}self_attn.q_proj.bias`)).map((x, t) =>
-    Array.from({ length: heads }, (_, head) => {
-      const query = x.slice(head * h, (head + 1) * h);
-      return rotate(headNorm ? rmsNorm(query, headNorm, config.rms_norm_eps) : query, positions[t]!, frequencies);
-    }));
+  const model = architecture(config, weights);
+  return result.caches[afterLayer]!.positions.map((position) => {
+    const before = afterLayer > 0 ? result.hidden[afterLayer - 1]![result.caches[afterLayer - 1]!.positions.indexOf(position)]! : model.embed(ids[position]!, position);
+    return model.project(afterLayer, before, position).queries;
+  });
 }
 
 /** The error function: its Maclaurin series near 0, else the continued fraction of its complement. */

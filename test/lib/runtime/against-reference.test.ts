@@ -25,7 +25,7 @@ const referenceScore = (hidden: Float64Array[]) => hidden.map((x) => x.reduce((s
 for (const variant of Object.keys(variants) as Variant[]) {
   for (const attention of ["fused", "plain"] as const) {
     describe(`${variant}, ${attention} attention`, async () => {
-      const tiny: TinyCheckpoint = tinyCheckpoint(variant, { dtype: variant.startsWith("qwen2") ? "BF16" : variant.includes("tied") ? "F16" : "F32", shards: variant === "qwen3" ? 2 : 1 });
+      const tiny: TinyCheckpoint = tinyCheckpoint(variant, { dtype: /^(qwen2|bloom-six|phi3)/.test(variant) ? "BF16" : /tied|gpt2-p/.test(variant) ? "F16" : "F32", shards: variant === "qwen3" ? 2 : 1 });
       const model: Model = await load(tiny.folder, { attention, threads: 1 });
       after(async () => {
         await model.release();

@@ -14,6 +14,7 @@ import { GraphBuilder } from "../../../lib/onnx/builder.js";
 import { load } from "../../../lib/runtime/model.js";
 import { createSession } from "../../../lib/runtime/session.js";
 import { exampleFeeds } from "../../../lib/train/example-feeds.js";
+import { asStored } from "../../reference/as-stored.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import { forward } from "../../reference/forward.js";
 import { TINY_VOCABULARY } from "../../reference/tokenizer.js";
@@ -34,6 +35,7 @@ async function valuesOf(checkpoint: Checkpoint): Promise<Map<string, Float32Arra
 const cases: [Variant, string][] = [
   ["llama", "int4"], ["llama", "int4:symmetric"], ["mistral", "int8"], ["qwen2", "int8:asymmetric:embedding=int4:head=fp16"],
   ["qwen2-tied", "int4:head=int4"], ["qwen3-tied", "int4"], ["llama-linear-biases", "int4:embedding=fp32:head=fp32"], ["qwen3", "fp16"],
+  ["gpt2", "int4"], ["bloom", "int8:embedding=fp16:head=fp16"], ["bloom-six-heads", "int4"], ["phi3", "int4"], ["gemma2", "int4"],
 ];
 for (const [variant, dtype] of cases) {
   describe(`${variant} in ${dtype}`, async () => {
@@ -42,7 +44,7 @@ for (const [variant, dtype] of cases) {
     const [exact, fast] = models as [typeof models[0], typeof models[0]];
     const weights = await valuesOf(exact!.checkpoint);
     const config = { ...tiny.config, tie_word_embeddings: tiny.config.tie_word_embeddings! && !weights.has("lm_head.weight") };
-    const expected = forward(config, weights, ids, { allLogits: true }).allLogits!;
+    const expected = forward(config, asStored(config, weights), ids, { allLogits: true }).allLogits!;
     after(async () => {
       for (const model of models) await model.release();
       tiny.remove();

@@ -47,6 +47,23 @@ for (const [variant, loss] of [["llama-tied", "response"], ["qwen2", "all"], ["m
   });
 }
 
+for (const variant of ["gpt2", "bloom", "phi3", "gemma2"] satisfies Variant[]) {
+  test(`saliency of ${variant}: each token's is how the loss changes as the token grows`, async (t) => {
+    const tiny = tinyCheckpoint(variant);
+    t.after(() => tiny.remove());
+    const meter = await SaliencyMeter.create(await openCheckpoint(tiny.folder), { blocks: [0, 1], target: "signed", loss: "all", objective: "cross-entropy", threads: 1 });
+    const { values } = await meter.measure(example);
+    await meter.release();
+    values.forEach((of, layer) => {
+      const growth = new Float64Array(example.ids.length);
+      const edit: ForwardOptions["edit"] = (hidden, at) => (at === layer ? hidden.map((x, token) => x.map((value) => value * (1 + growth[token]!))) : hidden);
+      const expected = centralDifferences(() => nextTokenLoss(tiny.config, tiny.weights, example.ids, undefined, { edit }), growth);
+      const scale = Math.max(...expected.map(Math.abs));
+      expected.forEach((value, token) => assert.ok(Math.abs(of[token]! - value) < 1e-3 * scale, `block ${layer}, token ${token}: ${of[token]} instead of ${value}`));
+    });
+  });
+}
+
 test("what must not matter does not: a token's own direction after the last block, and tokens that no loss sees", async (t) => {
   const tiny = tinyCheckpoint("llama", { config: { rms_norm_eps: 1e-12 } });
   t.after(() => tiny.remove());

@@ -1,0 +1,54 @@
+import type { Fields } from "../fields.js";
+import type { Family, ModelConfig, TensorView } from "../types.js";
+
+/** What a family's config.json says beyond what all have in common. */
+export type FamilyConfig = Omit<ModelConfig, "family" | "bosTokenId" | "eosTokenIds">;
+
+/** Where a checkpoint of a family has a tensor. */
+export interface TensorSource {
+  /** Its own name there. */
+  readonly name: string;
+  /** How the tensor comes of what is stored under that name; absent: as it is. */
+  readonly view?: TensorView;
+}
+
+/** A family as a difference from llama. */
+export interface FamilyDefinition {
+  config(fields: Fields, family: Family): FamilyConfig;
+  /** Of a tensor by llama's name; absent: under the same name. */
+  source?(name: string, config: ModelConfig): TensorSource;
+  /** What may stand before the names (checkpoints of a bare model lack it); default none. */
+  readonly prefixes?: readonly string[];
+}
+
+/** What llama has, and a family may have otherwise. */
+export const usual = {
+  gatedMlp: true,
+  activation: "silu",
+  positions: "rotary",
+  ropeTheta: 10000,
+  ropeScaling: null,
+  norm: "rms",
+  normOffset: 0,
+  outputNorms: false,
+  tiedEmbeddings: false,
+  embeddingScale: 1,
+  embeddingNorm: false,
+  attentionSoftcap: null,
+  logitSoftcap: null,
+  slidingWindow: null,
+  windowEvery: 1,
+  qkvBias: false,
+  outputBias: false,
+  mlpBias: false,
+  qkNorm: false,
+} as const satisfies Partial<FamilyConfig>;
+
+/** Rows `from … to` of a matrix or vector. */
+export const rows = (stored: readonly number[], from: number, to: number): TensorView => ({ stored, slice: { axis: 0, from, to } });
+
+/** `model.layers.3.mlp.up_proj.weight` -> block 3, `mlp.up_proj`, `weight`; null for what is in no block. */
+export function blockTensor(name: string): { layer: number; module: string; kind: string } | null {
+  const match = /^model\.layers\.(\d+)\.(.+)\.(weight|bias)$/.exec(name);
+  return match && { layer: Number(match[1]), module: match[2]!, kind: match[3]! };
+}

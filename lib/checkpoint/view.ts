@@ -1,0 +1,33 @@
+import { elementBytes, elementCount } from "./dtype.js";
+import type { StoredTensor, TensorView } from "./types.js";
+
+/**
+ * A part or a turned form of a stored tensor. A part that lies in one piece is only a shorter range of the file.
+ * @param shape of the result
+ */
+export function viewed(stored: StoredTensor, view: TensorView, shape: readonly number[]): StoredTensor {
+  const { slice, perm } = view;
+  const straight = !perm || perm.every((axis, i) => axis === i);
+  if (!straight || (slice && slice.axis !== 0)) return { ...stored, shape, view };
+  const unit = elementCount(view.stored.slice(1)) * elementBytes[stored.dtype];
+  const { from, to } = slice ?? { from: 0, to: view.stored[0]! };
+  return { ...stored, shape, offset: stored.offset + from * unit, length: (to - from) * unit };
+}
+
+/** What a view takes of the values that are stored. */
+export function applyView(values: Float32Array, { stored, slice, perm = stored.map((_, axis) => axis) }: TensorView): Float32Array {
+  const sizes = stored.map((size, axis) => (slice?.axis === axis ? slice.to - slice.from : size));
+  const strides = stored.map((_, axis) => elementCount(stored.slice(axis + 1)));
+  const start = slice ? slice.from * strides[slice.axis]! : 0;
+  const out = new Float32Array(elementCount(sizes));
+  const outer = perm.slice(0, -1);
+  const [innerSize, innerStride] = [sizes[perm.at(-1)!]!, strides[perm.at(-1)!]!];
+  const index = outer.map(() => 0);
+  for (let target = 0; target < out.length; target += innerSize) {
+    let source = start;
+    for (let i = 0; i < outer.length; i++) source += index[i]! * strides[outer[i]!]!;
+    for (let i = 0; i < innerSize; i++) out[target + i] = values[source + i * innerStride]!;
+    for (let axis = outer.length - 1; axis >= 0 && ++index[axis]! === sizes[outer[axis]!]!; axis--) index[axis] = 0;
+  }
+  return out;
+}
