@@ -83,7 +83,7 @@ function storedDtype(tensors: ReadonlyMap<string, StoredTensor>): string {
 async function noConfig(folder: string): Promise<Error> {
   const files = await readdir(folder);
   const found = files.length === 0 ? "is empty" : `has no config.json, but ${files.slice(0, 5).join(", ")}${files.length > 5 ? ", …" : ""}`;
-  return new Error(`model: ${folder} ${found} (supported: a Hugging Face folder with config.json and ${weightsFile}, or shards with ${indexFile})`);
+  return new Error(`model: ${folder} ${found} (supported: a Hugging Face folder with config.json and ${weightsFile} or pytorch_model.bin, or shards with ${indexFile})`);
 }
 
 /** Runs `make` once and keeps what it gave; after a failure the next call tries again. */

@@ -12,14 +12,12 @@ const maxReadBytes = 2 ** 30;
  * @throws when the file is gone or shorter than when its header was read
  */
 export async function readTensor(stored: StoredTensor): Promise<TensorData> {
-  const handle = await openFor(stored);
-  try {
-    const bytes = new Uint8Array(stored.length);
-    await fill(handle, bytes, 0, stored);
-    return decodeElements(stored.dtype, bytes);
-  } finally {
-    await handle.close();
-  }
+  return decodeElements(stored.dtype, await readStored(stored));
+}
+
+/** The bytes of one whole tensor. */
+export async function readStored(stored: StoredTensor): Promise<Uint8Array> {
+  return readByteRange(stored, 0, stored.length);
 }
 
 /** As `readTensor`, for a float tensor. @throws on an integer dtype */

@@ -22,10 +22,11 @@ export class TorchStorage {
   ) {}
 }
 
-export type TorchDtype = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32";
+export type TorchDtype = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL";
 
 const storages: Readonly<Record<string, TorchDtype>> = {
   DoubleStorage: "F64", FloatStorage: "F32", HalfStorage: "F16", BFloat16Storage: "BF16", LongStorage: "I64", IntStorage: "I32",
+  ShortStorage: "I16", CharStorage: "I8", ByteStorage: "U8", BoolStorage: "BOOL",
 };
 
 /**

@@ -1,4 +1,4 @@
-import { elementBytes, elementCount } from "./dtype.js";
+import { elementBytes, elementCount, type TensorData } from "./dtype.js";
 import type { StoredTensor, TensorView } from "./types.js";
 
 /**
@@ -15,11 +15,11 @@ export function viewed(stored: StoredTensor, view: TensorView, shape: readonly n
 }
 
 /** What a view takes of the values that are stored. */
-export function applyView(values: Float32Array, { stored, slice, perm = stored.map((_, axis) => axis) }: TensorView): Float32Array {
+export function applyView<T extends TensorData>(values: T, { stored, slice, perm = stored.map((_, axis) => axis) }: TensorView): T {
   const sizes = stored.map((size, axis) => (slice?.axis === axis ? slice.to - slice.from : size));
   const strides = stored.map((_, axis) => elementCount(stored.slice(axis + 1)));
   const start = slice ? slice.from * strides[slice.axis]! : 0;
-  const out = new Float32Array(elementCount(sizes));
+  const out = new (values.constructor as new (length: number) => T)(elementCount(sizes));
   const outer = perm.slice(0, -1);
   const [innerSize, innerStride] = [sizes[perm.at(-1)!]!, strides[perm.at(-1)!]!];
   const index = outer.map(() => 0);
