@@ -32,7 +32,17 @@ export async function loadChatTemplate(folder: string): Promise<ChatTemplate> {
   const config = existsSync(configFile) ? await readJsonObject(configFile) : {};
   const own = join(folder, templateFile);
   const [source, where] = existsSync(own) ? [await readFile(own, "utf8"), own] : [named(config["chat_template"]), configFile];
-  if (source === undefined) throw new Error(`chat: ${folder} has no chat template (${templateFile}, or chat_template in ${tokenizerConfig}; a base model has none: give it a prompt instead)`);
+  const tokens = Object.fromEntries(["bos_token", "eos_token", "pad_token", "unk_token"].map((name) => [name, tokenText(config[name])]));
+  return chatTemplate(source, source === undefined ? folder : where, tokens);
+}
+
+/**
+ * @param source the template's text; undefined: there is none
+ * @param where named in errors
+ * @param tokens the special tokens' text, by the names that templates know
+ */
+export async function chatTemplate(source: string | undefined, where: string, tokens: Readonly<Record<string, string>>): Promise<ChatTemplate> {
+  if (source === undefined) throw new Error(`chat: ${where} has no chat template (${templateFile}, or chat_template in ${tokenizerConfig}; a base model has none: give it a prompt instead)`);
   const { Template } = await import("@huggingface/jinja");
   let template: InstanceType<typeof Template>;
   try {
@@ -40,8 +50,6 @@ export async function loadChatTemplate(folder: string): Promise<ChatTemplate> {
   } catch (error) {
     throw new Error(`${where}: the chat template cannot be read: ${(error as Error).message}`);
   }
-  // `raise_exception` and `strftime_now` are the library's own.
-  const tokens = Object.fromEntries(["bos_token", "eos_token", "pad_token", "unk_token"].map((name) => [name, tokenText(config[name])]));
   return {
     render(messages, addGenerationPrompt = true) {
       if (messages.length === 0) throw new Error("chat: no messages (give at least one)");
@@ -49,6 +57,7 @@ export async function loadChatTemplate(folder: string): Promise<ChatTemplate> {
         if (typeof message?.role !== "string" || typeof message.content !== "string") throw new Error(`chat: message ${i}: ${JSON.stringify(message)} (must have role and content, both text)`);
       }
       try {
+        // `raise_exception` and `strftime_now` are the library's own.
         return template.render({
           ...tokens,
           messages: messages.map((message) => ({ ...message })),

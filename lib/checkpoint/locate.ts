@@ -24,6 +24,18 @@ export async function locateFolder(name: string): Promise<string> {
   return existsSync(join(path, "snapshots")) && !existsSync(join(path, "config.json")) ? snapshotFolder(path) : path;
 }
 
+/** The GGUF file that the user gave: the file itself, or its folder where it is the only one and there is no config.json; else null. */
+export async function locateGguf(name: string): Promise<string | null> {
+  if (name === embeddedName) return null;
+  const path = resolve(name);
+  const info = await stat(path).catch(() => undefined);
+  if (info?.isFile()) return /\.gguf$/i.test(path) ? path : null;
+  if (!info || existsSync(join(path, "config.json"))) return null;
+  const files = (await readdir(path)).filter((file) => /\.gguf$/i.test(file));
+  if (files.length > 1) throw new Error(`model: ${path} has ${files.length} GGUF files (give one of them: ${files.map((file) => join(path, file)).join(", ")})`);
+  return files[0] === undefined ? null : join(path, files[0]);
+}
+
 /** `refs/main` names the snapshot; without it there must be exactly one. */
 async function snapshotFolder(path: string): Promise<string> {
   const snapshots = join(path, "snapshots");

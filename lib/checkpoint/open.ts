@@ -7,7 +7,9 @@ import { convertCheckpoint } from "./convert.js";
 import { familyTensors } from "./family-tensors.js";
 import { hashCheckpoint } from "./hash.js";
 import { readJsonObject } from "./json.js";
-import { locateFolder } from "./locate.js";
+import { openGguf } from "./gguf/open.js";
+import { locateFolder, locateGguf } from "./locate.js";
+import { once } from "./once.js";
 import { joinQuantised } from "./quantised.js";
 import { isSyntheticName, isSyntheticMetadata, makeSynthetic, type SyntheticOptions } from "./synthetic.js";
 import { loadTokenizer } from "./tokenizer.js";
@@ -32,14 +34,15 @@ export interface OpenOptions {
 
 /**
  * Opens a model: configuration and tensor headers are read and checked, weights are not.
- * @param name a model folder; a hub-cache folder (`models--org--name`); `tiny`, the embedded model; `synthetic:NAME`,
+ * @param name a model folder; a GGUF file; a hub-cache folder (`models--org--name`); `tiny`, the embedded model; `synthetic:NAME`,
  * seeded random weights at a published shape, made when first asked for; `synthetic:/path/to/config.json`
  * @throws an error that says what is wrong where: no such folder, unsupported files, family or settings,
  * damaged safetensors, a tensor that is missing or has another shape than config.json makes it
  */
 export async function openCheckpoint(name: string, { dtype, synthetic, ...options }: OpenOptions = {}): Promise<Checkpoint> {
   if (isSyntheticName(name)) return openFolder(await makeSynthetic(name, { ...options, ...(dtype !== undefined && { dtype }), ...synthetic }), name);
-  const checkpoint = await openFolder(await locateFolder(name), name);
+  const gguf = await locateGguf(name);
+  const checkpoint = gguf !== null ? await openGguf(gguf, name, options) : await openFolder(await locateFolder(name), name);
   return dtype === undefined ? checkpoint : convertCheckpoint(checkpoint, dtype, options);
 }
 
@@ -84,14 +87,4 @@ async function noConfig(folder: string): Promise<Error> {
   const files = await readdir(folder);
   const found = files.length === 0 ? "is empty" : `has no config.json, but ${files.slice(0, 5).join(", ")}${files.length > 5 ? ", …" : ""}`;
   return new Error(`model: ${folder} ${found} (supported: a Hugging Face folder with config.json and ${weightsFile} or pytorch_model.bin, or shards with ${indexFile})`);
-}
-
-/** Runs `make` once and keeps what it gave; after a failure the next call tries again. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () =>
-    (made ??= make().catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    }));
 }

@@ -40,6 +40,14 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const definition = await readJsonObject(file);
   const configFile = join(folder, "tokenizer_config.json");
   const config = existsSync(configFile) ? await readJsonObject(configFile) : {};
+  return tokenizerFrom(definition, file, config);
+}
+
+/**
+ * @param definition as tokenizer.json has it @param file named in errors @param config as tokenizer_config.json has it
+ * @throws where it is none
+ */
+export function tokenizerFrom(definition: object, file: string, config: object = {}): Tokenizer {
   try {
     return new JsonTokenizer(new HuggingFaceTokenizer({ added_tokens: [], ...definition }, config));
   } catch (error) {

@@ -47,6 +47,8 @@ export type Family = "llama" | "mistral" | "qwen2" | "qwen3" | "phi3" | "gemma" 
 /** Rescaling of rotary frequencies, as in `rope_scaling` of config.json. */
 export type RopeScaling =
   | { readonly kind: "linear"; readonly factor: number }
+  /** Each frequency has a divisor of its own, `[headDim / 2]`. */
+  | { readonly kind: "factors"; readonly factors: readonly number[] }
   | {
       readonly kind: "llama3";
       readonly factor: number;

@@ -18,6 +18,7 @@ export function inverseFrequencies(config: Pick<ModelConfig, "headDim" | "ropeTh
   const scaling = config.ropeScaling;
   if (!scaling) return plain;
   if (scaling.kind === "linear") return plain.map((frequency) => frequency / scaling.factor);
+  if (scaling.kind === "factors") return plain.map((frequency, i) => frequency / scaling.factors[i]!);
   const { factor, lowFreqFactor, highFreqFactor, originalMaxPositions } = scaling;
   return plain.map((frequency) => {
     const turns = (originalMaxPositions * frequency) / (2 * Math.PI);

@@ -109,8 +109,9 @@ test("other formats, a missing folder, a file, an empty folder: what is supporte
   await assert.rejects(openCheckpoint(join(folder, "none")), /model: .*none \(no such folder; give a model folder, "tiny" or "synthetic:NAME"\)/);
   await assert.rejects(openCheckpoint(folder), /is empty \(supported: a Hugging Face folder with config\.json and model\.safetensors/);
   await writeFile(join(folder, "model.Q4_K_M.gguf"), "GGUF");
-  await assert.rejects(openCheckpoint(folder), /no config\.json, but model\.Q4_K_M\.gguf \(supported/);
-  await assert.rejects(openCheckpoint(join(folder, "model.Q4_K_M.gguf")), /is a file \(give its folder/);
+  await assert.rejects(openCheckpoint(folder), /model\.Q4_K_M\.gguf: the GGUF header cannot be read/);
+  await writeFile(join(folder, "notes.txt"), "");
+  await assert.rejects(openCheckpoint(join(folder, "notes.txt")), /is a file \(give its folder/);
   await writeFile(join(folder, "config.json"), JSON.stringify(rawConfig("llama")));
   await assert.rejects(openCheckpoint(folder), /weights: .* has only model\.Q4_K_M\.gguf \(supported: model\.safetensors/);
   await rename(join(folder, "model.Q4_K_M.gguf"), join(folder, "pytorch_model.bin"));
