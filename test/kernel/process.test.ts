@@ -102,6 +102,7 @@ describe("execution process", () => {
     writeFileSync(required, "");
     const other = await Session.start({ env: { NODE_OPTIONS: `--require ${required}` } });
     try {
+      assert.equal(await other.value("1"), "1", "the first process has read the file");
       writeFileSync(required, "throw new Error('not today')");
       assert.equal((await other.run("process.exit(0)")).reply.ename, "ProcessExit");
       const { reply } = await other.run("1");
