@@ -32,7 +32,7 @@ export interface AttentionPlan {
 }
 
 /** Scores that plain attention may hold at a time, in bytes. */
-const SCORE_BYTES = 2 ** 28;
+export const SCORE_BYTES = 2 ** 28;
 
 /** The plan for a prompt of `n` tokens; `plain` asks for plain attention even where the fused one would do. */
 export function planAttention(config: ModelConfig, n: number, plain = false): AttentionPlan {

@@ -13,18 +13,25 @@ export interface Observation {
   readonly attention: readonly Float32Array[];
 }
 
+/** What a decoder gets from its model. */
+export interface DecoderSource {
+  /** Works with the decode graph; with `attention`, with the one that also gives the attention weights. */
+  use<T>(attention: boolean, work: (session: InferenceSession) => Promise<T>): Promise<T>;
+  /** The error to throw for one of the graph's, with `length` tokens in the cache. */
+  explain(error: unknown, length: number): unknown;
+}
+
 /** Runs the decode graph over caches in host memory. */
 export class Decoder {
   constructor(
     private readonly config: ModelConfig,
     private readonly frequencies: Float64Array,
-    /** The decode graph; with `attention`, the one that also gives the attention weights. */
-    private readonly session: (attention: boolean) => Promise<InferenceSession>,
+    private readonly source: DecoderSource,
   ) {}
 
   /** Loads the graph, so that the first step does not pay for it. */
   async warm(): Promise<void> {
-    await this.session(false);
+    await this.source.use(false, async () => {});
   }
 
   /** Appends `tokens` at positions `start …` to the cache. @returns logits `[tokens.length, vocabulary]` */
@@ -50,7 +57,6 @@ export class Decoder {
     if (start + count > this.config.maxPositions) {
       throw new Error(`position: ${start + count} (the model has ${this.config.maxPositions})`);
     }
-    const session = await this.session(attention);
     const { slidingWindow } = this.config;
     const group = this.config.heads / this.config.kvHeads;
     const positions = Array.from({ length: count }, (_, i) => start + i);
@@ -72,7 +78,9 @@ export class Decoder {
       feeds[`past_value.${index}`] = value;
       feeds[`bias.${index}`] = bias;
     });
-    const results = await session.run(feeds);
+    const results = await this.source.use(attention, (session) => session.run(feeds)).catch((error: unknown) => {
+      throw this.source.explain(error, Math.max(...cache.lengths) + count);
+    });
     cache.layers.forEach((layer, index) => {
       const [key, value] = [results[`key.${index}`]!.data as Float32Array, results[`value.${index}`]!.data as Float32Array];
       layer.append({ key, value }, count, positions);

@@ -4,21 +4,19 @@ import { openCheckpoint, type OpenOptions } from "../checkpoint/open.js";
 import type { Tokenizer } from "../checkpoint/tokenizer.js";
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import { checkPrompt } from "../checkpoint/validate.js";
-import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
 import { decodeGraph } from "../decoder/decode.js";
 import { planAttention, prefillGraph } from "../decoder/prefill.js";
 import { inverseFrequencies, rotaryTable, type RotaryTable } from "../decoder/rotary.js";
-import type { Weights } from "../decoder/weights.js";
-import { GraphBuilder } from "../onnx/builder.js";
-import { resolvePreset, schedule, stagePositions, type KvPolicy, type Stage, type UserPreset } from "../pruning/schedule.js";
+import { resolvePreset, schedule, stagePositions, type KvPolicy, type Preset, type Stage, type UserPreset } from "../pruning/schedule.js";
 import type { Scorer } from "../pruning/scorer.js";
 import { listActivations, planCapture, readCapture, type Activation, type ActivationInfo, type ActivationsOptions, type CapturePlan } from "./capture.js";
 import { chat, type ChatOptions, type ChatReply } from "./chat.js";
 import { Decoder } from "./decoder.js";
+import { DECODE, Graphs, type GraphToLoad } from "./graphs.js";
 import { HostCache } from "./host-cache.js";
+import { isOutOfMemory, memoryError, memoryLimit, memoryPlan, type MemoryPlan } from "./memory.js";
 import { Run } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
-import { createSession } from "./session.js";
 import { stageResult } from "./stage-result.js";
 
 export interface LoadOptions extends OpenOptions {
@@ -28,6 +26,8 @@ export interface LoadOptions extends OpenOptions {
   readonly attention?: "fused" | "plain";
   /** What activations are rounded to where they meet int8 or int4 weights: `int8` (default), or `float32`: exact and many times slower. */
   readonly accuracy?: "int8" | "float32";
+  /** Bytes that the model may take; default: what the process has and the machine has left. A prompt that needs more is refused. */
+  readonly memoryLimit?: number;
 }
 
 export interface PrefillSettings {
@@ -56,12 +56,17 @@ export async function load(name = "tiny", options: LoadOptions = {}): Promise<Mo
   return new Model(await openCheckpoint(name, options), options);
 }
 
+interface PlanSettings {
+  readonly preset: Preset;
+  readonly reserve: number;
+}
+
 /** A model ready for inference. Its graphs are built and loaded when first needed and kept. */
 export class Model {
   readonly config: ModelConfig;
   private readonly frequencies: Float64Array;
   private readonly decoder: Decoder;
-  private readonly sessions = new Map<string, Promise<InferenceSession>>();
+  private readonly graphs: Graphs;
   private rotary: RotaryTable | null = null;
 
   constructor(
@@ -70,8 +75,12 @@ export class Model {
   ) {
     this.config = checkpoint.config;
     this.frequencies = inverseFrequencies(this.config);
-    this.decoder = new Decoder(this.config, this.frequencies, (attention) =>
-      this.session(attention ? "decode attention" : "decode", (g) => decodeGraph(g, this.weights(g), this.config, { attention })));
+    this.graphs = new Graphs(checkpoint, options);
+    this.decoder = new Decoder(this.config, this.frequencies, {
+      use: (attention, work) =>
+        this.graphs.use({ key: attention ? "decode attention" : DECODE, build: (g, weights) => decodeGraph(g, weights, this.config, { attention }) }, false, work),
+      explain: (error, n) => this.explain(error, n, { preset: resolvePreset("baseline"), reserve: 0 }),
+    });
   }
 
   get name(): string {
@@ -106,15 +115,26 @@ export class Model {
   async warm(length: number, { preset = "baseline", scorer }: Pick<PrefillSettings, "preset" | "scorer"> = {}): Promise<void> {
     const resolved = resolvePreset(preset);
     const stages = stagePositions(resolved, this.config.layers);
-    await this.prefillSession(length, stages, stages.length ? await this.scorer(scorer) : null);
+    const graph = this.prefillGraph(length, stages, stages.length ? await this.scorer(scorer) : null);
+    await this.makeRoom(graph, length, { preset: resolved, reserve: 0 });
+    await this.graphs.load(graph);
     await this.decoder.warm();
+  }
+
+  /**
+   * What a prompt of `length` tokens takes, in bytes: weights, cache, activations.
+   * @throws on an unknown preset or a length that is no positive integer
+   */
+  memory(length: number, { preset = "baseline", reserve = 128 }: Pick<PrefillSettings, "preset" | "reserve"> = {}): MemoryPlan {
+    const resolved = resolvePreset(preset);
+    return this.plan(length, 2, { preset: resolved, reserve });
   }
 
   /**
    * Runs the prompt through the model, pruning as the preset says, and compacts the cache.
    * @param ids token ids of the prompt, `[n]`
    * @throws on an empty prompt, ids outside the vocabulary, a prompt beyond the model's positions; before anything runs,
-   * on a capture of unknown names or above the limit
+   * on a prompt that memory does not hold, on a capture of unknown names or above the limit
    */
   async prefill(ids: readonly number[], settings: PrefillSettings = {}): Promise<Run> {
     const { reserve = 128, scores = false } = settings;
@@ -124,22 +144,21 @@ export class Model {
     const planned = schedule(preset, ids.length, this.config.layers);
     const capture = settings.capture?.length ? planCapture(this.config, settings.capture, planned, ids.length, settings.captureLimit) : null;
     const scorer = planned.length ? await this.scorer(settings.scorer) : null;
-    const session = await this.prefillSession(ids.length, planned.map(({ afterLayer }) => afterLayer), scorer, capture);
+    const graph = this.prefillGraph(ids.length, planned.map(({ afterLayer }) => afterLayer), scorer, capture);
+    await this.makeRoom(graph, ids.length, { preset, reserve });
     const feeds = this.prefillFeeds(ids, planned);
-    const wanted = session.outputNames.filter((name) => scores || !name.startsWith("scores."));
-
-    const started = performance.now();
-    const results = await session.run(feeds, wanted).catch(async (error: unknown) => {
-      if (capture) await session.release();
-      throw error;
+    const { results, kept, positions, kv, prefillSeconds } = await this.graphs.use(graph, capture !== null, async (session) => {
+      const wanted = session.outputNames.filter((name) => scores || !name.startsWith("scores."));
+      const started = performance.now();
+      const results = await session.run(feeds, wanted);
+      const kept = planned.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
+      const positions = presentPositions(planned, kept, ids.length, this.config.layers);
+      const kv = this.compact(results, positions, kept.at(-1), kvPolicy, reserve);
+      return { results, kept, positions, kv, prefillSeconds: (performance.now() - started) / 1e3 };
+    }).catch((error: unknown) => {
+      throw this.explain(error, ids.length, { preset, reserve });
     });
-    const kept = planned.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
-    const positions = presentPositions(planned, kept, ids.length, this.config.layers);
-    const kv = this.compact(results, positions, kept.at(-1), kvPolicy, reserve);
-    const prefillSeconds = (performance.now() - started) / 1e3;
     const activations = capture ? readCapture(this.config, capture, results, positions) : new Map<string, Activation>();
-    // A graph that someone looked into once would hold its copy of the weights for good.
-    if (capture) await session.release();
 
     const present = (stage: number) => (stage === 0 ? allPositions(ids.length) : kept[stage - 1]!);
     const stages = planned.map((stage, index) =>
@@ -170,9 +189,7 @@ export class Model {
 
   /** Frees the loaded graphs. The model can be used again; they are loaded anew. */
   async release(): Promise<void> {
-    const sessions = [...this.sessions.values()];
-    this.sessions.clear();
-    for (const session of sessions) await (await session).release();
+    await this.graphs.release();
   }
 
   private async scorer(scorer: string | Scorer | undefined): Promise<Scorer> {
@@ -180,32 +197,31 @@ export class Model {
     return typeof scorer === "string" ? resolveScorer(scorer, this.checkpoint) : scorer;
   }
 
-  private prefillSession(n: number, stages: readonly number[], scorer: Scorer | null, capture: CapturePlan | null = null): Promise<InferenceSession> {
+  private prefillGraph(n: number, stages: readonly number[], scorer: Scorer | null, capture: CapturePlan | null = null): GraphToLoad {
     const attention = planAttention(this.config, n, this.options.attention === "plain");
-    const key = `prefill ${Object.values(attention).join(" ")} ${stages.join(",")} ${scorer?.key ?? ""}`;
-    const build = (g: GraphBuilder) =>
-      prefillGraph(g, this.weights(g), { config: this.config, stages, scorer, attention, ...(capture && { capture: capture.names }) });
-    return capture ? this.createSession(key, build) : this.session(key, build);
+    return {
+      key: `prefill ${Object.values(attention).join(" ")} ${stages.join(",")} ${scorer?.key ?? ""}${capture ? ` ${capture.key}` : ""}`,
+      build: (g, weights) => prefillGraph(g, weights, { config: this.config, stages, scorer, attention, ...(capture && { capture: capture.names }) }),
+    };
   }
 
-  private weights(g: GraphBuilder): Weights {
-    return checkpointWeights(g, this.checkpoint, this.options);
+  private get memoryLimit(): number {
+    return this.options.memoryLimit ?? memoryLimit();
   }
 
-  private session(key: string, build: (g: GraphBuilder) => void): Promise<InferenceSession> {
-    let session = this.sessions.get(key);
-    if (!session) {
-      session = this.createSession(key, build);
-      this.sessions.set(key, session);
-      session.catch(() => this.sessions.delete(key));
-    }
-    return session;
+  private plan(n: number, graphs: number, settings: PlanSettings): MemoryPlan {
+    return memoryPlan(this.checkpoint, n, { ...settings, plain: this.options.attention === "plain", graphs });
   }
 
-  private async createSession(name: string, build: (g: GraphBuilder) => void): Promise<InferenceSession> {
-    const g = new GraphBuilder(name);
-    build(g);
-    return createSession(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
+  private makeRoom({ key }: GraphToLoad, n: number, settings: PlanSettings): Promise<void> {
+    return this.graphs.makeRoom(key, n, this.memoryLimit, (length, graphs) => this.plan(length, graphs, settings));
+  }
+
+  /** An error that says that memory ran out gets the plan's numbers; others stay as they are. */
+  private explain(error: unknown, n: number, settings: PlanSettings): unknown {
+    if (!isOutOfMemory(error)) return error;
+    const graphs = Math.max(2, this.graphs.keys.length);
+    return memoryError(n, (length) => this.plan(length, graphs, settings), this.memoryLimit, error);
   }
 
   private prefillFeeds(ids: readonly number[], stages: readonly Stage[]): Record<string, Tensor> {

@@ -1,0 +1,100 @@
+import type { InferenceSession } from "onnxruntime-node";
+import type { Checkpoint } from "../checkpoint/types.js";
+import { checkpointWeights, weightsFolder, type CheckpointWeightsOptions } from "../decoder/checkpoint-weights.js";
+import type { Weights } from "../decoder/weights.js";
+import { GraphBuilder } from "../onnx/builder.js";
+import { memoryError, type MemoryPlan } from "./memory.js";
+import { createSession } from "./session.js";
+
+/** The key of the graph that decodes. */
+export const DECODE = "decode";
+
+export interface GraphToLoad {
+  /** Graphs of one key are the same. */
+  readonly key: string;
+  readonly build: (g: GraphBuilder, weights: Weights) => void;
+}
+
+export interface GraphsOptions extends CheckpointWeightsOptions {
+  readonly threads?: number;
+}
+
+/** The loaded graphs of a model, each with its own copy of the weights: built when first needed and kept. */
+export class Graphs {
+  private readonly sessions = new Map<string, Promise<InferenceSession>>();
+  /** How often each is in use right now. */
+  private readonly running = new Map<string, number>();
+
+  constructor(
+    private readonly checkpoint: Checkpoint,
+    private readonly options: GraphsOptions,
+  ) {}
+
+  get keys(): string[] {
+    return [...this.sessions.keys()];
+  }
+
+  load(graph: GraphToLoad): Promise<InferenceSession> {
+    let session = this.sessions.get(graph.key);
+    if (!session) {
+      session = this.create(graph);
+      this.sessions.set(graph.key, session);
+      session.catch(() => this.sessions.delete(graph.key));
+    }
+    return session;
+  }
+
+  /**
+   * Works with a graph that is not released meanwhile.
+   * @param once load it for this alone: a graph that someone looked into once would hold its weights for good
+   */
+  async use<T>(graph: GraphToLoad, once: boolean, work: (session: InferenceSession) => Promise<T>): Promise<T> {
+    const { key } = graph;
+    this.running.set(key, (this.running.get(key) ?? 0) + 1);
+    let own: InferenceSession | null = null;
+    try {
+      if (!once) return await work(await this.load(graph));
+      return await work((own = await this.create(graph)));
+    } finally {
+      const left = this.running.get(key)! - 1;
+      if (left > 0) this.running.set(key, left);
+      else this.running.delete(key);
+      await own?.release();
+    }
+  }
+
+  /**
+   * Sees to it that a prompt fits before anything is spent. Where it does not, graphs that are not needed for it are released; they
+   * are loaded anew when they are.
+   * @param key of the graph that is needed
+   * @param plan for so many tokens with so many graphs loaded
+   * @throws where it does not fit by itself, with what it takes and the longest prompt that would
+   */
+  async makeRoom(key: string, n: number, limit: number, plan: (n: number, graphs: number) => MemoryPlan): Promise<void> {
+    const needed = new Set([...this.sessions.keys(), key, DECODE]);
+    for (const other of this.keys) {
+      if (plan(n, needed.size).total <= limit) return;
+      if (other === key || other === DECODE || this.running.has(other)) continue;
+      needed.delete(other);
+      await this.drop(other);
+    }
+    if (plan(n, needed.size).total > limit) throw memoryError(n, (length) => plan(length, needed.size), limit);
+  }
+
+  /** Frees all. */
+  async release(): Promise<void> {
+    for (const key of this.keys) await this.drop(key);
+  }
+
+  private async drop(key: string): Promise<void> {
+    const session = this.sessions.get(key);
+    this.sessions.delete(key);
+    await (await session)?.release();
+  }
+
+  private async create({ key, build }: GraphToLoad): Promise<InferenceSession> {
+    const g = new GraphBuilder(key);
+    build(g, checkpointWeights(g, this.checkpoint, this.options));
+    return createSession(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
+  }
+}

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { dirname, join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { synthesize } from "../../../lib/checkpoint/synthetic.js";
+import { resolvePreset } from "../../../lib/pruning/schedule.js";
+import { isOutOfMemory, largestLength, memoryError, memoryPlan } from "../../../lib/runtime/memory.js";
+import { load } from "../../../lib/runtime/model.js";
+import { tinyCheckpoint } from "../../reference/checkpoints.js";
+import { rawConfig, temporaryFolder } from "../checkpoint/fixtures.js";
+
+/** 44 million weights: enough to be told from node itself. */
+const raw = rawConfig("llama", {
+  hidden_size: 768, intermediate_size: 2560, num_hidden_layers: 5, num_attention_heads: 12, num_key_value_heads: 12, vocab_size: 4000, max_position_embeddings: 32768,
+});
+
+test("the plan against the peak of a process: long and short prompts, float and quantised weights, attention spelled out", async (t) => {
+  const cacheFolder = await temporaryFolder(t);
+  const folder = await synthesize(raw, "m", { cacheFolder, dtype: "bf16" });
+  const script = join(dirname(fileURLToPath(import.meta.url)), "memory-process.js");
+  for (const [dtype, length, attention] of [["bf16", 64, "fused"], ["bf16", 4000, "fused"], ["int4", 64, "fused"], ["int8", 1024, "plain"]] as const) {
+    const { stdout } = await promisify(execFile)(process.execPath, [script, folder, dtype, String(length), attention]);
+    const { total, peak, cache, cacheHeld } = JSON.parse(stdout) as Record<"total" | "peak" | "cache" | "cacheHeld", number>;
+    const figures = `${dtype}, ${length}, ${attention}: planned ${Math.round(total / 1e6)} MB, took ${Math.round(peak / 1e6)} MB`;
+    t.diagnostic(figures);
+    assert.ok(total > 0.8 * peak && total < 1.6 * peak, figures);
+    assert.equal(cache, (cacheHeld * (length + 8)) / (length + 1));
+  }
+});
+
+async function tinyModel(t: TestContext, memoryLimit: number) {
+  const tiny = tinyCheckpoint("llama");
+  t.after(() => tiny.remove());
+  const model = await load(tiny.folder, { threads: 1, memoryLimit });
+  t.after(() => model.release());
+  return model;
+}
+
+test("a prompt that does not fit is refused before anything runs, with three numbers and the longest that does", async (t) => {
+  const plan = (await tinyModel(t, Infinity)).memory(300, { reserve: 0 });
+  const model = await tinyModel(t, plan.total);
+  const prompt = (n: number) => Array.from({ length: n }, (_, i) => i % 200);
+  await assert.rejects(model.prefill(prompt(400), { reserve: 0 }), /^Error: memory: [\d.]+ MB for a prompt of 400 tokens \(weights [\d.]+ kB, cache [\d.]+ kB, activations [\d.]+ MB; [\d.]+ MB are there; at most 300 tokens fit\)$/);
+  await assert.rejects(model.warm(400), /at most 300 tokens fit/);
+  assert.equal((await model.prefill(prompt(300), { reserve: 0 })).kv.lengths[0], 300);
+  await assert.rejects(model.prefill(prompt(301), { reserve: 0 }), /at most 300 tokens fit/);
+  await assert.rejects((await tinyModel(t, 1e6)).prefill(prompt(4)), /1\.0 MB are there; not even one token fits: take int8 or int4 weights/);
+});
+
+test("graphs of other presets make room where memory is short, and come back", async (t) => {
+  const roomy = await tinyModel(t, Infinity);
+  const tight = await tinyModel(t, roomy.memory(100).total);
+  const ids = Array.from({ length: 100 }, (_, i) => i % 200);
+  for (const preset of ["keep07", "baseline", "keep07", "sdtp", "baseline"]) {
+    const [expected, run] = [await roomy.prefill(ids, { preset, scorer: "norm" }), await tight.prefill(ids, { preset, scorer: "norm" })];
+    assert.deepEqual(run.logits, expected.logits);
+    assert.deepEqual(await run.extend([3]), await expected.extend([3]));
+  }
+  // Two prompts at once: neither loses its graph to the other.
+  const both = await Promise.allSettled([tight.prefill(ids, { preset: "keep07", scorer: "norm" }), tight.prefill(ids)]);
+  assert.ok(both.some(({ status }) => status === "fulfilled"));
+  for (const result of both) if (result.status === "rejected") assert.match(String(result.reason), /memory: /);
+});
+
+test("memory that ran out is told from other errors, and explained with the plan's numbers", async (t) => {
+  const { checkpoint } = await tinyModel(t, Infinity);
+  const plan = (n: number) => memoryPlan(checkpoint, n, { reserve: 0, preset: resolvePreset("baseline"), plain: false, graphs: 2 });
+  for (const message of ["std::bad_alloc", "Failed to allocate memory for requested buffer of size 1", "Array buffer allocation failed"]) assert.ok(isOutOfMemory(new Error(message)));
+  assert.equal(isOutOfMemory(new Error("position: 7")), false);
+  const error = memoryError(100_000, plan, 1e12, new Error("std::bad_alloc"));
+  assert.match(error.message, /weights .*, cache .*, activations .*; 1\.0 TB are there, and were not enough; at most \d+ tokens fit/);
+  assert.equal((error.cause as Error).message, "std::bad_alloc");
+  const [, fits] = /at most (\d+) tokens/.exec(error.message)!;
+  assert.ok(plan(Number(fits)).total <= 0.9 * plan(100_000).total && Number(fits) > 50_000);
+  assert.equal(largestLength(plan, 0, 500), 0);
+  assert.equal(largestLength(plan, Infinity, 500), 500);
+});
+
+test("pruning and room for new tokens change what the cache takes", async (t) => {
+  const model = await tinyModel(t, Infinity);
+  const perToken = 2 * 4 * 8 * 4;
+  assert.equal(model.memory(100, { reserve: 20 }).cache, 3 * 120 * perToken);
+  assert.ok(model.memory(100, { preset: "keep07", reserve: 20 }).cache < 3 * 120 * perToken);
+});
