@@ -1,4 +1,5 @@
 import { createCompiler, ts, type Compiler } from "./typescript.js";
+import type { Docs } from "./docs.js";
 import { survivingSource } from "./partial.js";
 import { awaitsAtTopLevel } from "./transform.js";
 import type { Preloaded } from "./prelude.js";
@@ -137,6 +138,11 @@ export class CellCompiler {
 
   get converter() {
     return this.#compiler.converter;
+  }
+
+  /** The comment on the name at `position` of what was inspected last. */
+  docsAt(position: number): Docs | undefined {
+    return this.#compiler.docsAt(position);
   }
 
   #convert(source: string, unchecked: boolean) {

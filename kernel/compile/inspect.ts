@@ -1,5 +1,6 @@
 import type * as TS from "@tslab/typescript-for-tslab";
 import type { CellCompiler } from "./cells.js";
+import type { Docs } from "./docs.js";
 import { codePointToUnit } from "./positions.js";
 
 export interface Inspection {
@@ -20,16 +21,17 @@ export function inspect(cells: CellCompiler, code: string, cursor: number, detai
   for (const position of positions) {
     if (position < 0 || !/[\p{ID_Continue}$]/u.test(code[position] ?? "")) continue;
     const info = cells.converter.inspect(declared, code, position);
-    if (info) return render(info, detail);
+    if (info) return render(info, cells.docsAt(position), detail);
   }
   return undefined;
 }
 
-function render(info: TS.QuickInfo, detail: number): Inspection {
+/** @param docs of a declaration file; the compiler itself sees the comments of cells and modules only */
+function render(info: TS.QuickInfo, docs: Docs | undefined, detail: number): Inspection {
   const signature = text(info.displayParts);
-  const description = text(info.documentation);
-  const tags = detail > 0 ? (info.tags ?? []) : [];
-  const blocks = tags.map((tag) => ({ name: tag.name, body: tagBody(tag) }));
+  const description = text(info.documentation) || (docs?.description ?? "");
+  const tags = info.tags?.length ? info.tags.map((tag) => ({ name: tag.name, body: tagBody(tag) })) : (docs?.tags ?? []);
+  const blocks = detail > 0 ? tags : [];
   return {
     plain: [signature, description, ...blocks.map(({ name, body }) => `@${name} ${body}`)].filter(Boolean).join("\n\n"),
     markdown: [

@@ -3,8 +3,8 @@
  * options and drops source maps; it takes everything from one `ts` object, so it gets a `ts` object of
  * ours that inherits from the real one and differs in three functions:
  * - `createWatchCompilerHost`: `exports` maps of packages are seen, packages of this project are found
- *   from any notebook's folder, only Node's global types are loaded, positions are recorded, changes of
- *   files wait for the next cell;
+ *   from any notebook's folder, only Node's global types are loaded, positions are recorded, comments of
+ *   declaration files are left out (docs.ts), changes of files wait for the next cell;
  * - `transpileModule` (ES module -> CommonJS): what goes in is kept, so that a cell's own text can be made
  *   again with its source map, and with `import()`, `import.meta` and `await` going through the running cell;
  * - `getPreEmitDiagnosticsOfFiles`: a cell can ask not to be type-checked.
@@ -14,10 +14,18 @@ import Module, { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import type * as TS from "@tslab/typescript-for-tslab";
 import type { Converter } from "tslab/dist/converter.js";
+import { loadWithCodeCache } from "./code-cache.js";
+import { docsAt, withoutDocs, type Docs } from "./docs.js";
 import { cellTransformer } from "./transform.js";
 
 const require = createRequire(import.meta.url);
-export const ts = createRequire(require.resolve("tslab/dist/converter"))("@tslab/typescript-for-tslab") as typeof TS;
+const ofTslab = createRequire(require.resolve("tslab/dist/converter"));
+const { version } = ofTslab("@tslab/typescript-for-tslab/package.json") as { version: string };
+const loaded = loadWithCodeCache(ofTslab.resolve("@tslab/typescript-for-tslab"), `typescript-${version}`);
+export const ts = loaded.exports as typeof TS;
+
+/** Makes the next start faster. Call where nobody waits: it takes about a tenth of a second. */
+export const keepCode = (): Promise<void> => loaded.keep();
 
 /** JavaScript that runs as a cell. */
 export interface CellCode {
@@ -37,6 +45,8 @@ export interface Compiler {
   outsideModules(): { path: string; data: string }[];
   /** Looks modules up anew. */
   forgetResolutions(): void;
+  /** The comment on the name at `position` of the cell that was compiled or inspected last. */
+  docsAt(position: number): Docs | undefined;
   /** While true, only syntax is checked. */
   unchecked: boolean;
 }
@@ -49,6 +59,7 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
   const cwd = process.cwd();
   const modules = new Map<string, { js: string; options: TS.TranspileOptions }>();
   let outside: string[] = [];
+  let program: TS.Program | undefined;
   const compiler = { unchecked: false } as Compiler;
 
   const adjusted = Object.create(ts) as Record<string, unknown>;
@@ -63,6 +74,12 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
       typeRoots: typeRoots(cwd, packageRoot),
       inlineSourceMap: true,
       jsx: ts.JsxEmit.React,
+    };
+    const [system] = rest as [TS.System];
+    const { readFile } = system;
+    system.readFile = (path, encoding) => {
+      const text = readFile.call(system, path, encoding);
+      return text !== undefined && path.endsWith(".d.ts") ? withoutDocs(text) : text;
     };
     const host = (ts.createWatchCompilerHost as (...args: unknown[]) => TS.WatchCompilerHostOfFilesAndCompilerOptions<TS.BuilderProgram>)(
       files,
@@ -91,7 +108,10 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
     Object.defineProperty(host, "afterProgramCreate", {
       get: () => created,
       set: (callback: (program: TS.BuilderProgram) => void) => {
-        created = (program) => callback(withoutOutside(program));
+        created = (builder) => {
+          program = builder.getProgram();
+          callback(withoutOutside(builder));
+        };
       },
     });
     return host;
@@ -167,6 +187,11 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
     const text = out.outputText.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n");
     return { code: text, maps: [out.sourceMapText ?? "", map].filter(Boolean), imports };
   };
+  compiler.docsAt = (position) => {
+    const file = program?.getSourceFile(join(cwd, "__tslab__.ts"));
+    // The converter puts a line in front of a cell.
+    return program && file && docsAt(ts, program, file, position + file.text.indexOf("\n") + 1, ts.sys.readFile);
+  };
   compiler.outsideModules = () =>
     outside.map((path) => ({
       path: path.replace(/\.ts$/, ".js"),
@@ -226,9 +251,9 @@ function loadWith(typescript: unknown): typeof import("tslab/dist/converter.js")
 }
 
 function typeRoots(cwd: string, packageRoot: string): string[] {
-  const ofTslab = join(dirname(require.resolve("tslab/package.json")), "node_modules", "@types");
+  const tslabs = join(dirname(require.resolve("tslab/package.json")), "node_modules", "@types");
   const roots = [cwd, packageRoot].flatMap((folder) => ts.getDefaultTypeRoots(folder, { directoryExists: existsSync }) ?? []);
-  const all = [...roots, ofTslab];
+  const all = [...roots, tslabs];
   return [...new Set(all)].filter((root) => existsSync(join(root, "node", "package.json"))).slice(0, 1);
 }
 

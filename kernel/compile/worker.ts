@@ -3,12 +3,14 @@
  * does not keep the kernel from answering heartbeats, interrupts and kernel_info meanwhile.
  */
 import { parentPort, workerData } from "node:worker_threads";
+// First: it sets a flag of V8's, and kept code is only good for the flags it was made with.
+import { trimHeap } from "./heap.js";
 import { CellCompiler, type Outcome } from "./cells.js";
 import { complete } from "./complete.js";
-import { trimHeap } from "./heap.js";
 import { inspect } from "./inspect.js";
 import { isComplete } from "./iscomplete.js";
 import { prelude } from "./prelude.js";
+import { keepCode } from "./typescript.js";
 
 export interface WorkerData {
   packageRoot: string;
@@ -21,6 +23,9 @@ const cells = new CellCompiler(packageRoot, prelude(packageRoot, preload), (text
 /** Milliseconds without a cell after which garbage is collected. */
 const QUIET = 30;
 let trimming: NodeJS.Timeout | undefined;
+/** Milliseconds without a cell after which code is kept for the next start: once, by then used functions are known. */
+const IDLE = 2000;
+let keeping: NodeJS.Timeout | undefined;
 
 const methods = {
   ready: () => true,
@@ -29,6 +34,7 @@ const methods = {
     cells.commit(id, outcome);
     clearTimeout(trimming);
     trimming = setTimeout(trimHeap, QUIET);
+    keeping = (keeping ?? setTimeout(() => void keepCode(), IDLE)).refresh();
   },
   reset: () => cells.reset(),
   complete: (code: string, cursor: number) => complete(cells, code, cursor),
