@@ -1,0 +1,100 @@
+// The kernel in the real Jupyter Notebook, driven as a person does. Needs Debian's jupyter-notebook and chromium.
+// SDTP_PICTURES=FOLDER keeps a picture of the notebook there.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { stringifyNotebook } from "../../../lib/notebook/write.js";
+import { launch, noChromium, problemsOf } from "../../chromium.js";
+import { JupyterServer } from "./jupyter-server.js";
+import { code, notebookOf, text } from "./notebooks.js";
+
+const noJupyter = spawnSync("jupyter-notebook", ["--version"]).error ? "needs jupyter-notebook (Debian: jupyter-notebook)" : false;
+/** The machine may be busy. */
+const PATIENCE = 120_000;
+
+const cells = [
+  text("# What pruning saves\n\nThe embedded model, measured here."),
+  code("const rows: sdtp.SweepRow[] = [];\nfor await (const row of sdtp.sweep({ configs: ['baseline', 'keep07'], lengths: [256, 512], repeats: 2, folder: 'sweep' })) rows.push(row);"),
+  code("const frame = sdtp.frame(rows);\nframe.loc({ columns: ['length', 'config', 'prefill_seconds', 'prefill_speedup'] })"),
+  code("sdtp.table2(rows)"),
+  code("sdtp.chart.speedup(rows)"),
+  code("const kept = 20;"),
+];
+
+describe("Jupyter Notebook", { skip: noChromium || noJupyter, timeout: 900_000 }, () => {
+  let folder: string;
+  let server: JupyterServer;
+  let browser: Browser;
+  let page: Page;
+  let problems: string[];
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), "sdtp-jupyter-"));
+    writeFileSync(join(folder, "book.ipynb"), stringifyNotebook(notebookOf(cells)));
+    server = await JupyterServer.start(folder, join(folder, "home"));
+    browser = await launch();
+    page = await browser.newPage({ viewport: { width: 1100, height: 1000 } });
+    page.setDefaultTimeout(PATIENCE);
+    problems = problemsOf(page, server.origin);
+    await page.goto(server.url("notebooks/book.ipynb"));
+    await page.waitForFunction("window.Jupyter?.notebook?.kernel?.info_reply?.implementation !== undefined");
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const allDone = () => page.waitForFunction("Jupyter.notebook.get_cells().every((cell) => cell.cell_type !== 'code' || !/\\*/.test(cell.element.find('.input_prompt').text()))");
+
+  /** Types a cell below the last one. @returns its place among the cells */
+  async function newCell(source: string): Promise<number> {
+    await page.evaluate("Jupyter.notebook.select(Jupyter.notebook.ncells() - 1)");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("b");
+    await page.keyboard.press("Enter");
+    await page.keyboard.type(source);
+    return Number(await page.evaluate("Jupyter.notebook.get_selected_index()"));
+  }
+
+  it("runs all cells: progress, a dataframe, Table 2, a chart", async () => {
+    assert.match(await page.locator(".kernel_indicator_name").innerText(), /TypeScript \(sdtp\)/);
+    await page.locator("#celllink").click();
+    await page.locator("#run_all_cells > a").click();
+    await page.waitForSelector(".output_area progress", { state: "attached" });
+    await allDone();
+    assert.deepEqual(await page.locator(".output_error").allInnerTexts(), []);
+    assert.ok(await page.locator("table.dataframe").first().isVisible());
+    assert.ok(await page.locator("th", { hasText: "KV Reduction" }).first().isVisible());
+    await page.waitForSelector(".output_area .main-svg .scatterlayer .trace");
+    assert.deepEqual(problems.filter((problem) => problem.startsWith("asks") || problem.startsWith("throws")), []);
+  });
+
+  it("completes sdtp. with Tab", async () => {
+    const at = await newCell("sdtp.");
+    await page.keyboard.press("Tab");
+    await page.waitForSelector("#complete option");
+    const options = await page.locator("#complete option").allInnerTexts();
+    for (const name of ["load", "sweep", "table2", "chart"]) assert.ok(options.some((option) => option.trim().endsWith(name)), `${name} in ${options}`);
+    await page.locator("#complete option", { hasText: "sweep" }).first().dblclick();
+    await page.waitForFunction(`Jupyter.notebook.get_cell(${at}).get_text() === "sdtp.sweep"`);
+  });
+
+  it("interrupts a sweep, and keeps the variables", async () => {
+    const at = await newCell("const long: sdtp.SweepRow[] = []; for await (const row of sdtp.sweep({ configs: ['baseline', 'keep07'], lengths: [256, 8192, 16384], repeats: 20, folder: 'long' })) long.push(row);");
+    await page.keyboard.press("Control+Enter");
+    const cell = page.locator(".cell").nth(at);
+    await cell.locator("progress").waitFor();
+    await page.locator("button[data-jupyter-action='jupyter-notebook:interrupt-kernel']").click();
+    await page.waitForFunction((at) => !/\*/.test((globalThis as any).Jupyter.notebook.get_cell(at).element.find(".input_prompt").text()), at);
+    await cell.locator(".output_error", { hasText: "KeyboardInterrupt" }).waitFor();
+    await cell.locator(".output_html", { hasText: /stopped after \d+ rows?; what was measured is kept/ }).waitFor();
+    await newCell("kept + rows.length");
+    await page.keyboard.press("Control+Enter");
+    await allDone();
+    assert.equal(await page.locator(".output_result").last().innerText(), "24");
+  });
+});
