@@ -1,4 +1,5 @@
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { kvDtypes, type KvDtype } from "../decoder/cache-input.js";
 import { presets } from "../pruning/presets.js";
 import type { LoadOptions, Model } from "../runtime/model.js";
 
@@ -7,6 +8,7 @@ export interface ModelOptions {
   model: string;
   threads?: number;
   dtype?: string;
+  kvDtype?: KvDtype;
 }
 
 export function addModelOptions(command: Command): Command {
@@ -19,17 +21,20 @@ export const dtypeHelp = "what weights are held in: fp32, fp16, int8, int4, with
 
 export const addDtypeOption = (command: Command): Command => command.option("--dtype <name>", dtypeHelp);
 
+export const addKvDtypeOption = (command: Command): Command =>
+  command.addOption(new Option("--kv-dtype <name>", "what caches hold keys and values in (default: fp32)").choices(kvDtypes));
+
 /**
  * A model loaded as the options say, with a bar while weights are made or converted.
  * @throws AbortError on `signal`
  */
-export async function loadModel({ model, threads, dtype }: ModelOptions, signal?: AbortSignal, more: LoadOptions = {}): Promise<Model> {
+export async function loadModel({ model, threads, dtype, kvDtype }: ModelOptions, signal?: AbortSignal, more: LoadOptions = {}): Promise<Model> {
   const [{ load }, { progressBar }] = await Promise.all([import("../runtime/model.js"), import("./progress.js")]);
   const bar = progressBar();
   if (dtype?.split(":")[0] === "fp16") process.stderr.write("fp16: the CPU computes in float32; weights are widened when they are loaded\n");
   try {
     return await load(model, {
-      ...more, ...(threads !== undefined && { threads }), ...(dtype !== undefined && { dtype }), ...(signal && { signal }),
+      ...more, ...(threads !== undefined && { threads }), ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(signal && { signal }),
       onProgress: (done, total) => bar.update(done / total, `weights${dtype === undefined ? "" : ` in ${dtype}`}`),
     });
   } finally {

@@ -3,23 +3,39 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
 import type { Attention } from "./attention.js";
 import { block } from "./block.js";
+import { cachedInput, type CachedInput, type KvDtype } from "./cache-input.js";
 import { embed, head, softcap } from "./head.js";
 import { alibi, rotaryInputs } from "./positions.js";
 import type { Weights } from "./weights.js";
+
+export interface DecodeOptions {
+  /** Give what each token pays as well. */
+  readonly attention?: boolean;
+  /** What the cache holds keys and values in. */
+  readonly kvDtype?: KvDtype;
+}
+
+/** A layer's cache. */
+interface Past {
+  readonly key: CachedInput;
+  readonly value: CachedInput;
+  readonly bias: Value;
+  readonly slots: Value | null;
+}
 
 /**
  * `m` further tokens on top of a cache that stays outside the graph: attention looks at `past` and at the new
  * tokens without joining them, and only the new keys and values come out.
  * Inputs: `ids` `[1, m]` int64; `positions` `[m]` int64; with rotary positions `cos`, `sin` `[m, headDim / 2]` for them; for each layer L `past_key.L` and
- * `past_value.L` `[1, kvHeads, capacity_L, headDim]` and `bias.L` `[1 or group * m, capacity_L]`, added to the scores
+ * `past_value.L` `[1, kvHeads, capacity_L, headDim]` (with int8 `past_key_scale.L`, `past_value_scale.L` too, see `cachedInput`) and `bias.L` `[1 or group * m, capacity_L]`, added to the scores
  * (0 where a slot may be seen, -inf where it is empty or out of the window), with ALiBi `slots.L` `[capacity_L]` int32, the
  * slots' positions; `self_bias` `[group * m, m]`, the same among
  * the new tokens (row g * m + i belongs to new token i), and `self_bias.unlimited` where only some blocks have a window. group = heads / kvHeads.
  * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, m, headDim]`; with `attention`, for each layer
  * `attention.L` `[m, capacity_L + m]`: what each new token pays to each slot and to each new token, the mean over heads.
  */
-export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false } = {}): void {
-  const { heads, kvHeads, headDim, layers } = config;
+export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, kvDtype = "fp32" }: DecodeOptions = {}): void {
+  const { heads, layers } = config;
   const ids = g.input("ids", "int64", [1, "m"]);
   const rotary = rotaryInputs(g, config, "m");
   const positions = g.input("positions", "int64", ["m"]);
@@ -27,8 +43,8 @@ export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConf
   const unlimited = config.windowEvery > 1 ? g.input("self_bias.unlimited", "float32", ["rows", "m"]) : selfBias;
   let hidden = embed(g, weights, config, ids, positions);
   for (let layer = 0; layer < layers; layer++) {
-    const cache = (name: string) => g.input(`${name}.${layer}`, "float32", [1, kvHeads, `capacity.${layer}`, headDim]);
-    const past = {
+    const cache = (name: string) => cachedInput(g, name, layer, kvDtype, config, `capacity.${layer}`);
+    const past: Past = {
       key: cache("past_key"),
       value: cache("past_value"),
       bias: g.input(`bias.${layer}`, "float32", [`bias_rows.${layer}`, `capacity.${layer}`]),
@@ -47,7 +63,7 @@ export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConf
 }
 
 /** Attention over cached keys and values and the new tokens' own. */
-function cachedAttention(config: ModelConfig, past: { key: Value; value: Value; bias: Value; slots: Value | null }, positions: Value, selfBias: Value): Attention {
+function cachedAttention(config: ModelConfig, past: Past, positions: Value, selfBias: Value): Attention {
   const { heads, kvHeads, headDim } = config;
   const group = heads / kvHeads;
   return (g, { q, k, v }) => {
@@ -56,16 +72,19 @@ function cachedAttention(config: ModelConfig, past: { key: Value; value: Value; 
     const [key, value] = [split(k), split(v)];
     const grouped = g.transpose(g.reshape(q, [1, m, kvHeads, group, headDim]), [0, 2, 3, 1, 4]);
     const queries = g.reshape(grouped, [1, kvHeads, "rows", headDim]);
-    const scores = (keys: Value, bias: Value, at: Value | null) => {
-      const products = softcap(g, g.matmul(queries, keys, { transB: true, alpha: config.attentionScale }), config.attentionSoftcap);
-      const masked = g.add(products, bias);
-      return at ? g.add(masked, g.reshape(alibi(g, config, positions, at), [kvHeads, "rows", keys.shape[2]!])) : masked;
+    const scaled = (x: Value, scale: Value | null) => (scale ? g.mul(x, scale) : x);
+    const scores = ({ elements, scale }: CachedInput, bias: Value, at: Value | null) => {
+      // A scale for each token is a scale for each product: the elements need not be multiplied one by one.
+      const products = scaled(g.matmul(queries, elements, { transB: true, alpha: config.attentionScale }), scale);
+      const masked = g.add(softcap(g, products, config.attentionSoftcap), bias);
+      return at ? g.add(masked, g.reshape(alibi(g, config, positions, at), [kvHeads, "rows", elements.shape[2]!])) : masked;
     };
     const before = scores(past.key, past.bias, past.slots && g.cast(past.slots, "int64"));
-    const own = scores(key, selfBias, past.slots && positions);
-    const weights = g.softmax(g.concat([before, own], 3, `${past.key.shape[2]}+m`));
-    const [onPast, onSelf] = g.splitAt(weights, 3, past.key.shape[2]!, m);
-    const mixed = g.add(g.matmul(onPast, past.value), g.matmul(onSelf, value));
+    const own = scores({ elements: key, scale: null }, selfBias, past.slots && positions);
+    const capacity = past.key.elements.shape[2]!;
+    const weights = g.softmax(g.concat([before, own], 3, `${capacity}+m`));
+    const [onPast, onSelf] = g.splitAt(weights, 3, capacity, m);
+    const mixed = g.add(g.matmul(scaled(onPast, past.value.scale), past.value.elements), g.matmul(onSelf, value));
     const rows = g.transpose(g.reshape(mixed, [1, kvHeads, group, m, headDim]), [0, 3, 1, 2, 4]);
     return { output: g.reshape(rows, [1, m, heads * headDim]), key, value, weights };
   };

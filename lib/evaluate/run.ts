@@ -20,7 +20,8 @@ export interface EvaluateOptions {
  */
 export async function evaluate(model: Model, task: EvaluationTask, configurations: readonly Configuration[], { file, signal = ambientSignal(), onRow }: EvaluateOptions = {}): Promise<EvaluationRow[]> {
   const known = new Map((file === undefined ? [] : await readRows(file)).map((row) => [rowKey(row), row]));
-  const modelHash = await model.checkpoint.hash();
+  // Another cache is another measurement; the weights' dtype is in the hash already.
+  const modelHash = `${await model.checkpoint.hash()}${model.kvDtype === "fp32" ? "" : ` kv ${model.kvDtype}`}`;
   const keys = await Promise.all(configurations.map(({ scorer }) => scorerKey(model, scorer)));
   const warmed = new Set<string>();
   const rows: EvaluationRow[] = [];

@@ -72,10 +72,9 @@ export class Decoder {
       feeds["sin"] = new Tensor("float32", sin, [count, width]);
     }
     cache.layers.forEach((layer, index) => {
-      const { key, value, bias, slots } = layer.feeds(positions, group, layerWindow(this.config, index));
+      const { kv, bias, slots } = layer.feeds(positions, group, layerWindow(this.config, index));
       if (this.config.positions === "alibi") feeds[`slots.${index}`] = slots;
-      feeds[`past_key.${index}`] = key;
-      feeds[`past_value.${index}`] = value;
+      for (const [name, tensor] of Object.entries(kv)) feeds[`${name}.${index}`] = tensor;
       feeds[`bias.${index}`] = bias;
     });
     const results = await this.source.use(attention, (session) => session.run(feeds)).catch((error: unknown) => {

@@ -1,5 +1,7 @@
 import { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
+import type { KvDtype } from "../decoder/cache-input.js";
+import { KvStore } from "./kv-store.js";
 
 /** Keys and values of one layer as ONNX Runtime returns them, `[1, kvHeads, n, headDim]`. */
 export interface LayerKv {
@@ -23,8 +25,8 @@ export interface KvRow {
 
 /** A layer's arrays as inputs of the decode graph. */
 export interface CacheFeeds {
-  readonly key: Tensor;
-  readonly value: Tensor;
+  /** `past_key`, `past_value`, and their scales where they have any. */
+  readonly kv: Readonly<Record<string, Tensor>>;
   /** Added to the scores: 0 where a slot may be seen, -inf elsewhere. */
   readonly bias: Tensor;
   /** Original position of each slot's token. */
@@ -37,11 +39,11 @@ export interface CacheFeeds {
  */
 export class LayerCache {
   /** Element type of the keys and values. */
-  readonly dtype = "float32";
+  readonly dtype: "float32" | "float16" | "int8";
   /** Where they live: in this process's memory. */
   readonly home = "host";
-  private keys: Float32Array;
-  private values: Float32Array;
+  private keys: KvStore;
+  private values: KvStore;
   private slots: Int32Array;
   private mask: Float32Array;
   private tensors: CacheFeeds | null = null;
@@ -52,9 +54,11 @@ export class LayerCache {
     readonly kvHeads: number,
     readonly headDim: number,
     private capacity: number,
+    private readonly kvDtype: KvDtype = "fp32",
   ) {
-    this.keys = new Float32Array(kvHeads * capacity * headDim);
-    this.values = new Float32Array(kvHeads * capacity * headDim);
+    this.dtype = ({ fp32: "float32", fp16: "float16", int8: "int8" } as const)[kvDtype];
+    this.keys = new KvStore(kvDtype, kvHeads, headDim, capacity);
+    this.values = new KvStore(kvDtype, kvHeads, headDim, capacity);
     this.slots = new Int32Array(capacity);
     this.mask = new Float32Array(capacity).fill(-Infinity);
   }
@@ -71,23 +75,22 @@ export class LayerCache {
 
   /** Bytes of the keys and values held (not of the room kept for more). */
   get bytes(): number {
-    return 2 * this.kvHeads * this.filled * this.headDim * Float32Array.BYTES_PER_ELEMENT;
+    return this.filled * (this.keys.tokenBytes + this.values.tokenBytes);
   }
 
-  /** Keys of one head, `[length, headDim]`, without copying. */
+  /** Keys of one head, `[length, headDim]`: without copying where they are held in float32, else widened. */
   key(head: number): Float32Array {
     return this.headOf(this.keys, head);
   }
 
-  /** Values of one head, `[length, headDim]`, without copying. */
+  /** Values of one head, `[length, headDim]`, as `key` gives keys. */
   value(head: number): Float32Array {
     return this.headOf(this.values, head);
   }
 
-  private headOf(array: Float32Array, head: number): Float32Array {
+  private headOf(store: KvStore, head: number): Float32Array {
     if (!Number.isInteger(head) || head < 0 || head >= this.kvHeads) throw new Error(`head: ${head} (must be 0 … ${this.kvHeads - 1})`);
-    const start = head * this.capacity * this.headDim;
-    return array.subarray(start, start + this.filled * this.headDim);
+    return store.read(head, this.filled);
   }
 
   /**
@@ -101,14 +104,8 @@ export class LayerCache {
     for (const [from, to] of [[kv.key, this.keys], [kv.value, this.values]] as const) {
       for (let head = 0; head < this.kvHeads; head++) {
         const source = head * count * width;
-        let target = (head * this.capacity + this.filled) * width;
-        if (!rows) to.set(from.subarray(source, source + count * width), target);
-        else {
-          for (const row of rows) {
-            to.set(from.subarray(source + row * width, source + (row + 1) * width), target);
-            target += width;
-          }
-        }
+        if (!rows) to.write(head, this.filled, from.subarray(source, source + count * width));
+        else rows.forEach((row, i) => to.write(head, this.filled + i, from.subarray(source + row * width, source + (row + 1) * width)));
       }
     }
     this.slots.set(positions as ArrayLike<number>, this.filled);
@@ -121,16 +118,8 @@ export class LayerCache {
     const needed = this.filled + extra;
     if (needed <= this.capacity) return;
     const capacity = Math.max(needed, Math.ceil(this.capacity * 1.25));
-    const grow = (old: Float32Array): Float32Array => {
-      const array = new Float32Array(this.kvHeads * capacity * this.headDim);
-      for (let head = 0; head < this.kvHeads; head++) {
-        const start = head * this.capacity * this.headDim;
-        array.set(old.subarray(start, start + this.filled * this.headDim), head * capacity * this.headDim);
-      }
-      return array;
-    };
-    this.keys = grow(this.keys);
-    this.values = grow(this.values);
+    this.keys.grow(capacity, this.filled);
+    this.values.grow(capacity, this.filled);
     const slots = new Int32Array(capacity);
     slots.set(this.slots);
     this.slots = slots;
@@ -146,12 +135,10 @@ export class LayerCache {
    * With a sliding window, slots out of a query's reach are masked.
    */
   feeds(queryPositions: readonly number[], group: number, window: number | null): CacheFeeds {
-    const { capacity, headDim: width } = this;
     // A graph cannot take an axis of length 0 here: the mask has something to be added to.
-    if (capacity === 0) this.reserve(1);
+    if (this.capacity === 0) this.reserve(1);
     this.tensors ??= {
-      key: new Tensor("float32", this.keys, [1, this.kvHeads, this.capacity, width]),
-      value: new Tensor("float32", this.values, [1, this.kvHeads, this.capacity, width]),
+      kv: { ...this.keys.feeds("past_key"), ...this.values.feeds("past_value") },
       bias: new Tensor("float32", this.mask, [1, this.capacity]),
       slots: new Tensor("int32", this.slots, [this.capacity]),
     };
@@ -172,11 +159,12 @@ export class LayerCache {
 
   /** An independent copy. */
   clone(): LayerCache {
-    const copy = new LayerCache(this.kvHeads, this.headDim, this.capacity);
-    copy.keys.set(this.keys);
-    copy.values.set(this.values);
-    copy.slots.set(this.slots);
-    copy.mask.set(this.mask);
+    const copy = new LayerCache(this.kvHeads, this.headDim, 0, this.kvDtype);
+    copy.keys = this.keys.clone();
+    copy.values = this.values.clone();
+    copy.capacity = this.capacity;
+    copy.slots = this.slots.slice();
+    copy.mask = this.mask.slice();
     copy.filled = this.filled;
     copy.visibleFrom = this.visibleFrom;
     return copy;
@@ -188,8 +176,8 @@ export class HostCache {
   private constructor(readonly layers: readonly LayerCache[]) {}
 
   /** @param capacities tokens to make room for, by layer */
-  static empty(config: Pick<ModelConfig, "kvHeads" | "headDim">, capacities: readonly number[]): HostCache {
-    return new HostCache(capacities.map((capacity) => new LayerCache(config.kvHeads, config.headDim, capacity)));
+  static empty(config: Pick<ModelConfig, "kvHeads" | "headDim">, capacities: readonly number[], kvDtype: KvDtype = "fp32"): HostCache {
+    return new HostCache(capacities.map((capacity) => new LayerCache(config.kvHeads, config.headDim, capacity, kvDtype)));
   }
 
   /** Tokens held by each layer. */

@@ -1,6 +1,7 @@
 import { elementCount } from "../checkpoint/dtype.js";
 import { formatBytes } from "../checkpoint/free-space.js";
 import type { Checkpoint, StoredTensor } from "../checkpoint/types.js";
+import type { KvDtype } from "../decoder/cache-input.js";
 import { planAttention, SCORE_BYTES } from "../decoder/prefill.js";
 import { schedule, tokensPerBlock, type Preset } from "../pruning/schedule.js";
 
@@ -23,6 +24,8 @@ export interface MemoryOptions {
   readonly plain: boolean;
   /** Graphs that hold the weights, each for itself: one for decoding, one for each way of prefilling that is loaded. */
   readonly graphs: number;
+  /** What the cache holds keys and values in. */
+  readonly kvDtype: KvDtype;
 }
 
 // Measured on ONNX Runtime 1.30 with models of 5 to 1100 million weights: see the test of the plan against a process's peak.
@@ -36,12 +39,13 @@ const COPIES = 2;
 const BASE = 1.5e8;
 
 /** @param n tokens of the prompt */
-export function memoryPlan(checkpoint: Checkpoint, n: number, { reserve, preset, plain, graphs }: MemoryOptions): MemoryPlan {
+export function memoryPlan(checkpoint: Checkpoint, n: number, { reserve, preset, plain, graphs, kvDtype }: MemoryOptions): MemoryPlan {
   const { config, tensors } = checkpoint;
   const { kvHeads, headDim, hiddenSize, ffnSize, vocabSize, heads, layers } = config;
   const tokens = tokensPerBlock(schedule(preset, n, layers), n, layers);
   const perToken = 2 * kvHeads * headDim;
-  const cache = tokens.reduce((sum, count) => sum + 4 * (count + reserve) * perToken, 0);
+  const cachedBytes = { fp32: 4 * perToken, fp16: 2 * perToken, int8: perToken + 4 * 2 * kvHeads }[kvDtype];
+  const cache = tokens.reduce((sum, count) => sum + (count + reserve) * cachedBytes, 0);
   const { kind, chunks } = planAttention(config, n, plain);
   const scores = kind === "plain" ? 3 * Math.max((4 * heads * n * n) / chunks, Math.min(SCORE_BYTES, 4 * heads * n * n)) : 0;
   const moving = COPIES * tokens.reduce((sum, count) => sum + 4 * count * perToken, 0);

@@ -4,6 +4,7 @@ import { openCheckpoint, type OpenOptions } from "../checkpoint/open.js";
 import type { Tokenizer } from "../checkpoint/tokenizer.js";
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import { checkPrompt } from "../checkpoint/validate.js";
+import type { KvDtype } from "../decoder/cache-input.js";
 import { decodeGraph } from "../decoder/decode.js";
 import { planAttention, prefillGraph } from "../decoder/prefill.js";
 import { inverseFrequencies, rotaryTable, type RotaryTable } from "../decoder/rotary.js";
@@ -14,6 +15,7 @@ import { chat, type ChatOptions, type ChatReply } from "./chat.js";
 import { Decoder } from "./decoder.js";
 import { DECODE, Graphs, type GraphToLoad } from "./graphs.js";
 import { HostCache } from "./host-cache.js";
+import { requireKvDtype } from "./kv-store.js";
 import { isOutOfMemory, memoryError, memoryLimit, memoryPlan, type MemoryPlan } from "./memory.js";
 import { Run } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
@@ -26,6 +28,8 @@ export interface LoadOptions extends OpenOptions {
   readonly attention?: "fused" | "plain";
   /** What activations are rounded to where they meet int8 or int4 weights: `int8` (default), or `float32`: exact and many times slower. */
   readonly accuracy?: "int8" | "float32";
+  /** What the caches hold keys and values in: fp32 (default), fp16 (half the memory), int8 (a quarter); each token then costs more time. */
+  readonly kvDtype?: KvDtype;
   /** Bytes that the model may take; default: what the process has and the machine has left. A prompt that needs more is refused. */
   readonly memoryLimit?: number;
 }
@@ -74,11 +78,12 @@ export class Model {
     private readonly options: LoadOptions = {},
   ) {
     this.config = checkpoint.config;
+    if (options.kvDtype !== undefined) requireKvDtype(options.kvDtype);
     this.frequencies = inverseFrequencies(this.config);
     this.graphs = new Graphs(checkpoint, options);
     this.decoder = new Decoder(this.config, this.frequencies, {
       use: (attention, work) =>
-        this.graphs.use({ key: attention ? "decode attention" : DECODE, build: (g, weights) => decodeGraph(g, weights, this.config, { attention }) }, false, work),
+        this.graphs.use({ key: attention ? "decode attention" : DECODE, build: (g, weights) => decodeGraph(g, weights, this.config, { attention, kvDtype: this.kvDtype }) }, false, work),
       explain: (error, n) => this.explain(error, n, { preset: resolvePreset("baseline"), reserve: 0 }),
     });
   }
@@ -90,6 +95,11 @@ export class Model {
   /** What the weights are held in (see `Checkpoint`). On the CPU 16-bit ones are computed in float32. */
   get dtype(): string {
     return this.checkpoint.dtype;
+  }
+
+  /** What the caches hold keys and values in. */
+  get kvDtype(): KvDtype {
+    return this.options.kvDtype ?? "fp32";
   }
 
   /** Threads asked for; undefined: ONNX Runtime's choice. */
@@ -210,7 +220,7 @@ export class Model {
   }
 
   private plan(n: number, graphs: number, settings: PlanSettings): MemoryPlan {
-    return memoryPlan(this.checkpoint, n, { ...settings, plain: this.options.attention === "plain", graphs });
+    return memoryPlan(this.checkpoint, n, { ...settings, plain: this.options.attention === "plain", graphs, kvDtype: this.kvDtype });
   }
 
   private makeRoom({ key }: GraphToLoad, n: number, settings: PlanSettings): Promise<void> {
@@ -250,7 +260,7 @@ export class Model {
     reserve: number,
   ): HostCache {
     const sizes = byLayer.map((positions) => (kvPolicy === "evict" && last ? last.length : positions.length) + reserve);
-    const cache = HostCache.empty(this.config, sizes);
+    const cache = HostCache.empty(this.config, sizes, this.kvDtype);
     cache.layers.forEach((layer, index) => {
       const key = results[`key.${index}`]!;
       const kv = { key: key.data as Float32Array, value: results[`value.${index}`]!.data as Float32Array };

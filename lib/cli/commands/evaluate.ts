@@ -4,7 +4,7 @@ import type { Configuration } from "../../evaluate/configuration.js";
 import type { EvaluationTask } from "../../evaluate/task.js";
 import type { Model } from "../../runtime/model.js";
 import { interruptSignal } from "../interrupt.js";
-import { addDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
+import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 
 /** Options of every task that compares configurations. */
 interface TaskOptions extends ModelOptions {
@@ -43,7 +43,7 @@ export function register(program: Command): void {
     .option("--max-length <n>", "tokens of a prompt at most, cut in the middle (default: what the model's positions leave)", positiveInteger)
     .option("--max-new-tokens <n>", "tokens to generate (default: the data set's)", positiveInteger)
     .action(longbench);
-  addDtypeOption(addModelOptions(command.command("agreement").description("how well scorers agree with measured saliency, by block")))
+  addKvDtypeOption(addDtypeOption(addModelOptions(command.command("agreement").description("how well scorers agree with measured saliency, by block"))))
     .requiredOption("--saliency <file>", "a file that sdtp train saliency wrote, of data that no module was trained on")
     .option("--scorer <name...>", "scorers", allScorers)
     .option("--json", "print JSON")
@@ -51,7 +51,7 @@ export function register(program: Command): void {
 }
 
 function addTaskOptions(command: Command): Command {
-  return addDtypeOption(addModelOptions(command))
+  return addKvDtypeOption(addDtypeOption(addModelOptions(command)))
     .option("--config <preset...>", `what is pruned: ${presetNames}`, ["sdtp"])
     .option("--scorer <name...>", `${allScorers.join(", ")}, learned:FILE, random:SEED`, allScorers)
     .option("--kv-policy <policy...>", "evict, retain or both (default: each preset's)", kvPolicies)

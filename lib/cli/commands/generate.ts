@@ -4,7 +4,7 @@ import { resolvePreset } from "../../pruning/presets.js";
 import type { Model } from "../../runtime/model.js";
 import { interruptSignal } from "../interrupt.js";
 import {
-  addDtypeOption, addModelOptions, addPruningOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions, type PruningOptions,
+  addDtypeOption, addKvDtypeOption, addModelOptions, addPruningOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions, type PruningOptions,
 } from "../options.js";
 
 interface Options extends ModelOptions, PruningOptions {
@@ -41,7 +41,7 @@ export function register(program: Command): void {
     .option("--seed <n>", "seed of the sampling", nonNegativeInteger, 0)
     .option("--ignore-eos", "generate exactly --max-new-tokens")
     .option("--json", "print JSON: ids, text, kept positions, KV lengths, timings");
-  addPruningOptions(addDtypeOption(addModelOptions(command))).action(generate);
+  addPruningOptions(addKvDtypeOption(addDtypeOption(addModelOptions(command)))).action(generate);
 }
 
 async function generate(options: Options): Promise<void> {
@@ -96,6 +96,7 @@ async function generate(options: Options): Promise<void> {
     model: model.name,
     synthetic_weights: model.checkpoint.synthetic,
     dtype: model.dtype,
+    kv_dtype: model.kvDtype,
     config: preset.name,
     scorer: run.scorer,
     kv_policy: run.kvPolicy,

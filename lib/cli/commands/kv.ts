@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { resolvePreset } from "../../pruning/presets.js";
 import type { KvPolicy } from "../../pruning/schedule.js";
-import { addDtypeOption, addModelOptions, loadModel, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
+import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
 
 interface Options extends ModelOptions, PruningOptions {
   config: string;
@@ -26,7 +26,7 @@ export function register(program: Command): void {
     .option("--save <file>", "write the run to a safetensors file: cache, positions, scores")
     .option("--json", "print JSON")
     .option("--html <file>", "write a page with every view");
-  addPruningOptions(addDtypeOption(addModelOptions(command)))
+  addPruningOptions(addKvDtypeOption(addDtypeOption(addModelOptions(command))))
     .addHelpText("after", "\nExit code 1 where the verification fails.\nExample:\n  sdtp kv --config sdtp --length 4096 --track 32 --html kv.html")
     .action((options: Options) => kv(options));
 }

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { interruptSignal } from "../interrupt.js";
-import { addDtypeOption, addModelOptions, loadModel, nonNegativeInteger, positiveInteger, type ModelOptions } from "../options.js";
+import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, nonNegativeInteger, positiveInteger, type ModelOptions } from "../options.js";
 
 interface Options extends ModelOptions {
   lengths: string[];
@@ -20,7 +20,7 @@ export function register(program: Command): void {
     .option("--seed <n>", "seed of the prompts", nonNegativeInteger, 0)
     .option("--output <file>", "write the result there as JSON")
     .option("--json", "print JSON");
-  addDtypeOption(addModelOptions(command)).action(run);
+  addKvDtypeOption(addDtypeOption(addModelOptions(command))).action(run);
 }
 
 async function run({ prompts, seed, json, output, ...options }: Options): Promise<void> {
@@ -35,7 +35,7 @@ async function run({ prompts, seed, json, output, ...options }: Options): Promis
     const { heldOut } = loadCorpus();
     const result = await quality(model, { text: heldOut.join("\n\n"), lengths, prompts, seed, signal, onProgress: (share, label) => bar.update(share, label) });
     bar.stop();
-    const text = JSON.stringify({ model: model.name, dtype: model.dtype, model_hash: await model.checkpoint.hash(), seed, ...result }, null, 2);
+    const text = JSON.stringify({ model: model.name, dtype: model.dtype, kv_dtype: model.kvDtype, model_hash: await model.checkpoint.hash(), seed, ...result }, null, 2);
     if (output !== undefined) await writeText(output, `${text}\n`);
     if (json) console.log(text);
     else {

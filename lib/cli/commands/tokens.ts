@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { addDtypeOption, addModelOptions, addPruningOptions, positiveInteger, presetNames } from "../options.js";
+import { addDtypeOption, addKvDtypeOption, addModelOptions, addPruningOptions, positiveInteger, presetNames } from "../options.js";
 import { prefilled, type PromptOptions } from "./kv.js";
 
 interface Options extends PromptOptions {
@@ -17,7 +17,7 @@ export function register(program: Command): void {
     .option("--length <n>", "tokens of it (default: the whole file; 1024 of the shipped prose)", positiveInteger)
     .option("--json", "print JSON: each token's position, text, stage, score")
     .option("--html <file>", "write a page");
-  addPruningOptions(addDtypeOption(addModelOptions(command)))
+  addPruningOptions(addKvDtypeOption(addDtypeOption(addModelOptions(command))))
     .addHelpText("after", "\nOn a terminal fallen tokens are coloured; in a pipe they stand in brackets with their stage: [3:text].")
     .action((options: Options) => tokens(options));
 }

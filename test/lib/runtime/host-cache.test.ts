@@ -55,3 +55,29 @@ test("a clone does not see what the original gets afterwards", () => {
   assert.deepEqual([...cache.key(0).slice(-3)], row(0, 5));
   assert.deepEqual([...copy.key(0).slice(-3)], row(0, 8));
 });
+
+for (const [dtype, bytes, error] of [["fp16", 2, 2 ** -11], ["int8", 1, 1 / 254]] as const) {
+  test(`${dtype}: tokens come back within a level, whatever was chosen, grown and cloned`, () => {
+    const cache = new LayerCache(HEADS, WIDTH, 1, dtype);
+    const random = (count: number, seed: number) => Float32Array.from({ length: HEADS * count * WIDTH }, (_, i) => 5 * Math.sin(i * 1.3 + seed));
+    const [key, value, more] = [random(4, 1), random(4, 2), random(2, 3)];
+    cache.append({ key, value }, 4, [3, 8], Int32Array.of(1, 3));
+    const copy = cache.clone();
+    cache.append({ key: more, value: more }, 2, [9, 10]);
+    assert.deepEqual([cache.length, copy.length], [4, 2]);
+    for (let head = 0; head < HEADS; head++) {
+      const rowOf = (x: Float32Array, count: number, row: number) => [...x.subarray((head * count + row) * WIDTH, (head * count + row + 1) * WIDTH)];
+      const expected = [rowOf(key, 4, 1), rowOf(key, 4, 3), rowOf(more, 2, 0), rowOf(more, 2, 1)];
+      expected.forEach((values, token) => {
+        const most = Math.max(...values.map(Math.abs));
+        values.forEach((x, i) => assert.ok(Math.abs(cache.key(head)[token * WIDTH + i]! - x) <= 1.001 * error * most, `${x}`));
+      });
+      assert.deepEqual(copy.key(head), cache.key(head).subarray(0, 2 * WIDTH));
+    }
+    assert.equal(cache.bytes, 2 * 4 * HEADS * (WIDTH * bytes + (dtype === "int8" ? 4 : 0)));
+    assert.equal(cache.dtype, dtype === "fp16" ? "float16" : "int8");
+    // A token of zeros stays one.
+    cache.append({ key: new Float32Array(HEADS * WIDTH), value: new Float32Array(HEADS * WIDTH) }, 1, [11]);
+    assert.deepEqual([...cache.value(1).subarray(-WIDTH)], [0, 0, 0]);
+  });
+}

@@ -1,0 +1,22 @@
+import type { ModelConfig } from "../checkpoint/types.js";
+import type { GraphBuilder } from "../onnx/builder.js";
+import type { Dim, Value } from "../onnx/graph.js";
+
+/** What keys and values in a cache may be held in; computed is in float32. */
+export const kvDtypes = ["fp32", "fp16", "int8"] as const;
+export type KvDtype = (typeof kvDtypes)[number];
+
+/** Cached keys or values as a graph takes them. */
+export interface CachedInput {
+  /** float32 `[1, kvHeads, capacity, headDim]`, the scale left out. */
+  readonly elements: Value;
+  /** What each token's elements are to be multiplied by, `[1, kvHeads, 1, capacity]`; null: nothing. */
+  readonly scale: Value | null;
+}
+
+/** The input `NAME.L` of layer L in the cache's dtype, widened in the graph; with int8 the input `NAME_scale.L` too. */
+export function cachedInput(g: GraphBuilder, name: string, layer: number, dtype: KvDtype, { kvHeads, headDim }: ModelConfig, capacity: Dim): CachedInput {
+  const shape = [1, kvHeads, capacity, headDim];
+  const stored = g.input(`${name}.${layer}`, dtype === "fp32" ? "float32" : dtype === "fp16" ? "float16" : "int8", shape);
+  return { elements: g.cast(stored, "float32"), scale: dtype === "int8" ? g.input(`${name}_scale.${layer}`, "float32", [1, kvHeads, 1, capacity]) : null };
+}

@@ -1,0 +1,99 @@
+import { Tensor } from "onnxruntime-node";
+import { decodeFloat16, encodeFloat16 } from "../checkpoint/half.js";
+import { kvDtypes, type KvDtype } from "../decoder/cache-input.js";
+
+/** @throws on another dtype, with those known */
+export function requireKvDtype(text: string): KvDtype {
+  const dtype = kvDtypes.find((each) => each === text);
+  if (!dtype) throw new Error(`KV dtype: ${text} (must be ${kvDtypes.join(", ")})`);
+  return dtype;
+}
+
+type Elements = Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Int8Array<ArrayBuffer>;
+
+/**
+ * The keys or the values of one layer, `[kvHeads, capacity, headDim]`, in the dtype they are held in. int8: each head of each
+ * token has a scale, its largest magnitude / 127.
+ */
+export class KvStore {
+  private elements: Elements;
+  /** `[kvHeads, capacity]`; int8 only. */
+  private scales: Float32Array | null;
+
+  constructor(
+    private readonly dtype: KvDtype,
+    private readonly kvHeads: number,
+    private readonly headDim: number,
+    private capacity: number,
+  ) {
+    this.elements = this.allocate(capacity);
+    this.scales = dtype === "int8" ? new Float32Array(kvHeads * capacity) : null;
+  }
+
+  /** Bytes of one token. */
+  get tokenBytes(): number {
+    return this.kvHeads * (this.headDim * this.elements.BYTES_PER_ELEMENT + (this.scales ? 4 : 0));
+  }
+
+  /** Puts consecutive tokens of one head into slots from `slot` on. @param values `[tokens, headDim]` */
+  write(head: number, slot: number, values: Float32Array): void {
+    const start = (head * this.capacity + slot) * this.headDim;
+    if (this.elements instanceof Float32Array) this.elements.set(values, start);
+    else if (this.elements instanceof Uint16Array) encodeFloat16(values, this.elements.subarray(start, start + values.length));
+    else this.quantise(values, start, head * this.capacity + slot);
+  }
+
+  /** The first `count` tokens of one head, `[count, headDim]`: in fp32 without copying. */
+  read(head: number, count: number): Float32Array {
+    const start = head * this.capacity * this.headDim;
+    const part = this.elements.subarray(start, start + count * this.headDim);
+    if (part instanceof Float32Array) return part;
+    if (part instanceof Uint16Array) return decodeFloat16(part);
+    const scales = this.scales!.subarray(head * this.capacity, head * this.capacity + count);
+    return Float32Array.from(part, (level, i) => level * scales[Math.floor(i / this.headDim)]!);
+  }
+
+  /** Makes room for `capacity` tokens, keeping the first `filled`. */
+  grow(capacity: number, filled: number): void {
+    const elements = this.allocate(capacity);
+    const scales = this.scales && new Float32Array(this.kvHeads * capacity);
+    for (let head = 0; head < this.kvHeads; head++) {
+      const start = head * this.capacity;
+      elements.set(this.elements.subarray(start * this.headDim, (start + filled) * this.headDim), head * capacity * this.headDim);
+      scales?.set(this.scales!.subarray(start, start + filled), head * capacity);
+    }
+    [this.elements, this.scales, this.capacity] = [elements, scales, capacity];
+  }
+
+  /** As inputs of the decode graph, in place. */
+  feeds(name: string): Record<string, Tensor> {
+    const { kvHeads, capacity, headDim, elements } = this;
+    const shape = [1, kvHeads, capacity, headDim];
+    if (elements instanceof Float32Array) return { [name]: new Tensor("float32", elements, shape) };
+    if (elements instanceof Uint16Array) return { [name]: new Tensor("float16", elements, shape) };
+    return { [name]: new Tensor("int8", elements, shape), [`${name}_scale`]: new Tensor("float32", this.scales!, [1, kvHeads, 1, capacity]) };
+  }
+
+  clone(): KvStore {
+    const copy = new KvStore(this.dtype, this.kvHeads, this.headDim, this.capacity);
+    copy.elements.set(this.elements);
+    if (this.scales) copy.scales!.set(this.scales);
+    return copy;
+  }
+
+  private allocate(capacity: number): Elements {
+    const Typed = { fp32: Float32Array, fp16: Uint16Array, int8: Int8Array }[this.dtype];
+    return new Typed(this.kvHeads * capacity * this.headDim);
+  }
+
+  private quantise(values: Float32Array, start: number, firstScale: number): void {
+    const { headDim } = this;
+    for (let token = 0; token * headDim < values.length; token++) {
+      let most = 0;
+      for (let i = token * headDim; i < (token + 1) * headDim; i++) most = Math.max(most, Math.abs(values[i]!));
+      const scale = Math.fround(most / 127);
+      this.scales![firstScale + token] = scale;
+      for (let i = token * headDim; i < (token + 1) * headDim; i++) this.elements[start + i] = scale === 0 ? 0 : Math.round(values[i]! / scale);
+    }
+  }
+}
