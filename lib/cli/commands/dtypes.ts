@@ -1,0 +1,58 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { kvDtypes, type KvDtype } from "../../decoder/cache-input.js";
+import { interruptSignal } from "../interrupt.js";
+import { addModelOptions, loadModel, nonNegativeInteger, positiveInteger, type ModelOptions } from "../options.js";
+
+interface Options extends Omit<ModelOptions, "dtype" | "kvDtype"> {
+  dtype?: string[];
+  kvDtype?: KvDtype[];
+  length: number;
+  prompts: number;
+  seed: number;
+  output?: string;
+  json?: boolean;
+}
+
+/** `sdtp dtypes`: what it costs and saves to hold weights and caches otherwise. */
+export function register(program: Command): void {
+  addModelOptions(program.command("dtypes").description("perplexity, pass keys found, size and time of a model with its weights and caches held in several dtypes, on the same prompts"))
+    .option("--dtype <name...>", "weights: as load takes them, e.g. int4:symmetric; stored: as stored (default: stored, int8, int4)", words)
+    .option("--kv-dtype <name...>", "caches: fp32, fp16, int8 (default: fp32)", kvWords)
+    .option("--length <n>", "tokens of each prompt", positiveInteger, 1024)
+    .option("--prompts <n>", "prompts of each kind", positiveInteger, 100)
+    .option("--seed <n>", "seed of the prompts", nonNegativeInteger, 0)
+    .option("--output <file>", "write all rows there as JSON")
+    .option("--json", "print JSON")
+    .action((options: Options) => run(options));
+}
+
+async function run({ dtype = ["stored", "int8", "int4"], kvDtype = ["fp32"], length, prompts, seed, output, json, ...options }: Options): Promise<void> {
+  const [{ compareDtypes }, { dtypesTable }, { toMarkdown }, { loadCorpus }, { environment }, { progressBar }, { writeText }] = await Promise.all([
+    import("../../evaluate/dtypes.js"), import("../../report/dtypes.js"), import("../../report/formats/markdown.js"), import("../../train/corpus.js"),
+    import("../../bench/environment.js"), import("../progress.js"), import("../write.js"),
+  ]);
+  const signal = interruptSignal();
+  const ways = dtype.flatMap((name) => kvDtype.map((kv) => ({ dtype: name === "stored" ? undefined : name, kvDtype: kv })));
+  const bar = progressBar();
+  const rows = [];
+  try {
+    const open = (held: (typeof ways)[number]) => loadModel({ ...options, kvDtype: held.kvDtype, ...(held.dtype !== undefined && { dtype: held.dtype }) }, signal);
+    const text = loadCorpus().heldOut.join("\n\n");
+    for await (const row of compareDtypes(open, ways, { text, length, prompts, seed, signal, onProgress: (share, label) => bar.update(share, label) })) rows.push(row);
+  } finally {
+    bar.stop();
+  }
+  const all = JSON.stringify({ model: options.model, seed, threads: options.threads ?? null, ...environment(), rows }, null, 2);
+  if (output !== undefined) await writeText(output, `${all}\n`);
+  process.stdout.write(json ? `${all}\n` : toMarkdown(dtypesTable(options.model, rows)));
+}
+
+/** Words parted by commas or spaces. */
+const words = (text: string, before: string[] | undefined): string[] => [...(before ?? []), ...text.split(",").filter((word) => word !== "")];
+
+function kvWords(text: string, before: KvDtype[] | undefined): KvDtype[] {
+  const names = words(text, before);
+  const unknown = names.find((name) => !(kvDtypes as readonly string[]).includes(name));
+  if (unknown !== undefined) throw new InvalidArgumentError(`${unknown} is unknown (must be ${kvDtypes.join(", ")})`);
+  return names as KvDtype[];
+}

@@ -1,0 +1,102 @@
+import { ambientSignal } from "../ambient-signal.js";
+import { median } from "../bench/statistics.js";
+import type { KvDtype } from "../decoder/cache-input.js";
+import { generate } from "../runtime/generate.js";
+import type { Model } from "../runtime/model.js";
+import { retrievalPrompt } from "../train/episodes.js";
+import { forcedLosses } from "./forced.js";
+
+/** How a model is held. */
+export interface HeldAs {
+  /** As `load` takes it; undefined: as stored. */
+  readonly dtype: string | undefined;
+  readonly kvDtype: KvDtype;
+}
+
+export interface DtypesOptions {
+  /** Prose the model has not been trained on. */
+  readonly text: string;
+  /** Tokens of each prompt. */
+  readonly length: number;
+  /** Prompts of each kind. */
+  readonly prompts: number;
+  readonly seed: number;
+  readonly onProgress?: (share: number, label: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A model in one dtype: what it can do, what it takes, how long it takes. */
+export interface DtypeRow {
+  readonly dtype: string;
+  readonly kv_dtype: KvDtype;
+  readonly length: number;
+  readonly prompts: number;
+  /** Mean loss in nats of the 128 tokens after a prompt of prose, one number a prompt; every one is predicted from the cache. */
+  readonly losses: readonly number[];
+  readonly perplexity: number;
+  /** Pass keys found wholly right, of as many prompts. */
+  readonly keys_right: number;
+  /** Bytes of the weights on disk, and of keys and values after a prompt. */
+  readonly weight_bytes: number;
+  readonly kv_bytes: number;
+  /** Medians over all prompts. */
+  readonly prefill_seconds: number;
+  readonly token_seconds: number;
+}
+
+/** Tokens of prose that are predicted after each prompt. */
+const CONTINUATION = 128;
+
+/**
+ * The same prompts for a model held in several ways, one after the other: perplexity of prose after a prompt, pass keys found in
+ * it, size and time.
+ * @param open loads the model; it is released when it is done
+ * @throws on a text that is too short; AbortError on `signal`
+ */
+export async function* compareDtypes(
+  open: (held: HeldAs) => Promise<Model>,
+  ways: readonly HeldAs[],
+  { text, length, prompts, seed, onProgress, signal = ambientSignal() }: DtypesOptions,
+): AsyncGenerator<DtypeRow> {
+  for (const [index, held] of ways.entries()) {
+    const model = await open(held);
+    const label = `${model.dtype}, cache ${model.kvDtype}`;
+    try {
+      const tokenizer = await model.tokenizer();
+      const prose = tokenizer.encode(text, { addSpecialTokens: false });
+      const span = length + CONTINUATION;
+      if (prose.length < span + prompts) throw new Error(`text: ${prose.length} tokens (must be at least ${span + prompts} for ${prompts} prompts of ${length})`);
+      const losses: number[] = [];
+      const [prefills, tokens]: [number[], number[]] = [[], []];
+      let right = 0;
+      let kvBytes = 0;
+      for (let i = 0; i < prompts; i++) {
+        signal?.throwIfAborted();
+        // Spread evenly over the text, overlapping where there are many.
+        const start = Math.floor((i * (prose.length - span)) / Math.max(1, prompts - 1));
+        const run = await model.prefill(prose.slice(start, start + length), { reserve: CONTINUATION });
+        kvBytes = run.kv.bytes;
+        const each = await forcedLosses(run, prose.slice(start + length, start + span));
+        losses.push(each.reduce((a, b) => a + b, 0) / each.length);
+        const { ids, answer } = retrievalPrompt(tokenizer, prose, length, seed, length, i);
+        const said = await generate(model, ids, { maxNewTokens: answer.length, fixedLength: true, ...(signal && { signal }) });
+        if (said.ids.join() === answer.join()) right++;
+        prefills.push(said.prefillSeconds);
+        tokens.push(...said.tokenSeconds);
+        onProgress?.((index + (i + 1) / prompts) / ways.length, label);
+      }
+      yield {
+        dtype: model.dtype, kv_dtype: model.kvDtype, length, prompts, losses, perplexity: Math.exp(losses.reduce((a, b) => a + b, 0) / prompts), keys_right: right,
+        weight_bytes: weightBytes(model), kv_bytes: kvBytes, prefill_seconds: median(prefills), token_seconds: median(tokens),
+      };
+    } finally {
+      await model.release();
+    }
+  }
+}
+
+function weightBytes({ checkpoint }: Model): number {
+  let bytes = 0;
+  for (const { length, quantization } of checkpoint.tensors.values()) bytes += length + (quantization?.scales.length ?? 0) + (quantization?.zeroPoints?.length ?? 0);
+  return bytes;
+}

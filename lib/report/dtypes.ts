@@ -1,0 +1,34 @@
+import { bootstrap } from "../bench/statistics.js";
+import { formatBytes } from "../checkpoint/free-space.js";
+import type { DtypeRow } from "../evaluate/dtypes.js";
+import type { Column, Table } from "./table.js";
+
+/** What weights and caches are held in, beside what that costs: differences are from the first row, on the same prompts. */
+export function dtypesTable(model: string, rows: readonly DtypeRow[]): Table<DtypeRow> {
+  const first = rows[0];
+  const columns: Column<DtypeRow>[] = [
+    { key: "dtype", label: "Weights", value: ({ dtype }) => dtype },
+    { key: "kv_dtype", label: "KV cache", value: ({ kv_dtype }) => kv_dtype },
+    { key: "weight_bytes", label: "Weights' size", value: ({ weight_bytes }) => weight_bytes, format: formatBytes },
+    { key: "kv_bytes", label: "KV size", value: ({ kv_bytes }) => kv_bytes, format: formatBytes },
+    { key: "perplexity", label: "Perplexity", value: ({ perplexity }) => perplexity, format: (value) => value.toFixed(3) },
+    { key: "perplexity_change", label: "Change (95 %)", value: (row) => (first && row !== first ? change(first, row) : null) },
+    { key: "keys_found", label: "Keys found", value: ({ keys_right, prompts }) => keys_right / prompts, format: (value) => `${(100 * value).toFixed(1)} %` },
+    { key: "prefill_seconds", label: "Prefill (s)", value: ({ prefill_seconds }) => prefill_seconds, format: (value) => value.toFixed(4) },
+    { key: "token_seconds", label: "Token (ms)", value: ({ token_seconds }) => token_seconds, format: (value) => (1e3 * value).toFixed(2) },
+  ];
+  return {
+    title: "Dtypes", columns, rows, warnings: [],
+    above: first ? [`Model ${model}, ${first.prompts} prompts of ${first.length} tokens for each of perplexity (128 tokens after the prompt) and pass keys.`] : [],
+    facts: () => ({ model, length: first?.length ?? null, prompts: first?.prompts ?? null }),
+  };
+}
+
+/** How much perplexity changes, with its interval over prompts. */
+function change(first: DtypeRow, row: DtypeRow): string {
+  const differences = row.losses.map((loss, i) => loss - first.losses[i]!);
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const { low, high } = bootstrap(differences, mean);
+  const percent = (difference: number) => `${difference >= 0 ? "+" : "-"}${Math.abs(100 * (Math.exp(difference) - 1)).toFixed(2)}`;
+  return `${percent(mean(differences))} % (${percent(low)} to ${percent(high)})`;
+}
