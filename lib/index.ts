@@ -2,6 +2,7 @@
 export { load, Model, type LoadOptions, type PrefillSettings } from "./runtime/model.js";
 export { Run, type StageResult } from "./runtime/run.js";
 export { loadRun } from "./cell/runs.js";
+export { prompt } from "./cell/prompt.js";
 export { decode, generate, type GenerateOptions, type GeneratedToken, type Generation } from "./runtime/generate.js";
 export { chat, type ChatOptions, type ChatReply } from "./runtime/chat.js";
 export type { SamplingOptions } from "./runtime/sampler.js";
