@@ -54,7 +54,9 @@ async function once(model: Model, { ids, mode, maxNewTokens }: Job, { preset, sc
   if (mode === "end2end") {
     for await (const { seconds } of decode(run, { maxNewTokens: newTokens, stopTokens: [], fixedLength: true })) tokens.push(seconds);
   }
-  return { prefill: run.prefillSeconds, tokens, kvBytesAfterPrefill, ...caches(run) };
+  const held = caches(run);
+  run.dispose();
+  return { prefill: run.prefillSeconds, tokens, kvBytesAfterPrefill, ...held };
 }
 
 /** Lengths are those of the arrays in the caches; what the stages kept is what the graph returned. */

@@ -91,7 +91,7 @@ export function chunkedAttention(config: ModelConfig, positions: Value, chunks: 
 }
 
 /** Queries by the key/value head they share, `[b, kvHeads, group, n, headDim]`; keys and values `[b, kvHeads, n, headDim]`. */
-function splitHeads(g: GraphBuilder, config: ModelConfig, { q, k, v }: Projections): { q: Value; key: Value; value: Value } {
+export function splitHeads(g: GraphBuilder, config: ModelConfig, { q, k, v }: Projections): { q: Value; key: Value; value: Value } {
   const [b, n] = [q.shape[0]!, q.shape[1]!];
   const split = (x: Value) => g.transpose(g.reshape(x, [b, n, config.kvHeads, config.headDim]), [0, 2, 1, 3]);
   const grouped = g.transpose(g.reshape(q, [b, n, config.kvHeads, config.heads / config.kvHeads, config.headDim]), [0, 2, 3, 1, 4]);
@@ -99,14 +99,15 @@ function splitHeads(g: GraphBuilder, config: ModelConfig, { q, k, v }: Projectio
 }
 
 /** `q` `[b, kvHeads, group, m, headDim]`, keys and values `[b, kvHeads, n, headDim]`, `bias` `[m, n]` or by head -> output `[b, m, heads * headDim]`. */
-function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Value, value: Value, bias: Value): Required<Pick<Attended, "output" | "scores" | "weights">> {
+export function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Value, value: Value, bias: Value | null): Required<Pick<Attended, "output" | "scores" | "weights">> {
   const [b, , group, m] = q.shape;
   const n = key.shape[2]!;
   const { heads, kvHeads, headDim } = config;
   // Queries of one group are rows of one matrix: their products share the keys without repeating them.
   const rows = typeof m === "number" ? (group as number) * m : `${group}*${m}`;
   const products = g.matmul(g.reshape(q, [b!, kvHeads, rows, headDim]), key, { transB: true, alpha: config.attentionScale });
-  const scores = g.add(softcap(g, g.reshape(products, [b!, kvHeads, group!, m!, n]), config.attentionSoftcap), bias);
+  const capped = softcap(g, g.reshape(products, [b!, kvHeads, group!, m!, n]), config.attentionSoftcap);
+  const scores = bias ? g.add(capped, bias) : capped;
   const weights = g.softmax(scores);
   const mixed = g.reshape(g.matmul(g.reshape(weights, [b!, kvHeads, rows, n]), value), [b!, kvHeads, group!, m!, headDim]);
   return { output: g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [b!, m!, heads * headDim]), scores, weights };

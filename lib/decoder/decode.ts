@@ -35,14 +35,9 @@ interface Past {
  * `attention.L` `[m, capacity_L + m]`: what each new token pays to each slot and to each new token, the mean over heads.
  */
 export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, kvDtype = "fp32" }: DecodeOptions = {}): void {
-  const { heads, layers } = config;
-  const ids = g.input("ids", "int64", [1, "m"]);
-  const rotary = rotaryInputs(g, config, "m");
-  const positions = g.input("positions", "int64", ["m"]);
   const selfBias = g.input("self_bias", "float32", ["rows", "m"]);
   const unlimited = config.windowEvery > 1 ? g.input("self_bias.unlimited", "float32", ["rows", "m"]) : selfBias;
-  let hidden = embed(g, weights, config, ids, positions);
-  for (let layer = 0; layer < layers; layer++) {
+  decodeBlocks(g, weights, config, attention, (layer, positions) => {
     const cache = (name: string) => cachedInput(g, name, layer, kvDtype, config, `capacity.${layer}`);
     const past: Past = {
       key: cache("past_key"),
@@ -50,13 +45,28 @@ export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConf
       bias: g.input(`bias.${layer}`, "float32", [`bias_rows.${layer}`, `capacity.${layer}`]),
       slots: config.positions === "alibi" ? g.input(`slots.${layer}`, "int32", [`capacity.${layer}`]) : null,
     };
-    const result = block(g, weights, config, layer, hidden, rotary, cachedAttention(config, past, positions, layer % config.windowEvery === 0 ? selfBias : unlimited));
+    return cachedAttention(config, past, positions, layer % config.windowEvery === 0 ? selfBias : unlimited);
+  });
+}
+
+/**
+ * All blocks on new tokens, each with an attention of its own, with the inputs and outputs that decode graphs have in common:
+ * `ids`, `positions`, `cos`, `sin`; `logits`, `key.L`, `value.L` and `attention.L`.
+ * @param attentionOf the attention of a layer, given the new tokens' positions `[m]` int64
+ */
+export function decodeBlocks(g: GraphBuilder, weights: Weights, config: ModelConfig, attention: boolean, attentionOf: (layer: number, positions: Value) => Attention): void {
+  const ids = g.input("ids", "int64", [1, "m"]);
+  const rotary = rotaryInputs(g, config, "m");
+  const positions = g.input("positions", "int64", ["m"]);
+  let hidden = embed(g, weights, config, ids, positions);
+  for (let layer = 0; layer < config.layers; layer++) {
+    const result = block(g, weights, config, layer, hidden, rotary, attentionOf(layer, positions));
     hidden = result.hidden;
     g.output(result.key, `key.${layer}`);
     g.output(result.value, `value.${layer}`);
     if (!attention) continue;
     const paid = result.inside["attention.weights"]!;
-    const byHead = g.reshape(paid, [heads, "m", paid.shape[3]!]);
+    const byHead = g.reshape(paid, [config.heads, "m", paid.shape[paid.rank - 1]!]);
     g.output(g.reduceMean(byHead, [0]), `attention.${layer}`);
   }
   g.output(g.reshape(head(g, weights, config, hidden), ["m", config.vocabSize]), "logits");

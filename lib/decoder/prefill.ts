@@ -17,6 +17,8 @@ export interface PrefillOptions {
   /** Needed where there are stages. */
   readonly scorer: Scorer | null;
   readonly attention: AttentionPlan;
+  /** Keys and values come out as the last stage leaves them, the tokens it or one before dropped taken from every layer. */
+  readonly evict?: boolean;
   /** Activations that become outputs of the graph under their own names (see `activationNames`). */
   readonly capture?: readonly string[];
 }
@@ -48,8 +50,8 @@ export function planAttention(config: ModelConfig, n: number, plain = false): At
 /**
  * The whole prompt in one run, pruning stages inside.
  * Inputs: `ids` `[1, n]` int64; with rotary positions `cos`, `sin` `[n, headDim / 2]`; `stage.S.keep`, `.head`, `.tail` `[1]` int64 for each stage S.
- * Outputs: `logits` `[1, vocabulary]` of the last token; `key.L`, `value.L` `[1, kvHeads, n_L, headDim]` of each layer;
- * `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
+ * Outputs: `logits` `[1, vocabulary]` of the last token; `key.L`, `value.L` `[1, kvHeads, n_L, headDim]` of each layer
+ * (with `evict` `[1, kvHeads, k, headDim]`); `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
  * each captured activation, in the shape the block has it in.
  */
 export function prefillGraph(g: GraphBuilder, weights: Weights, options: PrefillOptions): void {
@@ -62,6 +64,8 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   let hidden = embed(g, weights, config, ids, positions);
   if (captured.has("embedding")) g.output(hidden, "embedding");
   let scores: Value | null = null;
+  const caches: { readonly key: Value; readonly value: Value; readonly stagesBefore: number }[] = [];
+  const rowsKept: Value[] = [];
 
   for (let layer = 0; layer < config.layers; layer++) {
     // Fused attention never has its scores in memory.
@@ -72,8 +76,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
       const name = `block.${layer}.${part}`;
       if (captured.has(name)) g.output(part === "attention.query" ? byHead(g, config, value) : value, name);
     }
-    g.output(result.key, `key.${layer}`);
-    g.output(result.value, `value.${layer}`);
+    caches.push({ key: result.key, value: result.value, stagesBefore: rowsKept.length });
 
     const stage = stages.indexOf(layer);
     if (stage < 0) continue;
@@ -86,6 +89,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     g.output(scores, `scores.${stage}`);
     const size: Dim = `kept.${stage}`;
     const kept = select(g, scores, stageCounts(g, stage), size);
+    rowsKept.push(kept);
     scores = g.gather(scores, kept);
     positions = g.gather(positions, kept);
     g.output(positions, `kept.${stage}`);
@@ -94,8 +98,21 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     rotary = gatherRotary(g, rotary, kept);
     attention = attentionFor(options, positions, true);
   }
+  const left = options.evict ? rowsLeft(g, rowsKept) : [];
+  caches.forEach(({ key, value, stagesBefore }, layer) => {
+    const rows = left[stagesBefore];
+    g.output(rows ? g.gather(key, rows, 2) : key, `key.${layer}`);
+    g.output(rows ? g.gather(value, rows, 2) : value, `value.${layer}`);
+  });
   const last = g.slice(hidden, 1, -1, Number.MAX_SAFE_INTEGER, 1);
   g.output(g.reshape(head(g, weights, config, last), [1, config.vocabSize]), "logits");
+}
+
+/** For each stage, where in the rows before it those stand that the last stage keeps. @param rowsKept rows that each stage keeps of those before it */
+function rowsLeft(g: GraphBuilder, rowsKept: readonly Value[]): Value[] {
+  const left: Value[] = [];
+  for (let stage = rowsKept.length - 1; stage >= 0; stage--) left[stage] = left[stage + 1] ? g.gather(rowsKept[stage]!, left[stage + 1]!) : rowsKept[stage]!;
+  return left;
 }
 
 /** `[1, n, heads * headDim]` -> `[1, heads, n, headDim]`, as keys are. */

@@ -31,6 +31,7 @@ export async function bitsPerByte(model: Model, text: string, window = 1024, onW
       const logits = await run.extend(rest.slice(0, -1));
       for (let i = 1; i < rest.length; i++) nats += crossEntropy(logits.subarray((i - 1) * size, i * size), rest[i]!);
     }
+    run.dispose();
     tokens += rest.length;
     bytes += Buffer.byteLength(tokenizer.decode(rest));
     onWindow?.(Math.min(1, (start + window) / ids.length));

@@ -101,6 +101,7 @@ async function askEach(run: Run, facts: readonly Fact[], depths: readonly number
     const graded = await grade(asked, encode(` ${fact.answer}`));
     decodedTokens += words.length + graded.decodedTokens;
     cells.push({ depth: depths[i]!, ...graded.metrics });
+    asked.dispose();
   }
   const average = (key: "exact" | "digits" | "loss") => mean(cells.map((cell) => cell[key]));
   return { metrics: { exact: average("exact"), digits: average("digits"), loss: average("loss") }, cells, decodedTokens, decodeSeconds: (performance.now() - started) / 1e3 };
@@ -113,7 +114,9 @@ interface Grade {
 
 /** The greedy continuation against the right one, and the right one's loss. */
 async function grade(run: Run, answer: readonly number[]): Promise<Grade> {
-  const losses = await forcedLosses(run.fork(), answer);
+  const forced = run.fork();
+  const losses = await forcedLosses(forced, answer);
+  forced.dispose();
   const said: number[] = [];
   for await (const { id } of decode(run, { maxNewTokens: answer.length, stopTokens: [], fixedLength: true })) said.push(id);
   const right = answer.filter((id, i) => said[i] === id).length;

@@ -34,7 +34,7 @@ export async function evaluate(model: Model, task: EvaluationTask, configuration
       if (!row) {
         const warm = `${c} ${item.promptIds.length}`;
         // The first run of a length allocates, and the first of a configuration loads its graph: neither is latency.
-        if (!warmed.has(warm)) await model.prefill(item.promptIds, settings(configuration, item));
+        if (!warmed.has(warm)) (await model.prefill(item.promptIds, settings(configuration, item))).dispose();
         warmed.add(warm);
         row = { ...about, ...(await measure(model, item, configuration)) };
         if (file !== undefined) await appendRow(file, row);
@@ -76,6 +76,7 @@ async function measure(model: Model, item: EvaluationItem, configuration: Config
   const kvBytes = run.kv.bytes;
   const lengths = [...run.kvLengthsAfterPrefill];
   const { metrics, decodeSeconds, decodedTokens, output, cells } = await item.grade(run);
+  run.dispose();
   const bad = Object.entries(metrics).find(([, value]) => !Number.isFinite(value));
   if (bad) throw new Error(`evaluation: ${item.id}: ${bad[0]} is ${bad[1]} (must be finite)`);
   return {

@@ -74,6 +74,7 @@ export async function attentionPaid(run: Run, { tokens = 16 } = {}): Promise<Att
   const fork = run.fork();
   const sum = new AttentionSum(fork);
   for (let step = 0; step < tokens; step++) sum.add(await fork.observe([greedy(fork.logits)]));
+  fork.dispose();
   return sum.result();
 }
 

@@ -1,4 +1,4 @@
-import type { LayerCache } from "../runtime/host-cache.js";
+import type { KvLayer } from "../runtime/kv-cache.js";
 import type { Run } from "../runtime/run.js";
 import { requireComparable, sharedSlots } from "./shared.js";
 
@@ -23,8 +23,9 @@ export interface LayerDrift {
 export async function kvDrift(run: Run, { against }: { against?: Run } = {}): Promise<LayerDrift[]> {
   const other = against ?? (await run.unpruned());
   requireComparable(run, other);
-  return run.kv.layers.map((layer, index) => {
-    const base = other.kv.layer(index);
+  const [here, there] = [await run.kv.toHost(), await other.kv.toHost()];
+  return here.layers.map((layer, index) => {
+    const base = there.layer(index);
     const slots = sharedSlots(layer, base, run.ids.length);
     const key = compare(layer, base, "key", slots);
     const value = compare(layer, base, "value", slots);
@@ -32,7 +33,7 @@ export async function kvDrift(run: Run, { against }: { against?: Run } = {}): Pr
   });
 }
 
-function compare(a: LayerCache, b: LayerCache, part: "key" | "value", slots: readonly { a: number; b: number }[]) {
+function compare(a: KvLayer, b: KvLayer, part: "key" | "value", slots: readonly { a: number; b: number }[]) {
   const { headDim, kvHeads } = a;
   let [cosines, difference, size] = [0, 0, 0];
   for (let head = 0; head < kvHeads; head++) {

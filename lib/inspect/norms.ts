@@ -1,5 +1,5 @@
 import type { Run } from "../runtime/run.js";
-import type { LayerCache } from "../runtime/host-cache.js";
+import type { KvLayer } from "../runtime/kv-cache.js";
 import { bucketMeans, buckets, type Buckets } from "./buckets.js";
 
 /** Euclidean norms of keys and values by layer and position, the mean over heads. */
@@ -9,7 +9,7 @@ export interface KvNorms extends Buckets {
   readonly value: readonly Float32Array[];
 }
 
-/** @param columns at most (default 512) */
+/** @param run with its cache in this process's memory (see `run.toHost`) @param columns at most (default 512) */
 export function kvNorms(run: Run, { columns = 512 } = {}): KvNorms {
   const cut = buckets(run.ids.length, columns);
   const norms = (part: "key" | "value") => run.kv.layers.map((layer) => bucketMeans(cut, layer.positions, tokenNorms(layer, part)));
@@ -17,7 +17,7 @@ export function kvNorms(run: Run, { columns = 512 } = {}): KvNorms {
 }
 
 /** Norm of each token's key or value, the mean over heads. `[length]` */
-export function tokenNorms(layer: LayerCache, part: "key" | "value"): Float32Array {
+export function tokenNorms(layer: KvLayer, part: "key" | "value"): Float32Array {
   const { kvHeads, headDim, length } = layer;
   const norms = new Float32Array(length);
   for (let head = 0; head < kvHeads; head++) {

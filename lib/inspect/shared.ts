@@ -1,11 +1,11 @@
-import type { LayerCache } from "../runtime/host-cache.js";
+import type { KvLayer } from "../runtime/kv-cache.js";
 import type { Run } from "../runtime/run.js";
 
 /**
  * Slots of the prompt tokens (position below `n`) that two layers both hold.
  * Positions are ascending in every cache.
  */
-export function sharedSlots(a: LayerCache, b: LayerCache, n: number): { a: number; b: number }[] {
+export function sharedSlots(a: KvLayer, b: KvLayer, n: number): { a: number; b: number }[] {
   const pairs: { a: number; b: number }[] = [];
   const [left, right] = [a.positions, b.positions];
   for (let i = 0, j = 0; i < left.length && j < right.length && left[i]! < n; ) {

@@ -73,6 +73,7 @@ export async function trackRun(run: Run, { tokens = 32, against }: { tokens?: nu
     steps.push({ step, id, own, agrees: id === own, kl, lengths: tracked.kv.lengths });
     if (stops.has(id)) break;
   }
+  for (const fork of [reference, tracked, free]) fork?.dispose();
   const first = steps.find(({ agrees }) => !agrees);
   return {
     label: runLabel(run),

@@ -33,13 +33,14 @@ export interface VerifyOptions {
  */
 export async function verifyRun(run: Run, { throws = true, against, tolerance = 1e-4 }: VerifyOptions = {}): Promise<Verification> {
   const expected = expectedPositions(run);
+  const read = await run.toHost();
   const checks = [
     check("stages", () => stagesHold(run)),
     check("choice", () => choiceHolds(run)),
     check("lengths", () => lengthsHold(run, expected)),
     check("positions", () => positionsHold(run, expected)),
-    check("bytes", () => bytesHold(run)),
-    await unprunedHolds(run, against, tolerance),
+    check("bytes", () => bytesHold(read)),
+    await unprunedHolds(run, read, against, tolerance),
   ];
   const failed = checks.find(({ ok }) => ok === false);
   if (failed && throws) throw new Error(`verify ${failed.name}: ${failed.text}`);
@@ -147,13 +148,14 @@ function bytesHold({ kv }: Run): string {
   return `${kv.bytes} bytes in all: keys and values of every token held, nothing else`;
 }
 
-async function unprunedHolds(run: Run, against: Run | undefined, tolerance: number): Promise<Check> {
+async function unprunedHolds(run: Run, read: Run, against: Run | undefined, tolerance: number): Promise<Check> {
   const name = "unpruned";
   if (!against && !run.model) return { name, ok: null, text: "a saved run has no model to compute the unpruned run with (give it as against)" };
   const other = against ?? (await run.unpruned());
   if (other === run) return { name, ok: true, text: "this is the unpruned run" };
   requireComparable(run, other);
-  return check(name, () => prefixHolds(run, other, tolerance));
+  const base = await other.toHost();
+  return check(name, () => prefixHolds(read, base, tolerance));
 }
 
 function prefixHolds(run: Run, other: Run, tolerance: number): string {

@@ -40,6 +40,14 @@ export class GraphBuilder extends Graph {
   private readonly dims = new Map<string, Value>();
   private readonly views = new Map<string, Value>();
 
+  /**
+   * @param products `fused`: transposing and scaling products are ONNX Runtime's FusedMatMul, which only the CPU and CUDA
+   * have; elsewhere ONNX Runtime would take every one of them back to the CPU. `standard`: the same in standard ONNX
+   */
+  constructor(name?: string, private readonly products: "fused" | "standard" = "fused") {
+    super(name);
+  }
+
   // ---- constants -----------------------------------------------------------------------------------
 
   /** A tensor of constants. Without `shape`: a vector. */
@@ -147,12 +155,17 @@ export class GraphBuilder extends Graph {
     const shape = [...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), "matmul"), m, n];
     const output = [{ dtype: a.dtype, shape }];
     if (!transA && !transB && alpha === 1) return this.node("MatMul", [a, b], output)[0]!;
+    if (this.products === "standard") {
+      const left = transA ? this.transpose(a, lastSwapped(a.rank)) : a;
+      return this.node("MatMul", [alpha === 1 ? left : this.mul(left, alpha), transB ? this.transpose(b, lastSwapped(b.rank)) : b], output)[0]!;
+    }
     return this.node("FusedMatMul", [a, b], output,
       { transA: int(Number(transA)), transB: int(Number(transB)), alpha: float(alpha) }, "com.microsoft")[0]!;
   }
 
   /** `x · weightᵀ (+ bias)` with `weight` stored `[out, in]`, as checkpoints have it. */
   linear(x: Value, weight: Value, bias: Value | null = null): Value {
+    if (this.products === "standard") return this.gemm(x, weight, bias);
     const y = this.matmul(x, weight, { transB: true });
     return bias ? this.add(y, bias) : y;
   }
@@ -188,6 +201,15 @@ export class GraphBuilder extends Graph {
       this.views.set(key, view);
     }
     return view;
+  }
+
+  /** `linear` as one Gemm over all rows: the weight stays as it is stored. */
+  private gemm(x: Value, weight: Value, bias: Value | null): Value {
+    const [inner, out] = [x.shape[x.rank - 1]!, weight.shape[0]!];
+    const leading = x.shape.slice(0, -1).filter((dim) => dim !== 1);
+    const rows = leading.length === 1 ? leading[0]! : leading.every((dim) => typeof dim === "number") ? (leading as number[]).reduce((a, b) => a * b, 1) : leading.join("*");
+    const y = this.node("Gemm", bias ? [this.reshape(x, [rows, inner]), weight, bias] : [this.reshape(x, [rows, inner]), weight], [{ dtype: x.dtype, shape: [rows, out] }], { transB: int(1) })[0]!;
+    return this.reshape(y, [...x.shape.slice(0, -1), out]);
   }
 
   // ---- normalisation and attention -----------------------------------------------------------------
@@ -226,23 +248,26 @@ export class GraphBuilder extends Graph {
   }
 
   /**
-   * Causal grouped-query attention over a whole prompt, without materialising the scores.
+   * Causal grouped-query attention without materialising the scores, over a whole prompt or, with `past` keys and values
+   * `[1, kvHeads, p, headDim]`, over n further tokens.
    * `q` `[1, n, heads * headDim]`, `k`, `v` `[1, n, kvHeads * headDim]` -> output `[1, n, heads * headDim]`,
-   * present keys and values `[1, kvHeads, n, headDim]`.
+   * present keys and values `[1, kvHeads, p + n, headDim]`.
    */
   groupQueryAttention(
     q: Value,
     k: Value,
     v: Value,
-    { heads, kvHeads, headDim, scale, softcap = null, window = null }:
-      { heads: number; kvHeads: number; headDim: number; scale: number; softcap?: number | null; window?: number | null },
+    { heads, kvHeads, headDim, scale, softcap = null, window = null, past = null }: {
+      heads: number; kvHeads: number; headDim: number; scale: number; softcap?: number | null; window?: number | null; past?: { key: Value; value: Value } | null;
+    },
   ): [Value, Value, Value] {
     const n = q.shape[1]!;
-    const past = this.emptyCache(kvHeads, headDim, q.dtype === "float16" ? "float16" : "float32");
-    const total = this.cast(this.dim(n), "int32");
+    const empty = past ? null : this.emptyCache(kvHeads, headDim, q.dtype === "float16" ? "float16" : "float32");
+    const tokens = past ? this.add(this.dim(n), this.dim(past.key.shape[2]!)) : this.dim(n);
+    const total = this.cast(tokens, "int32");
     const last = this.sub(total, 1);
-    const cache = { dtype: q.dtype, shape: [1, kvHeads, n, headDim] };
-    const outputs = this.node("GroupQueryAttention", [q, k, v, past, past, last, this.squeeze(total, [0])],
+    const cache = { dtype: q.dtype, shape: [1, kvHeads, past ? `${past.key.shape[2]}+${n}` : n, headDim] };
+    const outputs = this.node("GroupQueryAttention", [q, k, v, past?.key ?? empty, past?.value ?? empty, last, this.squeeze(total, [0])],
       [{ dtype: q.dtype, shape: q.shape }, cache, cache],
       { num_heads: int(heads), kv_num_heads: int(kvHeads), scale: float(scale), do_rotary: int(0), softcap: float(softcap ?? 0), local_window_size: int(window ?? -1) }, "com.microsoft");
     return [outputs[0]!, outputs[1]!, outputs[2]!];
@@ -437,4 +462,9 @@ function lastTwo(shape: readonly Dim[], transposed: boolean): [Dim, Dim] {
   if (shape.length < 2) throw new Error(`matmul: shape ${format(shape)} (at least two axes are needed)`);
   const [a, b] = [shape[shape.length - 2]!, shape[shape.length - 1]!];
   return transposed ? [b, a] : [a, b];
+}
+
+/** Axes of a tensor with its last two swapped. */
+function lastSwapped(rank: number): number[] {
+  return Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
 }

@@ -1,9 +1,9 @@
 import { Tensor, type InferenceSession } from "onnxruntime-node";
 import { checkPrompt } from "../checkpoint/validate.js";
 import type { ModelConfig } from "../checkpoint/types.js";
-import { layerWindow } from "../decoder/attention.js";
 import { rotaryTable } from "../decoder/rotary.js";
-import type { HostCache } from "./host-cache.js";
+import type { DecodeStep } from "./home.js";
+import type { KvCache } from "./kv-cache.js";
 
 /** A decode step with what its tokens looked at. */
 export interface Observation {
@@ -15,13 +15,13 @@ export interface Observation {
 
 /** What a decoder gets from its model. */
 export interface DecoderSource {
-  /** Works with the decode graph; with `attention`, with the one that also gives the attention weights. */
-  use<T>(attention: boolean, work: (session: InferenceSession) => Promise<T>): Promise<T>;
+  /** Works with the decode graph for such a step. */
+  use<T>(step: DecodeStep, work: (session: InferenceSession) => Promise<T>): Promise<T>;
   /** The error to throw for one of the graph's, with `length` tokens in the cache. */
   explain(error: unknown, length: number): unknown;
 }
 
-/** Runs the decode graph over caches in host memory. */
+/** Runs decode graphs over caches of one home. */
 export class Decoder {
   constructor(
     private readonly config: ModelConfig,
@@ -31,17 +31,17 @@ export class Decoder {
 
   /** Loads the graph, so that the first step does not pay for it. */
   async warm(): Promise<void> {
-    await this.source.use(false, async () => {});
+    await this.source.use({ count: 1, attention: false }, async () => {});
   }
 
   /** Appends `tokens` at positions `start …` to the cache. @returns logits `[tokens.length, vocabulary]` */
-  async extend(cache: HostCache, tokens: readonly number[], start: number): Promise<Float32Array> {
+  async extend(cache: KvCache, tokens: readonly number[], start: number): Promise<Float32Array> {
     const results = await this.step(cache, tokens, start, false);
     return results["logits"]!.data as Float32Array;
   }
 
   /** As `extend`, and what the tokens look at, from a graph of its own that is loaded when first needed. */
-  async observe(cache: HostCache, tokens: readonly number[], start: number): Promise<Observation> {
+  async observe(cache: KvCache, tokens: readonly number[], start: number): Promise<Observation> {
     const before = cache.lengths;
     const results = await this.step(cache, tokens, start, true);
     const attention = before.map((length, layer) => {
@@ -51,40 +51,31 @@ export class Decoder {
     return { logits: results["logits"]!.data as Float32Array, attention };
   }
 
-  private async step(cache: HostCache, tokens: readonly number[], start: number, attention: boolean): Promise<InferenceSession.OnnxValueMapType> {
+  private async step(cache: KvCache, tokens: readonly number[], start: number, attention: boolean): Promise<InferenceSession.OnnxValueMapType> {
     checkPrompt(tokens, 0, this.config);
     const count = tokens.length;
     if (start + count > this.config.maxPositions) {
       throw new Error(`position: ${start + count} (the model has ${this.config.maxPositions})`);
     }
-    const { slidingWindow } = this.config;
-    const group = this.config.heads / this.config.kvHeads;
     const positions = Array.from({ length: count }, (_, i) => start + i);
     const feeds: Record<string, Tensor> = {
       ids: new Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, count]),
       positions: new Tensor("int64", BigInt64Array.from(positions, BigInt), [count]),
-      self_bias: new Tensor("float32", selfBias(count, group, slidingWindow), [group * count, count]),
+      ...cache.feeds(this.config, positions),
     };
-    if (this.config.windowEvery > 1) feeds["self_bias.unlimited"] = new Tensor("float32", selfBias(count, group, null), [group * count, count]);
     if (this.config.positions === "rotary") {
       const { cos, sin, width } = rotaryTable(this.frequencies, positions);
       feeds["cos"] = new Tensor("float32", cos, [count, width]);
       feeds["sin"] = new Tensor("float32", sin, [count, width]);
     }
-    cache.layers.forEach((layer, index) => {
-      const { kv, bias, slots } = layer.feeds(positions, group, layerWindow(this.config, index));
-      if (this.config.positions === "alibi") feeds[`slots.${index}`] = slots;
-      for (const [name, tensor] of Object.entries(kv)) feeds[`${name}.${index}`] = tensor;
-      feeds[`bias.${index}`] = bias;
+    const length = Math.max(...cache.lengths) + count;
+    return this.source.use({ count, attention }, async (session) => {
+      const results = await session.run(Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]!])));
+      cache.accept(session, results, positions);
+      return results;
+    }).catch((error: unknown) => {
+      throw this.source.explain(error, length);
     });
-    const results = await this.source.use(attention, (session) => session.run(feeds)).catch((error: unknown) => {
-      throw this.source.explain(error, Math.max(...cache.lengths) + count);
-    });
-    cache.layers.forEach((layer, index) => {
-      const [key, value] = [results[`key.${index}`]!.data as Float32Array, results[`value.${index}`]!.data as Float32Array];
-      layer.append({ key, value }, count, positions);
-    });
-    return results;
   }
 }
 
@@ -96,14 +87,4 @@ function filledSlots(data: Float32Array, row: number, length: number, m: number)
     out.set(data.subarray((i + 1) * row - m, (i + 1) * row), i * (length + m) + length);
   }
   return out;
-}
-
-/** `[group * count, count]`: new token i sees new token j where j <= i, within the window. */
-function selfBias(count: number, group: number, window: number | null): Float32Array {
-  const bias = new Float32Array(group * count * count);
-  for (let row = 0; row < group * count; row++) {
-    const i = row % count;
-    for (let j = 0; j < count; j++) if (j > i || (window !== null && i - j >= window)) bias[row * count + j] = -Infinity;
-  }
-  return bias;
 }

@@ -1,19 +1,8 @@
 import type { InferenceSession } from "onnxruntime-node";
 import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder, type CheckpointWeightsOptions } from "../decoder/checkpoint-weights.js";
-import type { Weights } from "../decoder/weights.js";
-import { GraphBuilder } from "../onnx/builder.js";
+import { DECODE, type GraphToLoad, type Home } from "./home.js";
 import { memoryError, type MemoryPlan } from "./memory.js";
-import { createSession } from "./session.js";
-
-/** The key of the graph that decodes. */
-export const DECODE = "decode";
-
-export interface GraphToLoad {
-  /** Graphs of one key are the same. */
-  readonly key: string;
-  readonly build: (g: GraphBuilder, weights: Weights) => void;
-}
 
 export interface GraphsOptions extends CheckpointWeightsOptions {
   readonly threads?: number;
@@ -28,6 +17,7 @@ export class Graphs {
   constructor(
     private readonly checkpoint: Checkpoint,
     private readonly options: GraphsOptions,
+    private readonly home: Pick<Home, "builder" | "load" | "release">,
   ) {}
 
   get keys(): string[] {
@@ -59,7 +49,7 @@ export class Graphs {
       const left = this.running.get(key)! - 1;
       if (left > 0) this.running.set(key, left);
       else this.running.delete(key);
-      await own?.release();
+      if (own) await this.home.release(own);
     }
   }
 
@@ -89,12 +79,12 @@ export class Graphs {
   private async drop(key: string): Promise<void> {
     const session = this.sessions.get(key);
     this.sessions.delete(key);
-    await (await session)?.release();
+    if (session) await this.home.release(await session);
   }
 
   private async create({ key, build }: GraphToLoad): Promise<InferenceSession> {
-    const g = new GraphBuilder(key);
+    const g = this.home.builder(key);
     build(g, checkpointWeights(g, this.checkpoint, this.options));
-    return createSession(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
+    return this.home.load(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
   }
 }

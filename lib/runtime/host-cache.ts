@@ -1,26 +1,15 @@
-import { Tensor } from "onnxruntime-node";
+import { Tensor, type InferenceSession } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
+import { layerWindow } from "../decoder/attention.js";
 import type { KvDtype } from "../decoder/cache-input.js";
+import { kvRows, layerOf, type KvCache, type KvLayer, type KvRow } from "./kv-cache.js";
 import { KvStore } from "./kv-store.js";
+import { rowsOf } from "./present.js";
 
 /** Keys and values of one layer as ONNX Runtime returns them, `[1, kvHeads, n, headDim]`. */
 export interface LayerKv {
   readonly key: Float32Array;
   readonly value: Float32Array;
-}
-
-/** One layer of a cache in a table. */
-export interface KvRow {
-  readonly layer: number;
-  /** Tokens held. */
-  readonly length: number;
-  /** Original positions of the first and last token held; null where there is none. */
-  readonly first: number | null;
-  readonly last: number | null;
-  /** Bytes of the keys and values held. */
-  readonly bytes: number;
-  readonly dtype: string;
-  readonly home: string;
 }
 
 /** A layer's arrays as inputs of the decode graph. */
@@ -37,7 +26,7 @@ export interface CacheFeeds {
  * One layer's keys and values in memory, `[kvHeads, capacity, headDim]`, of which the first `length` slots are
  * filled. ONNX Runtime reads these arrays in place: it copies outputs, but not inputs.
  */
-export class LayerCache {
+export class LayerCache implements KvLayer {
   /** Element type of the keys and values. */
   readonly dtype: "float32" | "float16" | "int8";
   /** Where they live: in this process's memory. */
@@ -171,8 +160,10 @@ export class LayerCache {
   }
 }
 
-/** The key/value cache of a model in host memory. Layers may hold different numbers of tokens. */
-export class HostCache {
+/** The key/value cache of a model in host memory. */
+export class HostCache implements KvCache {
+  readonly home = "host";
+
   private constructor(readonly layers: readonly LayerCache[]) {}
 
   /** @param capacities tokens to make room for, by layer */
@@ -180,31 +171,80 @@ export class HostCache {
     return new HostCache(capacities.map((capacity) => new LayerCache(config.kvHeads, config.headDim, capacity, kvDtype)));
   }
 
-  /** Tokens held by each layer. */
+  /**
+   * From the keys and values that a prefill graph returned.
+   * @param present positions of the tokens present in each layer
+   * @param kept positions of those that stay in every layer; null: all that are present
+   * @param reserve tokens to make room for beyond them
+   */
+  static fromPrefill(config: ModelConfig, results: InferenceSession.OnnxValueMapType, present: readonly Int32Array[], kept: Int32Array | null, reserve: number, kvDtype: KvDtype = "fp32"): HostCache {
+    const cache = HostCache.empty(config, present.map((positions) => (kept ?? positions).length + reserve), kvDtype);
+    cache.layers.forEach((layer, index) => {
+      const key = results[`key.${index}`]!;
+      const kv = { key: key.data as Float32Array, value: results[`value.${index}`]!.data as Float32Array };
+      const positions = present[index]!;
+      if (key.dims[2] !== positions.length) throw new Error(`layer ${index}: the graph returned ${key.dims[2]} keys for ${positions.length} tokens`);
+      if (kept && kept.length < positions.length) layer.append(kv, positions.length, kept, rowsOf(kept, positions));
+      else layer.append(kv, positions.length, positions);
+    });
+    return cache;
+  }
+
   get lengths(): number[] {
     return this.layers.map(({ length }) => length);
   }
 
-  /** Bytes held in all layers together. */
   get bytes(): number {
     return this.layers.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** The cache of one layer. @throws on a layer that the model does not have */
   layer(index: number): LayerCache {
-    const layer = this.layers[index];
-    if (!layer) throw new Error(`layer: ${index} (must be 0 … ${this.layers.length - 1})`);
-    return layer;
+    return layerOf(this.layers, index);
   }
 
-  /** One row a layer: length, positions, bytes, dtype and home. */
   summary(): KvRow[] {
-    return this.layers.map(({ length, positions, bytes, dtype, home }, layer) => ({
-      layer, length, first: positions[0] ?? null, last: positions.at(-1) ?? null, bytes, dtype, home,
-    }));
+    return kvRows(this.layers);
   }
 
   clone(): HostCache {
     return new HostCache(this.layers.map((layer) => layer.clone()));
   }
+
+  async toHost(): Promise<HostCache> {
+    return this;
+  }
+
+  dispose(): void {}
+
+  feeds(config: ModelConfig, positions: readonly number[]): Record<string, Tensor> {
+    const count = positions.length;
+    const group = config.heads / config.kvHeads;
+    const self = (window: number | null) => new Tensor("float32", selfBias(count, group, window), [group * count, count]);
+    const feeds: Record<string, Tensor> = { self_bias: self(config.slidingWindow) };
+    if (config.windowEvery > 1) feeds["self_bias.unlimited"] = self(null);
+    this.layers.forEach((layer, index) => {
+      const { kv, bias, slots } = layer.feeds(positions, group, layerWindow(config, index));
+      for (const [name, tensor] of Object.entries(kv)) feeds[`${name}.${index}`] = tensor;
+      feeds[`bias.${index}`] = bias;
+      if (config.positions === "alibi") feeds[`slots.${index}`] = slots;
+    });
+    return feeds;
+  }
+
+  accept(_session: InferenceSession, results: InferenceSession.OnnxValueMapType, positions: readonly number[]): void {
+    this.layers.forEach((layer, index) => {
+      const [key, value] = [results[`key.${index}`]!.data as Float32Array, results[`value.${index}`]!.data as Float32Array];
+      layer.append({ key, value }, positions.length, positions);
+    });
+  }
+}
+
+/** `[group * count, count]`: new token i sees new token j where j <= i, within the window. */
+function selfBias(count: number, group: number, window: number | null): Float32Array {
+  const bias = new Float32Array(group * count * count);
+  for (let row = 0; row < group * count; row++) {
+    const i = row % count;
+    for (let j = 0; j < count; j++) if (j > i || (window !== null && i - j >= window)) bias[row * count + j] = -Infinity;
+  }
+  return bias;
 }

@@ -1,11 +1,10 @@
-import { Tensor, type InferenceSession } from "onnxruntime-node";
+import { Tensor } from "onnxruntime-node";
 import type { ChatMessage } from "../checkpoint/chat-template.js";
 import { openCheckpoint, type OpenOptions } from "../checkpoint/open.js";
 import type { Tokenizer } from "../checkpoint/tokenizer.js";
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import { checkPrompt } from "../checkpoint/validate.js";
 import type { KvDtype } from "../decoder/cache-input.js";
-import { decodeGraph } from "../decoder/decode.js";
 import { planAttention, prefillGraph } from "../decoder/prefill.js";
 import { inverseFrequencies, rotaryTable, type RotaryTable } from "../decoder/rotary.js";
 import { resolvePreset, schedule, stagePositions, type KvPolicy, type Preset, type Stage, type UserPreset } from "../pruning/schedule.js";
@@ -13,10 +12,12 @@ import type { Scorer } from "../pruning/scorer.js";
 import { listActivations, planCapture, readCapture, type Activation, type ActivationInfo, type ActivationsOptions, type CapturePlan } from "./capture.js";
 import { chat, type ChatOptions, type ChatReply } from "./chat.js";
 import { Decoder } from "./decoder.js";
-import { DECODE, Graphs, type GraphToLoad } from "./graphs.js";
-import { HostCache } from "./host-cache.js";
+import { openHome, type Device } from "./devices/open.js";
+import { Graphs } from "./graphs.js";
+import { hostHome, type AttentionKind, type DecodeStep, type GraphToLoad, type Home } from "./home.js";
 import { requireKvDtype } from "./kv-store.js";
 import { isOutOfMemory, memoryError, memoryLimit, memoryPlan, type MemoryPlan } from "./memory.js";
+import { allPositions, presentPositions } from "./present.js";
 import { Run } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
 import { stageResult } from "./stage-result.js";
@@ -24,8 +25,10 @@ import { stageResult } from "./stage-result.js";
 export interface LoadOptions extends OpenOptions {
   /** Threads for one operator; default: ONNX Runtime's choice. */
   readonly threads?: number;
-  /** `fused` (default): memory linear in the prompt length. `plain`: attention spelled out, quadratic memory. */
-  readonly attention?: "fused" | "plain";
+  /** `fused` (default on the CPU): memory linear in the prompt length. `plain`: attention spelled out, quadratic memory. */
+  readonly attention?: AttentionKind;
+  /** Where to run: `cpu` (default) or `webgpu`. */
+  readonly device?: Device;
   /** What activations are rounded to where they meet int8 or int4 weights: `int8` (default), or `float32`: exact and many times slower. */
   readonly accuracy?: "int8" | "float32";
   /** What the caches hold keys and values in: fp32 (default), fp16 (half the memory), int8 (a quarter); each token then costs more time. */
@@ -52,12 +55,13 @@ export interface PrefillSettings {
 }
 
 /**
- * Loads a model for inference on the CPU.
+ * Loads a model for inference.
  * @param name a model folder, a hub-cache folder, `tiny` (the embedded model) or `synthetic:NAME`
- * @throws an error that says what is wrong with the folder
+ * @throws an error that says what is wrong with the folder, or with the device
  */
 export async function load(name = "tiny", options: LoadOptions = {}): Promise<Model> {
-  return new Model(await openCheckpoint(name, options), options);
+  const home = await openHome(options.device, options);
+  return new Model(await openCheckpoint(name, options), options, home);
 }
 
 interface PlanSettings {
@@ -76,14 +80,14 @@ export class Model {
   constructor(
     readonly checkpoint: Checkpoint,
     private readonly options: LoadOptions = {},
+    private readonly home: Home = hostHome(options.attention, options.kvDtype),
   ) {
     this.config = checkpoint.config;
     if (options.kvDtype !== undefined) requireKvDtype(options.kvDtype);
     this.frequencies = inverseFrequencies(this.config);
-    this.graphs = new Graphs(checkpoint, options);
+    this.graphs = new Graphs(checkpoint, options, home);
     this.decoder = new Decoder(this.config, this.frequencies, {
-      use: (attention, work) =>
-        this.graphs.use({ key: attention ? "decode attention" : DECODE, build: (g, weights) => decodeGraph(g, weights, this.config, { attention, kvDtype: this.kvDtype }) }, false, work),
+      use: (step: DecodeStep, work) => this.graphs.use(home.decode(this.config, step), false, work),
       explain: (error, n) => this.explain(error, n, { preset: resolvePreset("baseline"), reserve: 0 }),
     });
   }
@@ -100,6 +104,11 @@ export class Model {
   /** What the caches hold keys and values in. */
   get kvDtype(): KvDtype {
     return this.options.kvDtype ?? "fp32";
+  }
+
+  /** Where it runs. */
+  get device(): string {
+    return this.home.device;
   }
 
   /** Threads asked for; undefined: ONNX Runtime's choice. */
@@ -122,10 +131,11 @@ export class Model {
    * so that a measurement does not include it.
    * @param length tokens of the prompt to come
    */
-  async warm(length: number, { preset = "baseline", scorer }: Pick<PrefillSettings, "preset" | "scorer"> = {}): Promise<void> {
+  async warm(length: number, { preset = "baseline", scorer, kvPolicy }: Pick<PrefillSettings, "preset" | "scorer" | "kvPolicy"> = {}): Promise<void> {
     const resolved = resolvePreset(preset);
     const stages = stagePositions(resolved, this.config.layers);
-    const graph = this.prefillGraph(length, stages, stages.length ? await this.scorer(scorer) : null);
+    const evict = (kvPolicy ?? resolved.kvPolicy) === "evict" && stages.length > 0;
+    const graph = this.prefillGraph(length, stages, stages.length ? await this.scorer(scorer) : null, evict);
     await this.makeRoom(graph, length, { preset: resolved, reserve: 0 });
     await this.graphs.load(graph);
     await this.decoder.warm();
@@ -154,16 +164,17 @@ export class Model {
     const planned = schedule(preset, ids.length, this.config.layers);
     const capture = settings.capture?.length ? planCapture(this.config, settings.capture, planned, ids.length, settings.captureLimit) : null;
     const scorer = planned.length ? await this.scorer(settings.scorer) : null;
-    const graph = this.prefillGraph(ids.length, planned.map(({ afterLayer }) => afterLayer), scorer, capture);
+    const evict = kvPolicy === "evict" && planned.length > 0;
+    const graph = this.prefillGraph(ids.length, planned.map(({ afterLayer }) => afterLayer), scorer, evict, capture);
     await this.makeRoom(graph, ids.length, { preset, reserve });
     const feeds = this.prefillFeeds(ids, planned);
     const { results, kept, positions, kv, prefillSeconds } = await this.graphs.use(graph, capture !== null, async (session) => {
-      const wanted = session.outputNames.filter((name) => scores || !name.startsWith("scores."));
+      const wanted = session.outputNames.filter((name) => scores || this.home.takesAllOutputs || !name.startsWith("scores."));
       const started = performance.now();
       const results = await session.run(feeds, wanted);
       const kept = planned.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
       const positions = presentPositions(planned, kept, ids.length, this.config.layers);
-      const kv = this.compact(results, positions, kept.at(-1), kvPolicy, reserve);
+      const kv = this.home.cache(this.config, session, results, positions, evict ? kept.at(-1)! : null, reserve);
       return { results, kept, positions, kv, prefillSeconds: (performance.now() - started) / 1e3 };
     }).catch((error: unknown) => {
       throw this.explain(error, ids.length, { preset, reserve });
@@ -207,20 +218,22 @@ export class Model {
     return typeof scorer === "string" ? resolveScorer(scorer, this.checkpoint) : scorer;
   }
 
-  private prefillGraph(n: number, stages: readonly number[], scorer: Scorer | null, capture: CapturePlan | null = null): GraphToLoad {
-    const attention = planAttention(this.config, n, this.options.attention === "plain");
+  private prefillGraph(n: number, stages: readonly number[], scorer: Scorer | null, evicted: boolean, capture: CapturePlan | null = null): GraphToLoad {
+    const attention = planAttention(this.config, n, this.home.attention(this.config) === "plain");
+    const evict = evicted && this.home.evictsInGraph;
     return {
-      key: `prefill ${Object.values(attention).join(" ")} ${stages.join(",")} ${scorer?.key ?? ""}${capture ? ` ${capture.key}` : ""}`,
-      build: (g, weights) => prefillGraph(g, weights, { config: this.config, stages, scorer, attention, ...(capture && { capture: capture.names }) }),
+      key: `prefill ${Object.values(attention).join(" ")} ${stages.join(",")} ${scorer?.key ?? ""}${evict ? " evict" : ""}${capture ? ` ${capture.key}` : ""}`,
+      build: (g, weights) => prefillGraph(g, weights, { config: this.config, stages, scorer, attention, evict, ...(capture && { capture: capture.names }) }),
     };
   }
 
   private get memoryLimit(): number {
-    return this.options.memoryLimit ?? memoryLimit();
+    // How much a GPU has, ONNX Runtime does not say.
+    return this.options.memoryLimit ?? (this.home.device === "cpu" ? memoryLimit() : Infinity);
   }
 
   private plan(n: number, graphs: number, settings: PlanSettings): MemoryPlan {
-    return memoryPlan(this.checkpoint, n, { ...settings, plain: this.options.attention === "plain", graphs, kvDtype: this.kvDtype });
+    return memoryPlan(this.checkpoint, n, { ...settings, plain: this.home.attention(this.config) === "plain", graphs, kvDtype: this.kvDtype });
   }
 
   private makeRoom({ key }: GraphToLoad, n: number, settings: PlanSettings): Promise<void> {
@@ -250,49 +263,4 @@ export class Model {
     });
     return feeds;
   }
-
-  /** From the graph's keys and values to a cache: all that each layer computed, or only what the last stage kept. */
-  private compact(
-    results: InferenceSession.OnnxValueMapType,
-    byLayer: readonly Int32Array[],
-    last: Int32Array | undefined,
-    kvPolicy: KvPolicy,
-    reserve: number,
-  ): HostCache {
-    const sizes = byLayer.map((positions) => (kvPolicy === "evict" && last ? last.length : positions.length) + reserve);
-    const cache = HostCache.empty(this.config, sizes, this.kvDtype);
-    cache.layers.forEach((layer, index) => {
-      const key = results[`key.${index}`]!;
-      const kv = { key: key.data as Float32Array, value: results[`value.${index}`]!.data as Float32Array };
-      const positions = byLayer[index]!;
-      if (key.dims[2] !== positions.length) throw new Error(`layer ${index}: the graph returned ${key.dims[2]} keys for ${positions.length} tokens`);
-      if (kvPolicy === "evict" && last && last.length < positions.length) layer.append(kv, positions.length, last, rowsOf(last, positions));
-      else layer.append(kv, positions.length, positions);
-    });
-    return cache;
-  }
-}
-
-/** Original positions of the tokens present in each block. */
-function presentPositions(stages: readonly Stage[], kept: readonly Int32Array[], n: number, layers: number): Int32Array[] {
-  let present = allPositions(n);
-  let stage = 0;
-  return Array.from({ length: layers }, (_, layer) => {
-    const positions = present;
-    while (stages[stage]?.afterLayer === layer) present = kept[stage++]!;
-    return positions;
-  });
-}
-
-function allPositions(n: number): Int32Array {
-  return Int32Array.from({ length: n }, (_, position) => position);
-}
-
-/** Index in `positions` of each of `wanted`; both ascending, `wanted` a subset. */
-function rowsOf(wanted: Int32Array, positions: Int32Array): Int32Array {
-  let row = 0;
-  return wanted.map((position) => {
-    while (positions[row]! < position) row++;
-    return row;
-  });
 }

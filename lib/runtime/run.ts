@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import type { KvPolicy, Preset } from "../pruning/schedule.js";
 import type { Activation } from "./capture.js";
 import type { Decoder, Observation } from "./decoder.js";
-import type { HostCache } from "./host-cache.js";
+import type { KvCache } from "./kv-cache.js";
 import type { Model } from "./model.js";
 import { saveRun } from "./save-run.js";
 import type { StageResult } from "./stage-result.js";
@@ -15,17 +15,24 @@ export interface RunState {
   readonly scorer: string | null;
   readonly kvPolicy: KvPolicy;
   readonly stages: readonly StageResult[];
-  readonly kv: HostCache;
+  readonly kv: KvCache;
   /** Logits of the last token, `[vocabulary]`. */
   readonly logits: Float32Array;
   /** Seconds for the prompt: the graph's run and the compaction of the cache. */
   readonly prefillSeconds: number;
   readonly activations: ReadonlyMap<string, Activation>;
   /** What the run goes on with; or, of a run that was loaded, where it is from. */
-  readonly source: { readonly model: Model; readonly decoder: Decoder } | LoadedSource;
+  readonly source: ModelSource | LoadedSource;
   /** Position the next token will have; default: after the prompt. */
   readonly position?: number;
   readonly kvLengthsAfterPrefill?: readonly number[];
+}
+
+/** What a run goes on with. */
+export interface ModelSource {
+  readonly model: Model;
+  /** Null where the cache was read back from its device: it can be looked at only. */
+  readonly decoder: Decoder | null;
 }
 
 /** A run from a file has no model: only what was saved. */
@@ -44,7 +51,7 @@ export class Run {
   readonly kvPolicy: KvPolicy;
   readonly stages: readonly StageResult[];
   /** The key/value cache, as it is now. */
-  readonly kv: HostCache;
+  readonly kv: KvCache;
   readonly prefillSeconds: number;
   /** KV length of each layer right after prefill, read off the cache. */
   readonly kvLengthsAfterPrefill: readonly number[];
@@ -118,6 +125,21 @@ export class Run {
   }
 
   /**
+   * The same with its cache in this process's memory, to be looked at and saved, not continued: a copy read back from the
+   * device, or the run itself where its cache is there already.
+   */
+  async toHost(): Promise<Run> {
+    if (this.kv.home === "host") return this;
+    const source = "model" in this.source ? { model: this.source.model, decoder: null } : this.source;
+    return new Run({ ...this.state(), kv: await this.kv.toHost(), source }, this.shared);
+  }
+
+  /** Frees what the cache holds on a device: soon, instead of when it is collected. The run cannot be continued then. */
+  dispose(): void {
+    this.kv.dispose();
+  }
+
+  /**
    * The same prompt without pruning, right after its prefill: computed once, on demand, and kept as long as this run
    * and its forks. Fork it before generating. Of a run that pruned nothing and generated nothing, the run itself.
    * @throws for a run from a file
@@ -163,7 +185,10 @@ export class Run {
   }
 
   private decoder(): Decoder {
-    if ("decoder" in this.source) return this.source.decoder;
+    if ("decoder" in this.source) {
+      if (this.source.decoder) return this.source.decoder;
+      throw new Error("run: its cache was read back from the device, to be looked at (continue the run that is on the device)");
+    }
     throw new Error(`run: ${this.source.file} (a saved run can be looked at and compared, not continued)`);
   }
 

@@ -15,7 +15,8 @@ export const RUN_VERSION = "1";
  */
 export async function saveRun(run: Run, file: string): Promise<void> {
   const texts = await run.texts();
-  const { kv, stages } = run;
+  const { stages } = run;
+  const kv = await run.kv.toHost();
   const tensors: TensorToWrite[] = [integers("ids", Int32Array.from(run.ids)), floats("logits", run.logits, [run.logits.length])];
   kv.layers.forEach((layer, l) => {
     const shape = [layer.kvHeads, layer.length, layer.headDim];

@@ -2,7 +2,7 @@ import { runLabel } from "../../inspect/label.js";
 import { kvLengths as lengthsOf, type KvLengths } from "../../inspect/lengths.js";
 import { kvMemory as memoryOf, type KvMemoryOptions, type KvMemoryRow } from "../../inspect/memory.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
-import type { KvRow } from "../../runtime/host-cache.js";
+import type { KvRow } from "../../runtime/kv-cache.js";
 import type { Run } from "../../runtime/run.js";
 import { lengthLabel } from "../label.js";
 import { colour, figure, layers } from "./figure.js";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { verifyRun } from "../../../lib/inspect/index.js";
+import type { LayerCache } from "../../../lib/runtime/host-cache.js";
 import { stageResult } from "../../../lib/runtime/stage-result.js";
 import { setup } from "./setup.js";
 
@@ -47,7 +48,7 @@ describe("verification", async () => {
 
   test("a token too many, and a stage that kept too few, are found and named", async () => {
     const run = await prefill();
-    const layer = run.kv.layer(1);
+    const layer = run.kv.layer(1) as LayerCache;
     layer.append({ key: new Float32Array(layer.kvHeads * layer.headDim), value: new Float32Array(layer.kvHeads * layer.headDim) }, 1, [47]);
     await assert.rejects(verifyRun(run), /verify lengths: layer 1 holds 39 tokens \(must be 38\)/);
     const short = await prefill();

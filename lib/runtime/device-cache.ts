@@ -1,0 +1,179 @@
+import type { InferenceSession, Tensor } from "onnxruntime-node";
+import { Tensor as HostTensor } from "onnxruntime-node";
+import type { ModelConfig } from "../checkpoint/types.js";
+import { HostCache } from "./host-cache.js";
+import { hold, letGo } from "./lease.js";
+import { kvRows, layerOf, type KvCache, type KvLayer, type KvRow } from "./kv-cache.js";
+import { readBack } from "./read-back.js";
+
+/** Keys and values of one layer in buffers of the device, `[1, kvHeads, length, headDim]`, freed when no cache has them any more. */
+class SharedKv {
+  private owners = 1;
+
+  constructor(
+    readonly key: Tensor,
+    readonly value: Tensor,
+    private readonly session: InferenceSession,
+  ) {
+    hold(session);
+  }
+
+  share(): this {
+    this.owners++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.owners > 0) return;
+    this.key.dispose();
+    this.value.dispose();
+    letGo(this.session);
+  }
+}
+
+/** One layer of a cache on a device: its keys and values never change, they are replaced by grown ones. */
+class DeviceLayer implements KvLayer {
+  readonly dtype = "float32";
+  readonly home = "webgpu";
+
+  constructor(
+    readonly index: number,
+    readonly kv: SharedKv,
+    readonly positions: Int32Array,
+  ) {
+    const length = kv.key.dims[2];
+    if (length !== positions.length) throw new Error(`layer ${index}: the graph returned ${length} keys for ${positions.length} tokens`);
+  }
+
+  get kvHeads(): number {
+    return this.kv.key.dims[1]!;
+  }
+
+  get headDim(): number {
+    return this.kv.key.dims[3]!;
+  }
+
+  get length(): number {
+    return this.positions.length;
+  }
+
+  get bytes(): number {
+    return 2 * this.kvHeads * this.length * this.headDim * Float32Array.BYTES_PER_ELEMENT;
+  }
+
+  key(): Float32Array {
+    return this.elsewhere("keys");
+  }
+
+  value(): Float32Array {
+    return this.elsewhere("values");
+  }
+
+  private elsewhere(what: string): never {
+    throw new Error(`layer ${this.index}: its ${what} are on the device (await run.toHost() gives a run whose cache can be read)`);
+  }
+}
+
+/**
+ * The key/value cache of a model in WebGPU buffers, from prefill to the last token. Each layer holds exactly its tokens.
+ * Clones share buffers. To be disposed of; what is forgotten is freed when JavaScript collects it, which can be late.
+ */
+export class DeviceCache implements KvCache {
+  readonly home = "webgpu";
+  private held: readonly DeviceLayer[];
+  private disposed = false;
+
+  private constructor(layers: readonly DeviceLayer[]) {
+    this.held = layers;
+  }
+
+  /** From the keys and values that a prefill graph left on the device. @param positions of the tokens in each layer */
+  static fromPrefill(config: ModelConfig, session: InferenceSession, results: InferenceSession.OnnxValueMapType, positions: readonly Int32Array[]): DeviceCache {
+    if (positions.length !== config.layers) throw new Error(`cache: positions of ${positions.length} layers (the model has ${config.layers})`);
+    return new DeviceCache(positions.map((layer, index) => new DeviceLayer(index, kvOf(session, results, index), layer)));
+  }
+
+  get layers(): readonly DeviceLayer[] {
+    return this.held;
+  }
+
+  get lengths(): number[] {
+    return this.held.map(({ length }) => length);
+  }
+
+  get bytes(): number {
+    return this.held.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  layer(index: number): DeviceLayer {
+    return layerOf(this.held, index);
+  }
+
+  summary(): KvRow[] {
+    return kvRows(this.held);
+  }
+
+  clone(): DeviceCache {
+    this.requireAlive();
+    return new DeviceCache(this.held.map(({ index, kv, positions }) => new DeviceLayer(index, kv.share(), positions)));
+  }
+
+  async toHost(): Promise<HostCache> {
+    this.requireAlive();
+    const [first] = this.held;
+    const host = HostCache.empty({ kvHeads: first?.kvHeads ?? 0, headDim: first?.headDim ?? 0 }, this.lengths);
+    for (const { index, kv, length, positions } of this.held) {
+      host.layer(index).append({ key: await readBack(kv.key), value: await readBack(kv.value) }, length, positions);
+    }
+    return host;
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    for (const { kv } of this.held) kv.release();
+  }
+
+  feeds(config: ModelConfig, positions: readonly number[]): Record<string, Tensor> {
+    this.requireAlive();
+    const feeds: Record<string, Tensor> = {};
+    for (const { index, kv, positions: held } of this.held) {
+      feeds[`past_key.${index}`] = kv.key;
+      feeds[`past_value.${index}`] = kv.value;
+      if (isMasked(config, positions.length)) feeds[`slots.${index}`] = slots(held, positions);
+    }
+    return feeds;
+  }
+
+  accept(session: InferenceSession, results: InferenceSession.OnnxValueMapType, positions: readonly number[]): void {
+    const before = this.held;
+    this.held = before.map(({ index, positions: held }) => {
+      const grown = new Int32Array(held.length + positions.length);
+      grown.set(held);
+      grown.set(positions, held.length);
+      return new DeviceLayer(index, kvOf(session, results, index), grown);
+    });
+    for (const { kv } of before) kv.release();
+  }
+
+  private requireAlive(): void {
+    if (this.disposed) throw new Error("cache: it was disposed of, its memory on the device is gone");
+  }
+}
+
+/** Whether the scores of new tokens depend on positions: those of one token without window and ALiBi do not. */
+export function isMasked({ slidingWindow, positions }: ModelConfig, count: number): boolean {
+  return count > 1 || slidingWindow !== null || positions === "alibi";
+}
+
+function kvOf(session: InferenceSession, results: InferenceSession.OnnxValueMapType, layer: number): SharedKv {
+  return new SharedKv(results[`key.${layer}`]!, results[`value.${layer}`]!, session);
+}
+
+/** Positions of the tokens held and then of the new ones, `[length + m]`. */
+function slots(held: Int32Array, positions: readonly number[]): HostTensor {
+  const values = new BigInt64Array(held.length + positions.length);
+  held.forEach((position, slot) => (values[slot] = BigInt(position)));
+  positions.forEach((position, i) => (values[held.length + i] = BigInt(position)));
+  return new HostTensor("int64", values, [values.length]);
+}

@@ -1,0 +1,74 @@
+import type { InferenceSession } from "onnxruntime-node";
+import type { ModelConfig } from "../checkpoint/types.js";
+import type { KvDtype } from "../decoder/cache-input.js";
+import { decodeGraph } from "../decoder/decode.js";
+import type { Weights } from "../decoder/weights.js";
+import { GraphBuilder } from "../onnx/builder.js";
+import { HostCache } from "./host-cache.js";
+import type { KvCache } from "./kv-cache.js";
+import { createSession, type Provider, type SessionSettings } from "./session.js";
+
+/** How attention is computed: by ONNX Runtime's fused operator, or spelled out in products and a softmax. */
+export type AttentionKind = "fused" | "plain";
+
+/** What a decode graph is asked for. */
+export interface DecodeStep {
+  /** New tokens. */
+  readonly count: number;
+  /** Give the attention weights too. */
+  readonly attention: boolean;
+}
+
+/** A graph, and by which name it is kept. */
+export interface GraphToLoad {
+  /** Graphs of one key are the same. */
+  readonly key: string;
+  readonly build: (g: GraphBuilder, weights: Weights) => void;
+}
+
+/** The key of the graph that decodes. */
+export const DECODE = "decode";
+
+/** Where a model runs and where its caches live: everything in which devices differ. */
+export interface Home {
+  readonly device: Provider;
+  /** Attention of prompts. */
+  attention(config: ModelConfig): AttentionKind;
+  /** Evicted tokens are taken from the caches inside the prefill graph, not after it. */
+  readonly evictsInGraph: boolean;
+  /**
+   * All outputs of a graph must be asked for: ONNX Runtime finds the place where an output is to stay by its number among
+   * those asked for, so that with some left out others would go astray.
+   */
+  readonly takesAllOutputs: boolean;
+  builder(name: string): GraphBuilder;
+  load(g: GraphBuilder, settings: Pick<SessionSettings, "threads" | "folder">): Promise<InferenceSession>;
+  /** Frees a loaded graph, caches that it made left usable. */
+  release(session: InferenceSession): Promise<void>;
+  decode(config: ModelConfig, step: DecodeStep): GraphToLoad;
+  /**
+   * The cache after prefill.
+   * @param present positions of the tokens in each layer before anything is evicted
+   * @param kept positions of the tokens that every layer is to hold; null: all that are present
+   * @param reserve tokens to make room for beyond them
+   */
+  cache(config: ModelConfig, session: InferenceSession, results: InferenceSession.OnnxValueMapType, present: readonly Int32Array[], kept: Int32Array | null, reserve: number): KvCache;
+}
+
+/** The CPU: caches in this process's memory, which ONNX Runtime reads in place. */
+export function hostHome(attention: AttentionKind = "fused", kvDtype: KvDtype = "fp32"): Home {
+  return {
+    device: "cpu",
+    attention: () => attention,
+    evictsInGraph: false,
+    takesAllOutputs: false,
+    builder: (name) => new GraphBuilder(name),
+    load: (g, settings) => createSession(g, settings),
+    decode: (config, { attention }) => ({
+      key: attention ? "decode attention" : DECODE,
+      build: (g, weights) => decodeGraph(g, weights, config, { attention, kvDtype }),
+    }),
+    release: (session) => session.release(),
+    cache: (config, _session, results, present, kept, reserve) => HostCache.fromPrefill(config, results, present, kept, reserve, kvDtype),
+  };
+}

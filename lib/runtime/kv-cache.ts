@@ -1,0 +1,71 @@
+import type { InferenceSession, Tensor } from "onnxruntime-node";
+import type { ModelConfig } from "../checkpoint/types.js";
+import type { HostCache } from "./host-cache.js";
+
+/** Where a cache's keys and values live: in this process's memory, or in buffers of a device. */
+export type CacheHome = "host" | "webgpu";
+
+/** One layer of a cache. */
+export interface KvLayer {
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Tokens held. */
+  readonly length: number;
+  /** Original position of each token held, `[length]`. */
+  readonly positions: Int32Array;
+  /** Bytes of the keys and values held (not of the room kept for more). */
+  readonly bytes: number;
+  /** Element type of the keys and values. */
+  readonly dtype: string;
+  readonly home: CacheHome;
+  /** Keys of one head, `[length, headDim]`. @throws where they are on a device: read them back first (`toHost`) */
+  key(head: number): Float32Array;
+  /** Values of one head, as `key`. */
+  value(head: number): Float32Array;
+}
+
+/** One layer of a cache in a table. */
+export interface KvRow extends Pick<KvLayer, "length" | "bytes" | "dtype" | "home"> {
+  readonly layer: number;
+  /** Original positions of the first and last token held; null where there is none. */
+  readonly first: number | null;
+  readonly last: number | null;
+}
+
+/** The key/value cache of a model, wherever it lives. Layers may hold different numbers of tokens. */
+export interface KvCache {
+  readonly home: CacheHome;
+  readonly layers: readonly KvLayer[];
+  /** Tokens held by each layer. */
+  readonly lengths: number[];
+  /** Bytes held in all layers together. */
+  readonly bytes: number;
+  /** The cache of one layer. @throws on a layer that the model does not have */
+  layer(index: number): KvLayer;
+  /** One row a layer: length, positions, bytes, dtype and home. */
+  summary(): KvRow[];
+  /** An independent cache with the same content. */
+  clone(): KvCache;
+  /** The same in this process's memory: a copy read back from the device; a cache that is there already, itself. */
+  toHost(): Promise<HostCache>;
+  /** Frees the device's memory. Of a cache in this process's memory, nothing: it is collected. */
+  dispose(): void;
+
+  /** The cache as inputs of its home's decode graph, for queries at `positions`. */
+  feeds(config: ModelConfig, positions: readonly number[]): Record<string, Tensor>;
+  /** Takes over what that graph, loaded as `session`, returned for tokens at `positions`. */
+  accept(session: InferenceSession, results: InferenceSession.OnnxValueMapType, positions: readonly number[]): void;
+}
+
+/** @throws on a layer that is not there */
+export function layerOf<Layer>(layers: readonly Layer[], index: number): Layer {
+  const layer = layers[index];
+  if (!layer) throw new Error(`layer: ${index} (must be 0 … ${layers.length - 1})`);
+  return layer;
+}
+
+export function kvRows(layers: readonly KvLayer[]): KvRow[] {
+  return layers.map(({ length, positions, bytes, dtype, home }, layer) => ({
+    layer, length, first: positions[0] ?? null, last: positions.at(-1) ?? null, bytes, dtype, home,
+  }));
+}

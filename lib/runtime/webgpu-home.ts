@@ -1,0 +1,41 @@
+import type { ModelConfig } from "../checkpoint/types.js";
+import { FUSED_HEAD_MULTIPLE } from "../decoder/attention.js";
+import { deviceDecodeGraph } from "../decoder/decode-device.js";
+import { GraphBuilder } from "../onnx/builder.js";
+import { DeviceCache, isMasked } from "./device-cache.js";
+import type { AttentionKind, Home } from "./home.js";
+import { release } from "./lease.js";
+import { createSession } from "./session.js";
+
+/** Which attention a driver gets right, for prompts and for one token at a time. */
+export interface DeviceAttention {
+  readonly prefill: AttentionKind;
+  readonly decode: AttentionKind;
+}
+
+/** WebGPU: caches in buffers of the device from prefill on. */
+export function webgpuHome({ prefill, decode }: DeviceAttention): Home {
+  return {
+    device: "webgpu",
+    attention: (config) => (isSimple(config) ? prefill : "plain"),
+    evictsInGraph: true,
+    takesAllOutputs: true,
+    builder: (name) => new GraphBuilder(name, "standard"),
+    load: (g, settings) => createSession(g, { ...settings, provider: "webgpu", onDevice: ["key.", "value."] }),
+    decode(config, { count, attention }) {
+      const masked = isMasked(config, count);
+      const kind = masked || attention || !isSimple(config) ? "plain" : decode;
+      return {
+        key: `decode ${kind}${masked ? " masked" : ""}${attention ? " attention" : ""}`,
+        build: (g, weights) => deviceDecodeGraph(g, weights, config, { kind, masked, attention }),
+      };
+    },
+    release,
+    cache: (config, session, results, present, kept) => DeviceCache.fromPrefill(config, session, results, kept ? present.map(() => kept) : present),
+  };
+}
+
+/** Whether attention is the one that devices were checked with: windows and capped scores are spelled out. */
+function isSimple({ slidingWindow, attentionSoftcap, headDim }: ModelConfig): boolean {
+  return slidingWindow === null && attentionSoftcap === null && headDim % FUSED_HEAD_MULTIPLE === 0;
+}

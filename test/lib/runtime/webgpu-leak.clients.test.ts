@@ -1,0 +1,30 @@
+// Minutes on a software driver, hence not among the tests that always run.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { generate } from "../../../lib/runtime/generate.js";
+import { load } from "../../../lib/runtime/model.js";
+import { tinyCheckpoint } from "../../reference/checkpoints.js";
+import { webgpuMissing } from "./webgpu-adapter.js";
+
+describe("memory of the device", { skip: await webgpuMissing() }, () => {
+  test("200 generations leave nothing behind", async () => {
+    const tiny = tinyCheckpoint("llama");
+    const model = await load(tiny.folder, { threads: 1, device: "webgpu" });
+    const ids = Array.from({ length: 256 }, (_, i) => (i * 7 + 1) % tiny.config.vocab_size);
+    const resident: number[] = [];
+    let bytes = 0;
+    for (let generation = 1; generation <= 200; generation++) {
+      const { run } = await generate(model, ids, { maxNewTokens: 4, fixedLength: true });
+      if (generation % 50 === 0) resident.push(process.memoryUsage().rss);
+      bytes = run.kv.bytes;
+      run.dispose();
+    }
+    await model.release();
+    tiny.remove();
+    // With a software driver, buffers are this process's own memory. Were the caches of each generation's prefill and steps
+    // left, 150 generations would add this much.
+    const leaked = 150 * 5 * bytes;
+    const grown = resident.at(-1)! - resident[0]!;
+    assert.ok(grown < leaked / 8, `resident memory grew by ${grown} bytes in 150 generations (${resident.join(", ")}); a leak would be ${leaked}`);
+  });
+});
