@@ -1,14 +1,18 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { basename, dirname, extname, join, resolve } from "node:path";
-import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import type { Format } from "../../notebook/export/index.js";
 import type { Template } from "../../notebook/export/options.js";
+import type { Notebook } from "../../notebook/types.js";
 import { interruptSignal } from "../interrupt.js";
 import { writeOutput } from "../write.js";
+import { terminal } from "./run.js";
 
 interface Options {
   to?: Format;
   output?: string;
+  execute?: boolean;
   template: string;
   input: boolean;
   trust?: boolean;
@@ -26,6 +30,7 @@ export function register(program: Command): void {
     .argument("<notebook>", "the .ipynb file")
     .addOption(new Option("--to <format>", "what to write (default: as --output ends, else html)").choices(Object.keys(endings)))
     .option("-o, --output <file>", "the file to write (default: the notebook's name beside the notebook)")
+    .option("--execute", "run the notebook first, as sdtp run does; the .ipynb file stays as it is")
     .option("--no-input", "leave out the code")
     .option("--template <name>", "report: code and execution counts; article: code folded (left out where nothing folds); or a .css file that follows the report's own style", "report")
     .option("--trust", "let scripts and styles of the outputs work: only for a notebook whose every output is yours")
@@ -37,6 +42,8 @@ HTML is one file that opens offline, with live charts; scripts in the outputs do
 the file, in NAME_files/. PDF, and charts in Markdown and LaTeX, need an installed Chromium, Chrome or Edge.
 
 Cell tags: remove-cell, remove-input, remove-output leave out; hide-cell, hide-input, hide-output fold (left out where nothing folds).
+
+With --execute a cell that fails ends it, nothing is written, and the exit code is that of sdtp run.
 
 Examples:
   sdtp export quickstart.ipynb
@@ -51,8 +58,10 @@ async function exportCommand(file: string, options: Options): Promise<void> {
   const output = options.output ?? join(dirname(file), `${basename(file, extname(file))}${endings[to][0]}`);
   if (resolve(output) === resolve(file)) throw new Error(`--output: ${output} (is the notebook itself)`);
   const { template, css } = await templateOf(options.template);
-  const [{ exportNotebook }, { readNotebook }] = await Promise.all([import("../../notebook/export/index.js"), import("../../notebook/read.js")]);
-  const notebook = await readNotebook(file);
+  const signal = interruptSignal();
+  const notebook = options.execute ? await executed(file, signal) : await (await import("../../notebook/read.js")).readNotebook(file);
+  if (notebook === undefined) return;
+  const { exportNotebook } = await import("../../notebook/export/index.js");
   const { document, files } = await exportNotebook(notebook, to, {
     name: basename(file, extname(file)),
     folder: dirname(resolve(file)),
@@ -62,12 +71,28 @@ async function exportCommand(file: string, options: Options): Promise<void> {
     input: options.input,
     trust: options.trust === true,
     ...(options.chromium !== undefined && { chromium: options.chromium }),
-    signal: interruptSignal(),
+    signal,
     warn: (text) => void process.stderr.write(`warning: ${text}\n`),
   });
   for (const { path, content } of files) await writeOutput(join(dirname(output), path), content);
   await writeOutput(output, document);
   process.stderr.write(`written: ${output}${files.length > 0 ? ` and ${files.length} ${files.length === 1 ? "picture" : "pictures"} beside it` : ""}\n`);
+}
+
+/** The notebook with outputs of now; undefined where its run did not complete, which is said then. */
+async function executed(file: string, signal: AbortSignal): Promise<Notebook | undefined> {
+  const { exitCode, readNotebook, runNotebook } = await import("../../notebook/index.js");
+  const folder = await mkdtemp(join(tmpdir(), "sdtp-export-"));
+  const show = terminal();
+  try {
+    const result = await runNotebook(file, { output: join(folder, basename(file)), signal, onProgress: show.progress }).finally(show.stop);
+    if (result.status === "completed") return await readNotebook(result.output);
+    process.stderr.write(`sdtp: --execute: ${result.stop?.number === undefined ? "" : `cell ${result.stop.number} of ${result.total}, `}${result.stop?.message}\n`);
+    process.exitCode = exitCode(result);
+    return undefined;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 function formatOf(output: string | undefined): Format {

@@ -93,7 +93,7 @@ async function helpNotebook(file: string): Promise<void> {
 }
 
 /** On a terminal a bar with the running cell and its time; a line for each cell that has ended. */
-function terminal(): { progress(progress: Progress): void; stop(): void } {
+export function terminal(): { progress(progress: Progress): void; stop(): void } {
   const bar = progressBar();
   let ticker: NodeJS.Timeout | undefined;
   const stop = () => {

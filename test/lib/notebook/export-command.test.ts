@@ -25,6 +25,21 @@ test("sdtp export writes the format that is asked for, or that the file's name s
   assert.match(readFileSync(join(folder, "styled.htm"), "utf8"), /h1\{color:#123456\}/);
 });
 
+test("sdtp export --execute shows outputs of now, leaves the notebook alone, and writes nothing where a cell fails", async (t) => {
+  const folder = temporaryFolder(t);
+  const book = stringifyNotebook(notebookOf([code("6 * 7", [stream("old\n")])]));
+  writeFileSync(join(folder, "book.ipynb"), book);
+  const done = await sdtp(folder, "export", "book.ipynb", "--execute", "--to", "markdown");
+  assert.equal(done.code, 0, done.stderr);
+  assert.equal(readFileSync(join(folder, "book.md"), "utf8"), "```typescript\n6 * 7\n```\n\n```text\n42\n```\n");
+  assert.equal(readFileSync(join(folder, "book.ipynb"), "utf8"), book);
+  writeFileSync(join(folder, "bad.ipynb"), stringifyNotebook(notebookOf([code("1"), code("throw new Error('no')")])));
+  const failed = await sdtp(folder, "export", "bad.ipynb", "--execute");
+  assert.equal(failed.code, 1, failed.stderr);
+  assert.match(failed.stderr, /sdtp: --execute: cell 2 of 2, line 1: Error: no/);
+  assert.ok(!existsSync(join(folder, "bad.html")));
+});
+
 test("sdtp export says what is wrong and writes nothing", async (t) => {
   const folder = temporaryFolder(t);
   const book = stringifyNotebook(notebookOf([text("# T")]));
