@@ -46,13 +46,15 @@ describe("the library stops when its cell is interrupted", () => {
   });
 });
 
+/** Processes of `pid` that measure; others, such as git, come and go. */
 function children(pid: number): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((each) => {
       try {
-        return Number(readFileSync(`/proc/${each}/stat`, "utf8").replace(/^.*\) . /, "").split(" ")[0]) === pid;
+        const isChild = Number(readFileSync(`/proc/${each}/stat`, "utf8").replace(/^.*\) . /, "").split(" ")[0]) === pid;
+        return isChild && readFileSync(`/proc/${each}/cmdline`, "utf8").includes("worker.js");
       } catch {
         return false;
       }
