@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { packageRoot } from "../checkpoint/package-root.js";
 import type { Checkpoint } from "../checkpoint/types.js";
 import { Random } from "../random.js";
+import { proseFile } from "./prose.js";
 
 /** Token ids that prompts of all lengths begin with. */
 export interface Prompt {
@@ -36,7 +35,7 @@ export async function prompt(checkpoint: Checkpoint, length: number, { file, see
     return withHash(`random ids, seed ${seed}`, Array.from({ length }, () => random.int(checkpoint.config.vocabSize)));
   }
   const tokenizer = await checkpoint.tokenizer();
-  const text = await read(file ?? join(packageRoot(), "lib", "bench", "prompts", "held-out.txt"));
+  const text = await read(file ?? proseFile());
   for (let characters = length * CHARACTERS_A_TOKEN; ; characters *= 4) {
     // The cut may split a word: its last token is not taken then.
     const whole = characters >= text.length;

@@ -12,7 +12,7 @@ import { shown, type Shown } from "../report/views/view.js";
 import type { Showing } from "./bench.js";
 import { live } from "./live.js";
 import { cellSignal } from "./notebook.js";
-import { shippedProse } from "./prose.js";
+import { shippedProse } from "../bench/prose.js";
 
 /** What is compared, and how. */
 export interface ComparingOptions extends Showing {

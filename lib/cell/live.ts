@@ -1,4 +1,4 @@
-import { escapeHtml } from "../report/views/html.js";
+import { escapeHtml } from "../escape-html.js";
 import { duration, extrapolated } from "../report/duration.js";
 import { notebook } from "./notebook.js";
 

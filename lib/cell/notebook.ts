@@ -1,7 +1,8 @@
+import { ambientSignal } from "../ambient-signal.js";
+
 /** What of the kernel's functions is used here. The library does not depend on the kernel: it finds them where it runs in a cell. */
 interface Notebook {
   display(value: unknown): { update(value: unknown): void };
-  readonly signal: AbortSignal | undefined;
 }
 
 /** The notebook whose cell is running; undefined elsewhere. */
@@ -11,6 +12,6 @@ export function notebook(): Notebook | undefined {
 
 /** Aborted when the cell is interrupted, or by `signal`; undefined where there is neither. */
 export function cellSignal(signal?: AbortSignal): AbortSignal | undefined {
-  const own = notebook()?.signal;
+  const own = ambientSignal();
   return own && signal ? AbortSignal.any([own, signal]) : (own ?? signal);
 }

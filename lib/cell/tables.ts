@@ -7,7 +7,7 @@ import { sweepTable as rowsTable } from "../report/sweep.js";
 import { type ColumnSet, table2 as makeTable2, type Table2Row } from "../report/table2.js";
 import { verification as lines } from "../report/verification.js";
 import { shownTable, type ShownTable } from "../report/views/table.js";
-import { escapeHtml } from "../report/views/html.js";
+import { escapeHtml } from "../escape-html.js";
 import { shown, type Shown } from "../report/views/view.js";
 import type { Counting } from "../bench/flops.js";
 import { type Measured, sources } from "./measured.js";
@@ -86,6 +86,6 @@ export function verification(measured: Measured): Shown<{ readonly lines: readon
  * await sdtp.writeTable("table2.tex", sdtp.table2(rows))
  */
 export async function writeTable<Row>(file: string, table: ShownTable<Row>): Promise<void> {
-  const [{ formatOf, formats }, { writeText }] = await Promise.all([import("../report/formats/index.js"), import("../report/write.js")]);
-  await writeText(file, formats[formatOf(file)](table));
+  const [{ formatOf, formats }, { writeOutput }] = await Promise.all([import("../report/formats/index.js"), import("../files.js")]);
+  await writeOutput(file, formats[formatOf(file)](table));
 }

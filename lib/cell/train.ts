@@ -13,7 +13,7 @@ import type { Shown } from "../report/views/view.js";
 import type { Showing } from "./bench.js";
 import { live } from "./live.js";
 import { cellSignal } from "./notebook.js";
-import { shippedProse } from "./prose.js";
+import { shippedProse } from "../bench/prose.js";
 
 export interface MeasureSaliencyOptions extends Showing {
   /** The safetensors file to write; a run that was stopped goes on, a whole one is read. */

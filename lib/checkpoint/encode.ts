@@ -18,7 +18,11 @@ export type ValuesOf = (tensor: RequiredTensor, elements: number) => Iterable<Fl
 /** What a model needs; the head too where embedding and head are one tensor that is to be held in two ways. */
 export function tensorsToHold(config: ModelConfig, { embedding, head }: WeightFormat): RequiredTensor[] {
   const tensors = requiredTensors(config);
-  if (!config.tiedEmbeddings || embedding === head) return tensors;
+  return !config.tiedEmbeddings || embedding === head ? tensors : withHead(tensors);
+}
+
+/** The same and a head of its own, in the embedding's shape. */
+export function withHead(tensors: readonly RequiredTensor[]): RequiredTensor[] {
   return [...tensors, { name: headName, shape: tensors.find(({ name }) => name === embeddingName)!.shape }];
 }
 

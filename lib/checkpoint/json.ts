@@ -8,13 +8,18 @@ export async function readJsonObject(file: string): Promise<Record<string, unkno
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new Error(`${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
   });
+  return parseJsonObject(text, file);
+}
+
+/** The object that a text is. @param where begins the message of an error: not JSON, not an object */
+export function parseJsonObject(text: string, where: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Error(`${file}: not JSON: ${(error as Error).message}`);
+    throw new Error(`${where}: not JSON: ${(error as Error).message}`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`${file}: not a JSON object`);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`${where}: not a JSON object`);
   return value as Record<string, unknown>;
 }
 

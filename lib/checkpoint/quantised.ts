@@ -1,4 +1,4 @@
-import { embeddingName, headName, scalesName, zeroPointsName } from "./encode.js";
+import { headName, scalesName, withHead, zeroPointsName } from "./encode.js";
 import { BLOCK, blocksOf, dequantizeRows, quantBytes, zeroPointBytes, type Bits } from "./quantize.js";
 import { requiredTensors, type RequiredTensor } from "./required.js";
 import { readTensor } from "./safetensors.js";
@@ -27,8 +27,7 @@ export function joinQuantised(config: ModelConfig, stored: ReadonlyMap<string, S
 /** What the model needs, and a head of its own where the embedding serves as one but is held otherwise. */
 function tensorsOf(config: ModelConfig, stored: ReadonlyMap<string, StoredTensor>): RequiredTensor[] {
   const tensors = requiredTensors(config);
-  const extra = stored.has(headName) && !tensors.some(({ name }) => name === headName);
-  return extra ? [...tensors, { name: headName, shape: tensors.find(({ name }) => name === embeddingName)!.shape }] : tensors;
+  return stored.has(headName) && !tensors.some(({ name }) => name === headName) ? withHead(tensors) : tensors;
 }
 
 function quantization({ name, shape }: RequiredTensor, quants: StoredTensor, scales: StoredTensor, zeroPoints: StoredTensor | null): Quantization {

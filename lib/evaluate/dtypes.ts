@@ -1,10 +1,9 @@
 import { ambientSignal } from "../ambient-signal.js";
 import { median } from "../bench/statistics.js";
 import type { KvDtype } from "../decoder/cache-input.js";
-import { generate } from "../runtime/generate.js";
 import type { Model } from "../runtime/model.js";
-import { retrievalPrompt } from "../train/episodes.js";
-import { forcedLosses } from "./forced.js";
+import { forcedLosses, mean } from "./forced.js";
+import { askPassKey } from "./pass-key.js";
 
 /** How a model is held. */
 export interface HeldAs {
@@ -68,7 +67,7 @@ export async function* compareDtypes(
       if (prose.length < span + prompts) throw new Error(`text: ${prose.length} tokens (must be at least ${span + prompts} for ${prompts} prompts of ${length})`);
       const losses: number[] = [];
       const [prefills, tokens]: [number[], number[]] = [[], []];
-      let right = 0;
+      let keysRight = 0;
       let kvBytes = 0;
       for (let i = 0; i < prompts; i++) {
         signal?.throwIfAborted();
@@ -76,17 +75,15 @@ export async function* compareDtypes(
         const start = Math.floor((i * (prose.length - span)) / Math.max(1, prompts - 1));
         const run = await model.prefill(prose.slice(start, start + length), { reserve: CONTINUATION });
         kvBytes = run.kv.bytes;
-        const each = await forcedLosses(run, prose.slice(start + length, start + span));
-        losses.push(each.reduce((a, b) => a + b, 0) / each.length);
-        const { ids, answer } = retrievalPrompt(tokenizer, prose, length, seed, length, i);
-        const said = await generate(model, ids, { maxNewTokens: answer.length, fixedLength: true, ...(signal && { signal }) });
-        if (said.ids.join() === answer.join()) right++;
+        losses.push(mean(await forcedLosses(run, prose.slice(start + length, start + span))));
+        const { said, right } = await askPassKey(model, tokenizer, prose, { length, seed, index: i, signal });
+        if (right) keysRight++;
         prefills.push(said.prefillSeconds);
         tokens.push(...said.tokenSeconds);
         onProgress?.((index + (i + 1) / prompts) / ways.length, label);
       }
       yield {
-        dtype: model.dtype, kv_dtype: model.kvDtype, length, prompts, losses, perplexity: Math.exp(losses.reduce((a, b) => a + b, 0) / prompts), keys_right: right,
+        dtype: model.dtype, kv_dtype: model.kvDtype, length, prompts, losses, perplexity: Math.exp(mean(losses)), keys_right: keysRight,
         weight_bytes: weightBytes(model), kv_bytes: kvBytes, prefill_seconds: median(prefills), token_seconds: median(tokens),
       };
     } finally {

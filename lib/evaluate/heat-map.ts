@@ -1,4 +1,5 @@
 import { configurationLabel } from "./configuration.js";
+import { escapeHtml } from "../escape-html.js";
 import { mean } from "./forced.js";
 import type { EvaluationRow } from "./rows.js";
 import { groupBy } from "./summary.js";
@@ -46,12 +47,11 @@ export function heatMapText({ label, lengths, depths, accuracy }: HeatMap): stri
 
 /** Heat maps as one HTML page, red to green, the numbers in the cells. */
 export function heatMapPage(title: string, maps: readonly HeatMap[]): string {
-  const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   const cell = (value: number | null, asked: number) =>
     `<td title="${asked} asked"${value === null ? "" : ` style="background:hsl(${Math.round(120 * value)} 60% 70%);color:#000"`}>${percent(value)}</td>`;
   const table = ({ label, lengths, depths, accuracy, asked }: HeatMap) =>
-    `<h2>${escape(label)}</h2><table><tr><th>depth</th>${lengths.map((length) => `<th>${length}</th>`).join("")}</tr>` +
+    `<h2>${escapeHtml(label)}</h2><table><tr><th>depth</th>${lengths.map((length) => `<th>${length}</th>`).join("")}</tr>` +
     `${depths.map((depth, d) => `<tr><th>${depth.toFixed(2)}</th>${accuracy[d]!.map((value, l) => cell(value, asked[d]![l]!)).join("")}</tr>`).join("")}</table>`;
   const style = "html{color-scheme:light dark}body{font-family:sans-serif;margin:2rem}table{border-collapse:collapse}td,th{padding:.4rem .8rem;text-align:right}h2{font-size:1rem}";
-  return `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>${escape(title)}</title><style>${style}</style></head>\n<body><h1>${escape(title)}</h1>\n${maps.map(table).join("\n")}\n</body></html>\n`;
+  return `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title><style>${style}</style></head>\n<body><h1>${escapeHtml(title)}</h1>\n${maps.map(table).join("\n")}\n</body></html>\n`;
 }

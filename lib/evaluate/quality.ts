@@ -1,8 +1,7 @@
 import { ambientSignal } from "../ambient-signal.js";
-import { generate } from "../runtime/generate.js";
 import type { Model } from "../runtime/model.js";
-import { retrievalPrompt } from "../train/episodes.js";
 import { bitsPerByte, type BitsPerByte } from "./bits-per-byte.js";
+import { askPassKey } from "./pass-key.js";
 
 export interface QualityOptions {
   /** Prose the model has not been trained on. */
@@ -42,9 +41,7 @@ export async function quality(model: Model, { text, lengths, prompts, seed, onPr
   for (const [index, length] of lengths.entries()) {
     let right = 0;
     for (let i = 0; i < prompts; i++) {
-      const prompt = retrievalPrompt(tokenizer, ids, length, seed, length, i);
-      const { ids: answer } = await generate(model, prompt.ids, { maxNewTokens: prompt.answer.length, fixedLength: true, ...(signal && { signal }) });
-      if (answer.join() === prompt.answer.join()) right++;
+      if ((await askPassKey(model, tokenizer, ids, { length, seed, index: i, signal })).right) right++;
       onProgress?.((index + 1 + (i + 1) / prompts) / parts, `retrieval at ${length}`);
     }
     retrieval.push({ length, prompts, right, accuracy: right / prompts });

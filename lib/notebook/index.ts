@@ -6,5 +6,5 @@ export { declaredParameters, injectParameters, listParameters } from "./paramete
 export { UsageError, type Parameter, type Values } from "./parameters/parameter.js";
 export { parseValue, readMatrix, readValues } from "./parameters/values.js";
 export { defaultOutput, exitCode, runNotebook, type RunOptions, type RunResult } from "./run/run.js";
-export { plainText } from "./run/errors.js";
+export { plainText } from "./plain-text.js";
 export type { Progress } from "./run/execute.js";

@@ -1,6 +1,4 @@
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
-import writeFileAtomic from "write-file-atomic";
+import { writeOutput } from "../files.js";
 import { stringifyExact } from "./json.js";
 import type { Notebook } from "./types.js";
 
@@ -14,10 +12,5 @@ export function stringifyNotebook(notebook: Notebook): string {
  * @throws an error that names the file
  */
 export async function writeNotebook(file: string, notebook: Notebook): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFileAtomic(file, stringifyNotebook(notebook));
-  } catch (error) {
-    throw new Error(`notebook: ${file} (cannot be written: ${(error as NodeJS.ErrnoException).code ?? error})`);
-  }
+  await writeOutput(file, stringifyNotebook(notebook), "notebook");
 }

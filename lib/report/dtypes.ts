@@ -1,6 +1,7 @@
 import { bootstrap } from "../bench/statistics.js";
 import { formatBytes } from "../checkpoint/free-space.js";
 import type { DtypeRow } from "../evaluate/dtypes.js";
+import { mean } from "../evaluate/forced.js";
 import type { Column, Table } from "./table.js";
 
 /** What weights and caches are held in, beside what that costs: differences are from the first row, on the same prompts. */
@@ -27,7 +28,6 @@ export function dtypesTable(model: string, rows: readonly DtypeRow[]): Table<Dty
 /** How much perplexity changes, with its interval over prompts. */
 function change(first: DtypeRow, row: DtypeRow): string {
   const differences = row.losses.map((loss, i) => loss - first.losses[i]!);
-  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
   const { low, high } = bootstrap(differences, mean);
   const percent = (difference: number) => `${difference >= 0 ? "+" : "-"}${Math.abs(100 * (Math.exp(difference) - 1)).toFixed(2)}`;
   return `${percent(mean(differences))} % (${percent(low)} to ${percent(high)})`;

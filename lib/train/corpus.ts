@@ -22,6 +22,9 @@ export function loadCorpus(): Corpus {
   return { train, heldOut };
 }
 
+/** All prose that was never trained on. @throws as `loadCorpus` */
+export const heldOutText = (): string => loadCorpus().heldOut.join("\n\n");
+
 function load<T>(name: string): T[] {
   try {
     return (createRequire(import.meta.url)(name) as () => T[])();

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readText } from "../files.js";
 import type { Tokenizer } from "../checkpoint/tokenizer.js";
 
 /** A text in two parts: a prompt, which may be pruned, and the response, which is what the model is to say then. */
@@ -34,9 +34,7 @@ export async function readExamples(files: readonly string[], tokenizer: Tokenize
   const examples: Example[] = [];
   for (const file of files) {
     if (examples.length >= limit) break;
-    const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-      throw new Error(`data file: ${file} (${error.code === "ENOENT" ? "no such file" : error.message})`);
-    });
+    const text = await readText("data file", file);
     const found = /\.(jsonl|ndjson|json)$/.test(file) ? fromLines(text, file, tokenizer, length) : fromText(text, tokenizer, length);
     for (const example of found) if (examples.length < limit) examples.push(example);
       else break;

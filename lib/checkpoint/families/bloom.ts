@@ -1,6 +1,6 @@
 // bloom: ALiBi (arXiv:2108.12409) in place of positions, layer norms, one after the embedding too; queries, keys and values
 // in one matrix, head by head.
-import { blockTensor, usual, type FamilyDefinition, type TensorSource } from "./family.js";
+import { blockTensor, layerNormed, projections, type FamilyDefinition, type TensorSource } from "./family.js";
 
 /** ALiBi knows no table of positions that would end, and goes beyond the lengths trained on; this only bounds what is asked for. */
 const MAX_POSITIONS = 2 ** 20;
@@ -13,7 +13,6 @@ const outside: Readonly<Record<string, string>> = {
   "model.norm.bias": "ln_f.bias",
 };
 const modules: Readonly<Record<string, string>> = { "self_attn.o_proj": "self_attention.dense", "mlp.up_proj": "mlp.dense_h_to_4h", "mlp.down_proj": "mlp.dense_4h_to_h" };
-const projections = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
 
 export const bloom: FamilyDefinition = {
   prefixes: ["", "transformer."],
@@ -25,26 +24,21 @@ export const bloom: FamilyDefinition = {
     if (hiddenSize % heads !== 0) throw fields.error("n_head", `must divide hidden_size, ${hiddenSize}`);
     const headDim = hiddenSize / heads;
     return {
-      ...usual,
+      ...layerNormed,
       hiddenSize,
       layers: either("n_layer", "num_hidden_layers"),
       heads,
       kvHeads: heads,
       headDim,
       ffnSize: 4 * hiddenSize,
-      gatedMlp: false,
       activation: "gelu_tanh",
       vocabSize: fields.integer("vocab_size"),
       maxPositions: MAX_POSITIONS,
       positions: "alibi",
-      norm: "layer",
       normEps: fields.positive("layer_norm_epsilon", 1e-5),
       attentionScale: 1 / Math.sqrt(headDim),
       tiedEmbeddings: fields.boolean("tie_word_embeddings", true),
       embeddingNorm: true,
-      qkvBias: true,
-      outputBias: true,
-      mlpBias: true,
     };
   },
   source(name, { heads, headDim, hiddenSize }): TensorSource {

@@ -44,6 +44,12 @@ export const usual = {
   qkNorm: false,
 } as const satisfies Partial<FamilyConfig>;
 
+/** What the families before llama have: layer norms, a plain MLP, a bias everywhere. */
+export const layerNormed = { ...usual, gatedMlp: false, norm: "layer", qkvBias: true, outputBias: true, mlpBias: true } as const satisfies Partial<FamilyConfig>;
+
+/** Modules whose tensors some families keep in one, in that order. */
+export const projections: readonly string[] = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
+
 /** Rows `from … to` of a matrix or vector. */
 export const rows = (stored: readonly number[], from: number, to: number): TensorView => ({ stored, slice: { axis: 0, from, to } });
 

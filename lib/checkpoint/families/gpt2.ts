@@ -1,5 +1,5 @@
 // gpt2: learned positions, layer norms, matrices stored [in, out], queries, keys and values in one.
-import { blockTensor, usual, type FamilyDefinition, type TensorSource } from "./family.js";
+import { blockTensor, layerNormed, projections, type FamilyDefinition, type TensorSource } from "./family.js";
 
 const outside: Readonly<Record<string, string>> = {
   "model.embed_tokens.weight": "wte.weight",
@@ -10,7 +10,6 @@ const outside: Readonly<Record<string, string>> = {
 const modules: Readonly<Record<string, string>> = {
   "input_layernorm": "ln_1", "post_attention_layernorm": "ln_2", "self_attn.o_proj": "attn.c_proj", "mlp.up_proj": "mlp.c_fc", "mlp.down_proj": "mlp.c_proj",
 };
-const projections = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
 
 export const gpt2: FamilyDefinition = {
   prefixes: ["", "transformer."],
@@ -24,25 +23,20 @@ export const gpt2: FamilyDefinition = {
     if (hiddenSize % heads !== 0) throw fields.error("n_embd", `must be a multiple of n_head, ${heads}`);
     const headDim = hiddenSize / heads;
     return {
-      ...usual,
+      ...layerNormed,
       hiddenSize,
       layers: fields.integer("n_layer"),
       heads,
       kvHeads: heads,
       headDim,
       ffnSize: fields.integer("n_inner", 1, 4 * hiddenSize),
-      gatedMlp: false,
       activation: activation === "gelu" ? "gelu" : "gelu_tanh",
       vocabSize: fields.integer("vocab_size"),
       maxPositions: fields.integer("n_positions"),
       positions: "learned",
-      norm: "layer",
       normEps: fields.positive("layer_norm_epsilon", 1e-5),
       attentionScale: 1 / Math.sqrt(headDim),
       tiedEmbeddings: fields.boolean("tie_word_embeddings", true),
-      qkvBias: true,
-      outputBias: true,
-      mlpBias: true,
     };
   },
   source(name, config): TensorSource {

@@ -35,16 +35,16 @@ matrix-vector products over them. Overhead: stages that score and select but kee
 }
 
 async function engine({ output, json, ...options }: EngineCommandOptions): Promise<void> {
-  const [{ benchEngine }, { requireWritable }, { formatJson }, { engineTable }, { toMarkdown }, { writeText }, { progressBar }] = await Promise.all([
+  const [{ benchEngine }, { requireWritable }, { formatJson }, { engineTable }, { toMarkdown }, { writeOutput }, { progressBar }] = await Promise.all([
     import("../../bench/engine/engine.js"), import("../../bench/output.js"), import("../../bench/results.js"), import("../../report/engine.js"),
-    import("../../report/formats/index.js"), import("../write.js"), import("../progress.js"),
+    import("../../report/formats/index.js"), import("../../files.js"), import("../progress.js"),
   ]);
   await requireWritable(output);
   const bar = progressBar();
   try {
     const result = await benchEngine({ ...options, signal: interruptSignal(), onProgress: (share, label) => bar.update(share, label) });
     bar.stop();
-    await writeText(output, formatJson(result));
+    await writeOutput(output, formatJson(result));
     process.stdout.write(json ? formatJson(result) : toMarkdown(engineTable(result)));
     if (!json) process.stderr.write(`written: ${output}\n`);
   } finally {

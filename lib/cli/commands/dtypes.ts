@@ -27,9 +27,9 @@ export function register(program: Command): void {
 }
 
 async function run({ dtype = ["stored", "int8", "int4"], kvDtype = ["fp32"], length, prompts, seed, output, json, ...options }: Options): Promise<void> {
-  const [{ compareDtypes }, { dtypesTable }, { toMarkdown }, { loadCorpus }, { environment }, { progressBar }, { writeText }] = await Promise.all([
+  const [{ compareDtypes }, { dtypesTable }, { toMarkdown }, { heldOutText }, { environment }, { progressBar }, { writeOutput }] = await Promise.all([
     import("../../evaluate/dtypes.js"), import("../../report/dtypes.js"), import("../../report/formats/markdown.js"), import("../../train/corpus.js"),
-    import("../../bench/environment.js"), import("../progress.js"), import("../write.js"),
+    import("../../bench/environment.js"), import("../progress.js"), import("../../files.js"),
   ]);
   const signal = interruptSignal();
   const ways = dtype.flatMap((name) => kvDtype.map((kv) => ({ dtype: name === "stored" ? undefined : name, kvDtype: kv })));
@@ -37,13 +37,13 @@ async function run({ dtype = ["stored", "int8", "int4"], kvDtype = ["fp32"], len
   const rows = [];
   try {
     const open = (held: (typeof ways)[number]) => loadModel({ ...options, kvDtype: held.kvDtype, ...(held.dtype !== undefined && { dtype: held.dtype }) }, signal);
-    const text = loadCorpus().heldOut.join("\n\n");
+    const text = heldOutText();
     for await (const row of compareDtypes(open, ways, { text, length, prompts, seed, signal, onProgress: (share, label) => bar.update(share, label) })) rows.push(row);
   } finally {
     bar.stop();
   }
   const all = JSON.stringify({ model: options.model, seed, threads: options.threads ?? null, ...environment(), rows }, null, 2);
-  if (output !== undefined) await writeText(output, `${all}\n`);
+  if (output !== undefined) await writeOutput(output, `${all}\n`);
   process.stdout.write(json ? `${all}\n` : toMarkdown(dtypesTable(options.model, rows)));
 }
 

@@ -75,8 +75,8 @@ async function perplexity(options: TextOptions & { continuation: number }): Prom
 }
 
 async function retrieval(options: TextOptions & { depths: number[]; keys: number; ask: "prompt" | "after"; seed: number; html?: string }): Promise<void> {
-  const [{ retrievalTask }, { parseLengths }, { heatMaps, heatMapPage, heatMapText }, { writeText }] = await Promise.all([
-    import("../../evaluate/retrieval.js"), import("../../bench/lengths.js"), import("../../evaluate/heat-map.js"), import("../write.js"),
+  const [{ retrievalTask }, { parseLengths }, { heatMaps, heatMapPage, heatMapText }, { writeOutput }] = await Promise.all([
+    import("../../evaluate/retrieval.js"), import("../../bench/lengths.js"), import("../../evaluate/heat-map.js"), import("../../files.js"),
   ]);
   const { depths, keys, ask, seed, samples } = options;
   const rows = await compare(options, async (model) => retrievalTask(await model.tokenizer(), {
@@ -84,7 +84,7 @@ async function retrieval(options: TextOptions & { depths: number[]; keys: number
   }));
   const maps = heatMaps(rows);
   if (!options.json) for (const map of maps) console.log(`\n${heatMapText(map)}`);
-  if (options.html !== undefined) await writeText(options.html, heatMapPage("Retrieval: share of keys wholly right, by depth and prompt length", maps));
+  if (options.html !== undefined) await writeOutput(options.html, heatMapPage("Retrieval: share of keys wholly right, by depth and prompt length", maps));
 }
 
 async function longbench(files: string[], options: TaskOptions & { dataset?: string; maxLength?: number; maxNewTokens?: number }): Promise<void> {
@@ -152,11 +152,7 @@ async function agreement(options: ModelOptions & { saliency: string; scorer: str
 }
 
 async function proseText(file: string | undefined): Promise<string> {
-  if (file === undefined) return (await import("../../train/corpus.js")).loadCorpus().heldOut.join("\n\n");
-  const { readFile } = await import("node:fs/promises");
-  return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`text: ${file} (${error.code === "ENOENT" ? "no such file" : error.message})`);
-  });
+  return file === undefined ? (await import("../../train/corpus.js")).heldOutText() : (await import("../../files.js")).readText("text", file);
 }
 
 function kvPolicies(text: string, before: ("evict" | "retain")[] = []): ("evict" | "retain")[] {

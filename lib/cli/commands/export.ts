@@ -4,10 +4,11 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { Format } from "../../notebook/export/index.js";
 import type { Template } from "../../notebook/export/options.js";
+import { samePath } from "../../notebook/same-path.js";
 import type { Notebook } from "../../notebook/types.js";
 import { interruptSignal } from "../interrupt.js";
-import { writeOutput } from "../write.js";
-import { terminal } from "./run.js";
+import { writeOutput } from "../../files.js";
+import { runProgress } from "../run-progress.js";
 
 interface Options {
   to?: Format;
@@ -56,7 +57,7 @@ Examples:
 async function exportCommand(file: string, options: Options): Promise<void> {
   const to = options.to ?? formatOf(options.output);
   const output = options.output ?? join(dirname(file), `${basename(file, extname(file))}${endings[to][0]}`);
-  if (resolve(output) === resolve(file)) throw new Error(`--output: ${output} (is the notebook itself)`);
+  if (samePath(output, file)) throw new Error(`--output: ${output} (is the notebook itself)`);
   const { template, css } = await templateOf(options.template);
   const signal = interruptSignal();
   const notebook = options.execute ? await executed(file, signal) : await (await import("../../notebook/read.js")).readNotebook(file);
@@ -83,7 +84,7 @@ async function exportCommand(file: string, options: Options): Promise<void> {
 async function executed(file: string, signal: AbortSignal): Promise<Notebook | undefined> {
   const { exitCode, readNotebook, runNotebook } = await import("../../notebook/index.js");
   const folder = await mkdtemp(join(tmpdir(), "sdtp-export-"));
-  const show = terminal();
+  const show = runProgress();
   try {
     const result = await runNotebook(file, { output: join(folder, basename(file)), signal, onProgress: show.progress }).finally(show.stop);
     if (result.status === "completed") return await readNotebook(result.output);

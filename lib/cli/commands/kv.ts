@@ -39,7 +39,7 @@ async function kv(options: Options): Promise<void> {
   const retention = views.retention(run);
   const drift = await views.drift(run);
   const tracking = options.track > 0 ? [await views.track(run, { tokens: options.track })] : [];
-  const { writeText } = await import("../write.js");
+  const { writeOutput } = await import("../../files.js");
   if (options.save !== undefined) await run.save(options.save);
   if (options.html !== undefined) {
     const pruned = run.stages.length > 0;
@@ -47,7 +47,7 @@ async function kv(options: Options): Promise<void> {
       summary, verification, await views.tokens(run), retention, views.kvLengths([await run.unpruned(), run]), ...(pruned ? [views.scores(run)] : []),
       views.norms(run), drift, await views.attention(run, { tokens: 16 }), ...tracking, views.kvMemory(run.model!),
     ];
-    await writeText(options.html, views.viewPage(`KV cache: ${run.modelName}, ${run.preset.name}, ${run.ids.length} tokens`, page));
+    await writeOutput(options.html, views.viewPage(`KV cache: ${run.modelName}, ${run.preset.name}, ${run.ids.length} tokens`, page));
     process.stderr.write(`${options.html} shows every view\n`);
   }
   if (!verification.ok) process.exitCode = 1;

@@ -24,19 +24,18 @@ export function register(program: Command): void {
 }
 
 async function run({ prompts, seed, json, output, ...options }: Options): Promise<void> {
-  const [{ parseLengths }, { quality }, { loadCorpus }, { progressBar }, { writeText }] = await Promise.all([
-    import("../../bench/lengths.js"), import("../../evaluate/quality.js"), import("../../train/corpus.js"), import("../progress.js"), import("../write.js"),
+  const [{ parseLengths }, { quality }, { heldOutText }, { progressBar }, { writeOutput }] = await Promise.all([
+    import("../../bench/lengths.js"), import("../../evaluate/quality.js"), import("../../train/corpus.js"), import("../progress.js"), import("../../files.js"),
   ]);
   const lengths = parseLengths(options.lengths);
   const signal = interruptSignal();
   const bar = progressBar();
   try {
     const model = await loadModel(options, signal);
-    const { heldOut } = loadCorpus();
-    const result = await quality(model, { text: heldOut.join("\n\n"), lengths, prompts, seed, signal, onProgress: (share, label) => bar.update(share, label) });
+    const result = await quality(model, { text: heldOutText(), lengths, prompts, seed, signal, onProgress: (share, label) => bar.update(share, label) });
     bar.stop();
     const text = JSON.stringify({ model: model.name, dtype: model.dtype, kv_dtype: model.kvDtype, model_hash: await model.checkpoint.hash(), seed, ...result }, null, 2);
-    if (output !== undefined) await writeText(output, `${text}\n`);
+    if (output !== undefined) await writeOutput(output, `${text}\n`);
     if (json) console.log(text);
     else {
       console.log(`prose: ${result.prose.bitsPerByte.toFixed(3)} bits per byte (${result.prose.bytes} bytes, windows of 1024 tokens)`);

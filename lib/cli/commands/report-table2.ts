@@ -6,7 +6,7 @@ import { type Format, formatOf, formats } from "../../report/formats/index.js";
 import type { PublishedName } from "../../report/published.js";
 import { records } from "../../report/table.js";
 import { type ColumnSet, type Source, table2 } from "../../report/table2.js";
-import { writeText } from "../write.js";
+import { writeOutput } from "../../files.js";
 
 interface Options {
   baseline?: string;
@@ -68,7 +68,7 @@ async function reportTable2(folder: string | undefined, options: Options): Promi
   const sources = await readSources(folder, options);
   const table = table2({ mode, sources, columns, counting, ...(baseline && { baseline }), ...(lengths && { lengths }), ...(compare && { compare }) });
   const text = formats[format](table);
-  if (output) await writeText(output, text);
+  if (output) await writeOutput(output, text);
   if (options.json) {
     process.stdout.write(`${JSON.stringify({ title: table.title, conditions: table.above, warnings: table.warnings, rows: records(table) }, null, 2)}\n`);
     return;

@@ -1,9 +1,9 @@
 import { InvalidArgumentError, type Command } from "commander";
-import type { Progress, RunResult, Values } from "../../notebook/index.js";
+import type { RunResult, Values } from "../../notebook/index.js";
 import { duration } from "../../report/duration.js";
 import { interruptSignal } from "../interrupt.js";
 import { number } from "../options.js";
-import { progressBar } from "../progress.js";
+import { runProgress } from "../run-progress.js";
 
 interface Options {
   output?: string;
@@ -57,7 +57,7 @@ async function run(notebook: string, options: Options): Promise<void> {
     if (options.helpNotebook) return await helpNotebook(notebook);
     const { output, kernel, timeout, allowErrors } = options;
     const values = await given(options);
-    const show = terminal();
+    const show = runProgress();
     const result = await library.runNotebook(notebook, {
       values,
       ...(output !== undefined && { output }),
@@ -92,42 +92,11 @@ async function helpNotebook(file: string): Promise<void> {
   console.log(parameters.length ? `parameters of ${file}:\n${listParameters(parameters)}` : `${file} has no parameters (no cell tagged "parameters" that declares any)`);
 }
 
-/** On a terminal a bar with the running cell and its time; a line for each cell that has ended. */
-export function terminal(): { progress(progress: Progress): void; stop(): void } {
-  const bar = progressBar();
-  let ticker: NodeJS.Timeout | undefined;
-  const stop = () => {
-    clearInterval(ticker);
-    bar.stop();
-  };
-  return {
-    stop,
-    progress({ number: n, total, firstLine, seconds: taken, failed }) {
-      clearInterval(ticker);
-      const place = `[${String(n).padStart(String(total).length)}/${total}]`;
-      const line = shortened(firstLine, 60);
-      if (taken === undefined) {
-        const begun = performance.now();
-        const tick = () => bar.update((n - 1) / total, `${place} ${line}  ${duration((performance.now() - begun) / 1e3)}`, null);
-        tick();
-        ticker = setInterval(tick, 1000);
-      } else {
-        bar.clear();
-        process.stderr.write(`${place} ${line.padEnd(60)} ${taken.toFixed(1).padStart(7)} s${failed ? "  failed" : ""}\n`);
-      }
-    },
-  };
-}
-
 function ending({ status, stop, output, completed, total, seconds: taken }: RunResult): string {
   const written = status === "interrupted" && completed === 0 && !stop?.cell ? "" : `\n${output}`;
   if (status === "completed") return `${total} cells in ${duration(taken)}${written}`;
   const where = stop?.number === undefined ? "" : `cell ${stop.number} of ${total}, `;
   return `${where}${stop?.message}${written}`;
-}
-
-function shortened(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
 /**

@@ -26,8 +26,8 @@ export function register(program: Command): void {
 }
 
 async function start({ model, threads, scorer, kvPolicy, maxNewTokens, repeats, output: folder, ...options }: Options): Promise<void> {
-  const [{ parseLengths }, { profile }, output, { formats, table2, verification }, { writeText }, { progressBar }] = await Promise.all([
-    import("../../bench/lengths.js"), import("../../bench/profile.js"), import("../../bench/output.js"), import("../../report/index.js"), import("../write.js"), import("../progress.js"),
+  const [{ parseLengths }, { profile }, output, { formats, table2, verification }, { writeOutput }, { progressBar }] = await Promise.all([
+    import("../../bench/lengths.js"), import("../../bench/profile.js"), import("../../bench/output.js"), import("../../report/index.js"), import("../../files.js"), import("../progress.js"),
   ]);
   const lengths = parseLengths(options.lengths);
   const files = output.outputFiles(join(folder, ""), "end2end", seedConfigs);
@@ -52,7 +52,7 @@ async function start({ model, threads, scorer, kvPolicy, maxNewTokens, repeats, 
     if (results.size === 0) return;
     const sources = [...results].map(([config, result]) => ({ file: files(config), results: result }));
     const text = formats.md(table2({ mode: "end2end", sources }));
-    await writeText(report, text);
+    await writeOutput(report, text);
     console.log(`\n${text}`);
     process.stderr.write(`${report} and ${files("<config>")} hold this table and its samples\n`);
   } finally {

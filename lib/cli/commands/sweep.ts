@@ -72,15 +72,15 @@ Example:
 }
 
 async function run(options: Options): Promise<void> {
-  const [{ parseLengths }, { sweep }, { flat, sweepTable }, { writeText }, { progressBar }] = await Promise.all([
-    import("../../bench/lengths.js"), import("../../bench/sweep/sweep.js"), import("../../report/sweep.js"), import("../write.js"), import("../progress.js"),
+  const [{ parseLengths }, { sweep }, { flat, sweepTable }, { writeOutput }, { progressBar }] = await Promise.all([
+    import("../../bench/lengths.js"), import("../../bench/sweep/sweep.js"), import("../../report/sweep.js"), import("../../files.js"), import("../progress.js"),
   ]);
   const { output, json, folder, maxMinutes, timeout, dtype, device, threads, scorer, kvPolicy, model, config, promptFile } = options;
   if (output) formatOf(output);
   const signal = interruptSignal();
   const bar = progressBar();
   const rows: import("../../bench/sweep/sweep.js").SweepRow[] = [];
-  const save = () => writeText(join(folder, "rows.jsonl"), rows.map((row) => `${JSON.stringify(flat(row))}\n`).join(""));
+  const save = () => writeOutput(join(folder, "rows.jsonl"), rows.map((row) => `${JSON.stringify(flat(row))}\n`).join(""));
   const cells = sweep({
     lengths: parseLengths(options.lengths), mode: options.benchmarkMode, repeats: options.repeats, warmup: options.warmup, maxNewTokens: options.maxNewTokens,
     seed: options.seed, memory: options.memory, folder, signal, retryFailed: options.retryFailed ?? false,
@@ -103,7 +103,7 @@ async function run(options: Options): Promise<void> {
     bar.stop();
     const end = step.value;
     const table = sweepTable(rows);
-    if (output) await writeText(output, formats[formatOf(output)](table));
+    if (output) await writeOutput(output, formats[formatOf(output)](table));
     process.stdout.write(json ? `${JSON.stringify({ ...end, rows }, null, 2)}\n` : formats[options.format ?? "md"](table));
     if (!json) process.stderr.write(`${end.measured} cells measured, ${end.found} found, ${end.left} left: ${folder}\n`);
     if (end.left > 0) process.stderr.write(`the time is up; to go on: ${thisCommand()}\n`);

@@ -27,8 +27,8 @@ async function tokens(options: Options): Promise<void> {
   const views = await import("../../report/views/index.js");
   const view = await views.tokens(run);
   if (options.html !== undefined) {
-    const { writeText } = await import("../write.js");
-    await writeText(options.html, views.viewPage(view.title, [view]));
+    const { writeOutput } = await import("../../files.js");
+    await writeOutput(options.html, views.viewPage(view.title, [view]));
     process.stderr.write(`${options.html} shows the tokens\n`);
   }
   if (options.json) {

@@ -1,5 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import { parseJsonObject } from "../../checkpoint/json.js";
+import { readText } from "../../files.js";
 
 /** A line of a data file. */
 export interface LongbenchRecord {
@@ -20,9 +21,7 @@ export interface LongbenchRecord {
  * @throws an error that names file, line and field
  */
 export async function readLongbench(file: string, dataset?: string): Promise<LongbenchRecord[]> {
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`data file: ${file} (${error.code === "ENOENT" ? "no such file" : error.message})`);
-  });
+  const text = await readText("data file", file);
   const name = basename(file).replace(/\.jsonl?$/, "");
   const records = text.split("\n").flatMap((line, index) => (line.trim() === "" ? [] : [parse(line, `${file}, line ${index + 1}`, `${name}/${index}`, dataset ?? null, name)]));
   if (records.length === 0) throw new Error(`data file: ${file} (no lines in it)`);
@@ -30,14 +29,7 @@ export async function readLongbench(file: string, dataset?: string): Promise<Lon
 }
 
 function parse(line: string, where: string, id: string, dataset: string | null, fileName: string): LongbenchRecord {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (error) {
-    throw new Error(`${where}: not JSON: ${(error as Error).message}`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`${where}: not a JSON object`);
-  const fields = value as Record<string, unknown>;
+  const fields = parseJsonObject(line, where);
   const fail = (field: string, right: string): never => {
     throw new Error(`${where}: ${field}: ${JSON.stringify(fields[field]) ?? "missing"} (must be ${right})`);
   };

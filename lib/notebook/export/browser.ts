@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser as Chromium, Page } from "playwright-core";
-import { plotlyPath } from "./charts.js";
+import { plotlyPath } from "../../report/views/plotly-library.js";
 import { findChromium } from "./find-chromium.js";
 import { dataUri, type Image } from "./images.js";
 import type { Figure } from "./mime.js";

@@ -1,11 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { gzipSync } from "node:zlib";
+import { packed, plotlySource } from "../../report/views/plotly-library.js";
 import type { Figure } from "./mime.js";
-
-/** Plotly's own file. */
-export const plotlyPath = (): string => createRequire(import.meta.url).resolve("plotly.js/plotly.min.js");
 
 export interface Library {
   /** Compressed and in base64 (2 MB). */
@@ -18,8 +13,8 @@ let made: Library | undefined;
 
 export function library(): Library {
   if (made) return made;
-  const source = readFileSync(plotlyPath());
-  return (made = { packed: gzipSync(source, { level: 9 }).toString("base64"), hash: scriptHash(source) });
+  const source = plotlySource();
+  return (made = { packed: packed(source), hash: scriptHash(source) });
 }
 
 export const scriptHash = (source: string | Uint8Array): string => `'sha256-${createHash("sha256").update(source).digest("base64")}'`;

@@ -6,7 +6,7 @@ import { bundleImage, dataUri, imageTypes } from "./images.js";
 import { altText, chosen, type Figure, figureOf, figureTitle, isDisplay, PLOTLY, textOf } from "./mime.js";
 import { markdown } from "./markdown.js";
 import { sanitized } from "./sanitize.js";
-import { escapeHtml } from "./text.js";
+import { escapeHtml } from "../../escape-html.js";
 
 /** What of a bundle is shown, first to last. */
 const order = [PLOTLY, "text/html", ...imageTypes, "text/markdown", "text/latex", "application/json", "text/plain"];

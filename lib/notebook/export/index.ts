@@ -1,15 +1,9 @@
 import type { Notebook } from "../types.js";
-import type { ExportOptions, SideFile } from "./options.js";
+import type { Exported, ExportOptions } from "./options.js";
 
 export const formats = ["html", "markdown", "pdf", "latex"] as const;
 export type Format = (typeof formats)[number];
-export type { ExportOptions, SideFile, Template } from "./options.js";
-
-export interface Exported {
-  readonly document: string | Uint8Array;
-  /** Pictures that the document refers to, by paths relative to it. */
-  readonly files: readonly SideFile[];
-}
+export type { Exported, ExportOptions, SideFile, Template } from "./options.js";
 
 /**
  * A notebook as a report.

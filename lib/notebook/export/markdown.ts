@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import MarkdownIt, { type MarkdownIt as Markdown, type Token } from "markdown-it";
-import { escapeHtml } from "./text.js";
+import { escapeHtml } from "../../escape-html.js";
 import { highlighted } from "./highlight.js";
 
 export type { Token } from "markdown-it";

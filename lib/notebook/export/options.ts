@@ -29,3 +29,10 @@ export interface SideFile {
   readonly path: string;
   readonly content: Uint8Array;
 }
+
+/** A document and what belongs to it. */
+export interface Exported {
+  readonly document: string | Uint8Array;
+  /** Pictures that the document refers to, by paths relative to it. */
+  readonly files: readonly SideFile[];
+}

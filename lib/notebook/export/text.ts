@@ -1,5 +1,3 @@
-import { stripVTControlCharacters } from "node:util";
-
 /** Text without what a carriage return or a backspace overwrites: a terminal's progress bar leaves its last state. */
 export function withoutOverwritten(text: string): string {
   return text
@@ -26,12 +24,4 @@ function overwritten(line: string): string {
     }
   }
   return cells.join("");
-}
-
-/** Text without colours. */
-export const plainText = (text: string): string => stripVTControlCharacters(text);
-
-/** Text for an HTML element or attribute. */
-export function escapeHtml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

@@ -11,7 +11,7 @@ import type { ExportOptions } from "./options.js";
 import { pageScript } from "./page-script.js";
 import { pageStyle } from "./page-style.js";
 import { sanitized } from "./sanitize.js";
-import { escapeHtml } from "./text.js";
+import { escapeHtml } from "../../escape-html.js";
 
 /**
  * A notebook as one HTML page that needs no network. Unless `trust` is set, nothing that the notebook brought runs:

@@ -4,16 +4,15 @@ import { type CodePart, type MarkdownPart, type Part, parts } from "./document.j
 import { outline } from "./headings.js";
 import { tablesAndText } from "./html-tables.js";
 import { isRemote, localImage } from "./images.js";
-import type { Exported } from "./index.js";
 import { latexCode, latexVerbatim } from "./latex-code.js";
 import { displayMath, latexMarkdown, picture } from "./latex-markdown.js";
 import { latexTable } from "./latex-table.js";
 import { latexText } from "./latex-text.js";
 import { parsed, type Token } from "./markdown.js";
 import { altText, chosen, figureOf, figureTitle, isDisplay, textOf } from "./mime.js";
-import type { ExportOptions } from "./options.js";
+import type { Exported, ExportOptions } from "./options.js";
 import { outputPictures, Pictures } from "./pictures.js";
-import { plainText } from "./text.js";
+import { plainText } from "../plain-text.js";
 
 /** A notebook as a LaTeX article, its pictures in files beside it. Tables of a bundle's own LaTeX stand as they are. */
 export async function toLatex(notebook: Notebook, options: ExportOptions): Promise<Exported> {

@@ -3,12 +3,11 @@ import { Browser } from "./browser.js";
 import { type CodePart, type MarkdownPart, parts } from "./document.js";
 import { alignments, type HtmlTable, tablesAndText } from "./html-tables.js";
 import { decoded, imageTypes, isRemote, localImage } from "./images.js";
-import type { Exported } from "./index.js";
 import { parsed, type Token } from "./markdown.js";
 import { altText, chosen, figureOf, figureTitle, isDisplay, isPlaceholder, textOf } from "./mime.js";
-import type { ExportOptions } from "./options.js";
+import type { Exported, ExportOptions } from "./options.js";
 import { outputPictures, Pictures } from "./pictures.js";
-import { plainText } from "./text.js";
+import { plainText } from "../plain-text.js";
 
 /** A notebook as Markdown for a repository, its images and charts in files beside it. */
 export async function toMarkdown(notebook: Notebook, options: ExportOptions): Promise<Exported> {

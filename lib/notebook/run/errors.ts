@@ -1,5 +1,6 @@
 import type { ErrorContent } from "../../jupyter/index.js";
 import { freeId } from "../parameters/inject.js";
+import { plainText } from "../plain-text.js";
 import { hasTag, type Cell, type Notebook } from "../types.js";
 
 /** papermill's, so that each removes the other's. */
@@ -35,9 +36,4 @@ export function errorLine({ traceback }: Pick<ErrorContent, "traceback">, count:
   if (ours) return Number(ours[2]);
   const ipython = [...text.matchAll(/(?:Cell|Input) In ?\[(\d+)\], (?:line (\d+)|in <cell line: (\d+)>)/g)].filter((match) => Number(match[1]) === count).at(-1);
   return ipython ? Number(ipython[2] ?? ipython[3]) : undefined;
-}
-
-/** Text without terminal colours. */
-export function plainText(text: string): string {
-  return text.replace(/\x1b\[[0-9;]*m/g, "");
 }

@@ -1,6 +1,7 @@
 import { KernelDied, type ExecuteReply, type Kernel } from "../../jupyter/index.js";
+import { plainText } from "../plain-text.js";
 import { hasTag, joined, type Cell, type CodeCell, type Notebook } from "../types.js";
-import { errorLine, plainText } from "./errors.js";
+import { errorLine } from "./errors.js";
 import type { OutputRecorder } from "./outputs.js";
 import { PENDING, recordCell, type RunStatus } from "./provenance.js";
 

@@ -1,9 +1,9 @@
-import { realpathSync } from "node:fs";
 import { dirname, join, parse, resolve } from "node:path";
-import { KernelDied, KernelTimeout, type Kernel } from "../../jupyter/index.js";
+import { KernelDied, KernelTimeout, type Kernel, type KernelInfoReply } from "../../jupyter/index.js";
 import { freeId, injectParameters } from "../parameters/inject.js";
 import { UsageError, type Values } from "../parameters/parameter.js";
 import { readNotebook } from "../read.js";
+import { samePath } from "../same-path.js";
 import type { Cell, Notebook } from "../types.js";
 import { writeNotebook } from "../write.js";
 import { addErrorMarkers, removeErrorMarkers } from "./errors.js";
@@ -72,10 +72,11 @@ export async function runNotebook(file: string, options: RunOptions = {}): Promi
     return result("died", 0, { message: `kernel ${chosen.name} did not start: ${error.message}` });
   }
   try {
-    await describe(notebook, chosen, kernel);
+    const info = await kernel.client.kernelInfo();
+    describe(notebook, chosen, info);
     // The compiler starts with the first cell, whose time this should not count for.
     if (chosen.own) await kernel.client.execute("undefined", { silent: true });
-    recordRun(notebook, { input: file, output, values, start, folder: dirname(resolve(file)), kernel: { name: chosen.name, info: await kernel.client.kernelInfo() } });
+    recordRun(notebook, { input: file, output, values, start, folder: dirname(resolve(file)), kernel: { name: chosen.name, info } });
     const save = () => writeNotebook(output, { ...notebook, cells: notebook.cells.map(stored) });
     const stop = await executeCells(notebook, kernel, new OutputRecorder(), { ...options, save });
     recordEnd(notebook, stop?.status ?? "completed", new Date());
@@ -102,23 +103,11 @@ async function prepared(file: string, values: Values): Promise<Notebook> {
 }
 
 /** Says in the notebook what it ran on, as Jupyter does. */
-async function describe(notebook: Notebook, { name, spec }: ChosenKernel, kernel: Kernel): Promise<void> {
-  const { language_info } = await kernel.client.kernelInfo();
+function describe(notebook: Notebook, { name, spec }: ChosenKernel, { language_info }: KernelInfoReply): void {
   notebook.metadata.kernelspec = { ...notebook.metadata.kernelspec, name, display_name: spec.display_name ?? name, language: spec.language ?? language_info.name };
   notebook.metadata.language_info = { ...language_info };
 }
 
 function stored(cell: Cell): Cell {
   return cell.cell_type === "code" ? { ...cell, outputs: inLines(cell.outputs) } : cell;
-}
-
-function samePath(a: string, b: string): boolean {
-  const real = (path: string) => {
-    try {
-      return realpathSync(path);
-    } catch {
-      return resolve(path);
-    }
-  };
-  return real(a) === real(b);
 }

@@ -1,25 +1,26 @@
+import { escapeHtml } from "../../escape-html.js";
 import { type Table, texts } from "../table.js";
 
 /** An HTML fragment: a captioned table between paragraphs. Numbers stand at the right. */
 export function toHtml<Row>(table: Table<Row>): string {
-  const head = table.columns.map(({ label }) => `<th>${escaped(label)}</th>`).join("");
+  const head = table.columns.map(({ label }) => `<th>${escapeHtml(label)}</th>`).join("");
   const rows = table.rows.map((row) => {
     const cells = texts(table, row).map((text, i) => {
       const numeric = typeof table.columns[i]!.value(row) !== "string";
-      return `<td${numeric ? ' style="text-align:right"' : ""}>${escaped(text)}</td>`;
+      return `<td${numeric ? ' style="text-align:right"' : ""}>${escapeHtml(text)}</td>`;
     });
     return `<tr>${cells.join("")}</tr>`;
   });
   return [
-    ...table.above.map((line) => `<p>${escaped(line)}</p>`),
+    ...table.above.map((line) => `<p>${escapeHtml(line)}</p>`),
     "<table>",
-    `<caption>${escaped(table.title)}</caption>`,
+    `<caption>${escapeHtml(table.title)}</caption>`,
     `<thead><tr>${head}</tr></thead>`,
     `<tbody>`,
     ...rows,
     "</tbody>",
     "</table>",
-    ...table.warnings.map((warning) => `<p><strong>Warning:</strong> ${escaped(warning)}</p>`),
+    ...table.warnings.map((warning) => `<p><strong>Warning:</strong> ${escapeHtml(warning)}</p>`),
     "",
   ].join("\n");
 }
@@ -27,9 +28,5 @@ export function toHtml<Row>(table: Table<Row>): string {
 /** A whole page around fragments. */
 export function htmlDocument(title: string, body: string): string {
   const style = "body{font-family:sans-serif;margin:2rem}table{border-collapse:collapse}td,th{border-bottom:1px solid #ccc;padding:.3rem .6rem}caption{text-align:left;font-weight:bold}";
-  return `<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>${escaped(title)}</title><style>${style}</style></head>\n<body>\n${body}</body>\n</html>\n`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+  return `<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>${escapeHtml(title)}</title><style>${style}</style></head>\n<body>\n${body}</body>\n</html>\n`;
 }

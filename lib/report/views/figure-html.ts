@@ -1,8 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { gzipSync } from "node:zlib";
-import { escapeHtml } from "./html.js";
+import { escapeHtml } from "../../escape-html.js";
+import { packed, plotlySource } from "./plotly-library.js";
 
 /** What `Plotly.newPlot` takes. */
 export interface PlotlyFigure {
@@ -37,10 +35,8 @@ await window.Plotly.newPlot(element, figure.data, figure.layout, figure.config);
 
 /** Plotly itself, compressed (2 MB). Evaluated with `define` and `module` shadowed: a notebook's AMD loader would swallow it. */
 export function plotlyScript(): string {
-  const path = createRequire(import.meta.url).resolve("plotly.js/plotly.min.js");
-  const packed = gzipSync(readFileSync(path), { level: 9 }).toString("base64");
   return `<script>window.__plotly__ ??= (async () => {
-const bytes = Uint8Array.from(atob("${packed}"), (c) => c.charCodeAt(0));
+const bytes = Uint8Array.from(atob("${packed(plotlySource())}"), (c) => c.charCodeAt(0));
 const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
 new Function("define", "module", "exports", await new Response(stream).text())();
 })();</script>`;

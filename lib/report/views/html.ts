@@ -1,7 +1,4 @@
-/** Text for an HTML element or attribute. */
-export function escapeHtml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-}
+import { escapeHtml } from "../../escape-html.js";
 
 /** Borders in a grey that shows on light and on dark; colours are the page's own. */
 const tableStyle =

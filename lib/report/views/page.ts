@@ -1,5 +1,5 @@
 import { plotlyScript } from "./figure-html.js";
-import { escapeHtml } from "./html.js";
+import { escapeHtml } from "../../escape-html.js";
 import type { View } from "./view.js";
 
 /** A whole page of views, readable without a network, in light and dark. */

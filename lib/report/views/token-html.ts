@@ -1,4 +1,4 @@
-import { escapeHtml } from "./html.js";
+import { escapeHtml } from "../../escape-html.js";
 
 /** A token's kind: how its class is drawn and what the legend says of it. */
 export interface TokenKind {

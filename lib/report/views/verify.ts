@@ -1,7 +1,7 @@
 import { runLabel } from "../../inspect/label.js";
 import { verifyRun, type Check, type Verification, type VerifyOptions } from "../../inspect/verify.js";
 import type { Run } from "../../runtime/run.js";
-import { escapeHtml } from "./html.js";
+import { escapeHtml } from "../../escape-html.js";
 import { shown, type Shown } from "./view.js";
 
 /**

@@ -1,5 +1,4 @@
 // The kernel in the real Jupyter Notebook, driven as a person does. Needs Debian's jupyter-notebook and chromium.
-// SDTP_PICTURES=FOLDER keeps a picture of the notebook there.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject, Message } from "../../../lib/jupyter/index.js";
-import { errorLine, plainText } from "../../../lib/notebook/run/errors.js";
+import { plainText } from "../../../lib/notebook/plain-text.js";
+import { errorLine } from "../../../lib/notebook/run/errors.js";
 import { inLines, OutputRecorder } from "../../../lib/notebook/run/outputs.js";
 import type { CodeCell } from "../../../lib/notebook/types.js";
 import { code, shown } from "./cells.js";

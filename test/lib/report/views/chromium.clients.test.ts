@@ -1,21 +1,18 @@
 // The page of all views in a real browser, in light and in dark.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
 import * as views from "../../../../lib/report/views/index.js";
+import { launch, noChromium } from "../../../chromium.js";
 import { setup } from "../../inspect/setup.js";
 
-const browserPath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-const flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
-
-test("every chart draws, tokens say where they are, and text can be read on light and dark", { skip: !existsSync(browserPath) && `needs ${browserPath} (Debian: chromium)`, timeout: 300_000 }, async () => {
+test("every chart draws, tokens say where they are, and text can be read on light and dark", { skip: noChromium, timeout: 300_000 }, async () => {
   const { prefill, model, close } = await setup();
   const folder = mkdtempSync(join(tmpdir(), "sdtp-views-"));
-  const browser = await chromium.launch({ executablePath: browserPath, args: flags });
+  const browser = await launch();
   try {
     const run = await prefill();
     const all = [

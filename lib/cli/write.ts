@@ -1,1 +1,0 @@
-export { writeOutput, writeText } from "../report/write.js";

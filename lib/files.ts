@@ -1,0 +1,20 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+
+/** A text file. @param what it is to the user, who is told where it cannot be read */
+export async function readText(what: string, file: string): Promise<string> {
+  return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`${what}: ${file} (${error.code === "ENOENT" ? "no such file" : error.message})`);
+  });
+}
+
+/** Writes a file whole or not at all, its folder too. @throws an error that names it, as `what` it is to the user */
+export async function writeOutput(file: string, content: string | Uint8Array, what = "output"): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFileAtomic(file, typeof content === "string" ? content : Buffer.from(content));
+  } catch (error) {
+    throw new Error(`${what}: ${file} (cannot be written: ${(error as NodeJS.ErrnoException).code ?? error})`);
+  }
+}
