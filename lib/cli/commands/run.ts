@@ -48,8 +48,8 @@ Exit codes:
   130  interrupted (Ctrl-C)
 
 Examples:
-  sdtp run notebooks/table2.ipynb -p lengths '[1024, 4096]' -p model ~/models/Qwen2.5-0.5B -o table2-qwen.ipynb
-  sdtp run notebooks/table2.ipynb --help-notebook`;
+  sdtp run my-sweep.ipynb -p lengths '[1024, 4096]' -p model ~/models/Qwen2.5-0.5B -o my-sweep-qwen.ipynb
+  sdtp run my-sweep.ipynb --help-notebook`;
 
 async function run(notebook: string, options: Options): Promise<void> {
   const library = await import("../../notebook/index.js");
