@@ -29,10 +29,11 @@ const { display, clearOutput, input, progress, comms } = api;
 preload(variables, process.env.SDTP_PRELOAD, modules, { display, clearOutput, input, progress, comms });
 
 const seen = new Int32Array(new SharedArrayBuffer(4));
-const watchdog = new Worker(new URL("./watchdog.js", import.meta.url), { workerData: { seen: seen.buffer } });
+const stopState = new Int32Array(new SharedArrayBuffer(4));
+const watchdog = new Worker(new URL("./watchdog.js", import.meta.url), { workerData: { seen: seen.buffer, state: stopState.buffer } });
 watchdog.unref();
 
-installStop();
+installStop(stopState);
 
 let running: Cell | undefined;
 

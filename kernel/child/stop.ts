@@ -1,20 +1,28 @@
 /**
- * What the watchdog (watchdog.ts) calls in the main thread before it ends JavaScript there. Both
- * functions run in the middle of whatever the main thread is doing.
+ * What the watchdog (watchdog.ts) calls in the main thread before it ends JavaScript there. It runs in the middle of
+ * whatever the main thread is doing.
  */
 
 /** Native code that calls JavaScript back and aborts the process if that JavaScript is ended. */
 const FRAGILE = /[\\/]onnxruntime-(node|common)[\\/]/;
+/** Milliseconds that the watchdog has to ask for the end. */
+const PATIENCE = 1000;
 
-/** Whether JavaScript may be ended now. */
-function mayStop(): boolean {
+/** Between the two threads: nothing; the main thread is prepared and waits; the end was asked for. */
+export const [IDLE, PREPARED, ASKED] = [0, 1, 2];
+
+/** `never`: JavaScript must not be ended here; `later`: not at this very place. */
+export type Answer = "never" | "later" | "ended";
+
+/** Files of the JavaScript that is running, innermost first, this one's left out. */
+function running(): string[] {
   const { prepareStackTrace, stackTraceLimit } = Error;
   Error.stackTraceLimit = Infinity;
   Error.prepareStackTrace = (_, frames) => frames.map((frame) => frame.getFileName() ?? "");
   const files = new Error().stack as unknown as string[];
   Error.prepareStackTrace = prepareStackTrace;
   Error.stackTraceLimit = stackTraceLimit;
-  return !files.some((file) => FRAGILE.test(file));
+  return files.filter((file) => file !== "" && file !== import.meta.filename && file !== import.meta.url);
 }
 
 /**
@@ -28,8 +36,20 @@ function clearContexts(): void {
 
 export const STOP = "sdtp.stop";
 
-export function installStop(): void {
+export function installStop(state: Int32Array): void {
   // Looked up once now: the first use loads code, and later there may be no room for that.
   clearContexts();
-  Object.defineProperty(globalThis, Symbol.for(STOP), { value: { mayStop, clearContexts } });
+  /** @param insist even in the middle of a function of Node's, which may be about to put a context on the stack */
+  const prepare = (insist: boolean): Answer => {
+    const files = running();
+    if (files.some((file) => FRAGILE.test(file))) return "never";
+    if (!insist && files[0]?.startsWith("node:")) return "later";
+    clearContexts();
+    Atomics.store(state, 0, PREPARED);
+    Atomics.notify(state, 0);
+    // A flood of microtasks would fill the stack again before the end is asked for.
+    Atomics.wait(state, 0, PREPARED, PATIENCE);
+    return "ended";
+  };
+  Object.defineProperty(globalThis, Symbol.for(STOP), { value: prepare });
 }

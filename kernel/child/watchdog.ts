@@ -8,19 +8,43 @@ import { Session } from "node:inspector";
 import { Socket } from "node:net";
 import { workerData } from "node:worker_threads";
 import { WATCHDOG_FD } from "../messages.js";
-import { STOP } from "./stop.js";
+import { type Answer, ASKED, IDLE, PREPARED, STOP } from "./stop.js";
 
+const buffers = workerData as { seen: SharedArrayBuffer; state: SharedArrayBuffer };
 /** Counts interrupts that the main thread has seen. */
-const seen = new Int32Array((workerData as { seen: SharedArrayBuffer }).seen);
+const seen = new Int32Array(buffers.seen);
+/** See stop.ts. */
+const state = new Int32Array(buffers.state);
 
-const call = (name: string) => ({ expression: `globalThis[Symbol.for("${STOP}")].${name}()`, returnByValue: true });
+/** Milliseconds for which a better place to stop at is looked for. */
+const CHOOSY = 200;
 
-function stop(): void {
-  session.post("Runtime.evaluate", call("mayStop"), (_: Error | null, answer?: { result?: { value?: unknown } }) => {
-    if (answer?.result?.value !== true) return;
-    session.post("Runtime.evaluate", call("clearContexts"));
-    session.post("Runtime.terminateExecution");
+type WaitAsync = (array: Int32Array, index: number, value: number, timeout: number) => { value: string | Promise<string> };
+/** Newer than the TypeScript library of this project. */
+const { waitAsync } = Atomics as unknown as { waitAsync: WaitAsync };
+
+function prepare(insist: boolean): Promise<Answer | undefined> {
+  const expression = `globalThis[Symbol.for("${STOP}")](${insist})`;
+  return new Promise((resolve) => {
+    session.post("Runtime.evaluate", { expression, returnByValue: true }, (_: Error | null, answer?: { result?: { value?: Answer } }) => resolve(answer?.result?.value));
   });
+}
+
+/** @param count how many interrupts are seen; once there are more, nothing hangs any more */
+async function stop(count: number): Promise<void> {
+  const started = performance.now();
+  while (Atomics.load(seen, 0) === count) {
+    Atomics.store(state, 0, IDLE);
+    const prepared = Promise.resolve(waitAsync(state, 0, IDLE, Infinity).value).then(() => PREPARED);
+    const answer = await Promise.race([prepared, prepare(performance.now() - started > CHOOSY)]);
+    if (answer === PREPARED) {
+      session.post("Runtime.terminateExecution");
+      Atomics.store(state, 0, ASKED);
+      Atomics.notify(state, 0);
+    }
+    if (answer !== "later") return;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
 
 const session = new Session();
@@ -30,8 +54,8 @@ const socket = new Socket({ fd: WATCHDOG_FD, readable: true, writable: false });
 socket.setEncoding("utf8");
 socket.on("data", (lines: string) => {
   for (const line of String(lines).split("\n").filter(Boolean)) {
-    // The line holds how many interrupts the parent knows to be seen. If there are more by now, nothing hangs.
-    if (Atomics.load(seen, 0) === Number(line)) stop();
+    // The line holds how many interrupts the parent knows to be seen.
+    void stop(Number(line));
   }
 });
 // The parent is gone. The main thread would notice by itself, but perhaps it never returns.

@@ -38,6 +38,12 @@ describe("interrupt", () => {
     await stops("console.log('started'); (function flood() { Promise.resolve().then(flood); })(); await new Promise(() => {})");
   });
 
+  it("stops floods of microtasks wherever they are, in Node's own functions too", { timeout: 120_000 }, async () => {
+    for (let i = 0; i < 16; i++) {
+      await stops(i % 2 ? "console.log('started'); for (;;) await null" : "console.log('started'); (function flood() { Promise.resolve().then(flood); })(); await new Promise(() => {})", 5 + 7 * i);
+    }
+  });
+
   it("stops an endless loop in a timer that a cell waits for", async () => {
     await stops("console.log('started'); await new Promise(() => setTimeout(() => { while (true) {} }, 1))");
   });
