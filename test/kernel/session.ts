@@ -79,7 +79,8 @@ export class Session {
         if (message.header.msg_type === "stream" && String(message.content.text).includes(started)) begin();
       },
     });
-    await running;
+    // A cell that ends before it has begun would otherwise be waited for without end.
+    await Promise.race([running, ran]);
     await new Promise((resolve) => setTimeout(resolve, delay));
     const start = performance.now();
     await this.client.interrupt({ timeout: PATIENCE });
