@@ -1,5 +1,6 @@
 // The process that measures: one job in, one result out, then it ends. Started by isolate.ts.
 import { load } from "../runtime/model.js";
+import { endWithParent } from "./end-with-parent.js";
 import type { Job, JobResult, RunDone } from "./job.js";
 import { measure } from "./measure.js";
 
@@ -8,7 +9,7 @@ export type WorkerMessage = { readonly run: RunDone } | { readonly result: JobRe
 // A terminal sends Ctrl-C to the whole group; ending this process is the business of the one that started it.
 process.on("SIGINT", () => {});
 // It must not go on measuring for nobody.
-process.on("disconnect", () => process.exit(1));
+endWithParent();
 
 process.once("message", (job: Job) => {
   work(job).then(
