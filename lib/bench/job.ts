@@ -1,4 +1,5 @@
 // What is measured in one process of its own, as plain values that go through a process boundary.
+import type { KvDtype } from "../decoder/cache-input.js";
 import type { KvPolicy, UserPreset } from "../pruning/presets.js";
 import type { BenchmarkMode } from "./record.js";
 
@@ -17,6 +18,8 @@ export interface Job {
   readonly model: string;
   /** What the weights are held in. */
   readonly dtype: string;
+  /** What caches hold keys and values in; default fp32. */
+  readonly kvDtype?: KvDtype;
   readonly threads: number;
   /** Of synthetic weights. */
   readonly seed: number;

@@ -39,13 +39,15 @@ export function newRun(): Pick<RunFacts, "time" | "run"> {
 
 /** @param scorer as it was asked for, which may say more than its name (`random:3`) */
 export function metadataOf({ subject, modelHash, settings, prompt, environment, time, run }: RunFacts, preset: Preset, measured: Pick<Measured, "scorer" | "kvPolicy">, scorer?: string): Metadata {
-  const { checkpoint, dtype, device, threads, seed } = subject;
+  const { checkpoint, dtype, computeDtype, kvDtype, device, threads, seed } = subject;
   return {
     benchmark_mode: settings.mode,
     config: preset.name,
     model: checkpoint.name,
     synthetic_weights: checkpoint.synthetic,
     dtype,
+    compute_dtype: computeDtype,
+    kv_dtype: kvDtype,
     device,
     threads,
     scorer: measured.scorer === null ? null : (scorer ?? measured.scorer),

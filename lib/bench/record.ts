@@ -94,10 +94,12 @@ export interface Metadata {
   config: string;
   model: string;
   synthetic_weights: boolean;
-  /** What the weights are stored in. */
+  /** What the weights are held in. */
   dtype: string;
-  /** What is computed in, where it is known. */
+  /** What is computed in, where it is known: 16-bit weights in fp32. */
   compute_dtype?: string | undefined;
+  /** What caches hold keys and values in; fp32 where it is not said. */
+  kv_dtype?: string | undefined;
   device: string;
   threads: number;
   /** None where nothing is pruned. */

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import type { z } from "zod";
+import { formatJson } from "../format-json.js";
 import { type BenchmarkMode, type EndToEndBaselineEntry, type EndToEndEntry, type EndToEndMeasurement, type PrefillBaselineEntry, type PrefillEntry, type Results, SCHEMA_VERSION } from "./record.js";
 import * as schema from "./schema.js";
 
@@ -76,12 +77,6 @@ export async function writeResults(file: string, results: Results): Promise<void
   parseResults(JSON.parse(JSON.stringify(results)), basename(file));
   await mkdir(dirname(file), { recursive: true });
   await writeFileAtomic(file, formatJson(results));
-}
-
-/** JSON with two spaces of indent, arrays of numbers on one line each (no string holds a raw line break). */
-export function formatJson(value: unknown): string {
-  const text = JSON.stringify(value, null, 2);
-  return `${text.replace(/\[\n\s+(-?[0-9][-+0-9.eE,\s]*?)\n\s+\]/g, (_, numbers: string) => `[${numbers.split(/,\s+/).join(", ")}]`)}\n`;
 }
 
 function check<T>(type: z.ZodType<T>, value: unknown, file: string, path: readonly string[]): T {

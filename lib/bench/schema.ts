@@ -69,6 +69,7 @@ export const metadata = z.object({
   synthetic_weights: z.boolean(),
   dtype: z.string().min(1),
   compute_dtype: z.string().min(1).optional(),
+  kv_dtype: z.string().min(1).optional(),
   device: z.string().min(1),
   threads: z.number().int().positive(),
   scorer: z.string().min(1).nullable(),

@@ -1,5 +1,8 @@
 import { openCheckpoint } from "../checkpoint/open.js";
 import type { Checkpoint } from "../checkpoint/types.js";
+import type { KvDtype } from "../decoder/cache-input.js";
+import { computeDtype } from "../runtime/compute-dtype.js";
+import { requireKvDtype } from "../runtime/kv-store.js";
 import { resolveScorer } from "../runtime/scorers.js";
 import { defaultThreads } from "./environment.js";
 
@@ -13,11 +16,13 @@ export interface SubjectOptions {
   readonly device?: string;
   /** What weights are held in, as `load` takes it; default: as they are stored (synthetic ones: bf16). */
   readonly dtype?: string;
+  /** What caches hold keys and values in; default fp32. */
+  readonly kvDtype?: KvDtype;
   /** Default: one a physical core. */
   readonly threads?: number;
   /** Of synthetic weights and random prompts; default 0. */
   readonly seed?: number;
-  /** Checked to be there; default: the model's best. */
+  /** By name, checked to be there; default: the model's best. One made with `defineScorer` cannot be measured so: see `requireNamed`. */
   readonly scorer?: string;
   /** Called while weights are made or converted, with elements done and in all. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -28,16 +33,31 @@ export interface Subject {
   readonly checkpoint: Checkpoint;
   readonly device: string;
   readonly dtype: string;
+  /** See `computeDtype`. */
+  readonly computeDtype: string;
+  readonly kvDtype: KvDtype;
   readonly threads: number;
   readonly seed: number;
 }
 
-/** @throws on a model, device, dtype, scorer or number of threads that cannot be had */
+/** @throws on a model, device, dtype, KV dtype, scorer or number of threads that cannot be had */
 export async function openSubject(options: SubjectOptions): Promise<Subject> {
-  const { model = "tiny", device = "cpu", dtype, threads = defaultThreads(), seed = 0, scorer, onProgress } = options;
+  const { model = "tiny", device = "cpu", dtype, threads = defaultThreads(), kvDtype = "fp32", seed = 0, scorer, onProgress } = options;
   if (!(devices as readonly string[]).includes(device)) throw new Error(`device: ${device} (must be ${devices.join(", ")})`);
   if (!Number.isSafeInteger(threads) || threads < 1) throw new Error(`threads: ${threads} (must be a positive integer)`);
+  requireKvDtype(kvDtype);
+  if (scorer !== undefined) requireNamed(scorer);
   const checkpoint = await openCheckpoint(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }) });
   if (scorer !== undefined) await resolveScorer(scorer, checkpoint);
-  return { checkpoint, device, dtype: checkpoint.dtype, threads, seed };
+  return { checkpoint, device, dtype: checkpoint.dtype, computeDtype: computeDtype(checkpoint.dtype), kvDtype, threads, seed };
+}
+
+/**
+ * A measurement has a process of its own, which functions do not get into.
+ * @throws on a scorer made with `defineScorer`, as one from a cell without types may be
+ */
+function requireNamed(scorer: unknown): void {
+  if (typeof scorer === "string") return;
+  const name = (scorer as { name?: unknown } | null)?.name;
+  throw new Error(`scorer: ${String(name ?? scorer)} (must be a name: a measurement runs in a process of its own, where one made with defineScorer is not known; time it with (await model.prefill(ids, { preset, scorer })).prefillSeconds)`);
 }

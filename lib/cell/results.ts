@@ -1,4 +1,4 @@
-import type { BenchmarkMode } from "../bench/record.js";
+import type { BenchmarkMode, Results } from "../bench/record.js";
 import type { Source } from "../report/rows.js";
 import { type Measured, sources } from "./measured.js";
 
@@ -21,17 +21,20 @@ export async function readResults(path: string, { mode = "end2end" }: { mode?: B
  * Writes what was measured as results files, for `sdtp report-table2`, `sdtp compare` and `readResults`.
  * @param path a folder, or a file (.json) for one configuration
  * @returns the files written
+ * @throws where a configuration is there several times, as of a sweep over scorers
  * @example
  * await sdtp.writeResults("results/today", measured)
  */
 export async function writeResults(path: string, measured: Measured): Promise<string[]> {
   const { outputFiles, writeAll } = await import("../bench/output.js");
-  const found = sources(measured).map(({ results }) => results);
-  const results = new Map(found.map((each) => [each.metadata.config, each]));
-  const written: string[] = [];
-  for (const mode of new Set(found.map(({ metadata }) => metadata.benchmark_mode))) {
-    const ofMode = new Map([...results].filter(([, { metadata }]) => metadata.benchmark_mode === mode));
-    written.push(...(await writeAll(ofMode, outputFiles(path, mode, [...ofMode.keys()]))));
+  const byMode = new Map<BenchmarkMode, Map<string, Results>>();
+  for (const { file, results } of sources(measured)) {
+    const { benchmark_mode: mode, config } = results.metadata;
+    const ofMode = byMode.get(mode) ?? new Map<string, Results>();
+    if (ofMode.has(config)) throw new Error(`config: ${config} (is there twice, the second time as ${file}: a folder holds one file of each; choose rows of one scorer, KV policy, dtype and number of threads)`);
+    byMode.set(mode, ofMode.set(config, results));
   }
+  const written: string[] = [];
+  for (const [mode, ofMode] of byMode) written.push(...(await writeAll(ofMode, outputFiles(path, mode, [...ofMode.keys()]))));
   return written;
 }

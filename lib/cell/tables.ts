@@ -30,7 +30,8 @@ export interface TableOptions {
  * against the baseline measured with it. Shows HTML, markdown or LaTeX, whichever the client draws;
  * `.markdown` and `.latex` are the texts.
  * @param measured rows of a sweep, a profile, or what `readResults` gave
- * @throws where the results do not belong in one table: several models, a configuration twice
+ * @throws where the results do not belong in one table: several models, devices, dtypes or numbers of threads. Scorers and KV
+ *   policies become rows of their own; `sweepTable` shows everything.
  * @example
  * sdtp.table2(rows)
  * sdtp.table2(rows, { columns: "paper", compare: "paper" }).latex
@@ -74,10 +75,12 @@ export function compare(a: Measured, b: Measured): Shown<ComparisonResult> {
  * sdtp.verification(measured)
  */
 export function verification(measured: Measured): Shown<{ readonly lines: readonly string[] }> {
-  const results = new Map(sources(measured).map(({ results }) => [results.metadata.config, results]));
+  const found = sources(measured);
+  const several = (config: string) => found.filter(({ results }) => results.metadata.config === config).length > 1;
+  const results = new Map(found.map(({ file, results }) => [several(results.metadata.config) ? file : results.metadata.config, results]));
   const lengths = [...new Set([...results.values()].flatMap(({ results: entries }) => Object.keys(entries).map(Number)))].sort((a, b) => a - b);
-  const found = lengths.flatMap((length) => lines(results, length));
-  return shown({ lines: found }, { title: "Verification", text: found.join("\n"), html: () => `<pre>${escapeHtml(found.join("\n"))}</pre>` });
+  const text = lengths.flatMap((length) => lines(results, length));
+  return shown({ lines: text }, { title: "Verification", text: text.join("\n"), html: () => `<pre>${escapeHtml(text.join("\n"))}</pre>` });
 }
 
 /**

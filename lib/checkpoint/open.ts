@@ -11,7 +11,7 @@ import { openGguf } from "./gguf/open.js";
 import { locateFolder, locateGguf } from "./locate.js";
 import { once } from "./once.js";
 import { joinQuantised } from "./quantised.js";
-import { isSyntheticName, isSyntheticMetadata, makeSynthetic, type SyntheticOptions } from "./synthetic.js";
+import { isSyntheticName, isSyntheticMetadata, makeSynthetic, noTokenizer, type SyntheticOptions } from "./synthetic.js";
 import { loadTokenizer } from "./tokenizer.js";
 import type { Checkpoint, StoredTensor } from "./types.js";
 import { checkTensors, indexFile, readWeights, weightsFile } from "./weights.js";
@@ -65,7 +65,7 @@ export async function openFolder(folder: string, name = folder): Promise<Checkpo
     tensors,
     synthetic,
     async tokenizer() {
-      if (synthetic) throw new Error(`tokenizer: ${name} has synthetic weights and no tokenizer (give the prompt as token ids)`);
+      if (synthetic) throw noTokenizer(name);
       return tokenizer();
     },
     chatTemplate: once(() => loadChatTemplate(folder)),

@@ -45,6 +45,11 @@ export function isSyntheticName(name: string): boolean {
   return name.startsWith(prefix);
 }
 
+/** Synthetic weights take token ids alone. */
+export function noTokenizer(name: string): Error {
+  return new Error(`tokenizer: ${name} has synthetic weights and no tokenizer (give the prompt as token ids)`);
+}
+
 export function isSyntheticMetadata(metadata: Readonly<Record<string, string>>): boolean {
   return marker in metadata;
 }

@@ -1,6 +1,6 @@
 import type { Data, Layout } from "plotly.js";
 import type { Figure } from "./figure.js";
-import { byConfig, lengthLabel, methodLabel } from "./label.js";
+import { byConfig, lengthLabel, variantLabel } from "./label.js";
 import type { Table2Row } from "./rows.js";
 import { conditions } from "./table2.js";
 
@@ -13,10 +13,10 @@ const palette = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9
  */
 export function speedupChart(rows: readonly Table2Row[]): Figure {
   const lines = (name: string, key: "prefillSpeedup" | "endToEndSpeedup", dash: "solid" | "dash") =>
-    configsOf(rows).flatMap((config, i): Data[] => {
-      const points = rows.filter((row) => row.config === config && row[key] !== null);
+    prunedOf(rows).flatMap((method, i): Data[] => {
+      const points = rows.filter((row) => row.method === method && row[key] !== null);
       if (points.length === 0) return [];
-      return [{ type: "scatter", mode: "lines+markers", name: `${methodLabel(config)}, ${name}`, x: points.map(({ length }) => lengthLabel(length)), y: points.map((row) => row[key]!), line: { color: colour(i), dash } }];
+      return [{ type: "scatter", mode: "lines+markers", name: `${method}, ${name}`, x: points.map(({ length }) => lengthLabel(length)), y: points.map((row) => row[key]!), line: { color: colour(i), dash } }];
     });
   const data = [...lines("prefill", "prefillSpeedup", "solid"), ...lines("end to end", "endToEndSpeedup", "dash")];
   requireData(data, "speedup");
@@ -29,7 +29,7 @@ export function latencyChart(rows: readonly Table2Row[]): Figure {
   const part = (name: string, key: "prefill" | "decode", color: string): Data[] => {
     const bars = sorted.filter((row) => row[key] !== null);
     if (bars.length === 0) return [];
-    return [{ type: "bar", name, x: [bars.map(({ length }) => lengthLabel(length)), bars.map(({ config, method, metadata }) => (metadata ? config : method))], y: bars.map((row) => row[key]!), marker: { color } }];
+    return [{ type: "bar", name, x: [bars.map(({ length }) => lengthLabel(length)), bars.map(({ config, variant, method, metadata }) => (metadata ? variantLabel(config, variant) : method))], y: bars.map((row) => row[key]!), marker: { color } }];
   };
   const data = [...part("prefill", "prefill", palette[0]!), ...part("decode", "decode", palette[1]!)];
   requireData(data, "latency");
@@ -38,11 +38,11 @@ export function latencyChart(rows: readonly Table2Row[]): Figure {
 
 /** Bytes of KV cache after prefill by prompt length, a line a configuration, the baseline too. */
 export function kvBytesChart(rows: readonly Table2Row[]): Figure {
-  const data = ["baseline", ...configsOf(rows)].flatMap((config, i): Data[] => {
-    const points = rows.filter((row) => row.config === config && row.kvBytes !== null);
+  const data = ["Baseline", ...prunedOf(rows)].flatMap((method, i): Data[] => {
+    const points = rows.filter((row) => row.method === method && row.kvBytes !== null);
     if (points.length === 0) return [];
-    const color = config === "baseline" ? "#777777" : colour(i - 1);
-    return [{ type: "scatter", mode: "lines+markers", name: methodLabel(config), x: points.map(({ length }) => lengthLabel(length)), y: points.map(({ kvBytes }) => kvBytes! / 1e6), line: { color } }];
+    const color = i === 0 ? "#777777" : colour(i - 1);
+    return [{ type: "scatter", mode: "lines+markers", name: method, x: points.map(({ length }) => lengthLabel(length)), y: points.map(({ kvBytes }) => kvBytes! / 1e6), line: { color } }];
   });
   requireData(data, "KV bytes");
   return { data, layout: layout("KV cache after prefill", rows, { xaxis: lengths(rows), yaxis: { title: { text: "MB" }, rangemode: "tozero" } }) };
@@ -108,8 +108,10 @@ const evenLine = { type: "line" as const, xref: "paper" as const, x0: 0, x1: 1, 
 
 const colour = (index: number) => palette[index % palette.length]!;
 
-function configsOf(rows: readonly Table2Row[]): string[] {
-  return [...new Set(rows.map(({ config }) => config))].filter((config) => config !== "baseline").sort(byConfig);
+/** Methods of all rows but the baseline's, each once. */
+function prunedOf(rows: readonly Table2Row[]): string[] {
+  const pruned = rows.filter(({ config }) => config !== "baseline").sort((a, b) => byConfig(a.config, b.config));
+  return [...new Set(pruned.map(({ method }) => method))];
 }
 
 /** Lengths as categories in ascending order: they double, so a linear axis would crowd the short ones. */

@@ -5,9 +5,19 @@ export function lengthLabel(length: number): string {
   return length % 1024 === 0 && length > 0 ? `${length / 1024}K` : String(length);
 }
 
-/** How a configuration is called in tables: `Baseline`, `SDTP (keep07)`. */
-export function methodLabel(config: string): string {
-  return config === "baseline" ? "Baseline" : `SDTP (${config})`;
+/** How a configuration is called in tables: `Baseline`, `SDTP (keep07)`, with what tells it from others of its name `SDTP (keep07, norm)`. */
+export function methodLabel(config: string, variant = ""): string {
+  return config === "baseline" ? "Baseline" : `SDTP (${variantLabel(config, variant)})`;
+}
+
+/** `keep07`, `keep07, norm`. */
+export function variantLabel(config: string, variant: string): string {
+  return variant === "" ? config : `${config}, ${variant}`;
+}
+
+/** What weights are held in, and what is computed in where that is something else: `fp16 (computed in fp32)`. */
+export function dtypeLabel({ dtype, compute_dtype: computed }: { readonly dtype: string; readonly compute_dtype?: string | undefined }): string {
+  return computed === undefined || computed === dtype ? dtype : `${dtype} (computed in ${computed})`;
 }
 
 /** Sorts configurations as the presets stand, others after them by name. */

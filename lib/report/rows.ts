@@ -1,11 +1,13 @@
 import type { Counting } from "../bench/flops.js";
 import { type BenchmarkMode, type EndToEndMeasurement, isEndToEnd, type Metadata, type PrefillMeasurement, type Results } from "../bench/record.js";
-import { byConfig, lengthLabel, methodLabel } from "./label.js";
+import { byConfig, lengthLabel, methodLabel, variantLabel } from "./label.js";
 
 /** One line of Table 2. Seconds, ratios, shares, FLOPs, bytes; null where there is none. */
 export interface Table2Row {
   readonly length: number;
   readonly config: string;
+  /** What tells the row from others of its configuration: a scorer, a KV policy; "" where the name does. */
+  readonly variant: string;
   readonly method: string;
   readonly prefill: number | null;
   readonly decode: number | null;
@@ -32,7 +34,7 @@ export interface Source {
 
 export interface Table2Input {
   readonly mode: BenchmarkMode;
-  /** Results to report, one a configuration. */
+  /** Results to report, one a configuration, scorer and KV policy. */
   readonly sources: readonly Source[];
   /** Whose baseline is shown; without it, at each length the first source's. */
   readonly baseline?: Source;
@@ -45,8 +47,8 @@ export interface Table2Input {
 /**
  * The rows of Table 2, by length and then configuration, each speedup against the baseline of the row's own file.
  * Also what a reader must know to trust them.
- * @throws when the files do not belong in one table: another model, a configuration twice, prefill results where
- *   end-to-end ones are asked for, no length in common with those asked for
+ * @throws when the files do not belong in one table: another model, device or dtype, a configuration twice, prefill results
+ *   where end-to-end ones are asked for, no length in common with those asked for
  */
 export function table2Rows(input: Table2Input): { rows: Table2Row[]; warnings: string[] } {
   const { mode, baseline, counting = "exact" } = input;
@@ -54,23 +56,27 @@ export function table2Rows(input: Table2Input): { rows: Table2Row[]; warnings: s
   const shown = baseline ?? input.sources.find(({ results }) => results.metadata.config === "baseline");
   const all = shown ? [shown, ...sources] : sources;
   if (all.length === 0) throw new Error("results: none (give at least one results file)");
-  checkTogether(all, sources, mode);
+  checkTogether([...(shown ? [shown] : []), ...input.sources], mode);
+  if (!baseline) oneBaseline(input.sources);
+  const variants = tellApart(sources);
 
   const lengths = input.lengths ?? [...new Set(all.flatMap(({ results }) => Object.keys(results.results).map(Number)))].sort((a, b) => a - b);
   const rows: Table2Row[] = [];
-  const warnings: string[] = [...differences(all), ...missing(sources, input.lengths)];
+  const warnings: string[] = [...differences(all), ...sources.flatMap((source) => missing(source, variants.get(source)!, input.lengths))];
   for (const length of lengths) {
     const present = sources.filter(({ results }) => results.results[length]);
     const from = shown?.results.results[length] ? shown : present[0];
     if (!from) continue;
     const reference = from.results.results[length]!.baseline;
-    rows.push({ ...row(length, "baseline", reference, null, counting, mode), metadata: from.results.metadata });
-    for (const { file, results } of present) {
+    rows.push({ ...row(length, "baseline", "", reference, null, counting, mode), metadata: from.results.metadata });
+    for (const source of present) {
+      const { file, results } = source;
       const entry = results.results[length]!;
       const { config } = results.metadata;
       if (!("sdtp" in entry)) continue;
-      rows.push({ ...row(length, config, entry.sdtp, entry.baseline, counting, mode), kvReduction: entry.kv_reduction ?? null, metadata: results.metadata });
-      const label = `${lengthLabel(length)}, ${methodLabel(config)}`;
+      const variant = variants.get(source)!;
+      rows.push({ ...row(length, config, variant, entry.sdtp, entry.baseline, counting, mode), kvReduction: entry.kv_reduction ?? null, metadata: results.metadata });
+      const label = `${lengthLabel(length)}, ${methodLabel(config, variant)}`;
       if (!sameTimes(reference, entry.baseline)) {
         warnings.push(`${label}: speedups are against the baseline measured with it (${timesOf(entry.baseline)}, in ${file}); the baseline shown is from another run (${timesOf(reference)}, in ${from.file})`);
       }
@@ -83,7 +89,7 @@ export function table2Rows(input: Table2Input): { rows: Table2Row[]; warnings: s
 
 type Measurement = EndToEndMeasurement | PrefillMeasurement;
 
-function row(length: number, config: string, measured: Measurement, baseline: Measurement | null, counting: Counting, mode: BenchmarkMode): Omit<Table2Row, "metadata"> {
+function row(length: number, config: string, variant: string, measured: Measurement, baseline: Measurement | null, counting: Counting, mode: BenchmarkMode): Omit<Table2Row, "metadata"> {
   const flops = measured.flops?.[counting];
   const [{ prefill, decode, total }, before] = [times(measured), baseline && times(baseline)];
   const idealFrom = baseline?.flops?.[counting]?.prefill;
@@ -91,7 +97,8 @@ function row(length: number, config: string, measured: Measurement, baseline: Me
   return {
     length,
     config,
-    method: methodLabel(config),
+    variant,
+    method: methodLabel(config, variant),
     prefill,
     decode: endToEnd ? decode : null,
     total: endToEnd ? total : null,
@@ -121,36 +128,58 @@ function timesOf(measured: Measurement): string {
   return `prefill ${prefill.toFixed(4)} s${total === null ? "" : `, total ${total.toFixed(4)} s`}`;
 }
 
-function checkTogether(all: readonly Source[], sources: readonly Source[], mode: BenchmarkMode): void {
+/** What rows of one table have in common: the baseline that is shown stands for all of them. */
+const shared = ["model", "device", "dtype", "kv_dtype", "model_hash"] as const;
+
+function checkTogether(all: readonly Source[], mode: BenchmarkMode): void {
   const first = all[0]!;
-  for (const { file, results } of all) {
-    const { model, model_hash: hash } = results.metadata;
-    const expected = first.results.metadata;
-    if (model !== expected.model) throw new Error(`results file: ${file}: metadata.model: ${model} (must be ${expected.model} as in ${first.file}: one table shows one model)`);
-    if (hash && expected.model_hash && hash !== expected.model_hash) {
-      throw new Error(`results file: ${file}: metadata.model_hash: ${hash} (must be ${expected.model_hash} as in ${first.file}: the weights or the configuration differ)`);
+  const fact = ({ results: { metadata } }: Source, key: (typeof shared)[number]) => (key === "kv_dtype" ? (metadata.kv_dtype ?? "fp32") : metadata[key]);
+  for (const source of all) {
+    for (const key of shared) {
+      const [found, expected] = [fact(source, key), fact(first, key)];
+      if (found === expected || found === undefined || expected === undefined) continue;
+      const why = key === "model_hash" ? "the weights or the configuration differ" : `one table shows one ${key.replace("kv_", "KV ")}`;
+      throw new Error(`results file: ${source.file}: metadata.${key}: ${found} (must be ${expected} as in ${first.file}: ${why})`);
     }
-    if (mode === "end2end" && !isEndToEnd(results)) throw new Error(`results file: ${file}: metadata.benchmark_mode: "prefill" (must be "end2end" for an end-to-end table)`);
+    if (mode === "end2end" && !isEndToEnd(source.results)) throw new Error(`results file: ${source.file}: metadata.benchmark_mode: "prefill" (must be "end2end" for an end-to-end table)`);
   }
+}
+
+function oneBaseline(sources: readonly Source[]): void {
+  const [first, second] = sources.filter(({ results }) => results.metadata.config === "baseline");
+  if (second) throw new Error(`config: baseline (is in ${first!.file} and in ${second.file}; a table shows one)`);
+}
+
+/**
+ * Names what tells results apart that would look alike: the scorer where not all have the same one, the KV policy where one
+ * configuration has several.
+ * @throws where one configuration is there twice with the same of both
+ */
+function tellApart(sources: readonly Source[]): Map<Source, string> {
+  const scorers = new Set(sources.map(({ results }) => results.metadata.scorer));
+  const variants = new Map<Source, string>();
   const files = new Map<string, string>();
-  for (const { file, results } of sources) {
-    const { config } = results.metadata;
-    if (files.has(config)) throw new Error(`config: ${config} (is in ${files.get(config)} and in ${file}; a table shows each once)`);
-    files.set(config, file);
+  for (const source of sources) {
+    const { config, scorer, kv_policy: policy } = source.results.metadata;
+    const policies = new Set(sources.filter(({ results }) => results.metadata.config === config).map(({ results }) => results.metadata.kv_policy));
+    const variant = [...(scorers.size > 1 ? [scorer ?? "no scorer"] : []), ...(policies.size > 1 ? [policy] : [])].join(", ");
+    const name = variantLabel(config, variant);
+    if (files.has(name)) throw new Error(`config: ${name} (is in ${files.get(name)} and in ${source.file}; a table shows each once)`);
+    files.set(name, source.file);
+    variants.set(source, variant);
   }
+  return variants;
 }
 
 /** Conditions in which the files differ although rows of one table are read against each other. */
 function differences(all: readonly Source[]): string[] {
-  return (["device", "dtype", "threads", "max_new_tokens"] as const).flatMap((key) => {
+  return (["threads", "max_new_tokens"] as const).flatMap((key) => {
     const values = new Set(all.map(({ results }) => results.metadata[key]));
     return values.size > 1 ? [`rows differ in ${key} (${[...values].join(", ")}): compare a row only with the baseline of its own file`] : [];
   });
 }
 
-function missing(sources: readonly Source[], lengths: readonly number[] | undefined): string[] {
-  return sources.flatMap(({ file, results }) => {
-    const absent = lengths?.filter((length) => !results.results[length]) ?? [];
-    return absent.length > 0 ? [`${methodLabel(results.metadata.config)}: no length ${absent.join(", ")} in ${file}`] : [];
-  });
+function missing({ file, results }: Source, variant: string, lengths: readonly number[] | undefined): string[] {
+  const absent = lengths?.filter((length) => !results.results[length]) ?? [];
+  return absent.length > 0 ? [`${methodLabel(results.metadata.config, variant)}: no length ${absent.join(", ")} in ${file}`] : [];
 }

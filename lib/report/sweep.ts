@@ -1,6 +1,6 @@
 import { SCHEMA_VERSION, type Results } from "../bench/record.js";
 import type { SweepRow } from "../bench/sweep/row.js";
-import { lengthLabel, methodLabel } from "./label.js";
+import { dtypeLabel, lengthLabel, methodLabel } from "./label.js";
 import type { Source } from "./rows.js";
 import type { Column, Table, Value } from "./table.js";
 
@@ -12,7 +12,8 @@ const percent = (share: number) => `${(100 * share).toFixed(2)}%`;
 const conditions: readonly Column<SweepRow>[] = [
   { key: "model", label: "Model", value: (row) => row.model },
   { key: "device", label: "Device", value: (row) => row.device },
-  { key: "dtype", label: "Dtype", value: (row) => row.dtype },
+  { key: "dtype", label: "Dtype", value: dtypeLabel },
+  { key: "kv_dtype", label: "KV Dtype", value: (row) => row.kv_dtype },
   { key: "threads", label: "Threads", value: (row) => row.threads },
   { key: "scorer", label: "Scorer", value: (row) => row.scorer },
   { key: "kv_policy", label: "KV Policy", value: (row) => (row.config === "baseline" ? null : row.kv_policy) },

@@ -1,5 +1,5 @@
 import type { BenchmarkMode, Metadata } from "../bench/record.js";
-import { byConfig, lengthLabel } from "./label.js";
+import { byConfig, dtypeLabel, lengthLabel } from "./label.js";
 import { type Published, published, type PublishedName } from "./published.js";
 import { type Table2Input, table2Rows, type Table2Row } from "./rows.js";
 import type { Column, Table } from "./table.js";
@@ -43,6 +43,8 @@ export function table2(options: Table2Options): Table<Table2Row> {
       synthetic_weights: metadata?.synthetic_weights ?? null,
       device: metadata?.device ?? null,
       dtype: metadata?.dtype ?? null,
+      compute_dtype: metadata?.compute_dtype ?? null,
+      kv_dtype: metadata ? (metadata.kv_dtype ?? "fp32") : null,
       threads: metadata?.threads ?? null,
       scorer: config === "baseline" ? null : (metadata?.scorer ?? null),
       kv_policy: config === "baseline" ? null : (metadata?.kv_policy ?? null),
@@ -101,14 +103,20 @@ function besideColumns({ label, beside }: Published): ByMode {
   return { end2end: [prefill, endToEnd], prefill: [prefill] };
 }
 
+/** What end-to-end stands for unless said otherwise. */
+const USUAL_NEW_TOKENS = 128;
+
 /** Under what conditions rows were measured, in words: one line, and one more for synthetic weights. */
 export function conditions(rows: readonly Table2Row[]): string[] {
   const pruned = rows.filter(({ config }) => config !== "baseline");
   const parts = [
     said(rows, "Model", ({ model }) => model),
     said(rows, "device", ({ device }) => device),
-    said(rows, "dtype", ({ dtype }) => dtype),
+    said(rows, "dtype", dtypeLabel),
+    // What is usual goes without saying.
+    ...(rows.some(({ metadata }) => (metadata?.kv_dtype ?? "fp32") !== "fp32") ? [said(rows, "KV cache", ({ kv_dtype }) => kv_dtype ?? "fp32")] : []),
     said(rows, "threads", ({ threads }) => String(threads)),
+    ...(rows.some(({ total, metadata }) => total !== null && (metadata?.max_new_tokens ?? USUAL_NEW_TOKENS) !== USUAL_NEW_TOKENS) ? [said(rows, "new tokens", ({ max_new_tokens: count }) => String(count))] : []),
     said(pruned, "scorer", ({ scorer }) => scorer ?? "none"),
     said(pruned, "KV policy", ({ kv_policy }) => kv_policy),
   ].filter((part) => part !== "");

@@ -11,6 +11,7 @@ import { resolvePreset, schedule, stagePositions, type KvPolicy, type Preset, ty
 import type { Scorer } from "../pruning/scorer.js";
 import { listActivations, planCapture, readCapture, type Activation, type ActivationInfo, type ActivationsOptions, type CapturePlan } from "./capture.js";
 import { chat, type ChatOptions, type ChatReply } from "./chat.js";
+import { computeDtype } from "./compute-dtype.js";
 import { Decoder } from "./decoder.js";
 import { openHome, type Device } from "./devices/open.js";
 import { Graphs } from "./graphs.js";
@@ -96,9 +97,14 @@ export class Model {
     return this.checkpoint.name;
   }
 
-  /** What the weights are held in (see `Checkpoint`). On the CPU 16-bit ones are computed in float32. */
+  /** What the weights are held in (see `Checkpoint`). */
   get dtype(): string {
     return this.checkpoint.dtype;
+  }
+
+  /** What is computed in (see `computeDtype`). */
+  get computeDtype(): string {
+    return computeDtype(this.dtype, this.options.accuracy);
   }
 
   /** What the caches hold keys and values in. */

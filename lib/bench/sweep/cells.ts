@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../../checkpoint/json.js";
+import type { KvDtype } from "../../decoder/cache-input.js";
 import type { KvPolicy, Preset, UserPreset } from "../../pruning/presets.js";
 import { type Group, groupCost } from "../group.js";
 import { runFacts, type RunFacts } from "../metadata.js";
@@ -21,6 +22,8 @@ export interface SweepAxes {
   readonly kvPolicies?: readonly KvPolicy[];
   /** Default: what the weights are stored in. */
   readonly dtypes?: readonly string[];
+  /** Default fp32. */
+  readonly kvDtypes?: readonly KvDtype[];
   readonly devices?: readonly string[];
   /** Default: one a physical core. */
   readonly threads?: readonly number[];
@@ -53,15 +56,15 @@ export interface Cell {
  * @throws on bad input: nothing has been measured then
  */
 export async function cellsOf(options: CellOptions): Promise<Cell[]> {
-  const { models = ["tiny"], configs = ["all"], lengths = [1024, 2048, 4096], scorers = [], kvPolicies = [], dtypes = [], devices = ["cpu"], threads = [], seed = 0, memory = true, promptFile } = options;
+  const { models = ["tiny"], configs = ["all"], lengths = [1024, 2048, 4096], scorers = [], kvPolicies = [], dtypes = [], kvDtypes = [], devices = ["cpu"], threads = [], seed = 0, memory = true, promptFile } = options;
   const settings = measureSettings(options);
   const presets = methodsOf(configs);
   const asked = presets.filter(({ name }) => name !== "baseline" || configs.some((config) => config === "all" || config === "baseline"));
-  for (const [noun, values] of Object.entries({ model: models, scorer: scorers, "KV policy": kvPolicies, dtype: dtypes, device: devices, threads })) once(noun, values);
+  for (const [noun, values] of Object.entries({ model: models, scorer: scorers, "KV policy": kvPolicies, dtype: dtypes, "KV dtype": kvDtypes, device: devices, threads })) once(noun, values);
   const cells: Cell[] = [];
-  for (const model of models) for (const dtype of orDefault(dtypes)) for (const device of devices) for (const count of orDefault(threads)) {
+  for (const model of models) for (const dtype of orDefault(dtypes)) for (const kvDtype of orDefault(kvDtypes)) for (const device of devices) for (const count of orDefault(threads)) {
     const onProgress = (done: number, all: number) => options.onProgress?.(0, `${model}: weights, ${Math.floor((100 * done) / all)} %`);
-    const base = { model, device, seed, onProgress, ...(dtype !== undefined && { dtype }), ...(count !== undefined && { threads: count }) };
+    const base = { model, device, seed, onProgress, ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(count !== undefined && { threads: count }) };
     let subject = await openSubject(base);
     checkReach(lengths, settings, subject.checkpoint.config.maxPositions);
     const text = await prompt(subject.checkpoint, lengths.at(-1)!, { file: promptFile, seed });
@@ -90,9 +93,9 @@ function orDefault<T>(values: readonly T[]): readonly (T | undefined)[] {
 }
 
 function keyOf({ subject, presets, scorer, kvPolicy, ids, memory, mode, repeats, warmup, maxNewTokens }: Group, { modelHash, environment }: RunFacts): string {
-  const { checkpoint, device, dtype, threads } = subject;
+  const { checkpoint, device, dtype, kvDtype, threads } = subject;
   const identity = {
-    model: checkpoint.name, modelHash, device, dtype, threads, presets, scorer: scorer ?? null, kvPolicy: kvPolicy ?? null,
+    model: checkpoint.name, modelHash, device, dtype, kvDtype, threads, presets, scorer: scorer ?? null, kvPolicy: kvPolicy ?? null,
     ids: createHash("sha256").update(JSON.stringify(ids)).digest("hex"), memory, mode, repeats, warmup, maxNewTokens,
     // Another version or machine may measure something else.
     versions: environment.versions, cpu: environment.cpu,
@@ -101,6 +104,6 @@ function keyOf({ subject, presets, scorer, kvPolicy, ids, memory, mode, repeats,
 }
 
 function labelOf({ subject, scorer, kvPolicy, ids }: Group): string {
-  const { checkpoint, device, dtype, threads } = subject;
-  return [checkpoint.name, device, dtype, `${threads} threads`, scorer, kvPolicy, `${ids.length} tokens`].filter((part) => part !== undefined).join(", ");
+  const { checkpoint, device, dtype, kvDtype, threads } = subject;
+  return [checkpoint.name, device, dtype, ...(kvDtype === "fp32" ? [] : [`KV ${kvDtype}`]), `${threads} threads`, scorer, kvPolicy, `${ids.length} tokens`].filter((part) => part !== undefined).join(", ");
 }

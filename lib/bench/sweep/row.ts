@@ -10,6 +10,9 @@ export interface SweepRow {
   readonly synthetic_weights: boolean;
   readonly device: string;
   readonly dtype: string;
+  /** What is computed in, and what caches hold keys and values in. */
+  readonly compute_dtype: string;
+  readonly kv_dtype: string;
   readonly threads: number;
   readonly config: string;
   readonly scorer: string | null;
@@ -38,12 +41,12 @@ export interface SweepRow {
 
 export function rowsOf(cell: Cell, outcomes: readonly (Outcome | Failure)[]): SweepRow[] {
   const { group, facts, asked, key } = cell;
-  const { checkpoint, device, dtype, threads } = group.subject;
+  const { checkpoint, device, dtype, computeDtype, kvDtype, threads } = group.subject;
   const baseline = outcomes[0]!;
   return asked.map((preset): SweepRow => {
     const outcome = outcomes[group.presets.indexOf(preset)]!;
     const isBaseline = preset.name === "baseline";
-    const common = { model: checkpoint.name, synthetic_weights: checkpoint.synthetic, device, dtype, threads, config: preset.name, length: group.ids.length, cell: key };
+    const common = { model: checkpoint.name, synthetic_weights: checkpoint.synthetic, device, dtype, compute_dtype: computeDtype, kv_dtype: kvDtype, threads, config: preset.name, length: group.ids.length, cell: key };
     if (isFailure(outcome) || isFailure(baseline)) {
       const error = isFailure(outcome) ? outcome.error : `baseline: ${(baseline as Failure).error}`;
       return { ...common, scorer: isBaseline ? null : (group.scorer ?? null), kv_policy: group.kvPolicy ?? preset.kvPolicy, ...nothing, error, warnings: [], entry: null, metadata: null };

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
-import { formatJson } from "../results.js";
+import { formatJson } from "../../format-json.js";
 import type { Cell } from "./cells.js";
 import type { SweepRow } from "./row.js";
 

@@ -36,7 +36,7 @@ matrix-vector products over them. Overhead: stages that score and select but kee
 
 async function engine({ output, json, ...options }: EngineCommandOptions): Promise<void> {
   const [{ benchEngine }, { requireWritable }, { formatJson }, { engineTable }, { toMarkdown }, { writeOutput }, { progressBar }] = await Promise.all([
-    import("../../bench/engine/engine.js"), import("../../bench/output.js"), import("../../bench/results.js"), import("../../report/engine.js"),
+    import("../../bench/engine/engine.js"), import("../../bench/output.js"), import("../../format-json.js"), import("../../report/engine.js"),
     import("../../report/formats/index.js"), import("../../files.js"), import("../progress.js"),
   ]);
   await requireWritable(output);

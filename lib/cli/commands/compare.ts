@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import type { BenchmarkMode, Results } from "../../bench/results.js";
+import { formatJson } from "../../format-json.js";
 import { type Format, formats } from "../../report/formats/index.js";
 
 interface Options {
@@ -31,7 +32,7 @@ Example:
 async function run(a: string, b: string, { mode, format, json }: Options): Promise<void> {
   const [{ compare }, { comparisonTable }] = await Promise.all([import("../../bench/compare.js"), import("../../report/compare.js")]);
   const result = compare(await read(a, mode), await read(b, mode));
-  process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : formats[format](comparisonTable(result)));
+  process.stdout.write(json ? formatJson(result) : formats[format](comparisonTable(result)));
 }
 
 async function read(path: string, mode: BenchmarkMode): Promise<Results[]> {

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
+import { formatJson } from "../../format-json.js";
 import { resolvePreset } from "../../pruning/presets.js";
 import type { Model } from "../../runtime/model.js";
 import { interruptSignal } from "../interrupt.js";
@@ -51,7 +52,11 @@ async function generate(options: Options): Promise<void> {
   if (options.system !== undefined && !options.chat) throw new Error("--system: is part of a conversation (add --chat)");
   const preset = resolvePreset(options.config);
   const signal = interruptSignal();
-  const [{ decode }, { checkPrompt }] = await Promise.all([import("../../runtime/generate.js"), import("../../checkpoint/validate.js")]);
+  const [{ decode }, { checkPrompt }, { isSyntheticName, noTokenizer }] = await Promise.all([
+    import("../../runtime/generate.js"), import("../../checkpoint/validate.js"), import("../../checkpoint/synthetic.js"),
+  ]);
+  // Before gigabytes of weights are made for nothing.
+  if (options.promptIds === undefined && isSyntheticName(options.model)) throw noTokenizer(options.model);
   const model = await loadModel(options, signal);
   // With ids, a folder without a tokenizer will do: only the text of the continuation is missing.
   const tokenizer = options.promptIds === undefined ? await model.tokenizer() : await model.tokenizer().catch(() => null);
@@ -92,10 +97,11 @@ async function generate(options: Options): Promise<void> {
     return;
   }
   const decodeSeconds = seconds.reduce((a, b) => a + b, 0);
-  console.log(JSON.stringify({
+  process.stdout.write(formatJson({
     model: model.name,
     synthetic_weights: model.checkpoint.synthetic,
     dtype: model.dtype,
+    compute_dtype: model.computeDtype,
     kv_dtype: model.kvDtype,
     config: preset.name,
     scorer: run.scorer,
@@ -111,7 +117,7 @@ async function generate(options: Options): Promise<void> {
     decode_latency_seconds: decodeSeconds,
     total_latency_seconds: run.prefillSeconds + decodeSeconds,
     token_seconds: seconds,
-  }, null, 2));
+  }));
 }
 
 async function conversationIds(model: Model, text: string, system: string | undefined): Promise<number[]> {

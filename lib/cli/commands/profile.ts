@@ -1,8 +1,9 @@
 import { type Command, Option } from "commander";
 import { defaultLengths, seedConfigs } from "../../bench/settings.js";
 import type { BenchmarkMode } from "../../bench/results.js";
+import { formatJson } from "../../format-json.js";
 import { interruptSignal } from "../interrupt.js";
-import { addDtypeOption, addModelOptions, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
+import { addDtypeOption, addKvDtypeOption, addModelOptions, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
 
 interface Options extends ModelOptions, PruningOptions {
   benchmarkMode: BenchmarkMode;
@@ -36,7 +37,7 @@ export function register(program: Command): void {
     .option("--no-memory", "do not measure peak memory (one more run for each configuration, in its own process)")
     .option("--output <path>", "a file (.json) for one configuration, a folder for several", "results")
     .option("--json", "print the results as JSON, nothing else");
-  addPruningOptions(addDtypeOption(addModelOptions(command)))
+  addPruningOptions(addKvDtypeOption(addDtypeOption(addModelOptions(command))))
     .addHelpText("after", `
 Configurations take turns (A B C A B C) in a process of their own; medians are reported and all samples kept. The
 baseline is always measured with them. Files are written when a length is done; Ctrl-C keeps those.
@@ -52,7 +53,7 @@ async function run(options: Options): Promise<void> {
   const [{ parseLengths }, { profile }, output, { verification }, { progressBar }] = await Promise.all([
     import("../../bench/lengths.js"), import("../../bench/profile.js"), import("../../bench/output.js"), import("../../report/verification.js"), import("../progress.js"),
   ]);
-  const { benchmarkMode: mode, config: configs, model, device, dtype, threads, scorer, kvPolicy, repeats, warmup, maxNewTokens, promptFile, seed, memory, json } = options;
+  const { benchmarkMode: mode, config: configs, model, device, dtype, kvDtype, threads, scorer, kvPolicy, repeats, warmup, maxNewTokens, promptFile, seed, memory, json } = options;
   const lengths = parseLengths(options.lengths);
   const names = configs.flatMap((config) => (config === "all" ? [...seedConfigs] : [config]));
   const files = output.outputFiles(options.output, mode, names);
@@ -62,7 +63,7 @@ async function run(options: Options): Promise<void> {
   try {
     const { results, errors } = await profile({
       model, device, seed, configs, lengths, mode, repeats, warmup, maxNewTokens, memory, signal,
-      ...(dtype !== undefined && { dtype }), ...(threads !== undefined && { threads }), ...(scorer !== undefined && { scorer }),
+      ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(threads !== undefined && { threads }), ...(scorer !== undefined && { scorer }),
       ...(kvPolicy && { kvPolicy }), ...(promptFile !== undefined && { promptFile }),
       async onStart({ modelHash }) {
         await output.requireWritable(files(names[0]!));
@@ -76,7 +77,7 @@ async function run(options: Options): Promise<void> {
       },
     });
     bar.stop();
-    if (json) console.log(JSON.stringify({ results: Object.fromEntries(results), errors }, null, 2));
+    if (json) process.stdout.write(formatJson({ results: Object.fromEntries(results), errors }));
     for (const { length, config, error } of errors) process.stderr.write(`failed: ${config} at ${length}: ${error}\n`);
     if (!json) process.stderr.write(written.length > 0 ? `written: ${written.join(", ")}\n` : "nothing was measured\n");
     if (errors.length > 0) process.exitCode = 1;

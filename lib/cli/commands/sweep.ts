@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
+import { type KvDtype, kvDtypes } from "../../decoder/cache-input.js";
+import { formatJson } from "../../format-json.js";
 import type { BenchmarkMode } from "../../bench/results.js";
 import { type Format, formats, formatOf } from "../../report/formats/index.js";
 import { interruptSignal } from "../interrupt.js";
@@ -12,6 +14,7 @@ interface Options {
   scorer: string[];
   kvPolicy: ("evict" | "retain")[];
   dtype: string[];
+  kvDtype: KvDtype[];
   device: string[];
   threads: number[];
   benchmarkMode: BenchmarkMode;
@@ -44,6 +47,7 @@ export function register(program: Command): void {
     .option("--scorer <name...>", "scorers (default: the model's best)", names)
     .option("--kv-policy <policy...>", "evict, retain (default: each preset's)", policy)
     .option("--dtype <name...>", dtypeHelp, names)
+    .option("--kv-dtype <name...>", `${kvDtypes.join(", ")}: what caches hold keys and values in (default: fp32)`, list(kvDtype))
     .option("--device <name...>", "devices (default: cpu)", names)
     .option("--threads <n...>", "numbers of threads (default: one a physical core)", list(positiveInteger))
     .addOption(new Option("--benchmark-mode <mode>", "prefill, or end2end").choices(["prefill", "end2end"]).default("end2end"))
@@ -63,8 +67,9 @@ export function register(program: Command): void {
     .addHelpText("after", `
 Lists may be written with commas or spaces. Configurations of a cell take turns with the baseline in one process; each
 finished cell is kept in --folder, and the same command goes on from there, after Ctrl-C or a crash too. A cell that
-was measured with the same model, prompt, settings, versions and processor is not measured again: give another
---folder to do so. rows.jsonl there holds all rows without samples.
+was measured with the same model, prompt, settings, versions (of sdtp-notebook, ONNX Runtime and Node) and processor
+is not measured again, not even where the code has been edited since under the same version: give another --folder
+to do so. rows.jsonl there holds all rows without samples.
 
 Example:
   sdtp sweep --config baseline keep07 sdtp --lengths 1024 4096 --scorer norm recency --max-minutes 60`)
@@ -75,7 +80,7 @@ async function run(options: Options): Promise<void> {
   const [{ parseLengths }, { sweep }, { flat, sweepTable }, { writeOutput }, { progressBar }] = await Promise.all([
     import("../../bench/lengths.js"), import("../../bench/sweep/sweep.js"), import("../../report/sweep.js"), import("../../files.js"), import("../progress.js"),
   ]);
-  const { output, json, folder, maxMinutes, timeout, dtype, device, threads, scorer, kvPolicy, model, config, promptFile } = options;
+  const { output, json, folder, maxMinutes, timeout, dtype, kvDtype, device, threads, scorer, kvPolicy, model, config, promptFile } = options;
   if (output) formatOf(output);
   const signal = interruptSignal();
   const bar = progressBar();
@@ -85,7 +90,7 @@ async function run(options: Options): Promise<void> {
     lengths: parseLengths(options.lengths), mode: options.benchmarkMode, repeats: options.repeats, warmup: options.warmup, maxNewTokens: options.maxNewTokens,
     seed: options.seed, memory: options.memory, folder, signal, retryFailed: options.retryFailed ?? false,
     ...(model && { models: model }), ...(config && { configs: config }), ...(scorer && { scorers: scorer }), ...(kvPolicy && { kvPolicies: kvPolicy }),
-    ...(dtype && { dtypes: dtype }), ...(device && { devices: device }), ...(threads && { threads }), ...(promptFile !== undefined && { promptFile }),
+    ...(dtype && { dtypes: dtype }), ...(kvDtype && { kvDtypes: kvDtype }), ...(device && { devices: device }), ...(threads && { threads }), ...(promptFile !== undefined && { promptFile }),
     ...(maxMinutes !== undefined && { maxMinutes }), ...(timeout !== undefined && { timeoutSeconds: timeout }),
     onProgress: ({ share, label, secondsLeft, cells, cellsDone }) =>
       bar.update(share, `cell ${Math.min(cells, cellsDone + 1)} of ${cells}: ${label}`, secondsLeft),
@@ -104,7 +109,7 @@ async function run(options: Options): Promise<void> {
     const end = step.value;
     const table = sweepTable(rows);
     if (output) await writeOutput(output, formats[formatOf(output)](table));
-    process.stdout.write(json ? `${JSON.stringify({ ...end, rows }, null, 2)}\n` : formats[options.format ?? "md"](table));
+    process.stdout.write(json ? formatJson({ ...end, rows }) : formats[options.format ?? "md"](table));
     if (!json) process.stderr.write(`${end.measured} cells measured, ${end.found} found, ${end.left} left: ${folder}\n`);
     if (end.left > 0) process.stderr.write(`the time is up; to go on: ${thisCommand()}\n`);
   } catch (error) {
@@ -120,6 +125,12 @@ async function run(options: Options): Promise<void> {
 function thisCommand(): string {
   const quoted = process.argv.slice(2).map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`));
   return `sdtp ${quoted.join(" ")}`;
+}
+
+function kvDtype(word: string): KvDtype {
+  const known = kvDtypes.find((name) => name === word);
+  if (!known) throw new Error(`KV dtype: ${word} (must be ${kvDtypes.join(", ")})`);
+  return known;
 }
 
 function wrong(word: string): never {

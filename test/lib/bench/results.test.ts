@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { formatJson, isEndToEnd, parseResults, readResults, readResultsFolder, type Results, resultsFileName, writeResults } from "../../../lib/bench/results.js";
+import { isEndToEnd, parseResults, readResults, readResultsFolder, type Results, resultsFileName, writeResults } from "../../../lib/bench/results.js";
 import { baselineResults, prefillResults, seedTable } from "./records.js";
 
 function folder(t: TestContext): string {
@@ -105,11 +105,4 @@ test("a folder gives the files of one mode; an empty or strange one is refused",
   assert.equal((await readResultsFolder(at, "prefill")).size, 1);
   await writeResults(join(at, "latency_prefill_keep08.json"), seedTable.keep08);
   await assert.rejects(readResultsFolder(at, "prefill"), /latency_prefill_keep08\.json: metadata\.benchmark_mode: "end2end" \(must be "prefill"/);
-});
-
-test("arrays of numbers take one line", () => {
-  const value = { a: [1, -2.5e-7, 3], b: [[1, 2], [3]], c: ["1", 2], d: [], e: { f: "[\n 1,\n 2\n]", g: "[ 1, 2 ]" } };
-  const text = formatJson(value);
-  assert.match(text, /"a": \[1, -2\.5e-7, 3\],/);
-  assert.deepEqual(JSON.parse(text), value);
 });

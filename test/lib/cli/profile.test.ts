@@ -46,7 +46,7 @@ test("profile measures every seed configuration and writes a file for each", asy
 
 test("prefill mode writes its own files; --json prints JSON alone", async (t) => {
   const cwd = temporaryFolder(t);
-  const { code, stdout, stderr } = await sdtp(cwd, "profile", "--benchmark-mode", "prefill", "--model", checkpoint(t), "--config", "sdtp", "--lengths", "60", ...quick, "--kv_policy", "evict", "--scorer", "random:3", "--output", "one.json", "--json");
+  const { code, stdout, stderr } = await sdtp(cwd, "profile", "--benchmark-mode", "prefill", "--model", checkpoint(t), "--config", "sdtp", "--lengths", "60", ...quick, "--kv_policy", "evict", "--scorer", "random:3", "--dtype", "fp16", "--kv-dtype", "int8", "--output", "one.json", "--json");
   assert.equal(code, 0, stderr);
   assert.equal(stderr, "");
   const { results, errors } = JSON.parse(stdout);
@@ -55,7 +55,10 @@ test("prefill mode writes its own files; --json prints JSON alone", async (t) =>
   const { baseline, sdtp: pruned, speedup } = results.sdtp.results["60"];
   assert.equal(speedup, baseline.latency_seconds / pruned.latency_seconds);
   assert.equal(new Set(pruned.kv_lens_after_prefill).size, 1);
-  assert.equal(results.sdtp.metadata.scorer, "random:3");
+  const { scorer, dtype, compute_dtype, kv_dtype } = results.sdtp.metadata;
+  assert.deepEqual([scorer, dtype, compute_dtype, kv_dtype], ["random:3", "fp16", "fp32", "int8"]);
+  // 3 layers, 4 kv heads of 8 bytes and a scale, keys and values.
+  assert.equal(baseline.kv_bytes_after_prefill, 60 * 3 * 4 * (8 + 4) * 2);
 });
 
 test("bad input is one clear line, before anything runs or is written", async (t) => {
@@ -75,6 +78,7 @@ test("bad input is one clear line, before anything runs or is written", async (t
     [["--lengths", "64", "--scorer", "magic"], /scorer: magic/],
     [["--lengths", "64", "--device", "tpu"], /device: tpu \(must be cpu/],
     [["--lengths", "64", "--dtype", "int3"], /dtype: int3/],
+    [["--lengths", "64", "--kv-dtype", "int3"], /Allowed choices are fp32, fp16, int8/],
     [["--lengths", "64", "--prompt-file", "short.txt"], /prompt: short\.txt has \d+ tokens \(length 64 needs as many/],
     [["--lengths", "64", "--prompt-file", "none.txt"], /prompt file: none\.txt \(cannot be read: ENOENT\)/],
     [["--lengths", "64", "--output", "file/below"], /output: .*file\/below \(cannot be written: (ENOTDIR|EEXIST)\)/],

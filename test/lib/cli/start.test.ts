@@ -17,7 +17,7 @@ test("the main job prints lines and table and writes its files; a report from th
   assert.match(stdout, /^ {2}KV Cache: baseline=40, sdtp=28, reduction=30\.00%$/m);
   assert.match(report, /^\| Length \| Method \| Prefill \(s\) \| Decode \(s\) \| Total \(s\) \| Prefill Speedup \(×\) \| End2End Speedup \(×\) \| KV Reduction \(%\) \|\n\|-{8}\|-{8}\|/m);
   assert.match(report, /^\| 40 {5}\| SDTP \(keep09\) \| \d+\.\d{4} \| .* \| 10\.00% \|$/m);
-  assert.match(report, /^Model .*, device cpu, dtype fp32, threads 1, scorer recency, KV policy evict\.$/m);
+  assert.match(report, /^Model .*, device cpu, dtype fp32, threads 1, new tokens 2, scorer recency, KV policy evict\.$/m);
   assert.match(stderr, /results\/table2_report\.md and results\/latency_results_<config>\.json hold this table and its samples/);
   assert.ok((await sdtp(cwd, "report-table2", "results")).stdout === report);
 });

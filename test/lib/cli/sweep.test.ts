@@ -70,6 +70,17 @@ test("a cell that fails becomes rows with its error, and the sweep goes on", asy
   assert.equal(again.rows[0].tokens_kept, 21);
 });
 
+test("KV dtypes are an axis like others", async (t) => {
+  const cwd = temporaryFolder(t);
+  const { folder, remove } = tinyCheckpoint("llama");
+  t.after(remove);
+  const { code, stdout, stderr } = await sdtp(cwd, "sweep", "--model", folder, "--config", "keep07", "--lengths", "30", "--kv-dtype", "fp32,fp16", ...quick, "--json");
+  assert.equal(code, 0, stderr);
+  const { rows } = JSON.parse(stdout);
+  assert.deepEqual(rows.map((row: { kv_dtype: string }) => row.kv_dtype), ["fp32", "fp16"]);
+  assert.equal(rows[0].kv_bytes_after_prefill, 2 * rows[1].kv_bytes_after_prefill);
+});
+
 test("bad input stops a sweep before it begins", async (t) => {
   const cwd = temporaryFolder(t);
   const { folder, remove } = tinyCheckpoint("llama");
@@ -78,6 +89,7 @@ test("bad input stops a sweep before it begins", async (t) => {
     [["--lengths", "30", "600"], /length: 600 \(with 128 new tokens is beyond the model's 512 positions\)/],
     [["--lengths", "30", "--model", "/nowhere"], /model: \/nowhere \(no such folder/],
     [["--lengths", "30", "--scorer", "norm", "norm"], /scorer: norm \(is given twice\)/],
+    [["--lengths", "30", "--kv-dtype", "fp16,int3"], /KV dtype: int3 \(must be fp32, fp16, int8\)/],
     [["--lengths", "30", "--max-minutes", "0"], /max minutes: 0 \(must be above 0\)/],
     [["--lengths", "30", "--output", "table"], /output: table \(must end in/],
   ];

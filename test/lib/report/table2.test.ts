@@ -68,8 +68,22 @@ test("what holds for the table stands above it, and differences are attributed",
   assert.equal(markdown({ sources: sourcesOf(seedTable.keep07) }).split("\n")[0], "Model tiny, device cpu, dtype fp32, threads 2, scorer norm, KV policy evict.");
   const both = markdown({ sources: sourcesOf(seedTable.keep07, sdtp) });
   assert.match(both, /^Model tiny, .* scorer norm \(keep07\) and learned \(sdtp\), KV policy evict \(keep07\) and retain \(sdtp\)\.\n/);
+  const computed = endToEndResults("keep07", { 4096: { baseline: [1, 1], sdtp: [1, 1], kept: 2867 } }, { dtype: "fp16", compute_dtype: "fp32", kv_dtype: "int8" });
+  assert.match(markdown({ sources: sourcesOf(computed) }), /^Model tiny, device cpu, dtype fp16 \(computed in fp32\), KV cache int8, threads 2,/);
+  const [row] = records(table2({ mode: "end2end", sources: sourcesOf(computed) }));
+  assert.deepEqual([row!["dtype"], row!["compute_dtype"], row!["kv_dtype"]], ["fp16", "fp32", "int8"]);
+  const short = endToEndResults("keep07", { 4096: { baseline: [1, 1], sdtp: [1, 1], kept: 2867 } }, { max_new_tokens: 8 });
+  assert.match(markdown({ sources: sourcesOf(short) }), /threads 2, new tokens 8, scorer/);
   const synthetic = endToEndResults("keep07", { 4096: { baseline: [1, 1], sdtp: [1, 1], kept: 2867 } }, { synthetic_weights: true });
   assert.match(markdown({ sources: sourcesOf(synthetic) }), /Synthetic weights: latency only/);
+});
+
+test("scorers and KV policies that would look alike are named", () => {
+  const keep07 = (fields: object) => endToEndResults("keep07", { 4096: { baseline: [0.31, 3.39], sdtp: [0.15, 2.85], kept: 2867 } }, fields);
+  const methods = (...results: Results[]) => table2({ mode: "end2end", sources: sourcesOf(...results) }).rows.map(({ method }) => method);
+  assert.deepEqual(methods(keep07({ scorer: "norm" }), keep07({ scorer: "random" })), ["Baseline", "SDTP (keep07, norm)", "SDTP (keep07, random)"]);
+  assert.deepEqual(methods(keep07({}), keep07({ kv_policy: "retain" }), seedTable.keep09), ["Baseline", "SDTP (keep09)", "SDTP (keep07, evict)", "SDTP (keep07, retain)"]);
+  assert.throws(() => methods(keep07({ scorer: "norm" }), keep07({ scorer: "random" }), keep07({ scorer: "random" })), /config: keep07, random \(is in /);
 });
 
 test("a baseline from another run is shown with a warning, and speedups stay those of the row's own run", () => {
@@ -109,7 +123,10 @@ test("files that do not belong in one table are refused by name", () => {
   assert.throws(together(seedTable.keep07), /config: keep07 \(is in keep07\.json and in keep07\.json/);
   assert.throws(together(prefillResults("keep08", { 4096: { baseline: 2, sdtp: 1, kept: 3276 } })), /keep08\.json: metadata\.benchmark_mode: "prefill" \(must be "end2end"/);
   assert.throws(() => table2({ mode: "end2end", sources: [] }), /results: none/);
-  assert.match(markdown({ sources: sourcesOf(seedTable.keep07, other({ device: "webgpu" })) }), /Warning: rows differ in device \((cpu, webgpu|webgpu, cpu)\)/);
+  assert.throws(together(other({ device: "webgpu" })), /keep08\.json: metadata\.device: webgpu \(must be cpu as in keep07\.json: one table shows one device\)/);
+  assert.throws(together(other({ dtype: "int8" })), /keep08\.json: metadata\.dtype: int8 \(must be fp32 as in keep07\.json: one table shows one dtype\)/);
+  assert.throws(together(other({ kv_dtype: "int8" })), /keep08\.json: metadata\.kv_dtype: int8 \(must be fp32 as in keep07\.json: one table shows one KV dtype\)/);
+  assert.match(markdown({ sources: sourcesOf(seedTable.keep07, other({ threads: 1 })) }), /Warning: rows differ in threads \(1, 2\)/);
 });
 
 test("a prefill table is made from prefill files, and from end-to-end files too", () => {

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { profile } from "../../../lib/bench/profile.js";
+import { openSubject } from "../../../lib/bench/subject.js";
+import { sweep } from "../../../lib/bench/sweep/sweep.js";
+import { defineScorer } from "../../../lib/pruning/scorer.js";
+import { tinyCheckpoint } from "../../reference/checkpoints.js";
+
+test("a subject says what is computed in, and what caches hold", async (t) => {
+  const { folder, remove } = tinyCheckpoint("llama");
+  t.after(remove);
+  const { dtype, computeDtype, kvDtype } = await openSubject({ model: folder });
+  assert.deepEqual([dtype, computeDtype, kvDtype], ["fp32", "fp32", "fp32"]);
+  await assert.rejects(openSubject({ model: folder, kvDtype: "fp8" as never }), /fp8/);
+});
+
+test("a scorer made with defineScorer is refused with what to do instead, before anything runs", async (t) => {
+  const { folder, remove } = tinyCheckpoint("llama");
+  t.after(remove);
+  const latest = defineScorer("latest", (g, { positions }) => g.cast(positions, "float32")) as never;
+  const message = /^scorer: latest \(must be a name: a measurement runs in a process of its own, .* time it with \(await model\.prefill/;
+  await assert.rejects(profile({ model: folder, lengths: [32], maxNewTokens: 2, scorer: latest }), { message });
+  await assert.rejects(sweep({ models: [folder], lengths: [32], maxNewTokens: 2, scorers: [latest] }).next(), { message });
+});
