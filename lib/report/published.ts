@@ -45,7 +45,7 @@ function paper(): Published {
   });
   return {
     label: "Paper",
-    source: paperTable2.source,
+    source: `${paperTable2.source}. Its SDTP is the preset sdtp, stages of 0.9 after ten blocks; FLOPs are in the paper's counting.`,
     rows,
     beside: (config, length) => rows.find((row) => row.length === length && (row.config === "baseline") === (config === "baseline")),
   };

@@ -9,9 +9,11 @@ export type { Source, Table2Input, Table2Row } from "./rows.js";
 /** `seed`: latencies, speedups, KV reduction. `paper`: TFLOPs and memory too, and what part of the ideal was reached. */
 export type ColumnSet = "seed" | "paper";
 
-export interface Table2Options extends Omit<Table2Input, "sources"> {
+export interface Table2Options extends Omit<Table2Input, "sources" | "counting"> {
   readonly sources?: Table2Input["sources"];
   readonly columns?: ColumnSet;
+  /** Default `exact`; `paper`, as published figures are, where nothing measured is shown. */
+  readonly counting?: Table2Input["counting"];
   /** Puts published speedups beside the measured ones, and adds the published lengths that were not measured. */
   readonly compare?: PublishedName;
 }
@@ -26,12 +28,13 @@ export function table2(options: Table2Options): Table<Table2Row> {
   const others = compare && published[compare]();
   const measured = sources.length > 0 || options.baseline || !others ? table2Rows({ ...options, sources }) : { rows: [], warnings: [] };
   const known = new Set(measured.rows.map(({ length }) => length));
+  const counting = options.counting ?? (measured.rows.length > 0 ? "exact" : "paper");
   const added = others?.rows.filter(({ length }) => !known.has(length) && (lengths?.includes(length) ?? true)) ?? [];
-  const rows = [...measured.rows, ...added].sort((a, b) => a.length - b.length);
+  const rows = [...measured.rows, ...added.map((row) => (counting === "paper" ? row : { ...row, ...withoutFlops }))].sort((a, b) => a.length - b.length);
   if (rows.length === 0) throw new Error(`lengths: ${lengths?.join(", ")} (neither measured nor published)`);
   return {
     title: mode === "end2end" ? "Prefill and end-to-end latency" : "Prefill latency",
-    columns: [...(columns === "seed" ? seedColumns : paperColumns(options.counting ?? "exact"))[mode], ...(others ? besideColumns(others)[mode] : [])],
+    columns: [...(columns === "seed" ? seedColumns : paperColumns(counting))[mode], ...(others && measured.rows.length > 0 ? besideColumns(others)[mode] : [])],
     rows,
     above: [...conditions(measured.rows), ...(others ? [`${others.label}: ${others.source}`] : [])],
     warnings: measured.warnings,
@@ -52,6 +55,9 @@ export function table2(options: Table2Options): Table<Table2Row> {
     }),
   };
 }
+
+/** Of published rows, beside FLOPs in another counting than theirs. */
+const withoutFlops = { prefillFlops: null, endToEndFlops: null, idealPrefillSpeedup: null } satisfies Partial<Table2Row>;
 
 type ByMode = Readonly<Record<BenchmarkMode, readonly Column<Table2Row>[]>>;
 

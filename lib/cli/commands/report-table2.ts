@@ -19,7 +19,7 @@ interface Options {
   output?: string;
   format?: Format;
   columns: ColumnSet;
-  counting: Counting;
+  counting?: Counting;
   compare?: PublishedName;
   json?: boolean;
 }
@@ -43,7 +43,7 @@ export function register(program: Command): void {
     .option("--output <file>", "write there; the ending sets the format")
     .addOption(new Option("--format <format>", "output format (default: md, or as --output ends)").choices(Object.keys(formats)))
     .addOption(new Option("--columns <set>", "the seed's columns, or the paper's with TFLOPs and memory").choices(["seed", "paper"]).default("seed"))
-    .addOption(new Option("--counting <counting>", "which FLOPs the paper's columns show").choices([...countings]).default("exact"))
+    .addOption(new Option("--counting <counting>", "which FLOPs the paper's columns show (default: exact; published results alone: paper)").choices([...countings]))
     .addOption(new Option("--compare <published>", "put published speedups beside the measured ones").choices(["paper", "python"]))
     .option("--json", "print JSON alone: rows, conditions, warnings")
     .addHelpText(
@@ -66,7 +66,7 @@ async function reportTable2(folder: string | undefined, options: Options): Promi
   const format = options.format ?? (output ? formatOf(output) : "md");
   const baseline = options.baseline ? { file: options.baseline, results: await readResults(options.baseline) } : undefined;
   const sources = await readSources(folder, options);
-  const table = table2({ mode, sources, columns, counting, ...(baseline && { baseline }), ...(lengths && { lengths }), ...(compare && { compare }) });
+  const table = table2({ mode, sources, columns, ...(counting && { counting }), ...(baseline && { baseline }), ...(lengths && { lengths }), ...(compare && { compare }) });
   const text = formats[format](table);
   if (output) await writeOutput(output, text);
   if (options.json) {

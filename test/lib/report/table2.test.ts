@@ -161,11 +161,17 @@ test("the paper's speedups stand beside measured ones, and its other lengths bel
   assert.equal(rows[1]!["paper_prefill_speedup"], 0.31 / 0.2);
   assert.equal(rows[1]!["paper_end2end_speedup"], 3.7 / 3.43);
   assert.equal(rows[3]!["prefill_speedup"], 29.3 / 13.6);
+  // Its FLOPs are in its own counting.
+  const flops = (counting: "exact" | "paper") => records(table2({ mode: "end2end", sources: sourcesOf(seedTable.keep07), compare: "paper", columns: "paper", counting, lengths: [4096, 131072] }))[3]!["prefill_flops"];
+  assert.deepEqual([flops("exact"), flops("paper")], [null, 4678.81e12]);
   assert.match(table.above.at(-1)!, /^Paper: .*arXiv:2504\.04514v2/);
 });
 
 test("published results alone make a table", () => {
-  assert.equal(table2({ mode: "end2end", compare: "paper" }).rows.length, 12);
+  const paper = table2({ mode: "end2end", compare: "paper", columns: "paper" });
+  assert.equal(paper.rows.length, 12);
+  assert.deepEqual([records(paper)[1]!["prefill_flops"], paper.columns[2]!.label], [47.81e12, "Prefill TFLOPs (paper)"]);
+  assert.ok(!paper.columns.some(({ key }) => key.startsWith("paper_")));
   const python = table2({ mode: "end2end", compare: "python", lengths: [1024] });
   assert.deepEqual(python.rows.map(({ config, kvReduction }) => [config, kvReduction]), [["cascade09", 0.5723], ["cascade08", 0.833], ["cascade07", 0.9443]]);
   assert.throws(() => table2({ mode: "end2end", compare: "paper", lengths: [7] }), /lengths: 7 \(neither measured nor published\)/);
