@@ -5,7 +5,7 @@ import { engineTable } from "../report/engine.js";
 import { sweepTable } from "../report/sweep.js";
 import { shownTable } from "../report/views/table.js";
 import { shown, type Shown } from "../report/views/view.js";
-import { type Body, live } from "./live.js";
+import { type Body, live, withProgress } from "./live.js";
 import { cellSignal } from "./notebook.js";
 import { table2 } from "./tables.js";
 
@@ -77,11 +77,9 @@ function body(rows: readonly SweepRow[]): Body {
 export async function profile(options: ProfileOptions & Showing = {}): Promise<Shown<Profile>> {
   const { show, onProgress, onLength, ...rest } = options;
   const signal = cellSignal(options.signal);
-  const output = live(show);
   const { profile: measure } = await import("../bench/profile.js");
-  let done = "stopped";
-  try {
-    const found = await measure({
+  const found = await withProgress(show, { done: () => "measured" }, async (output) => {
+    const all = await measure({
       ...rest,
       ...(signal && { signal }),
       onProgress(share, label) {
@@ -93,12 +91,10 @@ export async function profile(options: ProfileOptions & Showing = {}): Promise<S
         await onLength?.(length, soFar);
       },
     });
-    done = "measured";
     output?.show({ html: "", text: "" });
-    return shownProfile(found);
-  } finally {
-    output?.end(done);
-  }
+    return all;
+  });
+  return shownProfile(found);
 }
 
 function shownProfile(found: Profile): Shown<Profile> {
@@ -117,15 +113,10 @@ function shownProfile(found: Profile): Shown<Profile> {
 export async function benchEngine(options: EngineOptions & Showing = {}): Promise<Shown<EngineResult>> {
   const { show, onProgress, ...rest } = options;
   const signal = cellSignal(options.signal);
-  const output = live(show);
   const { benchEngine: measure } = await import("../bench/engine/engine.js");
-  let done = "stopped";
-  try {
-    const result = await measure({ ...rest, ...(signal && { signal }), onProgress: (share, label) => { output?.update(share, label); onProgress?.(share, label); } });
-    done = "measured";
-    const table = shownTable(engineTable(result));
-    return shown(result, { title: table.title, text: table.text, html: () => table.html });
-  } finally {
-    output?.end(done);
-  }
+  const result = await withProgress(show, { done: () => "measured" }, (output) =>
+    measure({ ...rest, ...(signal && { signal }), onProgress: (share, label) => { output?.update(share, label); onProgress?.(share, label); } }),
+  );
+  const table = shownTable(engineTable(result));
+  return shown(result, { title: table.title, text: table.text, html: () => table.html });
 }

@@ -10,7 +10,7 @@ import { evaluationTable } from "../report/evaluation.js";
 import { shownTable } from "../report/views/table.js";
 import { shown, type Shown } from "../report/views/view.js";
 import type { Showing } from "./bench.js";
-import { live } from "./live.js";
+import { withProgress } from "./live.js";
 import { cellSignal } from "./notebook.js";
 import { shippedProse } from "../bench/prose.js";
 
@@ -85,20 +85,15 @@ async function compared(model: Model, { configs = ["sdtp"], scorers, kvPolicies,
   ]);
   const chosen = configurations({ presets: configs, scorers: scorers ?? [(await defaultScorer(model.checkpoint)).name], ...(kvPolicies && { kvPolicies }) });
   const signal = cellSignal(given);
-  const output = live(show);
-  let done = "stopped";
-  try {
-    const rows = await evaluate(model, task, chosen, {
+  const rows = await withProgress(show, { done: (found: readonly EvaluationRow[]) => `${task.name}: ${found.length} prompts` }, (output) =>
+    evaluate(model, task, chosen, {
       ...(file !== undefined && { file }), ...(signal && { signal }),
       onRow: ({ config, item }, { done: count, of }) => output?.update(count / of, `${task.name}: ${config}, prompt ${item}`),
-    });
-    done = `${task.name}: ${rows.length} prompts`;
-    const found: Evaluation = { task: task.name, model: model.name, metric: task.metric, better: task.better, rows, summary: summarise(rows, task.metric) };
-    const table = shownTable(evaluationTable(task, found.summary, [`Model ${model.name}; ${told(task.settings)}.`]));
-    return shown(found, { title: table.title, text: table.text, html: () => table.html });
-  } finally {
-    output?.end(done);
-  }
+    }),
+  );
+  const found: Evaluation = { task: task.name, model: model.name, metric: task.metric, better: task.better, rows, summary: summarise(rows, task.metric) };
+  const table = shownTable(evaluationTable(task, found.summary, [`Model ${model.name}; ${told(task.settings)}.`]));
+  return shown(found, { title: table.title, text: table.text, html: () => table.html });
 }
 
 /** `lengths 1024, 2048; samples 8`. */

@@ -72,6 +72,22 @@ export function live(show = true): Live | undefined {
   };
 }
 
+/**
+ * Work with its progress below the running cell, and afterwards a line that says how it ended.
+ * @param ends what the line says: of what was found, or where the work throws
+ */
+export async function withProgress<T>(show: boolean | undefined, ends: { readonly done: (found: T) => string; readonly stopped?: string }, work: (output: Live | undefined) => Promise<T>): Promise<T> {
+  const output = live(show);
+  let last = ends.stopped ?? "stopped";
+  try {
+    const found = await work(output);
+    last = ends.done(found);
+    return found;
+  } finally {
+    output?.end(last);
+  }
+}
+
 function shown(data: Record<string, string>): object {
   return { [Symbol.for("Jupyter.display")]: () => data };
 }

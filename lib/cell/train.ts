@@ -11,7 +11,7 @@ import { saliencyView } from "../report/views/saliency.js";
 import { shownTable, type ShownTable } from "../report/views/table.js";
 import type { Shown } from "../report/views/view.js";
 import type { Showing } from "./bench.js";
-import { live } from "./live.js";
+import { withProgress } from "./live.js";
 import { cellSignal } from "./notebook.js";
 import { shippedProse } from "../bench/prose.js";
 
@@ -54,19 +54,13 @@ export async function measureSaliency(model: Model, options: MeasureSaliencyOpti
   const made = async () => makePrompts({ tokenizer, documents: documents ?? [await shippedProse()], count: prompts, length, episodes: 0.5, seed });
   const examples = data ? await readExamples([...data], tokenizer, { length }) : [...(await made())].map((line) => toExample(line, tokenizer, length));
   const signal = cellSignal(options.signal);
-  const output = live(show);
-  let done = "stopped; what was measured is kept";
-  try {
-    const file = await measure({
+  return withProgress(show, { done: (file) => `saliency of ${file.length} examples`, stopped: "stopped; what was measured is kept" }, (output) =>
+    measure({
       checkpoint: model.checkpoint, examples, out, threads: model.threads, blocks: options.blocks ?? stageBlocks(["all"], model.config.layers),
       ...(target && { target }), ...(loss && { loss }), ...(objective && { objective }), ...(signal && { signal }),
       onExample: ({ done: count, of }) => output?.update(count / of, `example ${count} of ${of}`),
-    });
-    done = `saliency of ${file.length} examples`;
-    return file;
-  } finally {
-    output?.end(done);
-  }
+    }),
+  );
 }
 
 /**
@@ -109,25 +103,20 @@ export interface TrainModulesOptions extends Showing, Omit<TrainPrunerOptions, "
 export async function trainPruner(model: Model, { show, ...options }: TrainModulesOptions): Promise<ShownTable<BlockAgreement>> {
   const { trainPruner: train } = await import("../train/pruner.js");
   const signal = cellSignal(options.signal);
-  const output = live(show);
-  let done = "stopped; the run's state is kept";
-  try {
-    const rows = await train({
+  const rows = await withProgress(show, { done: () => `trained: ${options.out}`, stopped: "stopped; the run's state is kept" }, (output) =>
+    train({
       ...options, checkpoint: model.checkpoint, threads: model.threads, ...(signal && { signal }),
       onStep: ({ step, steps, loss }) => output?.update(step / steps, `step ${step} of ${steps}, loss ${loss.toFixed(3)}`),
-    });
-    done = `trained: ${options.out}`;
-    return shownTable({
-      ...plainTable("Agreement with measured saliency, examples held out", rows),
-      columns: [
-        { key: "block", label: "After Block", value: (row) => row.block },
-        { key: "spearman", label: "Rank Correlation", value: (row) => row.spearman, format: (value) => value.toFixed(3) },
-        { key: "top_tenth", label: "Overlap of the Highest Tenths (%)", value: (row) => row.topTenth, format: percent },
-      ],
-    });
-  } finally {
-    output?.end(done);
-  }
+    }),
+  );
+  return shownTable({
+    ...plainTable("Agreement with measured saliency, examples held out", rows),
+    columns: [
+      { key: "block", label: "After Block", value: (row) => row.block },
+      { key: "spearman", label: "Rank Correlation", value: (row) => row.spearman, format: (value) => value.toFixed(3) },
+      { key: "top_tenth", label: "Overlap of the Highest Tenths (%)", value: (row) => row.topTenth, format: percent },
+    ],
+  });
 }
 
 /**
@@ -140,25 +129,20 @@ export async function trainPruner(model: Model, { show, ...options }: TrainModul
 export async function agreement(model: Model, { saliency, scorers, show, signal: given }: { saliency: SaliencyFile; scorers: readonly string[]; signal?: AbortSignal } & Showing): Promise<ShownTable<Agreement>> {
   const { scorerAgreement } = await import("../evaluate/agreement.js");
   const signal = cellSignal(given);
-  const output = live(show);
-  let done = "stopped";
-  try {
-    const rows = await scorerAgreement(model, { saliency, scorers, ...(signal && { signal }), onExample: (count, of) => output?.update(count / of, `example ${count} of ${of}`) });
-    done = `agreement on ${saliency.length} examples`;
-    const number = (value: number) => value.toFixed(3);
-    return shownTable({
-      ...plainTable("Agreement of scorers with measured saliency", rows),
-      columns: [
-        { key: "scorer", label: "Scorer", value: (row) => row.scorer },
-        { key: "block", label: "After Block", value: (row) => row.block },
-        { key: "spearman", label: "Rank Correlation", value: (row) => row.spearman, format: number },
-        { key: "spearman_interval", label: "95 % Interval", value: (row) => `${number(row.spearmanInterval.low)} to ${number(row.spearmanInterval.high)}` },
-        { key: "top_tenth", label: "Overlap of the Highest Tenths (%)", value: (row) => row.topTenth, format: percent },
-      ],
-    });
-  } finally {
-    output?.end(done);
-  }
+  const rows = await withProgress(show, { done: () => `agreement on ${saliency.length} examples` }, (output) =>
+    scorerAgreement(model, { saliency, scorers, ...(signal && { signal }), onExample: (count, of) => output?.update(count / of, `example ${count} of ${of}`) }),
+  );
+  const number = (value: number) => value.toFixed(3);
+  return shownTable({
+    ...plainTable("Agreement of scorers with measured saliency", rows),
+    columns: [
+      { key: "scorer", label: "Scorer", value: (row) => row.scorer },
+      { key: "block", label: "After Block", value: (row) => row.block },
+      { key: "spearman", label: "Rank Correlation", value: (row) => row.spearman, format: number },
+      { key: "spearman_interval", label: "95 % Interval", value: (row) => `${number(row.spearmanInterval.low)} to ${number(row.spearmanInterval.high)}` },
+      { key: "top_tenth", label: "Overlap of the Highest Tenths (%)", value: (row) => row.topTenth, format: percent },
+    ],
+  });
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;

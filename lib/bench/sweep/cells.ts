@@ -61,6 +61,7 @@ export async function cellsOf(options: CellOptions): Promise<Cell[]> {
   const presets = methodsOf(configs);
   const asked = presets.filter(({ name }) => name !== "baseline" || configs.some((config) => config === "all" || config === "baseline"));
   for (const [noun, values] of Object.entries({ model: models, scorer: scorers, "KV policy": kvPolicies, dtype: dtypes, "KV dtype": kvDtypes, device: devices, threads })) once(noun, values);
+  if (models.length === 0 || devices.length === 0) throw new Error(`${models.length === 0 ? "models" : "devices"}: none (give at least one)`);
   const cells: Cell[] = [];
   for (const model of models) for (const dtype of orDefault(dtypes)) for (const kvDtype of orDefault(kvDtypes)) for (const device of devices) for (const count of orDefault(threads)) {
     const onProgress = (done: number, all: number) => options.onProgress?.(0, `${model}: weights, ${Math.floor((100 * done) / all)} %`);
@@ -84,6 +85,7 @@ export async function cellsOf(options: CellOptions): Promise<Cell[]> {
 }
 
 function once(noun: string, values: readonly unknown[]): void {
+  if (!Array.isArray(values)) throw new Error(`${noun}: ${String(values)} (must be a list: what a sweep varies)`);
   const twice = values.find((value, index) => values.indexOf(value) !== index);
   if (twice !== undefined) throw new Error(`${noun}: ${String(twice)} (is given twice)`);
 }

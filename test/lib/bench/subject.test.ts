@@ -22,3 +22,8 @@ test("a scorer made with defineScorer is refused with what to do instead, before
   await assert.rejects(profile({ model: folder, lengths: [32], maxNewTokens: 2, scorer: latest }), { message });
   await assert.rejects(sweep({ models: [folder], lengths: [32], maxNewTokens: 2, scorers: [latest] }).next(), { message });
 });
+
+test("axes of a sweep that are no lists, or empty where something must be, are named", async () => {
+  await assert.rejects(sweep({ threads: 2 as never }).next(), /^Error: threads: 2 \(must be a list/);
+  await assert.rejects(sweep({ models: [] }).next(), /^Error: models: none/);
+});
