@@ -1,11 +1,12 @@
 import type { EvaluationSummary } from "../evaluate/summary.js";
 import { kvBytesChart, latencyChart, qualityChart, speedupChart } from "../report/charts.js";
 import type { Figure } from "../report/figure.js";
+import { figureText } from "../report/figure-text.js";
 import { table2Rows, type Table2Row } from "../report/rows.js";
 import { shown, type Shown } from "../report/views/view.js";
 import type { Evaluation } from "./evaluate.js";
 import { type Measured, sources } from "./measured.js";
-import { modeOf, table2 } from "./tables.js";
+import { modeOf } from "./tables.js";
 
 /**
  * Speedup of prefill (lines) and of prefill + decode (dashed) by prompt length, a colour a configuration.
@@ -49,15 +50,17 @@ export function quality(evaluation: Evaluation): Shown<Figure> {
     config, quality: mean, interval, speedup: baseline.prefillSeconds / prefillSeconds, variant: scorer === null ? "baseline" : `${scorer}, ${kvPolicy}`,
   }));
   const figure = qualityChart(points, { qualityLabel: `${metric} (${better} is better)`, conditions: `Model ${model}, ${task}, ${Math.max(...summary.map(({ prompts }) => prompts))} prompts.` });
-  return asView(figure, summary.map((row: EvaluationSummary) => `${row.label}: ${row.mean.toFixed(3)}`).join("\n"));
+  return asView(figure, summary.map((row: EvaluationSummary) => `${row.label}: ${row.mean.toFixed(3)}`));
 }
 
 function drawn(chart: (rows: readonly Table2Row[]) => Figure, measured: Measured): Shown<Figure> {
   const found = sources(measured);
   const { rows } = table2Rows({ mode: modeOf(found.map(({ results }) => results)), sources: found });
-  return asView(chart(rows), table2(measured).text);
+  const figure = chart(rows);
+  return asView(figure, figureText(figure));
 }
 
-function asView(figure: Figure, text: string): Shown<Figure> {
-  return shown(figure, { title: (figure.layout["title"] as { text: string }).text, text, figure });
+function asView(figure: Figure, lines: readonly string[]): Shown<Figure> {
+  const title = (figure.layout["title"] as { text: string }).text;
+  return shown(figure, { title, text: [title, ...lines].join("\n"), figure });
 }

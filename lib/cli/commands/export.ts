@@ -21,16 +21,16 @@ interface Options {
 }
 
 /** What a file is called in each format; the first ending is the default. */
-const endings: Readonly<Record<Format, readonly string[]>> = { html: [".html", ".htm"], markdown: [".md", ".markdown"], pdf: [".pdf"], latex: [".tex"] };
+const endings: Readonly<Record<Format, readonly string[]>> = { html: [".html", ".htm"], markdown: [".md", ".markdown"], pdf: [".pdf"], latex: [".tex"], notebook: [".ipynb"] };
 
 /** `sdtp export`: a notebook as a report. */
 export function register(program: Command): void {
   program
     .command("export")
-    .description("a notebook as a report: HTML, Markdown, PDF or LaTeX")
+    .description("a notebook as a report (HTML, Markdown, PDF, LaTeX), or as a notebook to share")
     .argument("<notebook>", "the .ipynb file")
     .addOption(new Option("--to <format>", "what to write (default: as --output ends, else html)").choices(Object.keys(endings)))
-    .option("-o, --output <file>", "the file to write (default: the notebook's name beside the notebook)")
+    .option("-o, --output <file>", "the file to write (default: the notebook's name beside the notebook; NAME.shared.ipynb for a notebook)")
     .option("--execute", "run the notebook first, as sdtp run does; the .ipynb file stays as it is")
     .option("--no-input", "leave out the code")
     .option("--template <name>", "report: code and execution counts; article: code folded (left out where nothing folds); or a .css file that follows the report's own style", "report")
@@ -42,6 +42,9 @@ export function register(program: Command): void {
 HTML is one file that opens offline, with live charts; scripts in the outputs do not run. Markdown and LaTeX put pictures beside
 the file, in NAME_files/. PDF, and charts in Markdown and LaTeX, need an installed Chromium, Chrome or Edge.
 
+A notebook to share (--to notebook) reads well where nothing runs, as on a code host: charts as pictures beside their data, no
+scripts, no record of the run. -o may then name the notebook itself.
+
 Cell tags: remove-cell, remove-input, remove-output leave out; hide-cell, hide-input, hide-output fold (left out where nothing folds).
 
 With --execute a cell that fails ends it, nothing is written, and the exit code is that of sdtp run.
@@ -49,22 +52,26 @@ With --execute a cell that fails ends it, nothing is written, and the exit code 
 Examples:
   sdtp export quickstart.ipynb
   sdtp export quickstart.ipynb --to pdf --no-input
-  sdtp export table2.ipynb -o report/table2.md --template article`,
+  sdtp export table2.ipynb -o report/table2.md --template article
+  sdtp export table2.ipynb --execute -o shared/table2.ipynb`,
     )
     .action((notebook: string, options: Options) => exportCommand(notebook, options));
 }
 
 async function exportCommand(file: string, options: Options): Promise<void> {
   const to = options.to ?? formatOf(options.output);
-  const output = options.output ?? join(dirname(file), `${basename(file, extname(file))}${endings[to][0]}`);
-  if (samePath(output, file)) throw new Error(`--output: ${output} (is the notebook itself)`);
+  const name = basename(file, extname(file));
+  const output = options.output ?? join(dirname(file), `${name}${to === "notebook" ? ".shared" : ""}${endings[to][0]}`);
+  // A shared notebook has all that its original has but what is told of the run.
+  if (to !== "notebook" && samePath(output, file)) throw new Error(`--output: ${output} (is the notebook itself)`);
+  if (to === "notebook") requireWhole(options);
   const { template, css } = await templateOf(options.template);
   const signal = interruptSignal();
   const notebook = options.execute ? await executed(file, signal) : await (await import("../../notebook/read.js")).readNotebook(file);
   if (notebook === undefined) return;
   const { exportNotebook } = await import("../../notebook/export/index.js");
   const { document, files } = await exportNotebook(notebook, to, {
-    name: basename(file, extname(file)),
+    name,
     folder: dirname(resolve(file)),
     filesFolder: `${basename(output, extname(output))}_files`,
     template,
@@ -78,6 +85,12 @@ async function exportCommand(file: string, options: Options): Promise<void> {
   for (const { path, content } of files) await writeOutput(join(dirname(output), path), content);
   await writeOutput(output, document);
   process.stderr.write(`written: ${output}${files.length > 0 ? ` and ${files.length} ${files.length === 1 ? "picture" : "pictures"} beside it` : ""}\n`);
+}
+
+/** @throws on options that a notebook with all its cells has no use for */
+function requireWhole({ input, template, trust }: Options): void {
+  const useless = [!input && "--no-input", template !== "report" && "--template", trust && "--trust"].find(Boolean);
+  if (useless) throw new Error(`${useless}: not for a notebook (its cells stay as they are)`);
 }
 
 /** The notebook with outputs of now; undefined where its run did not complete, which is said then. */

@@ -12,7 +12,7 @@ const flags = ["--disable-gpu", "--no-first-run", "--disable-background-networki
 /** Milliseconds for charts to be drawn: a big one on a busy machine takes its time. */
 const PATIENCE = 120_000;
 /** Size of a chart as a picture, in CSS pixels; drawn twice as fine. */
-const CHART = { width: 800, height: 450 };
+export const CHART = { width: 800, height: 450 };
 
 /** An installed Chromium without a window and without a network. */
 export class Browser {

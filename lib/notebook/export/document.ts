@@ -1,5 +1,6 @@
 import { type Attachments, type Cell, type CodeCell, joined, type Notebook, type Output, tags } from "../types.js";
 import type { ExportOptions } from "./options.js";
+import { separated } from "./separated.js";
 import { withoutOverwritten } from "./text.js";
 
 /** `folded`: behind a disclosure where the format has one, left out where it has none. */
@@ -52,7 +53,7 @@ export function parts(notebook: Notebook, { template = "report", input = true }:
         source,
         input: !input || source.trim() === "" ? "removed" : template === "article" && code === "shown" ? "folded" : code,
         output: visibility(cell, "output"),
-        outputs: merged(cell.outputs),
+        outputs: merged(cell.outputs).flatMap(separated),
       },
     ];
   });

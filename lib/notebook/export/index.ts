@@ -1,7 +1,7 @@
 import type { Notebook } from "../types.js";
 import type { Exported, ExportOptions } from "./options.js";
 
-export const formats = ["html", "markdown", "pdf", "latex"] as const;
+export const formats = ["html", "markdown", "pdf", "latex", "notebook"] as const;
 export type Format = (typeof formats)[number];
 export type { Exported, ExportOptions, SideFile, Template } from "./options.js";
 
@@ -19,5 +19,7 @@ export async function exportNotebook(notebook: Notebook, format: Format, options
       return (await import("./to-markdown.js")).toMarkdown(notebook, options);
     case "latex":
       return (await import("./to-latex.js")).toLatex(notebook, options);
+    case "notebook":
+      return (await import("./to-notebook.js")).toNotebook(notebook, options);
   }
 }

@@ -1,4 +1,4 @@
-import type { Browser } from "./browser.js";
+import { Browser } from "./browser.js";
 import type { CodePart, Part } from "./document.js";
 import { bundleImage, copyName, extensionOf, type Image, imageTypes } from "./images.js";
 import { chosen, type Figure, figureOf, figureTitle, isDisplay } from "./mime.js";
@@ -40,6 +40,14 @@ export class Pictures {
   }
 }
 
+interface Chart {
+  /** What warnings call it. */
+  readonly name: string;
+  readonly figure: Figure;
+}
+
+type BrowserOptions = Pick<ExportOptions, "chromium" | "warn" | "signal">;
+
 /** Types that LaTeX reads. */
 const readable = new Set(["image/png", "image/jpeg"]);
 
@@ -52,10 +60,10 @@ const readable = new Set(["image/png", "image/jpeg"]);
 export async function outputPictures(
   all: readonly Part[],
   pictures: Pictures,
-  { startBrowser, warn, signal }: Pick<ExportOptions, "warn" | "signal"> & { startBrowser: () => Promise<Browser> },
+  browser: BrowserOptions,
   { isPreferred, rasterOnly = false }: { isPreferred: (data: Record<string, unknown>) => boolean; rasterOnly?: boolean },
 ): Promise<void> {
-  const charts: { key: object; name: string; figure: Figure }[] = [];
+  const charts: (Chart & { key: object })[] = [];
   const foreign: { key: object; name: string; image: Image }[] = [];
   for (const part of all) {
     if (part.kind !== "code" || part.output !== "shown") continue;
@@ -72,30 +80,46 @@ export async function outputPictures(
       else pictures.add(output, `${name}.${extensionOf(image.type)}`, image.bytes);
     }
   }
-  if (charts.length + foreign.length === 0) return;
+  const what = [counted(charts.length, "chart"), counted(foreign.length, "image")].filter(Boolean).join(" and ");
+  await withBrowser(what, browser, async (running) => {
+    for (const [i, png] of (await drawn(charts, running, browser)).entries()) if (png) pictures.add(charts[i]!.key, charts[i]!.name, png);
+    for (const { key, name, image } of foreign) {
+      browser.signal?.throwIfAborted();
+      pictures.add(key, name, await running.png(image));
+    }
+  });
+}
+
+/** Charts as PNG, in order; undefined for those that could not be drawn, of which `warn` says why. */
+export async function drawnCharts(charts: readonly Chart[], browser: BrowserOptions): Promise<(Uint8Array | undefined)[]> {
+  return (await withBrowser(counted(charts.length, "chart"), browser, (running) => drawn(charts, running, browser))) ?? [];
+}
+
+async function drawn(charts: readonly Chart[], running: Browser, { warn }: BrowserOptions): Promise<(Uint8Array | undefined)[]> {
+  const made = charts.length > 0 ? await running.charts(charts.map(({ figure }) => figure)) : [];
+  for (const [i, png] of made.entries()) if (!png) warn?.(`${charts[i]!.name}: chart "${figureTitle(charts[i]!.figure)}" not drawn: Plotly refuses it`);
+  return made;
+}
+
+/** @param what is to be drawn; nothing is done where that is "" */
+async function withBrowser<Result>(what: string, { chromium, warn, signal }: BrowserOptions, use: (browser: Browser) => Promise<Result>): Promise<Result | undefined> {
+  if (what === "") return undefined;
   let browser: Browser;
   try {
-    browser = await startBrowser();
+    browser = await Browser.start(chromium);
   } catch (error) {
-    const what = [charts.length > 0 ? `${charts.length} ${charts.length === 1 ? "chart" : "charts"}` : "", foreign.length > 0 ? `${foreign.length} ${foreign.length === 1 ? "image" : "images"}` : ""].filter(Boolean).join(" and ");
     warn?.(`${what} not drawn: ${(error as Error).message}`);
-    return;
+    return undefined;
   }
   try {
     signal?.throwIfAborted();
-    for (const [i, png] of (charts.length > 0 ? await browser.charts(charts.map(({ figure }) => figure)) : []).entries()) {
-      const { key, name, figure } = charts[i]!;
-      if (png) pictures.add(key, name, png);
-      else warn?.(`${name}: chart "${figureTitle(figure)}" not drawn: Plotly refuses it`);
-    }
-    for (const { key, name, image } of foreign) {
-      signal?.throwIfAborted();
-      pictures.add(key, name, await browser.png(image));
-    }
+    return await use(browser);
   } finally {
     await browser.close();
   }
 }
+
+const counted = (count: number, noun: string): string => (count === 0 ? "" : `${count} ${count === 1 ? noun : `${noun}s`}`);
 
 /** Outputs with data, and a name for a picture of each: `cell-3`, or `cell-3-2` for a second one. */
 function named(part: CodePart): [Extract<CodePart["outputs"][number], { data: object }>, string][] {

@@ -1,5 +1,4 @@
 import { joined, type Notebook, type Output } from "../types.js";
-import { Browser } from "./browser.js";
 import { type CodePart, type MarkdownPart, type Part, parts } from "./document.js";
 import { outline } from "./headings.js";
 import { tablesAndText } from "./html-tables.js";
@@ -18,7 +17,7 @@ import { plainText } from "../plain-text.js";
 export async function toLatex(notebook: Notebook, options: ExportOptions): Promise<Exported> {
   const all = parts(notebook, options);
   const pictures = new Pictures(options.filesFolder);
-  await outputPictures(all, pictures, { startBrowser: () => Browser.start(options.chromium), ...options }, { isPreferred: (data) => data["text/latex"] === undefined, rasterOnly: true });
+  await outputPictures(all, pictures, options, { isPreferred: (data) => data["text/latex"] === undefined, rasterOnly: true });
   const tokens = new Map<Part, Token[]>(all.filter(({ kind }) => kind === "markdown").map((part) => [part, parsed(part.source)]));
   const { title } = outline([...tokens.values()]);
   const language = notebook.metadata.language_info?.name ?? notebook.metadata.kernelspec?.language ?? "";

@@ -1,5 +1,4 @@
 import { joined, type Notebook, type Output } from "../types.js";
-import { Browser } from "./browser.js";
 import { type CodePart, type MarkdownPart, parts } from "./document.js";
 import { alignments, type HtmlTable, tablesAndText } from "./html-tables.js";
 import { decoded, imageTypes, isRemote, localImage } from "./images.js";
@@ -13,7 +12,7 @@ import { plainText } from "../plain-text.js";
 export async function toMarkdown(notebook: Notebook, options: ExportOptions): Promise<Exported> {
   const all = parts(notebook, options);
   const pictures = new Pictures(options.filesFolder);
-  await outputPictures(all, pictures, { startBrowser: () => Browser.start(options.chromium), ...options }, { isPreferred: (data) => data["text/markdown"] === undefined && data["text/latex"] === undefined });
+  await outputPictures(all, pictures, options, { isPreferred: (data) => data["text/markdown"] === undefined && data["text/latex"] === undefined });
   const language = notebook.metadata.language_info?.name ?? notebook.metadata.kernelspec?.language ?? "";
   const blocks = all.map((part) => {
     if (part.kind === "markdown") return withLocalImages(part, pictures, options);

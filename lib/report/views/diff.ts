@@ -20,9 +20,9 @@ export async function diff(a: Run, b: Run): Promise<Shown<RunDiff>> {
   [data.both, data.onlyA, data.onlyB, data.neither].forEach((positions, k) => positions.forEach((position) => (kind[position] = k)));
   const kinds = [
     { style: "", label: "both" },
-    { style: "background:#0072b266", label: `only ${left}` },
-    { style: "background:#e69f0066", label: `only ${right}` },
-    { style: "opacity:.45", label: "neither" },
+    { style: "background:#0072b266", label: `only ${left}`, tag: "b" as const },
+    { style: "background:#e69f0066", label: `only ${right}`, tag: "em" as const },
+    { style: "opacity:.45", label: "neither", tag: "del" as const },
   ];
   const html = () => `${htmlTable(title, head, cells)}${tokenHtml({ title: "The prompt's tokens", scope: "diff", texts, kinds, kind, hover: (i) => `${i} · ${kinds[kind[i]!]!.label}` })}`;
   return shown(data, { title, text: textTable(title, head, cells), html });

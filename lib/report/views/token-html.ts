@@ -5,6 +5,8 @@ export interface TokenKind {
   /** CSS declarations; none: as plain text. */
   readonly style: string;
   readonly label: string;
+  /** The element that tells it apart where styles are taken away, as code hosts do; default: none that does. */
+  readonly tag?: "del" | "u" | "b" | "em";
 }
 
 export interface MarkedTokens {
@@ -29,7 +31,11 @@ export function tokenHtml({ title: heading, scope, texts, kinds, kind, hover }: 
   const rules = kinds.map(({ style }, k) => (style ? `${selector} .k${k}{${style}}` : "")).join("");
   const base =
     `${selector}{line-height:1.7;font-size:13px}${selector} .t{white-space:pre-wrap;overflow-wrap:anywhere;max-height:480px;overflow-y:auto;border:1px solid #8886;padding:8px}` +
-    `${selector} i{font-style:normal}${selector} i:hover{outline:1px solid}${selector} b{font-weight:normal;border-radius:2px}${selector} .g b{padding:0 5px;margin-right:10px;white-space:nowrap;display:inline-block}`;
+    `${selector} :is(span,del,u,b,em){font:inherit;text-decoration:none;border-radius:2px}${selector} span[title]:hover{outline:1px solid}${selector} .g>*{padding:0 5px;margin-right:10px;white-space:nowrap;display:inline-block}`;
+  const wrapped = (k: number, inner: string, title = "") => {
+    const { tag = "span" } = kinds[k]!;
+    return `<${tag} class=k${k}${title}>${inner}</${tag}>`;
+  };
   const counts = new Int32Array(kinds.length);
   const each = texts.length <= MOST_HOVERS;
   const parts: string[] = [];
@@ -39,14 +45,14 @@ export function tokenHtml({ title: heading, scope, texts, kinds, kind, hover }: 
     let inner = "";
     for (; end < texts.length && kind[end] === k; end++) {
       const text = escapeHtml(visible(texts[end]!));
-      inner += each ? `<i title="${escapeHtml(hover(end))}">${text}</i>` : text;
+      inner += each ? `<span title="${escapeHtml(hover(end))}">${text}</span>` : text;
     }
     counts[k]! += end - start;
     const title = each ? "" : ` title="${start} to ${end - 1}: ${escapeHtml(kinds[k]!.label)}"`;
-    parts.push(kinds[k]!.style || title ? `<b class=k${k}${title}>${inner}</b>` : inner);
+    parts.push(kinds[k]!.style || title ? wrapped(k, inner, title) : inner);
     start = end;
   }
-  const legend = kinds.map(({ label }, k) => (counts[k]! > 0 ? `<b class=k${k}>${escapeHtml(label)}: ${counts[k]}</b>` : "")).join(" ");
+  const legend = kinds.map(({ label }, k) => (counts[k]! > 0 ? wrapped(k, `${escapeHtml(label)}: ${counts[k]}`) : "")).join(" ");
   return `<div class="${name}"><style>${base}${rules}</style><div>${escapeHtml(heading)}</div><div class=g>${legend}</div><div class=t>${parts.join("")}</div></div>`;
 }
 

@@ -31,8 +31,8 @@ export async function tokens(run: Run): Promise<Shown<TokenView>> {
 function html({ stage, score, forced, texts, afterLayers }: TokenView, title: string): string {
   const kinds: TokenKind[] = [
     { style: "", label: "kept" },
-    { style: "text-decoration:underline dotted #888", label: "always kept" },
-    ...afterLayers.map((layer, s) => ({ style: `background:hsl(${stageHue(s, afterLayers.length)} 80% 50%/.38)`, label: `stage ${s}, after block ${layer}` })),
+    { style: "text-decoration:underline dotted #888", label: "always kept", tag: "u" as const },
+    ...afterLayers.map((layer, s) => ({ style: `background:hsl(${stageHue(s, afterLayers.length)} 80% 50%/.38)`, label: `stage ${s}, after block ${layer}`, tag: "del" as const })),
   ];
   const kind = Uint16Array.from(stage, (s, i) => (s < 0 ? forced[i]! : s + 2));
   const hover = (i: number) => `${i}${score ? ` · ${short(score[i]!)}` : ""} · ${stage[i]! < 0 ? (forced[i] ? "always kept" : "kept") : `stage ${stage[i]}`}`;

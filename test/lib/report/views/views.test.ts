@@ -63,11 +63,11 @@ describe("views of a pruned run", async () => {
   test("every token stands in the token view once, in its stage's element, and says where it is", async () => {
     const texts = (await run.texts())!;
     const { html } = all["tokens"]!;
-    assert.equal(html.split("<i title=").length - 1, 48);
+    assert.equal(html.split("<span title=").length - 1, 48);
     for (const position of run.stages[0]!.dropped) {
-      const element = new RegExp(`<i title="${position} · [^"]*stage 0">`).exec(html);
+      const element = new RegExp(`<span title="${position} · [^"]*stage 0">`).exec(html);
       assert.ok(element, `position ${position}`);
-      assert.equal(html.slice(0, element.index).lastIndexOf("<b class=k2"), html.slice(0, element.index).lastIndexOf("<b class="));
+      assert.equal(html.slice(0, element.index).lastIndexOf("<del class=k2"), html.slice(0, element.index).lastIndexOf("<del class="));
     }
     assert.match(html, /stage 0, after block 0: 10</);
     assert.equal(all["tokens"]!.text.replace(/^.*\n/, "").replace(/\[\d+:|\]/g, "").length, texts.join("").replace(/\[\d+:|\]/g, "").length);
@@ -75,7 +75,7 @@ describe("views of a pruned run", async () => {
 
   test("without scores the token view still stands, and the score view says what is missing", async () => {
     const bare = await model.prefill(prompt, { preset: twice, scorer: direction });
-    assert.match((await views.tokens(bare)).html, /<i title="0 · always kept">/);
+    assert.match((await views.tokens(bare)).html, /<span title="0 · always kept">/);
     assert.throws(() => views.scores(bare), /scores: not read at stage 0 \(prefill with \{ scores: true \}\)/);
     const baseline = await model.prefill(prompt);
     assert.throws(() => views.scores(baseline), /scores: baseline has no stage/);
