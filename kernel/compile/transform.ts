@@ -45,6 +45,27 @@ export function cellTransformer(ts: typeof TS, imports: string[]): TS.Transforme
   };
 }
 
+/**
+ * `{ name }` of an earlier cell's variable -> `{ name: exports.name }`. The converter does so with names elsewhere, but takes
+ * a shorthand property for a name of its own.
+ * @param earlier the file that declares the variables of earlier cells
+ */
+export function shorthandTransformer(ts: typeof TS, checker: TS.TypeChecker, earlier: string): TS.TransformerFactory<TS.SourceFile> {
+  const { factory } = ts;
+  return (context) => {
+    const visit = (node: TS.Node): TS.Node => {
+      const isEarlier = ts.isShorthandPropertyAssignment(node) && checker.getShorthandAssignmentValueSymbol(node)?.declarations?.some((each) => each.getSourceFile().fileName === earlier);
+      if (!isEarlier) return ts.visitEachChild(node, visit, context);
+      const { name, objectAssignmentInitializer } = node;
+      const variable = factory.createPropertyAccessExpression(factory.createIdentifier("exports"), name.text);
+      // `({ name = 1 } = value)`
+      const initial = objectAssignmentInitializer && (ts.visitNode(objectAssignmentInitializer, visit) as TS.Expression);
+      return ts.setTextRange(factory.createPropertyAssignment(name.text, initial ? factory.createAssignment(variable, initial) : variable), node);
+    };
+    return (file) => ts.visitNode(file, visit) as TS.SourceFile;
+  };
+}
+
 /** True where `source` awaits outside of any function: `await` or `for await`. */
 export function awaitsAtTopLevel(ts: typeof TS, source: TS.SourceFile): boolean {
   const visit = (node: TS.Node): boolean => {

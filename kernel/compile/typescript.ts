@@ -16,7 +16,7 @@ import type * as TS from "@tslab/typescript-for-tslab";
 import type { Converter } from "tslab/dist/converter.js";
 import { loadWithCodeCache } from "./code-cache.js";
 import { docsAt, withoutDocs, type Docs } from "./docs.js";
-import { cellTransformer } from "./transform.js";
+import { cellTransformer, shorthandTransformer } from "./transform.js";
 
 const require = createRequire(import.meta.url);
 const ofTslab = createRequire(require.resolve("tslab/dist/converter"));
@@ -129,7 +129,9 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
     },
     // Where a type has no name that a declaration could use (`await import("fs")`), TypeScript writes no
     // declarations at all unless forced; forced, only that type is lost.
-    emit: (file, write, cancellation, onlyDeclarations, transformers) => {
+    emit: (file, write, cancellation, onlyDeclarations, converters) => {
+      const shorthand = shorthandTransformer(ts, program.getProgram().getTypeChecker(), join(cwd, "__prev__.d.ts"));
+      const transformers = { ...converters, before: [shorthand, ...(converters?.before ?? [])] };
       let declared = false;
       const result = program.emit(
         file,

@@ -55,6 +55,13 @@ describe("language", () => {
     assert.equal(await session.value("class Thing { b = 2 }; new Thing().b"), "2");
   });
 
+  it("knows variables of earlier cells as shorthand properties, read and assigned", async () => {
+    await session.run("let short = 1, other = 2");
+    assert.equal(await session.value("const held = { short, inner: () => ({ other }) }; [held.short, held.inner().other]"), "[ 1, 2 ]");
+    assert.equal(await session.value("({ short, other = 5 } = { short: 3 } as { short: number; other?: number }); [short, other]"), "[ 3, 5 ]");
+    assert.equal(await session.value("((short: string) => ({ short }))('own')"), "{ short: 'own' }");
+  });
+
   it("a declaration without a value starts undefined again", async () => {
     await session.run("let blank: number = 3");
     assert.equal(await session.value("let blank: number; blank === undefined"), "true");
