@@ -2,11 +2,16 @@ import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 
-/** A text file. @param what it is to the user, who is told where it cannot be read */
+/** A text file. @param what it is to the user, who is told where it cannot be read or is no text */
 export async function readText(what: string, file: string): Promise<string> {
-  return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`${what}: ${file} (${error.code === "ENOENT" ? "no such file" : error.message})`);
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`${what}: ${file} (${error.code === "ENOENT" ? "no such file" : `cannot be read: ${error.code ?? error.message}`})`);
   });
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error(`${what}: ${file} (is not UTF-8 text)`);
+  }
 }
 
 /** Writes a file whole or not at all, its folder too. @throws an error that names it, as `what` it is to the user */

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import type { Checkpoint } from "../checkpoint/types.js";
+import { readText } from "../files.js";
 import { Random } from "../random.js";
-import { proseFile } from "./prose.js";
+import { shippedProse } from "./prose.js";
 
 /** Token ids that prompts of all lengths begin with. */
 export interface Prompt {
@@ -35,7 +35,7 @@ export async function prompt(checkpoint: Checkpoint, length: number, { file, see
     return withHash(`random ids, seed ${seed}`, Array.from({ length }, () => random.int(checkpoint.config.vocabSize)));
   }
   const tokenizer = await checkpoint.tokenizer();
-  const text = await read(file ?? proseFile());
+  const text = file === undefined ? await shippedProse() : await readText("prompt file", file);
   for (let characters = length * CHARACTERS_A_TOKEN; ; characters *= 4) {
     // The cut may split a word: its last token is not taken then.
     const whole = characters >= text.length;
@@ -47,12 +47,4 @@ export async function prompt(checkpoint: Checkpoint, length: number, { file, see
 
 function withHash(source: string, ids: readonly number[]): Prompt {
   return { source, ids, hash: createHash("sha256").update(JSON.stringify(ids)).digest("hex") };
-}
-
-async function read(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    throw new Error(`prompt file: ${file} (cannot be read: ${(error as NodeJS.ErrnoException).code ?? error})`);
-  }
 }

@@ -3,6 +3,6 @@ import { packageRoot } from "../checkpoint/package-root.js";
 import { readText } from "../files.js";
 
 /** Public-domain prose that the package holds, never trained on. */
-export const proseFile = (): string => join(packageRoot(), "lib", "bench", "prompts", "held-out.txt");
+const proseFile = (): string => join(packageRoot(), "lib", "bench", "prompts", "held-out.txt");
 
 export const shippedProse = (): Promise<string> => readText("prose", proseFile());

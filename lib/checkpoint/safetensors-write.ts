@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { open, rename, rm, type FileHandle } from "node:fs/promises";
+import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
 import { bytesOf, elementBytes, elementCount, encodeFloats, isFloatDtype, isStoredDtype, storedArrays } from "./dtype.js";
 import type { StoredDtype } from "./types.js";
 
@@ -23,7 +24,8 @@ export interface TensorToWrite {
  * Writes a safetensors file, tensors in the order given, so that big files never sit in memory: only one chunk does.
  * Atomic: a file beside `file` is written, flushed to disk and renamed; after an error nothing is left.
  * @param metadata strings for the header's `__metadata__`
- * @throws on a duplicate name, a bad dtype or shape, or data of another length than dtype and shape take
+ * @throws on a duplicate name, a bad dtype or shape, data of another length than dtype and shape take, or a place where no
+ * file can be written
  */
 export async function writeSafetensors(
   file: string,
@@ -33,7 +35,9 @@ export async function writeSafetensors(
   const list = [...tensors];
   const header = encodeHeader(list, metadata, file);
   const temporary = `${file}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
-  const handle = await open(temporary, "wx");
+  const handle = await mkdir(dirname(file), { recursive: true })
+    .then(() => open(temporary, "wx"))
+    .catch((error: NodeJS.ErrnoException) => { throw unwritable(file, error); });
   try {
     await writeAll(handle, header);
     for (const tensor of list) await writeTensor(handle, tensor, file);
@@ -43,8 +47,12 @@ export async function writeSafetensors(
   } catch (error) {
     await handle.close().catch(() => {});
     await rm(temporary, { force: true });
-    throw error;
+    throw (error as NodeJS.ErrnoException).syscall ? unwritable(file, error as NodeJS.ErrnoException) : error;
   }
+}
+
+function unwritable(file: string, { code, message }: NodeJS.ErrnoException): Error {
+  return new Error(`safetensors file: ${file} (cannot be written: ${code ?? message})`);
 }
 
 /** Bytes that dtype and shape take. @throws on a bad dtype or shape */

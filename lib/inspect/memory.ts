@@ -1,4 +1,5 @@
 import type { ModelConfig } from "../checkpoint/types.js";
+import { kvTokenBytes, type KvDtype } from "../decoder/cache-input.js";
 import { resolvePreset, schedule, tokensKept, tokensPerBlock, type KvPolicy, type UserPreset } from "../pruning/schedule.js";
 
 /** Bytes of the cache right after prefill. */
@@ -18,6 +19,8 @@ export interface KvMemoryOptions {
   readonly lengths?: readonly number[];
   /** Default: each preset's own. */
   readonly kvPolicy?: KvPolicy;
+  /** What keys and values are held in; default fp32. */
+  readonly kvDtype?: KvDtype;
 }
 
 /**
@@ -26,7 +29,7 @@ export interface KvMemoryOptions {
  */
 export function kvMemory(config: Pick<ModelConfig, "layers" | "kvHeads" | "headDim">, options: KvMemoryOptions = {}): KvMemoryRow[] {
   const { presets = ["baseline", "keep09", "keep08", "keep07", "sdtp"], lengths = [1024, 2048, 4096, 8192, 16384, 32768] } = options;
-  const tokenBytes = 2 * config.kvHeads * config.headDim * Float32Array.BYTES_PER_ELEMENT;
+  const tokenBytes = kvTokenBytes(config, options.kvDtype ?? "fp32");
   return lengths.flatMap((length) =>
     presets.map((given): KvMemoryRow => {
       const preset = resolvePreset(given);

@@ -1,4 +1,6 @@
+import { kvTokenBytes } from "../decoder/cache-input.js";
 import { schedule } from "../pruning/schedule.js";
+import type { HostCache } from "../runtime/host-cache.js";
 import type { Run } from "../runtime/run.js";
 import { requireComparable, sharedSlots } from "./shared.js";
 
@@ -34,12 +36,13 @@ export interface VerifyOptions {
 export async function verifyRun(run: Run, { throws = true, against, tolerance = 1e-4 }: VerifyOptions = {}): Promise<Verification> {
   const expected = expectedPositions(run);
   const read = await run.toHost();
+  const cache = await run.kv.toHost();
   const checks = [
     check("stages", () => stagesHold(run)),
     check("choice", () => choiceHolds(run)),
     check("lengths", () => lengthsHold(run, expected)),
     check("positions", () => positionsHold(run, expected)),
-    check("bytes", () => bytesHold(read)),
+    check("bytes", () => bytesHold(run, cache)),
     await unprunedHolds(run, read, against, tolerance),
   ];
   const failed = checks.find(({ ok }) => ok === false);
@@ -137,13 +140,19 @@ function positionsHold({ kv }: Run, expected: readonly Int32Array[]): string {
   return "every layer holds the positions that the stages kept, in order";
 }
 
-/** Bytes are counted on the arrays themselves. */
-function bytesHold({ kv }: Run): string {
-  kv.layers.forEach((layer, l) => {
-    const expected = 2 * layer.kvHeads * layer.length * layer.headDim * 4;
+/** Bytes are counted on the arrays themselves; a device's, on their copy. */
+function bytesHold({ kv }: Run, cache: HostCache): string {
+  cache.layers.forEach((layer, l) => {
+    const expected = layer.length * kvTokenBytes(layer, layer.kvDtype);
     let held = 0;
-    for (let head = 0; head < layer.kvHeads; head++) held += layer.key(head).byteLength + layer.value(head).byteLength;
-    if (held !== expected || layer.bytes !== expected) differs(`layer ${l} holds ${held} bytes and says ${layer.bytes} (must be ${expected})`);
+    for (let head = 0; head < layer.kvHeads; head++) {
+      for (const part of ["key", "value"] as const) {
+        const { elements, scales } = layer.stored(part, head);
+        held += elements.byteLength + (scales?.byteLength ?? 0);
+      }
+    }
+    const says = kv.layer(l).bytes;
+    if (held !== expected || says !== expected) differs(`layer ${l} holds ${held} bytes and says ${says} (must be ${expected})`);
   });
   return `${kv.bytes} bytes in all: keys and values of every token held, nothing else`;
 }

@@ -3,7 +3,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { layerWindow } from "../decoder/attention.js";
 import type { KvDtype } from "../decoder/cache-input.js";
 import { kvRows, layerOf, type KvCache, type KvLayer, type KvRow } from "./kv-cache.js";
-import { KvStore } from "./kv-store.js";
+import { KvStore, type StoredHead } from "./kv-store.js";
 import { rowsOf } from "./present.js";
 
 /** Keys and values of one layer as ONNX Runtime returns them, `[1, kvHeads, n, headDim]`. */
@@ -43,7 +43,7 @@ export class LayerCache implements KvLayer {
     readonly kvHeads: number,
     readonly headDim: number,
     private capacity: number,
-    private readonly kvDtype: KvDtype = "fp32",
+    readonly kvDtype: KvDtype = "fp32",
   ) {
     this.dtype = ({ fp32: "float32", fp16: "float16", int8: "int8" } as const)[kvDtype];
     this.keys = new KvStore(kvDtype, kvHeads, headDim, capacity);
@@ -69,17 +69,22 @@ export class LayerCache implements KvLayer {
 
   /** Keys of one head, `[length, headDim]`: without copying where they are held in float32, else widened. */
   key(head: number): Float32Array {
-    return this.headOf(this.keys, head);
+    return this.storeOf("key", head).read(head, this.filled);
   }
 
   /** Values of one head, `[length, headDim]`, as `key` gives keys. */
   value(head: number): Float32Array {
-    return this.headOf(this.values, head);
+    return this.storeOf("value", head).read(head, this.filled);
   }
 
-  private headOf(store: KvStore, head: number): Float32Array {
+  /** Keys or values of one head as they are held, without copying. */
+  stored(part: "key" | "value", head: number): StoredHead {
+    return this.storeOf(part, head).stored(head, this.filled);
+  }
+
+  private storeOf(part: "key" | "value", head: number): KvStore {
     if (!Number.isInteger(head) || head < 0 || head >= this.kvHeads) throw new Error(`head: ${head} (must be 0 … ${this.kvHeads - 1})`);
-    return store.read(head, this.filled);
+    return part === "key" ? this.keys : this.values;
   }
 
   /**
@@ -100,6 +105,26 @@ export class LayerCache implements KvLayer {
     this.slots.set(positions as ArrayLike<number>, this.filled);
     this.mask.fill(0, this.filled, this.filled + added);
     this.filled += added;
+  }
+
+  /**
+   * Fills an empty layer with what `stored` gave, bit for bit.
+   * @param held elements `[kvHeads, length, headDim]` and scales `[kvHeads, length]` of keys and of values
+   */
+  restore(positions: Int32Array, held: Readonly<Record<"key" | "value", StoredHead>>): void {
+    const { length } = positions;
+    this.reserve(length);
+    for (let head = 0; head < this.kvHeads; head++) {
+      const part = ({ elements, scales }: StoredHead) => ({
+        elements: elements.subarray(head * length * this.headDim, (head + 1) * length * this.headDim),
+        scales: scales && scales.subarray(head * length, (head + 1) * length),
+      });
+      this.keys.restore(head, part(held.key));
+      this.values.restore(head, part(held.value));
+    }
+    this.slots.set(positions);
+    this.mask.fill(0, 0, length);
+    this.filled = length;
   }
 
   /** Makes room for `extra` tokens beyond those held. */

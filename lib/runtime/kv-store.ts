@@ -11,6 +11,14 @@ export function requireKvDtype(text: string): KvDtype {
 
 type Elements = Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Int8Array<ArrayBuffer>;
 
+/** Keys or values of one head as they are held, not copied. */
+export interface StoredHead {
+  /** `[length, headDim]`; of fp16 its bits. */
+  readonly elements: Elements;
+  /** What each token's elements are to be multiplied by, `[length]`; int8 only. */
+  readonly scales: Float32Array<ArrayBuffer> | null;
+}
+
 /**
  * The keys or the values of one layer, `[kvHeads, capacity, headDim]`, in the dtype they are held in. int8: each head of each
  * token has a scale, its largest magnitude / 127.
@@ -18,7 +26,7 @@ type Elements = Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Int8Array
 export class KvStore {
   private elements: Elements;
   /** `[kvHeads, capacity]`; int8 only. */
-  private scales: Float32Array | null;
+  private scales: Float32Array<ArrayBuffer> | null;
 
   constructor(
     private readonly dtype: KvDtype,
@@ -45,12 +53,25 @@ export class KvStore {
 
   /** The first `count` tokens of one head, `[count, headDim]`: in fp32 without copying. */
   read(head: number, count: number): Float32Array {
-    const start = head * this.capacity * this.headDim;
-    const part = this.elements.subarray(start, start + count * this.headDim);
-    if (part instanceof Float32Array) return part;
-    if (part instanceof Uint16Array) return decodeFloat16(part);
-    const scales = this.scales!.subarray(head * this.capacity, head * this.capacity + count);
-    return Float32Array.from(part, (level, i) => level * scales[Math.floor(i / this.headDim)]!);
+    const { elements, scales } = this.stored(head, count);
+    if (elements instanceof Float32Array) return elements;
+    if (elements instanceof Uint16Array) return decodeFloat16(elements);
+    return Float32Array.from(elements, (level, i) => level * scales![Math.floor(i / this.headDim)]!);
+  }
+
+  /** The first `count` tokens of one head as they are held. */
+  stored(head: number, count: number): StoredHead {
+    const slot = head * this.capacity;
+    return {
+      elements: this.elements.subarray(slot * this.headDim, (slot + count) * this.headDim),
+      scales: this.scales && this.scales.subarray(slot, slot + count),
+    };
+  }
+
+  /** Puts what `stored` gave of a head into its first slots. */
+  restore(head: number, { elements, scales }: StoredHead): void {
+    this.elements.set(elements, head * this.capacity * this.headDim);
+    if (scales) this.scales!.set(scales, head * this.capacity);
   }
 
   /** Makes room for `capacity` tokens, keeping the first `filled`. */

@@ -1,9 +1,12 @@
 import { z } from "zod";
-import { readFloats, readSafetensorsHeader, readTensor } from "../checkpoint/safetensors.js";
+import { readFloats, readSafetensorsHeader, readStored, readTensor } from "../checkpoint/safetensors.js";
+import type { StoredDtype } from "../checkpoint/types.js";
+import { kvDtypes } from "../decoder/cache-input.js";
 import { resolvePreset } from "../pruning/schedule.js";
 import type { Activation } from "./capture.js";
 import { HostCache } from "./host-cache.js";
 import { Run } from "./run.js";
+import type { StoredHead } from "./kv-store.js";
 import { RUN_FORMAT, RUN_VERSION } from "./save-run.js";
 import { stageResult, type StageResult } from "./stage-result.js";
 
@@ -13,6 +16,7 @@ const metadataSchema = z.object({
   preset: json(z.object({ name: z.string(), baseDepth: count, kvPolicy: z.enum(["evict", "retain"]), stages: z.array(z.object({ afterBlock: count, ratio: z.number() })) })),
   scorer: z.string().optional(),
   kv_policy: z.enum(["evict", "retain"]),
+  kv_dtype: z.enum(kvDtypes).default("fp32"),
   stages: json(z.array(z.object({ afterLayer: count, present: count, keep: count, head: count, tail: count }))),
   position: z.coerce.number().int().nonnegative(),
   prefill_seconds: z.coerce.number(),
@@ -24,7 +28,7 @@ const metadataSchema = z.object({
 
 /**
  * A run as `run.save` wrote it: every view and comparison works on it; it cannot be continued, since it has no model.
- * @throws on a file that is no saved run, is of another version, or lacks something, which is named
+ * @throws on a file that is no saved run, is of another version, or lacks or contradicts something, which is named
  */
 export async function loadRun(file: string): Promise<Run> {
   const { tensors, metadata } = await readSafetensorsHeader(file);
@@ -36,40 +40,65 @@ export async function loadRun(file: string): Promise<Run> {
     throw new Error(`saved run: ${file} (metadata ${path.join(".")}: ${message})`);
   }
   const saved = parsed.data;
-  const stored = (name: string) => tensors.get(name) ?? missing(file, name);
-  const floats = (name: string) => readFloats(stored(name));
-  const integers = async (name: string) => {
-    const values = await readTensor(stored(name));
-    if (!(values instanceof Int32Array)) throw new Error(`saved run: ${file} (tensor ${name} is ${stored(name).dtype}, must be I32)`);
-    return values;
+  /** @throws on another dtype or shape; `null` in a shape: any size */
+  const stored = (name: string, dtype: StoredDtype, shape: readonly (number | null)[]) => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new Error(`saved run: ${file} (tensor ${name} is missing)`);
+    if (tensor.dtype !== dtype) throw new Error(`saved run: ${file} (tensor ${name} is ${tensor.dtype}, must be ${dtype})`);
+    if (tensor.shape.length !== shape.length || !shape.every((size, i) => size === null || size === tensor.shape[i])) {
+      throw new Error(`saved run: ${file} (tensor ${name} has shape [${tensor.shape.join(", ")}], must be [${shape.map((size) => size ?? "n").join(", ")}])`);
+    }
+    return tensor;
+  };
+  const floats = (name: string, shape: readonly (number | null)[]) => readFloats(stored(name, "F32", shape));
+  const integers = async (name: string, length: number | null) => (await readTensor(stored(name, "I32", [length]))) as Int32Array;
+  /** Positions, ascending, of the first `end`. */
+  const positionsOf = async (name: string, length: number | null, end: number) => {
+    const positions = await integers(name, length);
+    const at = positions.findIndex((position, i) => position <= (positions[i - 1] ?? -1) || position >= end);
+    if (at >= 0) throw new Error(`saved run: ${file} (tensor ${name} has position ${positions[at]} at ${at}, must be ascending and below ${end})`);
+    return positions;
   };
 
-  const shape = { kvHeads: saved.kv_heads, headDim: saved.head_dim };
-  const positions = await Promise.all(saved.kv_lens_after_prefill.map((_, layer) => integers(`layer.${layer}.positions`)));
-  const kv = HostCache.empty(shape, positions.map(({ length }) => length));
+  const ids = [...(await integers("ids", null))];
+  const n = ids.length;
+  if (saved.tokens && saved.tokens.length !== n) throw new Error(`saved run: ${file} (metadata tokens: ${saved.tokens.length} texts for ${n} ids)`);
+  const { kv_heads: kvHeads, head_dim: headDim, kv_dtype: kvDtype } = saved;
+  const positions = await Promise.all(saved.kv_lens_after_prefill.map((_, layer) => positionsOf(`layer.${layer}.positions`, null, saved.position)));
+  const kv = HostCache.empty({ kvHeads, headDim }, positions.map(({ length }) => length), kvDtype);
+  const held = async (name: string, length: number): Promise<StoredHead> => {
+    const elements = stored(name, ({ fp32: "F32", fp16: "F16", int8: "I8" } as const)[kvDtype], [kvHeads, length, headDim]);
+    const { buffer, byteOffset } = (await readStored(elements)) as Uint8Array<ArrayBuffer>;
+    const Typed = { fp32: Float32Array, fp16: Uint16Array, int8: Int8Array }[kvDtype];
+    return {
+      elements: new Typed(buffer, byteOffset, kvHeads * length * headDim),
+      scales: kvDtype === "int8" ? ((await floats(`${name}.scale`, [kvHeads, length])) as Float32Array<ArrayBuffer>) : null,
+    };
+  };
   for (const [l, layer] of kv.layers.entries()) {
     const { length } = positions[l]!;
-    for (const part of ["key", "value"]) requireShape(file, `layer.${l}.${part}`, stored(`layer.${l}.${part}`).shape, [shape.kvHeads, length, shape.headDim]);
-    layer.append({ key: await floats(`layer.${l}.key`), value: await floats(`layer.${l}.value`) }, length, positions[l]!);
+    layer.restore(positions[l]!, { key: await held(`layer.${l}.key`, length), value: await held(`layer.${l}.value`, length) });
   }
   const stages: StageResult[] = [];
   for (const [s, stage] of saved.stages.entries()) {
-    const scores = tensors.has(`stage.${s}.scores`) ? await floats(`stage.${s}.scores`) : null;
-    stages.push(stageResult(stage, await integers(`stage.${s}.present`), await integers(`stage.${s}.kept`), scores));
+    const scores = tensors.has(`stage.${s}.scores`) ? await floats(`stage.${s}.scores`, [stage.present]) : null;
+    stages.push(stageResult(stage, await positionsOf(`stage.${s}.present`, stage.present, n), await positionsOf(`stage.${s}.kept`, stage.keep, n), scores));
   }
   const activations = new Map<string, Activation>();
   for (const name of tensors.keys()) {
     const [, activation] = /^activation\.(.+)(?<!\.positions)$/.exec(name) ?? [];
-    if (activation) activations.set(activation, { name: activation, shape: stored(name).shape, data: await floats(name), positions: await integers(`${name}.positions`) });
+    if (!activation) continue;
+    const { shape } = tensors.get(name)!;
+    activations.set(activation, { name: activation, shape, data: await floats(name, shape), positions: await positionsOf(`${name}.positions`, null, n) });
   }
   return new Run({
-    ids: [...(await integers("ids"))],
+    ids,
     preset: resolvePreset(saved.preset),
     scorer: saved.scorer ?? null,
     kvPolicy: saved.kv_policy,
     stages,
     kv,
-    logits: await floats("logits"),
+    logits: await floats("logits", [null]),
     prefillSeconds: saved.prefill_seconds,
     activations,
     position: saved.position,
@@ -88,12 +117,4 @@ function json<Schema extends z.ZodType>(schema: Schema) {
       return z.NEVER;
     }
   }).pipe(schema);
-}
-
-function requireShape(file: string, name: string, shape: readonly number[], expected: readonly number[]): void {
-  if (shape.join() !== expected.join()) throw new Error(`saved run: ${file} (tensor ${name} has shape [${shape.join(", ")}], must be [${expected.join(", ")}])`);
-}
-
-function missing(file: string, name: string): never {
-  throw new Error(`saved run: ${file} (tensor ${name} is missing)`);
 }

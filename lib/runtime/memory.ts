@@ -1,7 +1,7 @@
 import { elementCount } from "../checkpoint/dtype.js";
 import { formatBytes } from "../checkpoint/free-space.js";
 import type { Checkpoint, StoredTensor } from "../checkpoint/types.js";
-import type { KvDtype } from "../decoder/cache-input.js";
+import { kvTokenBytes, type KvDtype } from "../decoder/cache-input.js";
 import { planAttention, SCORE_BYTES } from "../decoder/prefill.js";
 import { schedule, tokensPerBlock, type Preset } from "../pruning/schedule.js";
 
@@ -44,7 +44,7 @@ export function memoryPlan(checkpoint: Checkpoint, n: number, { reserve, preset,
   const { kvHeads, headDim, hiddenSize, ffnSize, vocabSize, heads, layers } = config;
   const tokens = tokensPerBlock(schedule(preset, n, layers), n, layers);
   const perToken = 2 * kvHeads * headDim;
-  const cachedBytes = { fp32: 4 * perToken, fp16: 2 * perToken, int8: perToken + 4 * 2 * kvHeads }[kvDtype];
+  const cachedBytes = kvTokenBytes(config, kvDtype);
   const cache = tokens.reduce((sum, count) => sum + (count + reserve) * cachedBytes, 0);
   const { kind, chunks } = planAttention(config, n, plain);
   const scores = kind === "plain" ? 3 * Math.max((4 * heads * n * n) / chunks, Math.min(SCORE_BYTES, 4 * heads * n * n)) : 0;

@@ -155,16 +155,23 @@ export class Run {
     return this.shared.unpruned;
   }
 
-  /** The text of each token of the prompt; null where the model has no tokenizer. */
+  /**
+   * The text of each token of the prompt; null where the model has no tokenizer. A character that is spread over several
+   * tokens stands at the last of them, the others have none.
+   */
   async texts(): Promise<readonly string[] | null> {
     if (!("model" in this.source)) return this.source.texts;
     const tokenizer = await this.source.model.tokenizer().catch(() => null);
     if (!tokenizer) return null;
-    const known = new Map<number, string>();
+    const stream = tokenizer.decodeStream();
+    let held = 0;
     return (this.shared.texts ??= this.ids.map((id) => {
-      let text = known.get(id);
-      if (text === undefined) known.set(id, (text = tokenizer.decode([id])));
-      return text;
+      const text = stream.push(id);
+      held = text === "" ? held + 1 : 0;
+      // No character has more than 4 bytes: what is still unfinished then is no text.
+      if (held < 4) return text;
+      held = 0;
+      return stream.end();
     }));
   }
 

@@ -8,9 +8,10 @@ export const RUN_VERSION = "1";
 /**
  * A run as a safetensors file.
  * Tensors: `ids` `[n]` I32; `logits` `[vocabulary]`; for each layer L `layer.L.key` and `layer.L.value` `[kvHeads, length, headDim]`
- * and `layer.L.positions` `[length]` I32; for each stage S `stage.S.present` and `stage.S.kept` I32 and, where they were read,
+ * as they are held (F32, F16, or I8 with `layer.L.key.scale` and `layer.L.value.scale` `[kvHeads, length]`), and
+ * `layer.L.positions` `[length]` I32; for each stage S `stage.S.present` and `stage.S.kept` I32 and, where they were read,
  * `stage.S.scores`; for each captured activation `activation.NAME` and `activation.NAME.positions`. Floats are F32.
- * Metadata: format, version, model, preset (JSON), scorer, kv_policy, stages (JSON), position, prefill_seconds,
+ * Metadata: format, version, model, preset (JSON), scorer, kv_policy, kv_dtype, stages (JSON), position, prefill_seconds,
  * kv_lens_after_prefill (JSON), tokens (JSON: text of each token), kv_heads, head_dim.
  */
 export async function saveRun(run: Run, file: string): Promise<void> {
@@ -20,9 +21,13 @@ export async function saveRun(run: Run, file: string): Promise<void> {
   const tensors: TensorToWrite[] = [integers("ids", Int32Array.from(run.ids)), floats("logits", run.logits, [run.logits.length])];
   kv.layers.forEach((layer, l) => {
     const shape = [layer.kvHeads, layer.length, layer.headDim];
-    const heads = (part: "key" | "value") => () => Array.from({ length: layer.kvHeads }, (_, head) => layer[part](head));
+    const dtype = ({ fp32: "F32", fp16: "F16", int8: "I8" } as const)[layer.kvDtype];
+    const heads = (part: "key" | "value") => Array.from({ length: layer.kvHeads }, (_, head) => layer.stored(part, head));
     tensors.push(integers(`layer.${l}.positions`, layer.positions));
-    for (const part of ["key", "value"] as const) tensors.push({ name: `layer.${l}.${part}`, dtype: "F32", shape, data: heads(part) });
+    for (const part of ["key", "value"] as const) {
+      tensors.push({ name: `layer.${l}.${part}`, dtype, shape, data: () => heads(part).map(({ elements }) => elements) });
+      if (dtype === "I8") tensors.push({ name: `layer.${l}.${part}.scale`, dtype: "F32", shape: shape.slice(0, 2), data: () => heads(part).map(({ scales }) => scales!) });
+    }
   });
   stages.forEach((stage, s) => {
     tensors.push(integers(`stage.${s}.present`, stage.presentPositions), integers(`stage.${s}.kept`, stage.kept));
@@ -38,6 +43,7 @@ export async function saveRun(run: Run, file: string): Promise<void> {
     preset: JSON.stringify(run.preset),
     ...(run.scorer !== null && { scorer: run.scorer }),
     kv_policy: run.kvPolicy,
+    kv_dtype: kv.layers[0]?.kvDtype ?? "fp32",
     stages: JSON.stringify(stages.map(({ afterLayer, present, keep, head, tail }) => ({ afterLayer, present, keep, head, tail }))),
     position: String(run.position),
     prefill_seconds: String(run.prefillSeconds),

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { formatJson } from "../../format-json.js";
 import { resolvePreset } from "../../pruning/presets.js";
@@ -128,11 +127,7 @@ async function conversationIds(model: Model, text: string, system: string | unde
 
 async function promptText({ prompt, promptFile }: Options): Promise<string> {
   if (prompt !== undefined) return prompt;
-  try {
-    return await readFile(promptFile!, "utf8");
-  } catch (error) {
-    throw new Error(`prompt file: ${promptFile} (${(error as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : (error as Error).message})`);
-  }
+  return (await import("../../files.js")).readText("prompt file", promptFile!);
 }
 
 function parseIds(text: string): number[] {

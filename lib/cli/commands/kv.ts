@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { resolvePreset } from "../../pruning/presets.js";
 import type { KvPolicy } from "../../pruning/schedule.js";
@@ -81,17 +80,10 @@ export interface PromptOptions extends ModelOptions, PruningOptions {
 export async function prefilled({ config, length, promptFile, scorer, kvPolicy, ...options }: PromptOptions) {
   const preset = resolvePreset(config);
   const { prompt } = await import("../../bench/prompt.js");
+  const { readText } = await import("../../files.js");
   const model = await loadModel(options);
   const whole = promptFile !== undefined && length === undefined;
-  const ids = whole ? (await model.tokenizer()).encode(await text(promptFile)) : (await prompt(model.checkpoint, length ?? 1024, { file: promptFile })).ids;
+  const ids = whole ? (await model.tokenizer()).encode(await readText("prompt file", promptFile)) : (await prompt(model.checkpoint, length ?? 1024, { file: promptFile })).ids;
   const settings: { scorer?: string; kvPolicy?: KvPolicy } = { ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }) };
   return model.prefill(ids, { preset, scores: true, ...settings });
-}
-
-async function text(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    throw new Error(`prompt file: ${file} (cannot be read: ${(error as NodeJS.ErrnoException).code ?? error})`);
-  }
 }

@@ -1,5 +1,5 @@
 import { attentionPaid, SINKS, type AttentionPaid } from "../../inspect/attention.js";
-import { buckets } from "../../inspect/buckets.js";
+import { buckets, type Buckets } from "../../inspect/buckets.js";
 import type { Run } from "../../runtime/run.js";
 import { colour, figure, layers } from "./figure.js";
 import { percent, textTable } from "./text.js";
@@ -21,10 +21,11 @@ export function attentionView(data: AttentionPaid, columns: number): Shown<Atten
     type: "bar" as const, orientation: "h" as const, name: names[i]!, y: data.groups.map(({ layer }) => layer), x: data.groups.map((row) => row[group]), marker: { color: colour([4, 0, 7][i]!) },
   }));
   const cut = buckets(data.promptLength, columns);
+  const shares = data.byLayer.map((row) => bucketSums(row, cut));
   const heat = {
-    type: "heatmap" as const, x: [...cut.starts], y: layers(data.byLayer.length), z: data.byLayer.map((row) => logShares(row, cut.width, cut.columns)), colorscale: "Viridis", xaxis: "x2" as const, yaxis: "y2" as const,
-    colorbar: { title: { text: "share" }, tickvals: [-5, -4, -3, -2, -1, 0], ticktext: ["10⁻⁵", "10⁻⁴", "0.1 %", "1 %", "10 %", "100 %"] },
-    hovertemplate: "layer %{y}, position %{x}: 10^%{z:.2f}<extra></extra>",
+    type: "heatmap" as const, x: [...cut.starts], y: layers(data.byLayer.length), ...logShares(shares), colorscale: "Viridis", xaxis: "x2" as const, yaxis: "y2" as const,
+    colorbar: { title: { text: "share" }, ...powersOfTen },
+    hovertemplate: "layer %{y}, position %{x}: %{customdata} %<extra></extra>",
   };
   const y = { title: { text: "layer" }, autorange: "reversed" };
   const cells = data.groups.map(({ layer, sinks, prompt, generated }) => [layer, percent(sinks), percent(prompt), percent(generated)]);
@@ -38,10 +39,18 @@ export function attentionView(data: AttentionPaid, columns: number): Shown<Atten
   });
 }
 
-/** Attention to all of a column's tokens together, as a power of ten; null below 10⁻⁵. */
-export function logShares(row: Float32Array, width: number, columns: number): (number | null)[] {
-  return Array.from({ length: columns }, (_, column) => {
-    const sum = row.subarray(column * width, (column + 1) * width).reduce((a, b) => a + b, 0);
-    return sum < 1e-5 ? null : Number(Math.log10(sum).toFixed(2));
-  });
+/** Attention to all of a column's tokens together. `[columns]` */
+export function bucketSums(row: Float32Array, { width, columns }: Buckets): number[] {
+  return Array.from({ length: columns }, (_, column) => row.subarray(column * width, (column + 1) * width).reduce((a, b) => a + b, 0));
 }
+
+/** Shares of 1 on a logarithmic scale of colours, in percent when pointed at; nothing below 0.001 %. */
+export function logShares(rows: readonly (readonly number[])[]) {
+  const shown = (share: number) => share >= 1e-5;
+  return {
+    z: rows.map((row) => row.map((share) => (shown(share) ? Number(Math.log10(share).toFixed(2)) : null))),
+    customdata: rows.map((row) => row.map((share) => (shown(share) ? Number((100 * share).toPrecision(2)) : null))),
+  };
+}
+
+export const powersOfTen = { tickvals: [-5, -4, -3, -2, -1, 0], ticktext: ["0.001 %", "0.01 %", "0.1 %", "1 %", "10 %", "100 %"] };

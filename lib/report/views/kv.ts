@@ -2,6 +2,7 @@ import { runLabel } from "../../inspect/label.js";
 import { kvLengths as lengthsOf, type KvLengths } from "../../inspect/lengths.js";
 import { kvMemory as memoryOf, type KvMemoryOptions, type KvMemoryRow } from "../../inspect/memory.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
+import type { KvDtype } from "../../decoder/cache-input.js";
 import type { KvRow } from "../../runtime/kv-cache.js";
 import type { Run } from "../../runtime/run.js";
 import { lengthLabel } from "../label.js";
@@ -34,10 +35,12 @@ export function kvLengths(runs: Run | readonly Run[]): Shown<KvLengths> {
   });
 }
 
-/** Bytes of the cache after prefill by prompt length and preset, as the schedule makes them. @param model a model, or its config */
-export function kvMemory(model: { readonly config: ModelConfig } | ModelConfig, options: KvMemoryOptions = {}): Shown<{ rows: readonly KvMemoryRow[] }> {
-  const rows = memoryOf("config" in model ? model.config : model, options);
-  const title = "KV cache after prefill, from the schedule";
+/** Bytes of the cache after prefill by prompt length and preset, as the schedule makes them. @param model a model, whose KV dtype is taken, or a config */
+export function kvMemory(model: { readonly config: ModelConfig; readonly kvDtype?: KvDtype } | ModelConfig, options: KvMemoryOptions = {}): Shown<{ rows: readonly KvMemoryRow[] }> {
+  const [config, own] = "config" in model ? [model.config, model.kvDtype] : [model, undefined];
+  const kvDtype = options.kvDtype ?? own ?? "fp32";
+  const rows = memoryOf(config, { ...options, kvDtype });
+  const title = `KV cache after prefill (${kvDtype}), from the schedule`;
   const names = [...new Set(rows.map(({ preset }) => preset))];
   const lines = names.map((name, i) => {
     const of = rows.filter(({ preset }) => preset === name);

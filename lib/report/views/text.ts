@@ -9,6 +9,11 @@ export function textTable(caption: string, head: readonly string[], rows: readon
   return [caption, line(head), ...rows.map(line)].join("\n");
 }
 
+/** Text with something to see in place of what would move a terminal's cursor or turn the text's direction; line ends and tabs stay. */
+export function harmless(text: string): string {
+  return text.replaceAll("\r", "").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+}
+
 const blocks = " ▁▂▃▄▅▆▇█";
 
 /** Shares 0 to 1 as block characters, `width` of them. */

@@ -1,4 +1,5 @@
 import { escapeHtml } from "../../escape-html.js";
+import { harmless } from "./text.js";
 
 /** A token's kind: how its class is drawn and what the legend says of it. */
 export interface TokenKind {
@@ -56,8 +57,7 @@ export function tokenHtml({ title: heading, scope, texts, kinds, kind, hover }: 
   return `<div class="${name}"><style>${base}${rules}</style><div>${escapeHtml(heading)}</div><div class=g>${legend}</div><div class=t>${parts.join("")}</div></div>`;
 }
 
-/** Line ends and characters without a shape as something that can be seen; no character turns the text's direction. */
+/** A token that has no text of its own, and line ends, as something that can be seen. */
 function visible(text: string): string {
-  if (text === "") return "·";
-  return text.replaceAll("\r", "").replace(/\n/g, "↵\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+  return text === "" ? "·" : harmless(text).replace(/\n/g, "↵\n");
 }

@@ -1,7 +1,7 @@
 import { runLabel } from "../../inspect/label.js";
 import { tokenFates, type TokenFates } from "../../inspect/fate.js";
 import type { Run } from "../../runtime/run.js";
-import { short } from "./text.js";
+import { harmless, short } from "./text.js";
 import { tokenHtml, type TokenKind } from "./token-html.js";
 import { shown, type Shown } from "./view.js";
 
@@ -50,7 +50,7 @@ export function tokenText({ stage, texts }: TokenView, title: string, mark = (te
   for (let start = 0; start < texts.length; ) {
     let end = start;
     while (end < texts.length && stage[end] === stage[start]) end++;
-    const run = texts.slice(start, end).join("");
+    const run = harmless(texts.slice(start, end).join(""));
     text += stage[start]! < 0 ? run : mark(run, stage[start]!);
     start = end;
   }

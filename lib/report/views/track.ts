@@ -1,7 +1,7 @@
 import { buckets } from "../../inspect/buckets.js";
 import { trackRun, type Tracking } from "../../inspect/track.js";
 import type { Run } from "../../runtime/run.js";
-import { logShares } from "./attention.js";
+import { bucketSums, logShares, powersOfTen } from "./attention.js";
 import { figureHtml } from "./figure-html.js";
 import { colour, figure } from "./figure.js";
 import { htmlTable } from "./html.js";
@@ -39,9 +39,9 @@ function chart({ steps, attention }: Tracking, title: string, columns: number) {
     type: "scatter" as const, mode: "lines" as const, name: `${name} KV length`, x, y: steps.map(({ lengths }) => pick(...lengths)), line: { color: colour(2 + i) }, xaxis: "x2" as const, yaxis: "y2" as const,
   }));
   const heat = {
-    type: "heatmap" as const, x, y: [...cut.starts], z: transposed(attention.byStep.map((row) => logShares(row, cut.width, cut.columns))), colorscale: "Viridis", xaxis: "x3" as const, yaxis: "y3" as const,
-    colorbar: { title: { text: "attention" }, len: 0.4, y: 0.2, tickvals: [-5, -4, -3, -2, -1, 0], ticktext: ["10⁻⁵", "10⁻⁴", "0.1 %", "1 %", "10 %", "100 %"] },
-    hovertemplate: "step %{x}, position %{y}: 10^%{z:.2f}<extra></extra>",
+    type: "heatmap" as const, x, y: [...cut.starts], ...logShares(transposed(attention.byStep.map((row) => bucketSums(row, cut)))), colorscale: "Viridis", xaxis: "x3" as const, yaxis: "y3" as const,
+    colorbar: { title: { text: "attention" }, len: 0.4, y: 0.2, ...powersOfTen },
+    hovertemplate: "step %{x}, position %{y}: %{customdata} %<extra></extra>",
   };
   return figure(title, [kl("KL, same token", true, 0), kl("KL, another token", false, 4), ...ends, heat], {
     xaxis: { anchor: "y" }, yaxis: { title: { text: "KL (nats)" }, domain: [0.78, 1], rangemode: "tozero" },

@@ -69,10 +69,24 @@ describe("sdtp kv, sdtp tokens", () => {
     assert.ok(html.includes("&lt;") && !html.includes("<b>&amp;</b>"));
   });
 
+  test("caches in half precision and int8 are verified and counted as they are held", async () => {
+    for (const [dtype, bytes] of [["fp16", 2 * 2 * 16 * 2], ["int8", 2 * 2 * (16 + 4)]] as const) {
+      const { code, stdout, stderr } = await sdtp("kv", ...common, "--kv-dtype", dtype, "--json");
+      assert.equal(code, 0, stderr);
+      const { kv } = JSON.parse(stdout) as { kv: { length: number; bytes: number }[] };
+      for (const row of kv) assert.equal(row.bytes, row.length * bytes);
+    }
+  });
+
   test("wrong usage is named", async () => {
     const missing = await sdtp("kv", "--model", tiny.folder, "--prompt-file", join(folder, "none.txt"));
     assert.equal(missing.code, 1);
-    assert.match(missing.stderr, /prompt file: .*none\.txt \(cannot be read: ENOENT\)/);
+    assert.match(missing.stderr, /prompt file: .*none\.txt \(no such file\)/);
+    const binary = join(folder, "binary.txt");
+    writeFileSync(binary, Buffer.from([0x61, 0xff, 0xfe]));
+    assert.match((await sdtp("tokens", "--model", tiny.folder, "--prompt-file", binary)).stderr, /prompt file: .*binary\.txt \(is not UTF-8 text\)/);
+    const at = join(binary, "run.safetensors");
+    assert.match((await sdtp("kv", ...common, "--save", at)).stderr, /^sdtp: safetensors file: .*run\.safetensors \(cannot be written: (ENOTDIR|EEXIST)\)\n$/);
     assert.equal((await sdtp("kv", "--track", "x")).code, 2);
     assert.match((await sdtp("kv", ...common, "--length", "100000")).stderr, /prompt: .* has \d+ tokens \(length 100000 needs as many/);
   });

@@ -80,7 +80,7 @@ test("bad input is one clear line, before anything runs or is written", async (t
     [["--lengths", "64", "--dtype", "int3"], /dtype: int3/],
     [["--lengths", "64", "--kv-dtype", "int3"], /Allowed choices are fp32, fp16, int8/],
     [["--lengths", "64", "--prompt-file", "short.txt"], /prompt: short\.txt has \d+ tokens \(length 64 needs as many/],
-    [["--lengths", "64", "--prompt-file", "none.txt"], /prompt file: none\.txt \(cannot be read: ENOENT\)/],
+    [["--lengths", "64", "--prompt-file", "none.txt"], /prompt file: none\.txt \(no such file\)/],
     [["--lengths", "64", "--output", "file/below"], /output: .*file\/below \(cannot be written: (ENOTDIR|EEXIST)\)/],
     [["--lengths", "64", "--output", "all.json"], /output: all\.json \(must be a folder/],
     [["--lengths", "64", "--config", "keep07", "--output", "mixed"], /mixed\/latency_results_keep08\.json: metadata\.model: tiny \(is of another model/],

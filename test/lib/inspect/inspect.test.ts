@@ -147,6 +147,10 @@ describe("inspection of a pruned run", async () => {
     for (const run of runs) {
       const [row] = kvMemory(model.config, { presets: [run.preset], lengths: [48], kvPolicy: run.kvPolicy });
       assert.equal(row!.bytes, run.kv.bytes);
+      for (const [kvDtype, token] of [["fp16", 2 * heads * h * 2], ["int8", 2 * heads * (h + 4)]] as const) {
+        const [narrow] = kvMemory(model.config, { presets: [run.preset], lengths: [48], kvPolicy: run.kvPolicy, kvDtype });
+        assert.equal(narrow!.bytes, run.kv.lengths.reduce((a, b) => a + b) * token);
+      }
       close4(row!.reduction, 1 - run.kv.bytes / runs[0]!.kv.bytes);
     }
   });

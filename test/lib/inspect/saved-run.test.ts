@@ -6,6 +6,7 @@ import { after, describe, test } from "node:test";
 import { diffRuns, kvDrift, kvNorms, retentionMap, scoreDistributions, tokenFates, trackRun, verifyRun } from "../../../lib/inspect/index.js";
 import { writeSafetensors } from "../../../lib/checkpoint/safetensors.js";
 import { loadRun } from "../../../lib/runtime/load-run.js";
+import { load } from "../../../lib/runtime/model.js";
 import { direction, prompt, setup, twice } from "./setup.js";
 
 describe("a saved run", async () => {
@@ -62,6 +63,26 @@ describe("a saved run", async () => {
     assert.equal(data.readFloatLE(4 * (28 * 8 + 3)), run.kv.layer(2).key(1)[3]);
   });
 
+  for (const kvDtype of ["fp16", "int8"] as const) {
+    test(`holds keys and values bit for bit in the dtype of the cache (${kvDtype})`, async () => {
+      const narrow = await load(model.checkpoint.folder, { threads: 1, kvDtype });
+      const run = await narrow.prefill(prompt, { preset: twice, scorer: direction });
+      await run.extend([7]);
+      const file = join(folder, `${kvDtype}.safetensors`);
+      await run.save(file);
+      const loaded = await loadRun(file);
+      assert.deepEqual(loaded.kv.summary(), run.kv.summary());
+      const [saved, held] = [await loaded.kv.toHost(), await run.kv.toHost()];
+      for (let l = 0; l < 3; l++) {
+        for (const part of ["key", "value"] as const) {
+          for (const head of [0, 1]) assert.deepEqual(saved.layer(l).stored(part, head), held.layer(l).stored(part, head));
+        }
+      }
+      assert.ok((await verifyRun(loaded, { against: await run.unpruned() })).ok);
+      await narrow.release();
+    });
+  }
+
   test("a file that is none is refused by name", async () => {
     const other = join(folder, "other.safetensors");
     await writeSafetensors(other, [{ name: "x", dtype: "F32", shape: [1], data: new Float32Array(1) }]);
@@ -73,5 +94,18 @@ describe("a saved run", async () => {
     await assert.rejects(loadRun(file), /saved run: .*broken\.safetensors \(metadata kv_policy: /);
     writeFileSync(file, text.replace('"layer.1.key":', '"layer.1.kez":'), "latin1");
     await assert.rejects(loadRun(file), /tensor layer\.1\.key is missing/);
+    for (const [from, to, message] of [
+      ['"position":"48"', '"position":"40"', /tensor layer\.0\.positions has position 40 at 40, must be ascending and below 40/],
+      ['\\"keep\\":38', '\\"keep\\":37', /tensor stage\.0\.kept has shape \[38\], must be \[37\]/],
+      ['"kv_dtype":"fp32"', '"kv_dtype":"fp16"', /tensor layer\.0\.key is F32, must be F16/],
+      ['"head_dim":"8"', '"head_dim":"4"', /tensor layer\.0\.key has shape \[2, 48, 8\], must be \[2, 48, 4\]/],
+      ['"tokens":"[', '"tokens":"{', /metadata tokens: is not JSON/],
+    ] as const) {
+      assert.ok(text.includes(from), from);
+      writeFileSync(file, text.replace(from, to), "latin1");
+      await assert.rejects(loadRun(file), message);
+    }
+    writeFileSync(file, text.slice(0, -4), "latin1");
+    await assert.rejects(loadRun(file), /ends at byte \d+ of a file of \d+ bytes \(truncated/);
   });
 });

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { verifyRun } from "../../../lib/inspect/index.js";
+import { load } from "../../../lib/runtime/model.js";
 import type { LayerCache } from "../../../lib/runtime/host-cache.js";
 import { stageResult } from "../../../lib/runtime/stage-result.js";
-import { setup } from "./setup.js";
+import { direction, setup, twice } from "./setup.js";
 
 describe("verification", async () => {
   const { prefill, model, close } = await setup();
@@ -19,6 +20,21 @@ describe("verification", async () => {
       assert.deepEqual(lengths, kvPolicy === "retain" ? [51, 41, 31] : [31, 31, 31]);
       assert.match(checks[0]!.text, /2 stages keep the scheduled counts: 48 → 38 → 28/);
       assert.match(checks.at(-1)!.text, /keys and values of layer 0 equal the unpruned run's at the same positions \(largest difference /);
+    });
+  }
+
+  for (const kvDtype of ["fp16", "int8"] as const) {
+    test(`bytes are those of the elements held (${kvDtype})`, async () => {
+      const held = await load(model.checkpoint.folder, { threads: 1, kvDtype });
+      const run = await held.prefill((await prefill()).ids, { preset: twice, scorer: direction, scores: true });
+      const { checks } = await verifyRun(run);
+      const perToken = { fp16: 2 * 2 * 8 * 2, int8: 2 * 2 * (8 + 4) }[kvDtype];
+      assert.equal(run.kv.bytes, (48 + 38 + 28) * perToken);
+      assert.equal(checks.find(({ name }) => name === "bytes")!.ok, true);
+      assert.equal(checks.at(-1)!.ok, true);
+      Object.defineProperty(run.kv.layer(1), "bytes", { value: 1 });
+      await assert.rejects(verifyRun(run), new RegExp(`verify bytes: layer 1 holds ${38 * perToken} bytes and says 1 \\(must be ${38 * perToken}\\)`));
+      await held.release();
     });
   }
 
