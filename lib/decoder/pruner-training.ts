@@ -2,6 +2,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import { gradients } from "../onnx/gradients.js";
 import type { Value } from "../onnx/graph.js";
+import { moduleLogits, type ModuleInputs } from "../pruning/module.js";
 import { frozenLoss } from "./frozen.js";
 import type { Parameter } from "./training.js";
 import type { Weights } from "./weights.js";
@@ -17,11 +18,12 @@ export interface PrunerGraphOptions {
   readonly config: ModelConfig;
   /** Blocks that a pruning module stands after, ascending. */
   readonly blocks: readonly number[];
+  readonly inputs: ModuleInputs;
   readonly losses: PrunerLosses;
 }
 
 /** The parameters of the pruning modules, named as in the published checkpoint: `Linear(d, d/4)`, GELU, `Linear(d/4, 1)`. */
-export function prunerParameters(config: Pick<ModelConfig, "hiddenSize">, blocks: readonly number[]): Parameter[] {
+export function prunerParameters(config: Pick<ModelConfig, "hiddenSize">, blocks: readonly number[], inputs: ModuleInputs): Parameter[] {
   const d = config.hiddenSize;
   const inner = Math.max(1, Math.floor(d / 4));
   return blocks.flatMap((block) => [
@@ -29,6 +31,7 @@ export function prunerParameters(config: Pick<ModelConfig, "hiddenSize">, blocks
     { name: `${block}.scorer.0.bias`, shape: [inner] },
     { name: `${block}.scorer.2.weight`, shape: [1, inner] },
     { name: `${block}.scorer.2.bias`, shape: [1] },
+    ...(inputs === "placed" ? [{ name: `${block}.scorer.distance`, shape: [inner] }] : []),
   ]);
 }
 
@@ -42,17 +45,17 @@ export function prunerParameters(config: Pick<ModelConfig, "hiddenSize">, blocks
  * Inputs: those of `frozenLoss` and every parameter by name; for each block B `target.B` `[n, 1]`, normalised saliency, and,
  * with the cross-entropy, `noise.B` `[n, 1]`, g0 - g1; `prunable` `[n, 1]`, 1 where a token may be pruned, else 0;
  * `token_weights` `[n, 1]`, what each token counts in the squared error (they add up to 1); `first`, `second` `[p]` int64,
- * the pairs of the ranking loss. Outputs: `loss` (their weighted sum), `cross_entropy`, `mse.B`, `ranking.B` (scalars) and
+ * the pairs of the ranking loss; for modules of `placed` inputs `log_distance` `[n, 1]`, see `logDistance`. Outputs: `loss` (their weighted sum), `cross_entropy`, `mse.B`, `ranking.B` (scalars) and
  * `gradient:NAME` for each parameter.
  */
-export function prunerTrainingGraph(g: GraphBuilder, weights: Weights, { config, blocks, losses }: PrunerGraphOptions): void {
-  const modules = inputModules(g, config, blocks);
+export function prunerTrainingGraph(g: GraphBuilder, weights: Weights, { config, blocks, inputs, losses }: PrunerGraphOptions): void {
+  const modules = new Modules(g, config, blocks, inputs);
   const masked = losses.crossEntropy > 0;
   const prunable = masked ? g.input("prunable", "float32", ["n", 1]) : null;
   const logits = new Map<number, Value>();
   const crossEntropy = frozenLoss(g, weights, config, (hidden, block) => {
     if (!blocks.includes(block)) return hidden;
-    const logit = scoreTokens(g, modules, block, hidden);
+    const logit = modules.score(block, hidden);
     logits.set(block, logit);
     if (!prunable) return hidden;
     const soft = g.sigmoid(g.add(logit, g.input(`noise.${block}`, "float32", ["n", 1])));
@@ -73,29 +76,41 @@ export function prunerTrainingGraph(g: GraphBuilder, weights: Weights, { config,
   if (terms.length === 0) throw new Error("pruner losses: all are 0 (at least one must count)");
   const loss = terms.reduce((sum, next) => g.add(sum, next));
   g.output(loss, "loss");
-  const wrt = [...modules.values()];
-  gradients(g, loss, wrt).forEach((gradient, i) => g.output(gradient, `gradient:${[...modules.keys()][i]}`));
+  const [names, values] = [[...modules.parameters.keys()], [...modules.parameters.values()]];
+  gradients(g, loss, values).forEach((gradient, i) => g.output(gradient, `gradient:${names[i]}`));
 }
 
-/** The modules' scores without masks. Inputs: as `frozenLoss` and the parameters. Outputs: `logits.B` `[n, 1]` for each block B. */
-export function prunerScoringGraph(g: GraphBuilder, weights: Weights, { config, blocks }: Pick<PrunerGraphOptions, "config" | "blocks">): void {
-  const modules = inputModules(g, config, blocks);
+/** The modules' scores without masks. Inputs: as `frozenLoss`, the parameters and, for `placed` inputs, `log_distance`. Outputs: `logits.B` `[n, 1]` for each block B. */
+export function prunerScoringGraph(g: GraphBuilder, weights: Weights, { config, blocks, inputs }: Omit<PrunerGraphOptions, "losses">): void {
+  const modules = new Modules(g, config, blocks, inputs);
   const loss = frozenLoss(g, weights, config, (hidden, block) => {
-    if (blocks.includes(block)) g.output(scoreTokens(g, modules, block, hidden), `logits.${block}`);
+    if (blocks.includes(block)) g.output(modules.score(block, hidden), `logits.${block}`);
     return hidden;
   });
   g.output(loss, "cross_entropy");
 }
 
-function inputModules(g: GraphBuilder, config: ModelConfig, blocks: readonly number[]): Map<string, Value> {
-  return new Map(prunerParameters(config, blocks).map(({ name, shape }) => [name, g.input(name, "float32", shape)]));
-}
+/** The modules with their parameters as inputs of the graph. */
+class Modules {
+  readonly parameters: ReadonlyMap<string, Value>;
+  private readonly logDistance: Value | null;
 
-/** Hidden states `[1, n, d]` -> logits `[n, 1]`. */
-function scoreTokens(g: GraphBuilder, modules: ReadonlyMap<string, Value>, block: number, hidden: Value): Value {
-  const parameter = (name: string) => modules.get(`${block}.scorer.${name}`)!;
-  const inner = g.gelu(g.linear(hidden, parameter("0.weight"), parameter("0.bias")));
-  return g.reshape(g.linear(inner, parameter("2.weight"), parameter("2.bias")), ["n", 1]);
+  constructor(
+    private readonly g: GraphBuilder,
+    private readonly config: ModelConfig,
+    blocks: readonly number[],
+    inputs: ModuleInputs,
+  ) {
+    this.parameters = new Map(prunerParameters(config, blocks, inputs).map(({ name, shape }) => [name, g.input(name, "float32", shape)]));
+    this.logDistance = inputs === "placed" ? g.input("log_distance", "float32", ["n", 1]) : null;
+  }
+
+  /** Hidden states `[1, n, d]` -> logits `[n, 1]`. */
+  score(block: number, hidden: Value): Value {
+    const part = (name: string) => this.parameters.get(`${block}.scorer.${name}`)!;
+    const parameters = { weight0: part("0.weight"), bias0: part("0.bias"), weight2: part("2.weight"), bias2: part("2.bias"), distance: this.logDistance && part("distance") };
+    return this.g.reshape(moduleLogits(this.g, hidden, parameters, this.logDistance, this.config.normEps), ["n", 1]);
+  }
 }
 
 function term(g: GraphBuilder, name: string, value: Value, weight: number): Value {

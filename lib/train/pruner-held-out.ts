@@ -2,11 +2,11 @@ import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
 import { prunerScoringGraph } from "../decoder/pruner-training.js";
 import { GraphBuilder } from "../onnx/builder.js";
+import type { ModuleInputs } from "../pruning/module.js";
 import { createSession } from "../runtime/session.js";
 import { spearman, topOverlap } from "./agreement.js";
-import { exampleFeeds } from "./example-feeds.js";
 import { parameterFeeds } from "./feeds.js";
-import type { PrunerExample } from "./pruner-feeds.js";
+import { scoringFeeds, type PrunerExample } from "./pruner-feeds.js";
 import type { PrunerState } from "./pruner-state.js";
 
 /** How well scores agree with true saliency after a block: means over examples, prompt tokens only. */
@@ -23,16 +23,17 @@ export async function scoreHeldOut(
   checkpoint: Checkpoint,
   state: PrunerState,
   blocks: readonly number[],
+  inputs: ModuleInputs,
   examples: readonly PrunerExample[],
   threads?: number,
 ): Promise<BlockAgreement[]> {
   if (examples.length === 0) return [];
   const g = new GraphBuilder("pruner scores");
-  prunerScoringGraph(g, checkpointWeights(g, checkpoint), { config: checkpoint.config, blocks });
+  prunerScoringGraph(g, checkpointWeights(g, checkpoint), { config: checkpoint.config, blocks, inputs });
   const session = await createSession(g, { threads, folder: weightsFolder(checkpoint) });
   const sums = blocks.map((block) => ({ block, spearman: 0, topTenth: 0 }));
   for (const example of examples) {
-    const results = await session.run({ ...parameterFeeds(state), ...exampleFeeds(checkpoint.config, example, "response") });
+    const results = await session.run({ ...parameterFeeds(state), ...scoringFeeds(checkpoint.config, example, inputs) });
     for (const sum of sums) {
       const { correlation, overlap } = agree(results[`logits.${sum.block}`]!.data as Float32Array, example.targets.get(sum.block)!, example.promptLength);
       sum.spearman += correlation / examples.length;

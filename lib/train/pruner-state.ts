@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readFloats, readSafetensorsHeader, writeSafetensors, type TensorToWrite } from "../checkpoint/safetensors.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { prunerParameters } from "../decoder/pruner-training.js";
+import type { ModuleInputs } from "../pruning/module.js";
 import { Random } from "../random.js";
 import type { TrainedTensor } from "./optimizer.js";
 
@@ -14,10 +15,10 @@ export interface PrunerState {
 const parts = ["values", "momentum", "variance"] as const;
 
 /** Weights and biases uniform within 1/sqrt(inputs), as PyTorch initialises a linear layer. */
-export function initialPruner(config: Pick<ModelConfig, "hiddenSize">, blocks: readonly number[], seed: number): PrunerState {
-  const tensors = prunerParameters(config, blocks).map(({ name, shape }, index): TrainedTensor => {
+export function initialPruner(config: Pick<ModelConfig, "hiddenSize">, blocks: readonly number[], inputs: ModuleInputs, seed: number): PrunerState {
+  const tensors = prunerParameters(config, blocks, inputs).map(({ name, shape }, index): TrainedTensor => {
     const random = new Random(seed, index);
-    const inputs = name.includes(".scorer.0.") ? config.hiddenSize : Math.max(1, Math.floor(config.hiddenSize / 4));
+    const inputs = name.includes(".scorer.2.") ? Math.max(1, Math.floor(config.hiddenSize / 4)) : config.hiddenSize;
     const bound = 1 / Math.sqrt(inputs);
     const size = shape.reduce((a, b) => a * b, 1);
     const values = Float32Array.from({ length: size }, () => bound * (2 * random.next() - 1));

@@ -11,6 +11,7 @@ import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
 import { prunerTrainingGraph, type PrunerLosses } from "../decoder/pruner-training.js";
 import { GraphBuilder } from "../onnx/builder.js";
+import type { ModuleInputs } from "../pruning/module.js";
 import { Random } from "../random.js";
 import { createSession } from "../runtime/session.js";
 import { parameterFeeds } from "./feeds.js";
@@ -22,6 +23,7 @@ import type { SaliencyFile } from "./saliency-file.js";
 import { normaliseSaliency } from "./saliency-normalise.js";
 
 export interface PrunerRecipe {
+  readonly inputs: ModuleInputs;
   readonly losses: PrunerLosses;
   /** Peak learning rate of Adam; it falls to zero linearly over the run. */
   readonly learningRate: number;
@@ -35,6 +37,7 @@ export interface PrunerRecipe {
 
 /** All three losses, as in the paper; the learning rate is for small data sets (the paper: 1e-4, 15 000 sequences). */
 export const prunerRecipe: PrunerRecipe = {
+  inputs: "placed",
   losses: { crossEntropy: 1, mse: 1, ranking: 1 },
   learningRate: 2e-3,
   batch: 4,
@@ -94,12 +97,12 @@ export async function trainPruner(options: TrainPrunerOptions): Promise<BlockAgr
   const fingerprint = createHash("sha256").update(canonicalJson({ recipe, blocks, settings: saliency.settings, data: saliency.data })).digest("hex");
   const [stateFile, log] = [join(folder, "state.safetensors"), join(folder, "log.jsonl")];
   await mkdir(folder, { recursive: true });
-  const state = initialPruner(checkpoint.config, blocks, recipe.seed);
+  const state = initialPruner(checkpoint.config, blocks, recipe.inputs, recipe.seed);
   await loadPrunerState(stateFile, state, fingerprint);
   await trimLog(log, state.step);
 
   const example = (index: number) => loadExample(saliency, blocks, index);
-  const session = await createSession(graph(checkpoint, blocks, recipe.losses), { threads: options.threads, folder: weightsFolder(checkpoint) });
+  const session = await createSession(graph(checkpoint, blocks, recipe), { threads: options.threads, folder: weightsFolder(checkpoint) });
   let saved = performance.now();
   try {
     while (state.step < steps) {
@@ -123,7 +126,7 @@ export async function trainPruner(options: TrainPrunerOptions): Promise<BlockAgr
   signal?.throwIfAborted();
 
   const heldOut = await Promise.all(Array.from({ length: saliency.length - trained }, (_, i) => example(trained + i)));
-  const agreement = await scoreHeldOut(checkpoint, state, blocks, heldOut, options.threads);
+  const agreement = await scoreHeldOut(checkpoint, state, blocks, recipe.inputs, heldOut, options.threads);
   await mkdir(dirname(out), { recursive: true });
   await writeSafetensors(out, state.tensors.map(({ name, shape, values }) => ({ name, shape, dtype: "F32" as const, data: values })), {
     format: "sdtp-pruner",
@@ -140,9 +143,9 @@ export async function trainPruner(options: TrainPrunerOptions): Promise<BlockAgr
   return agreement;
 }
 
-function graph(checkpoint: Checkpoint, blocks: readonly number[], losses: PrunerLosses): GraphBuilder {
+function graph(checkpoint: Checkpoint, blocks: readonly number[], { inputs, losses }: PrunerRecipe): GraphBuilder {
   const g = new GraphBuilder("pruner training");
-  prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config: checkpoint.config, blocks, losses });
+  prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config: checkpoint.config, blocks, inputs, losses });
   return g;
 }
 
@@ -175,7 +178,7 @@ async function step(
   const parameters = parameterFeeds(state);
   for (const [i, example] of batch.entries()) {
     const random = new Random(recipe.seed, 2, state.step, i);
-    const results = await session.run({ ...parameters, ...prunerFeeds(config, example, recipe.losses, random) });
+    const results = await session.run({ ...parameters, ...prunerFeeds(config, example, recipe.losses, recipe.inputs, random) });
     const scalar = (name: string) => (results[name] ? (results[name].data as Float32Array)[0]! : 0) / batch.length;
     losses.loss += scalar("loss");
     losses.crossEntropy += scalar("cross_entropy");

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { readFloats, readSafetensorsHeader } from "../../checkpoint/safetensors.js";
 import { readTorch } from "../../checkpoint/torch.js";
+import { logDistance, moduleLogits } from "../module.js";
 import type { Scorer } from "../scorer.js";
 
-/** One pruning module: `Linear(d, m) -> GELU -> Linear(m, 1)`, weights stored `[out, in]`. */
+/** One pruning module: `Linear(d, m) -> GELU -> Linear(m, 1)`, weights stored `[out, in]`. See `ModuleParameters`. */
 export interface PruningModule {
   readonly hiddenSize: number;
   readonly innerSize: number;
@@ -11,6 +12,8 @@ export interface PruningModule {
   readonly bias0: Float32Array;
   readonly weight2: Float32Array;
   readonly bias2: Float32Array;
+  /** `[m]`; null in a module that takes the hidden state alone. */
+  readonly distance: Float32Array | null;
 }
 
 /** Trained modules by the block they stand after. */
@@ -31,7 +34,7 @@ interface Source {
 
 /**
  * Reads pruning modules with the keys of the published checkpoint (`"<layer>.scorer.0.weight"` `[d/4, d]`, `.0.bias`,
- * `.2.weight` `[1, d/4]`, `.2.bias`) from a safetensors file, or from one that torch.save wrote (`.pt`, `.pth`, `.bin`).
+ * `.2.weight` `[1, d/4]`, `.2.bias`), and `"<layer>.scorer.distance"` `[d/4]` where trained here, from a safetensors file, or from one that torch.save wrote (`.pt`, `.pth`, `.bin`).
  * @throws on a tensor that is missing, wrongly shaped or not finite, by name
  */
 export async function readPruner(file: string): Promise<Pruner> {
@@ -63,6 +66,7 @@ export async function readPruner(file: string): Promise<Pruner> {
       bias0: (await read("0.bias", [innerSize])).values,
       weight2: (await read("2.weight", [1, innerSize])).values,
       bias2: (await read("2.bias", [1])).values,
+      distance: source.shape(`${layer}.scorer.distance`) ? (await read("distance", [innerSize])).values : null,
     });
   }
   return { id: hash.digest("hex"), modules, metadata: source.metadata };
@@ -91,16 +95,22 @@ export function learned(pruner: Pruner): Scorer {
   return {
     name: "learned",
     key: `learned:${pruner.id}`,
-    score(g, { hidden, afterLayer, config }) {
+    score(g, { hidden, positions, afterLayer, config }) {
       const module = pruner.modules.get(afterLayer);
       if (!module) {
         throw new Error(`scorer learned: no module for the stage after block ${afterLayer} (there are modules after ${[...pruner.modules.keys()].sort((a, b) => a - b).join(", ")})`);
       }
-      const { hiddenSize, innerSize, weight0, bias0, weight2, bias2 } = module;
+      const { hiddenSize, innerSize, weight0, bias0, weight2, bias2, distance } = module;
       if (hiddenSize !== config.hiddenSize) throw new Error(`scorer learned: modules are for hidden size ${hiddenSize} (the model has ${config.hiddenSize})`);
-      const inner = g.gelu(g.linear(hidden, g.constant("float32", weight0, [innerSize, hiddenSize]), g.constant("float32", bias0)));
-      const score = g.linear(inner, g.constant("float32", weight2, [1, innerSize]), g.constant("float32", bias2));
-      return g.reshape(score, [hidden.shape[1]!]);
+      const parameters = {
+        weight0: g.constant("float32", weight0, [innerSize, hiddenSize]),
+        bias0: g.constant("float32", bias0),
+        weight2: g.constant("float32", weight2, [1, innerSize]),
+        bias2: g.constant("float32", bias2),
+        distance: distance && g.constant("float32", distance),
+      };
+      const logits = moduleLogits(g, hidden, parameters, distance && logDistance(g, positions), config.normEps);
+      return g.reshape(logits, [hidden.shape[1]!]);
     },
   };
 }

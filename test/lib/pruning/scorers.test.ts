@@ -21,22 +21,23 @@ const twice: UserPreset = { name: "twice", baseDepth: 3, stages: [{ afterBlock: 
 const prompt = (n: number, vocabulary: number) => Array.from({ length: n }, (_, i) => (i * 37 + 11 * (i % 7)) % vocabulary);
 
 /** Random modules after the first two blocks. */
-function randomModules(hiddenSize: number): Map<number, PruningModule> {
+function randomModules(hiddenSize: number, placed = false): Map<number, PruningModule> {
   const normal = normalNumbers(5);
   const numbers = (n: number, scale: number) => Float32Array.from({ length: n }, () => scale * normal());
   const innerSize = hiddenSize / 4;
   return new Map([0, 1].map((layer) => [layer, {
     hiddenSize, innerSize,
-    weight0: numbers(hiddenSize * innerSize, 0.1), bias0: numbers(innerSize, 0.1), weight2: numbers(innerSize, 1), bias2: numbers(1, 1),
+    weight0: numbers(hiddenSize * innerSize, 0.1), bias0: numbers(innerSize, 0.1), weight2: numbers(innerSize, 1), bias2: numbers(1, 1), distance: placed ? numbers(innerSize, 0.3) : null,
   }]));
 }
 
 async function writeModules(file: string, modules: ReadonlyMap<number, PruningModule>): Promise<void> {
-  await writeSafetensors(file, [...modules].flatMap(([layer, { hiddenSize, innerSize, weight0, bias0, weight2, bias2 }]) => [
+  await writeSafetensors(file, [...modules].flatMap(([layer, { hiddenSize, innerSize, weight0, bias0, weight2, bias2, distance }]) => [
     { name: `${layer}.scorer.0.weight`, dtype: "F32" as const, shape: [innerSize, hiddenSize], data: weight0 },
     { name: `${layer}.scorer.0.bias`, dtype: "F32" as const, shape: [innerSize], data: bias0 },
     { name: `${layer}.scorer.2.weight`, dtype: "F32" as const, shape: [1, innerSize], data: weight2 },
     { name: `${layer}.scorer.2.bias`, dtype: "F32" as const, shape: [1], data: bias2 },
+    ...(distance ? [{ name: `${layer}.scorer.distance`, dtype: "F32" as const, shape: [innerSize], data: distance }] : []),
   ]));
 }
 
@@ -47,6 +48,8 @@ for (const variant of ["llama-tied", "llama-linear-biases", "mistral", "qwen3", 
     const model = await load(tiny.folder, { threads: 1 });
     const modules = randomModules(model.config.hiddenSize);
     await writeModules(join(folder, "pruner.safetensors"), modules);
+    const placed = randomModules(model.config.hiddenSize, true);
+    await writeModules(join(folder, "placed.safetensors"), placed);
     after(async () => {
       await model.release();
       tiny.remove();
@@ -59,6 +62,7 @@ for (const variant of ["llama-tied", "llama-linear-biases", "mistral", "qwen3", 
       random: formulas.random(0),
       "random:123456789": formulas.random(123456789),
       [`learned:${join(folder, "pruner.safetensors")}`]: formulas.learned(modules),
+      [`learned:${join(folder, "placed.safetensors")}`]: formulas.learned(placed),
     };
     for (const [name, formula] of Object.entries(matrix)) {
       for (const n of [25, 48]) {

@@ -34,12 +34,23 @@ export const random = (seed: number): Formula => (present) => {
   });
 };
 
-export const learned = (modules: ReadonlyMap<number, PruningModule>): Formula => ({ result, afterLayer }) =>
-  moduleLogits(result.hidden[afterLayer]!, modules.get(afterLayer)!);
+export const learned = (modules: ReadonlyMap<number, PruningModule>): Formula => ({ config, result, afterLayer }) =>
+  moduleLogits(result.hidden[afterLayer]!, modules.get(afterLayer)!, modules.get(afterLayer)!.distance && {
+    weights: modules.get(afterLayer)!.distance!, logs: result.caches[afterLayer]!.positions.map((position, _, all) => Math.log(1 + all.at(-1)! - position)), normEps: config.rms_norm_eps,
+  });
+
+/** What a module of placed inputs has beside its linear layers: weights `[m]` and each token's log(1 + distance from the last). */
+export interface Placed {
+  weights: ArrayLike<number>;
+  logs: readonly number[];
+  normEps: number;
+}
 
 /** `Linear -> GELU -> Linear` of every token. */
-export function moduleLogits(hidden: Vector[], { weight0, bias0, weight2, bias2 }: Record<"weight0" | "bias0" | "weight2" | "bias2", ArrayLike<number>>): number[] {
-  const inner = linear(hidden, weight0, bias0).map((x) => x.map((value) => (value * (1 + erf(value / Math.SQRT2))) / 2));
+export function moduleLogits(hidden: Vector[], { weight0, bias0, weight2, bias2 }: Record<"weight0" | "bias0" | "weight2" | "bias2", ArrayLike<number>>, placed: Placed | null = null): number[] {
+  const normed = placed ? hidden.map((x) => x.map((value) => value / Math.sqrt(x.reduce((sum, y) => sum + y * y, 0) / x.length + placed.normEps))) : hidden;
+  const first = linear(normed, weight0, bias0).map((x, token) => (placed ? x.map((value, i) => value + placed.weights[i]! * placed.logs[token]!) : x));
+  const inner = first.map((x) => x.map((value) => (value * (1 + erf(value / Math.SQRT2))) / 2));
   return linear(inner, weight2, bias2).map(([score]) => score!);
 }
 

@@ -29,15 +29,16 @@ for (const [variant, losses] of [
     t.after(() => tiny.remove());
     const checkpoint = await openCheckpoint(tiny.folder);
     const { config } = checkpoint;
+    const inputs = variant === "qwen2" || variant === "llama" ? "hidden" : "placed";
     const normal = normalNumbers(8);
     const targets = new Map(blocks.map((block) => [block, Float32Array.from({ length: n }, () => normal())]));
     const example: PrunerExample = { ids: Array.from({ length: n }, (_, i) => (i * 29 + 3) % 250), promptLength, targets };
-    const parameters = new Map(prunerParameters(config, blocks).map(({ name, shape }) => [name, { shape, values: Float64Array.from({ length: shape.reduce((a, b) => a * b) }, () => Math.fround(0.3 * normal())) }]));
+    const parameters = new Map(prunerParameters(config, blocks, inputs).map(({ name, shape }) => [name, { shape, values: Float64Array.from({ length: shape.reduce((a, b) => a * b) }, () => Math.fround(0.3 * normal())) }]));
 
     const g = new GraphBuilder();
-    prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config, blocks, losses });
+    prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config, blocks, inputs, losses });
     const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
-    const feeds = prunerFeeds(config, example, losses, new Random(5));
+    const feeds = prunerFeeds(config, example, losses, inputs, new Random(5));
     for (const [name, { shape, values }] of parameters) feeds[name] = new Tensor("float32", Float32Array.from(values), [...shape]);
     const results = await session.run(feeds);
     const scalar = (name: string) => (results[name]!.data as Float32Array)[0]!;
@@ -49,7 +50,9 @@ for (const [variant, losses] of [
       const edit = (hidden: Float64Array[], layer: number) => {
         if (!blocks.includes(layer)) return hidden;
         const part = (name: string) => parameters.get(`${layer}.scorer.${name}`)!.values;
-        const scores = moduleLogits(hidden, { weight0: part("0.weight"), bias0: part("0.bias"), weight2: part("2.weight"), bias2: part("2.bias") });
+        const scores = moduleLogits(hidden, { weight0: part("0.weight"), bias0: part("0.bias"), weight2: part("2.weight"), bias2: part("2.bias") }, inputs === "hidden" ? null : {
+          weights: part("distance"), logs: hidden.map((_, token) => Math.log(1 + Math.max(0, promptLength - 1 - token))), normEps: tiny.config.rms_norm_eps,
+        });
         logits.set(layer, scores);
         if (losses.crossEntropy === 0) return hidden;
         const noise = data(`noise.${layer}`);
@@ -102,5 +105,5 @@ test("no loss at all is refused", async (t) => {
   const checkpoint = await openCheckpoint(tiny.folder);
   const g = new GraphBuilder();
   const losses = { crossEntropy: 0, mse: 0, ranking: 0 };
-  assert.throws(() => prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config: checkpoint.config, blocks, losses }), /pruner losses: all are 0/);
+  assert.throws(() => prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config: checkpoint.config, blocks, inputs: "hidden", losses }), /pruner losses: all are 0/);
 });
