@@ -3,7 +3,7 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import { gradients } from "../onnx/gradients.js";
 import type { Value } from "../onnx/graph.js";
 import { moduleLogits, type ModuleInputs } from "../pruning/module.js";
-import { frozenLoss } from "./frozen.js";
+import { frozenModel, modelLoss, textLoss } from "./frozen.js";
 import type { Parameter } from "./training.js";
 import type { Weights } from "./weights.js";
 
@@ -14,12 +14,28 @@ export interface PrunerLosses {
   readonly ranking: number;
 }
 
+/**
+ * What a soft mask does. `attention`: its logarithm is added to every score of the token's key in the blocks that follow, which at 0 is
+ * pruning. `hidden`: it multiplies the token's hidden state (arXiv:2504.04514), most of which the next norm undoes.
+ */
+export const maskKinds = ["attention", "hidden"] as const;
+export type MaskKind = (typeof maskKinds)[number];
+
+/** What the cross-entropy under masks is against: the predictions of the `model` without masks, or the `text` (arXiv:2504.04514). */
+export const labelKinds = ["model", "text"] as const;
+export type LabelKind = (typeof labelKinds)[number];
+
+/** Share of tokens that a stage of the paper's schedule keeps: with masks on attention, a token of mean score stays with this probability. */
+const KEPT = 0.9;
+
 export interface PrunerGraphOptions {
   readonly config: ModelConfig;
   /** Blocks that a pruning module stands after, ascending. */
   readonly blocks: readonly number[];
   readonly inputs: ModuleInputs;
   readonly losses: PrunerLosses;
+  readonly masks: MaskKind;
+  readonly labels: LabelKind;
 }
 
 /** The parameters of the pruning modules, named as in the published checkpoint: `Linear(d, d/4)`, GELU, `Linear(d/4, 1)`. */
@@ -38,30 +54,45 @@ export function prunerParameters(config: Pick<ModelConfig, "hiddenSize">, blocks
 /**
  * One training step of the pruning modules in a frozen model (stage 2 of arXiv:2504.04514), for one sequence of `n` tokens.
  *
- * With the cross-entropy, the blocks are computed under soft masks: after each of `blocks`, tokens that may be pruned are
- * multiplied by softmax([logit + g0, g1])[0], g0 and g1 Gumbel noise, and the next block takes the result. Without it,
- * nothing is masked: the modules then see hidden states as at inference.
+ * With the cross-entropy, the blocks are computed under soft masks, softmax([logit + g0, g1])[0] with Gumbel noise g0 and g1, of the
+ * tokens that may be pruned: see `MaskKind`. Without it, nothing is masked: the modules then see hidden states as at inference.
  *
- * Inputs: those of `frozenLoss` and every parameter by name; for each block B `target.B` `[n, 1]`, normalised saliency, and,
+ * Inputs: those of `frozenModel`; `loss_weights` `[m, 1]`, what each of the rows counts; `targets` `[m, 1]` int64, their next tokens, where the text is
+ * the label or there is no cross-entropy; every parameter by name; for each block B `target.B` `[n, 1]`, normalised saliency, and,
  * with the cross-entropy, `noise.B` `[n, 1]`, g0 - g1; `prunable` `[n, 1]`, 1 where a token may be pruned, else 0;
  * `token_weights` `[n, 1]`, what each token counts in the squared error (they add up to 1); `first`, `second` `[p]` int64,
- * the pairs of the ranking loss; for modules of `placed` inputs `log_distance` `[n, 1]`, see `logDistance`. Outputs: `loss` (their weighted sum), `cross_entropy`, `mse.B`, `ranking.B` (scalars) and
+ * the pairs of the ranking loss; for modules of `placed` inputs `log_distance` `[n, 1]`, see `logDistance`.
+ * Outputs: `loss` (their weighted sum), `cross_entropy` (against the model's predictions: less their entropy), `mse.B`, `ranking.B` (scalars) and
  * `gradient:NAME` for each parameter.
  */
-export function prunerTrainingGraph(g: GraphBuilder, weights: Weights, { config, blocks, inputs, losses }: PrunerGraphOptions): void {
+export function prunerTrainingGraph(g: GraphBuilder, weights: Weights, { config, blocks, inputs, losses, masks, labels }: PrunerGraphOptions): void {
   const modules = new Modules(g, config, blocks, inputs);
   const masked = losses.crossEntropy > 0;
   const prunable = masked ? g.input("prunable", "float32", ["n", 1]) : null;
+  const noise = (block: number) => g.input(`noise.${block}`, "float32", ["n", 1]);
   const logits = new Map<number, Value>();
-  const crossEntropy = frozenLoss(g, weights, config, (hidden, block) => {
-    if (!blocks.includes(block)) return hidden;
-    const logit = modules.score(block, hidden);
-    logits.set(block, logit);
-    if (!prunable) return hidden;
-    const soft = g.sigmoid(g.add(logit, g.input(`noise.${block}`, "float32", ["n", 1])));
-    const mask = g.sub(1, g.mul(prunable, g.sub(1, soft)));
-    return g.mul(hidden, g.reshape(mask, [1, "n", 1]));
+  /** Sum of the logarithms of the masks so far, `[n, 1]`. */
+  let presence: Value | null = null;
+  const model = frozenModel(g, weights, config);
+  const predicted = model({
+    afterBlock(hidden, block) {
+      if (!blocks.includes(block)) return hidden;
+      const logit = modules.score(block, hidden);
+      logits.set(block, logit);
+      if (!prunable) return hidden;
+      if (masks === "hidden") {
+        const soft = g.sigmoid(g.add(logit, noise(block)));
+        const mask = g.sub(1, g.mul(prunable, g.sub(1, soft)));
+        return g.mul(hidden, g.reshape(mask, [1, "n", 1]));
+      }
+      const odds = g.add(g.add(logit, Math.log(KEPT / (1 - KEPT))), noise(block));
+      const logMask = g.neg(g.mul(prunable, g.softplus(g.neg(odds))));
+      presence = presence ? g.add(presence, logMask) : logMask;
+      return hidden;
+    },
+    keyBias: () => presence && g.reshape(presence, [1, "n"]),
   });
+  const crossEntropy = masked && labels === "model" ? modelLoss(g, predicted, model({})) : textLoss(g, predicted);
   g.output(crossEntropy, "cross_entropy");
   const terms = masked ? [g.mul(crossEntropy, losses.crossEntropy)] : [];
   const tokenWeights = losses.mse > 0 ? g.input("token_weights", "float32", ["n", 1]) : null;
@@ -80,14 +111,16 @@ export function prunerTrainingGraph(g: GraphBuilder, weights: Weights, { config,
   gradients(g, loss, values).forEach((gradient, i) => g.output(gradient, `gradient:${names[i]}`));
 }
 
-/** The modules' scores without masks. Inputs: as `frozenLoss`, the parameters and, for `placed` inputs, `log_distance`. Outputs: `logits.B` `[n, 1]` for each block B. */
-export function prunerScoringGraph(g: GraphBuilder, weights: Weights, { config, blocks, inputs }: Omit<PrunerGraphOptions, "losses">): void {
+/** The modules' scores without masks. Inputs: as `frozenModel`, the parameters and, for `placed` inputs, `log_distance`. Outputs: `logits.B` `[n, 1]` for each block B. */
+export function prunerScoringGraph(g: GraphBuilder, weights: Weights, { config, blocks, inputs }: Pick<PrunerGraphOptions, "config" | "blocks" | "inputs">): void {
   const modules = new Modules(g, config, blocks, inputs);
-  const loss = frozenLoss(g, weights, config, (hidden, block) => {
-    if (blocks.includes(block)) g.output(modules.score(block, hidden), `logits.${block}`);
-    return hidden;
+  const predicted = frozenModel(g, weights, config)({
+    afterBlock(hidden, block) {
+      if (blocks.includes(block)) g.output(modules.score(block, hidden), `logits.${block}`);
+      return hidden;
+    },
   });
-  g.output(loss, "cross_entropy");
+  g.output(predicted, "predicted");
 }
 
 /** The modules with their parameters as inputs of the graph. */

@@ -2,7 +2,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import { gradients } from "../onnx/gradients.js";
 import type { Value } from "../onnx/graph.js";
-import { frozenLoss } from "./frozen.js";
+import { frozenModel, textLoss } from "./frozen.js";
 import { logOdds } from "./log-odds.js";
 import { crossEntropy } from "./loss.js";
 import type { Weights } from "./weights.js";
@@ -30,15 +30,18 @@ export interface SaliencyGraphOptions {
 }
 
 /**
- * Saliency of every token at the output of each of `blocks`. Inputs: those of `frozenLoss`.
+ * Saliency of every token at the output of each of `blocks`. Inputs: those of `frozenModel` and `textLoss`.
  * Outputs: `loss` (the objective, a scalar in nats) and `saliency.B` `[n]` for each block B.
  */
 export function saliencyGraph(g: GraphBuilder, weights: Weights, { config, blocks, target, objective }: SaliencyGraphOptions): void {
   const hidden = new Map<number, Value>();
-  const loss = frozenLoss(g, weights, config, (x, layer) => {
-    hidden.set(layer, x);
-    return x;
-  }, objective === "log-odds" ? logOdds : crossEntropy);
+  const logits = frozenModel(g, weights, config)({
+    afterBlock(x, layer) {
+      hidden.set(layer, x);
+      return x;
+    },
+  });
+  const loss = textLoss(g, logits, objective === "log-odds" ? logOdds : crossEntropy);
   g.output(loss, "loss");
   const at = blocks.map((layer) => hidden.get(layer)!);
   gradients(g, loss, at).forEach((gradient, i) => g.output(perToken(g, at[i]!, gradient, target), `saliency.${blocks[i]}`));

@@ -7,7 +7,7 @@ import { rotaryFeeds } from "./feeds.js";
 export const lossKinds = ["response", "all"] as const;
 export type LossKind = (typeof lossKinds)[number];
 
-/** An example as inputs of a graph made with `frozenLoss`; the loss is the mean over the tokens that count. */
+/** An example as inputs of a graph made with `frozenModel` and `textLoss`; the loss is the mean over the tokens that count. */
 export function exampleFeeds(config: ModelConfig, { ids, promptLength }: Example, loss: LossKind): Record<string, Tensor> {
   const first = loss === "response" ? promptLength : 1;
   const count = ids.length - first;

@@ -1,6 +1,6 @@
 import { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
-import type { PrunerLosses } from "../decoder/pruner-training.js";
+import type { PrunerGraphOptions } from "../decoder/pruner-training.js";
 import type { ModuleInputs } from "../pruning/module.js";
 import { resolvePreset, schedule } from "../pruning/schedule.js";
 import { Random } from "../random.js";
@@ -16,18 +16,20 @@ export interface PrunerExample extends Example {
 
 /** An example as inputs of the scoring graph: its response, and how far each token is from the prompt's end. */
 export function scoringFeeds(config: ModelConfig, example: Example, inputs: ModuleInputs): Record<string, Tensor> {
-  const feeds = exampleFeeds(config, example, "response");
+  const { targets, loss_weights, ...feeds } = exampleFeeds(config, example, "response");
   const n = example.ids.length;
   if (inputs === "placed") feeds["log_distance"] = new Tensor("float32", Float32Array.from({ length: n }, (_, t) => Math.log1p(Math.max(0, example.promptLength - 1 - t))), [n, 1]);
   return feeds;
 }
 
 /** An example as inputs of the training graph. The cross-entropy is that of the response. */
-export function prunerFeeds(config: ModelConfig, example: PrunerExample, losses: PrunerLosses, inputs: ModuleInputs, random: Random): Record<string, Tensor> {
+export function prunerFeeds(config: ModelConfig, example: PrunerExample, { losses, inputs, labels }: Pick<PrunerGraphOptions, "losses" | "inputs" | "labels">, random: Random): Record<string, Tensor> {
   const n = example.ids.length;
   const { promptLength, targets } = example;
   const column = (values: Float32Array) => new Tensor("float32", values, [n, 1]);
-  const feeds = scoringFeeds(config, example, inputs);
+  const loss = exampleFeeds(config, example, "response");
+  const feeds: Record<string, Tensor> = { ...scoringFeeds(config, example, inputs), loss_weights: loss["loss_weights"]! };
+  if (losses.crossEntropy === 0 || labels === "text") feeds["targets"] = loss["targets"]!;
   if (losses.crossEntropy > 0) {
     feeds["prunable"] = column(prunable(n, promptLength));
     for (const block of targets.keys()) feeds[`noise.${block}`] = column(gumbelDifferences(random, n));

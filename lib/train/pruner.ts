@@ -9,7 +9,7 @@ import { canonicalJson } from "../checkpoint/json.js";
 import { writeSafetensors } from "../checkpoint/safetensors.js";
 import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
-import { prunerTrainingGraph, type PrunerLosses } from "../decoder/pruner-training.js";
+import { prunerTrainingGraph, type LabelKind, type MaskKind, type PrunerLosses } from "../decoder/pruner-training.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import type { ModuleInputs } from "../pruning/module.js";
 import { Random } from "../random.js";
@@ -25,6 +25,8 @@ import { normaliseSaliency } from "./saliency-normalise.js";
 export interface PrunerRecipe {
   readonly inputs: ModuleInputs;
   readonly losses: PrunerLosses;
+  readonly masks: MaskKind;
+  readonly labels: LabelKind;
   /** Peak learning rate of Adam; it falls to zero linearly over the run. */
   readonly learningRate: number;
   /** Sequences whose gradients are averaged for a step. */
@@ -39,6 +41,8 @@ export interface PrunerRecipe {
 export const prunerRecipe: PrunerRecipe = {
   inputs: "placed",
   losses: { crossEntropy: 1, mse: 1, ranking: 1 },
+  masks: "attention",
+  labels: "model",
   learningRate: 2e-3,
   batch: 4,
   epochs: 2,
@@ -143,9 +147,9 @@ export async function trainPruner(options: TrainPrunerOptions): Promise<BlockAgr
   return agreement;
 }
 
-function graph(checkpoint: Checkpoint, blocks: readonly number[], { inputs, losses }: PrunerRecipe): GraphBuilder {
+function graph(checkpoint: Checkpoint, blocks: readonly number[], { inputs, losses, masks, labels }: PrunerRecipe): GraphBuilder {
   const g = new GraphBuilder("pruner training");
-  prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config: checkpoint.config, blocks, inputs, losses });
+  prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config: checkpoint.config, blocks, inputs, losses, masks, labels });
   return g;
 }
 
@@ -178,7 +182,7 @@ async function step(
   const parameters = parameterFeeds(state);
   for (const [i, example] of batch.entries()) {
     const random = new Random(recipe.seed, 2, state.step, i);
-    const results = await session.run({ ...parameters, ...prunerFeeds(config, example, recipe.losses, recipe.inputs, random) });
+    const results = await session.run({ ...parameters, ...prunerFeeds(config, example, recipe, random) });
     const scalar = (name: string) => (results[name] ? (results[name].data as Float32Array)[0]! : 0) / batch.length;
     losses.loss += scalar("loss");
     losses.crossEntropy += scalar("cross_entropy");

@@ -32,6 +32,8 @@ export interface ForwardOptions {
   allLogits?: boolean;
   /** Replaces a block's output `[n][d]` before pruning and before the next block: to mask or to perturb it. */
   edit?: (hidden: Vector[], layer: number, positions: number[]) => Vector[];
+  /** Added to every query's score of a key in a layer, one number a token cached there; default: nothing. */
+  keyBias?: (layer: number) => ArrayLike<number> | undefined;
   /** Caches to continue from, one a layer. */
   caches?: readonly LayerCache[];
   /** Original positions of `ids`; 0, 1, … by default. */
@@ -63,7 +65,7 @@ export function forward(config: HfConfig, weights: Weights, ids: readonly number
   const result: ForwardResult = { logits: new Float64Array(0), allLogits: null, hidden: [], caches: [], kept: [], scores: [], positions };
 
   for (let layer = 0; layer < layersOf(config); layer++) {
-    const attention = attend(config, model, layer, xs, positions, options.caches?.[layer]);
+    const attention = attend(config, model, layer, xs, positions, options.caches?.[layer], options.keyBias?.(layer));
     xs = xs.map((x, t) => model.finish(layer, x, attention.mixed[t]!));
     if (options.edit) xs = options.edit(xs, layer, positions);
     result.hidden.push(xs);
@@ -107,7 +109,7 @@ export function select(scores: readonly number[], { keep, head, tail }: Omit<Ref
 }
 
 /** Each token's heads `[H * h]` mixed from the values in view. */
-function attend(config: HfConfig, model: Architecture, layer: number, xs: Vector[], positions: number[], past?: LayerCache): { mixed: Vector[]; cache: LayerCache } {
+function attend(config: HfConfig, model: Architecture, layer: number, xs: Vector[], positions: number[], past?: LayerCache, bias?: ArrayLike<number>): { mixed: Vector[]; cache: LayerCache } {
   const heads = config.num_attention_heads;
   const kvHeads = kvHeadsOf(config);
   const h = headDimOf(config);
@@ -124,7 +126,7 @@ function attend(config: HfConfig, model: Architecture, layer: number, xs: Vector
     for (let i = 0; i < heads; i++) {
       const group = Math.floor(i / (heads / kvHeads));
       const row = (tensor: Float64Array, j: number) => tensor.subarray((group * n + j) * h, (group * n + j + 1) * h);
-      const shares = softmax(visible.map((j) => model.score(dot(queries[i]!, row(cache.keys, j)), i, cache.positions[j]!)));
+      const shares = softmax(visible.map((j) => model.score(dot(queries[i]!, row(cache.keys, j)), i, cache.positions[j]!) + (bias?.[j] ?? 0)));
       visible.forEach((j, v) => {
         for (let f = 0; f < h; f++) y[i * h + f]! += shares[v]! * row(cache.values, j)[f]!;
       });

@@ -52,7 +52,13 @@ export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return sum;
 }
 
-/** -log softmax(logits)[target], in nats. */
+/** Sum over the vocabulary of p log(p / q) in nats, p and q the softmax of two logits. */
+export function divergence(p: Vector, q: Vector): number {
+  const shares = softmax([...p]);
+  return shares.reduce((sum, share, token) => sum + share * (crossEntropy(q, token) - crossEntropy(p, token)), 0);
+}
+
+/** -log softmax(logits)[target] in nats. */
 export function crossEntropy(logits: Vector, target: number): number {
   const largest = logits.reduce((a, b) => Math.max(a, b), -Infinity);
   const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { moduleInputs, type ModuleInputs } from "../../pruning/module.js";
+import { labelKinds, maskKinds, type LabelKind, type MaskKind } from "../../decoder/pruner-training.js";
 import { objectives, saliencyTargets, type Objective, type SaliencyTarget } from "../../decoder/saliency.js";
 import { lossKinds, type LossKind } from "../../train/example-feeds.js";
 import { interruptSignal } from "../interrupt.js";
@@ -53,6 +54,8 @@ export function register(train: Command): void {
     .option("--out <file>", "the modules (default: pruner.safetensors in the run's folder)")
     .option("--saliency <file>", "measured already, by train saliency; the data are those in it")
     .addOption(new Option("--inputs <kind>", "what modules see: the hidden state under RMS norm and the distance from the prompt's end, or the hidden state alone (the paper)").choices(moduleInputs).default("placed"))
+    .addOption(new Option("--masks <kind>", "what soft masks act on: the attention paid to a token, as pruning does, or its hidden state (the paper)").choices(maskKinds).default("attention"))
+    .addOption(new Option("--labels <kind>", "what the cross-entropy is against: the predictions of the model without masks, or the text (the paper)").choices(labelKinds).default("model"))
     .option("--cross-entropy <weight>", "weight of the response's cross-entropy under soft masks; 0: no masks", number, 1)
     .option("--mse <weight>", "weight of the squared error against normalised saliency; 0: off", number, 1)
     .option("--ranking <weight>", "weight of the pairwise ranking loss (all pairs of up to 256 tokens, else as many at random); 0: off", number, 1)
@@ -81,6 +84,8 @@ interface PrunerOptions extends SaliencyOptions {
   out?: string;
   saliency?: string;
   inputs: ModuleInputs;
+  masks: MaskKind;
+  labels: LabelKind;
   crossEntropy: number;
   mse: number;
   ranking: number;
@@ -98,10 +103,10 @@ async function pruner(options: PrunerOptions): Promise<void> {
   const checkpoint = await openCheckpoint(options.model);
   const file = options.saliency ? await SaliencyFile.open(options.saliency) : await measure(options, join(options.folder, "saliency.safetensors"), signal);
   const out = options.out ?? join(options.folder, "pruner.safetensors");
-  const { inputs, crossEntropy, mse, ranking, learningRate, batch, epochs, heldOut, seed } = options;
+  const { inputs, masks, labels, crossEntropy, mse, ranking, learningRate, batch, epochs, heldOut, seed } = options;
   const agreement = await trainPruner({
     checkpoint, saliency: file, folder: options.folder, out, signal, threads: options.threads,
-    recipe: { inputs, losses: { crossEntropy, mse, ranking }, learningRate, batch, epochs, heldOut, seed },
+    recipe: { inputs, masks, labels, losses: { crossEntropy, mse, ranking }, learningRate, batch, epochs, heldOut, seed },
     onStep({ step, steps, loss, crossEntropy, mse, ranking, seconds }) {
       const part = (name: string, value: number | null) => (value === null ? "" : `  ${name} ${value.toFixed(3)}`);
       progress(step, steps, `loss ${loss.toFixed(3)}${part("cross-entropy", crossEntropy)}${part("mse", mse)}${part("ranking", ranking)}  ${seconds.toFixed(1)} s`);

@@ -4,13 +4,15 @@ import { test } from "node:test";
 import { Tensor } from "onnxruntime-node";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
 import { checkpointWeights, weightsFolder } from "../../../lib/decoder/checkpoint-weights.js";
-import { prunerParameters, prunerTrainingGraph, type PrunerLosses } from "../../../lib/decoder/pruner-training.js";
+import { prunerParameters, prunerTrainingGraph, type LabelKind, type MaskKind, type PrunerLosses } from "../../../lib/decoder/pruner-training.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
 import { Random } from "../../../lib/random.js";
 import { createSession } from "../../../lib/runtime/session.js";
 import { prunerFeeds, type PrunerExample } from "../../../lib/train/pruner-feeds.js";
 import { normalNumbers, tinyCheckpoint } from "../../reference/checkpoints.js";
 import { centralDifferences, nextTokenLoss } from "../../reference/gradient.js";
+import { forward, type ForwardOptions } from "../../reference/forward.js";
+import { divergence } from "../../reference/operations.js";
 import type { Variant } from "../../reference/variants.js";
 import { moduleLogits } from "../pruning/scores.js";
 
@@ -18,13 +20,14 @@ const blocks = [0, 1];
 const n = 30;
 const promptLength = 26;
 
-for (const [variant, losses] of [
-  ["llama-tied", { crossEntropy: 1, mse: 0.5, ranking: 2 }],
-  ["qwen2", { crossEntropy: 1, mse: 0, ranking: 0 }],
-  ["qwen3", { crossEntropy: 0, mse: 1, ranking: 1 }],
-  ["llama", { crossEntropy: 1, mse: 1, ranking: 0 }],
-] as [Variant, PrunerLosses][]) {
-  test(`losses and gradients of the modules: ${variant}, weights ${Object.values(losses)}`, async (t) => {
+for (const [variant, losses, masks, labels] of [
+  ["llama-tied", { crossEntropy: 1, mse: 0.5, ranking: 2 }, "hidden", "text"],
+  ["qwen2", { crossEntropy: 1, mse: 0, ranking: 0 }, "hidden", "model"],
+  ["qwen3", { crossEntropy: 0, mse: 1, ranking: 1 }, "attention", "model"],
+  ["llama", { crossEntropy: 1, mse: 1, ranking: 0 }, "attention", "text"],
+  ["llama-tied", { crossEntropy: 100, mse: 1, ranking: 1 }, "attention", "model"],
+] as [Variant, PrunerLosses, MaskKind, LabelKind][]) {
+  test(`losses and gradients of the modules: ${variant}, weights ${Object.values(losses)}, masks on ${masks}, labels of the ${labels}`, async (t) => {
     const tiny = tinyCheckpoint(variant);
     t.after(() => tiny.remove());
     const checkpoint = await openCheckpoint(tiny.folder);
@@ -36,17 +39,23 @@ for (const [variant, losses] of [
     const parameters = new Map(prunerParameters(config, blocks, inputs).map(({ name, shape }) => [name, { shape, values: Float64Array.from({ length: shape.reduce((a, b) => a * b) }, () => Math.fround(0.3 * normal())) }]));
 
     const g = new GraphBuilder();
-    prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config, blocks, inputs, losses });
+    prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config, blocks, inputs, losses, masks, labels });
     const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
-    const feeds = prunerFeeds(config, example, losses, inputs, new Random(5));
+    const feeds = prunerFeeds(config, example, { losses, inputs, labels }, new Random(5));
     for (const [name, { shape, values }] of parameters) feeds[name] = new Tensor("float32", Float32Array.from(values), [...shape]);
     const results = await session.run(feeds);
     const scalar = (name: string) => (results[name]!.data as Float32Array)[0]!;
 
     const data = (name: string) => Array.from(feeds[name]!.data as Float32Array | BigInt64Array, Number);
+    const whole = forward(tiny.config, tiny.weights, example.ids, { allLogits: true }).allLogits!;
+    const divergenceUnder = (options: ForwardOptions, over: readonly number[]) => {
+      const { allLogits } = forward(tiny.config, tiny.weights, example.ids, { ...options, allLogits: true });
+      return over.reduce((sum, t) => sum + divergence(whole[t]!, allLogits![t]!), 0) / over.length;
+    };
     /** Everything again in float64. */
     const losses64 = () => {
       const logits = new Map<number, number[]>();
+      const presence = new Float64Array(n);
       const edit = (hidden: Float64Array[], layer: number) => {
         if (!blocks.includes(layer)) return hidden;
         const part = (name: string) => parameters.get(`${layer}.scorer.${name}`)!.values;
@@ -57,10 +66,15 @@ for (const [variant, losses] of [
         if (losses.crossEntropy === 0) return hidden;
         const noise = data(`noise.${layer}`);
         // The first four, the last sixteen of the prompt and the response stay whole.
-        return hidden.map((x, token) => (token >= 4 && token < promptLength - 16 ? x.map((value) => value / (1 + Math.exp(-(scores[token]! + noise[token]!)))) : x));
+        const mask = (token: number, odds: number) => (token >= 4 && token < promptLength - 16 ? 1 / (1 + Math.exp(-(scores[token]! + odds + noise[token]!))) : 1);
+        if (masks === "hidden") return hidden.map((x, token) => x.map((value) => value * mask(token, 0)));
+        // Odds of nine to one: nine tenths stay.
+        presence.forEach((p, token) => { presence[token] = p + Math.log(mask(token, Math.log(9))); });
+        return hidden;
       };
       const over = Array.from({ length: n - promptLength }, (_, i) => promptLength - 1 + i);
-      const crossEntropy = nextTokenLoss(tiny.config, tiny.weights, example.ids, over, { edit });
+      const keyBias = () => presence;
+      const crossEntropy = labels === "model" && losses.crossEntropy > 0 ? divergenceUnder({ edit, keyBias }, over) : nextTokenLoss(tiny.config, tiny.weights, example.ids, over, { edit, keyBias });
       const mse = blocks.map((block) => {
         let sum = 0;
         for (let token = 0; token < promptLength; token++) sum += (logits.get(block)![token]! - targets.get(block)![token]!) ** 2;
@@ -105,5 +119,5 @@ test("no loss at all is refused", async (t) => {
   const checkpoint = await openCheckpoint(tiny.folder);
   const g = new GraphBuilder();
   const losses = { crossEntropy: 0, mse: 0, ranking: 0 };
-  assert.throws(() => prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config: checkpoint.config, blocks, inputs: "hidden", losses }), /pruner losses: all are 0/);
+  assert.throws(() => prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config: checkpoint.config, blocks, inputs: "hidden", losses, masks: "hidden", labels: "text" }), /pruner losses: all are 0/);
 });
