@@ -92,11 +92,6 @@ async function compared(model: Model, { configs = ["sdtp"], scorers, kvPolicies,
     }),
   );
   const found: Evaluation = { task: task.name, model: model.name, metric: task.metric, better: task.better, rows, summary: summarise(rows, task.metric) };
-  const table = shownTable(evaluationTable(task, found.summary, [`Model ${model.name}; ${told(task.settings)}.`]));
+  const table = shownTable(evaluationTable(model.name, task, found.summary));
   return shown(found, { title: table.title, text: table.text, html: () => table.html });
-}
-
-/** `lengths 1024, 2048; samples 8`. */
-function told(settings: EvaluationTask["settings"]): string {
-  return Object.entries(settings).map(([key, value]) => `${key} ${Array.isArray(value) ? value.join(", ") : String(value)}`).join("; ");
 }

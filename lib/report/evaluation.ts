@@ -2,12 +2,13 @@ import type { EvaluationSummary } from "../evaluate/summary.js";
 import type { EvaluationTask } from "../evaluate/task.js";
 import type { Table } from "./table.js";
 
-/** A task's summaries, a row a configuration. */
-export function evaluationTable(task: Pick<EvaluationTask, "name" | "metric" | "better">, summaries: readonly EvaluationSummary[], above: readonly string[]): Table<EvaluationSummary> {
+/** A task's summaries, a row a configuration; intervals are bootstrapped over prompts. */
+export function evaluationTable(model: string, task: Pick<EvaluationTask, "name" | "metric" | "better" | "settings">, summaries: readonly EvaluationSummary[]): Table<EvaluationSummary> {
   const fixed = (value: number) => value.toFixed(Math.abs(value) < 0.1 && value !== 0 ? 4 : 3);
   const range = ({ low, high }: { low: number; high: number }) => `${fixed(low)} to ${fixed(high)}`;
+  const title = `${task.name[0]!.toUpperCase()}${task.name.slice(1)}`;
   return {
-    title: `${task.name[0]!.toUpperCase()}${task.name.slice(1)}`,
+    title,
     columns: [
       { key: "configuration", label: "Configuration", value: (row) => row.label },
       { key: task.metric, label: `${task.metric} (${task.better} is better)`, value: (row) => row.mean, format: fixed },
@@ -20,8 +21,13 @@ export function evaluationTable(task: Pick<EvaluationTask, "name" | "metric" | "
       { key: "prompts", label: "Prompts", value: (row) => row.prompts },
     ],
     rows: summaries,
-    above,
+    above: [`${title} on ${model}; ${told(task.settings)}.`],
     warnings: [],
     facts: ({ config, scorer, kvPolicy }) => ({ config, scorer, kv_policy: kvPolicy }),
   };
+}
+
+/** `lengths 1024, 2048; samples 8`. */
+function told(settings: EvaluationTask["settings"]): string {
+  return Object.entries(settings).map(([key, value]) => `${key} ${Array.isArray(value) ? value.join(", ") : String(value)}`).join("; ");
 }

@@ -62,7 +62,7 @@ function addTaskOptions(command: Command): Command {
 
 function addTextOptions(command: Command): Command {
   return command
-    .option("--text <file>", "prose that the model was not trained on (default: what the embedded model's training held out)")
+    .option("--text <file>", "prose that the model was not trained on (default: the package's own, held out from the embedded model's training)")
     .option("--lengths <n...>", "prompt lengths in tokens", ["1024"])
     .option("--samples <n>", "prompts for each length (and depth)", positiveInteger, 16);
 }
@@ -83,7 +83,7 @@ async function retrieval(options: TextOptions & { depths: number[]; keys: number
     text: await proseText(options.text), lengths: parseLengths(options.lengths), depths, keys, samples, ask, seed,
   }));
   const maps = heatMaps(rows);
-  if (!options.json) for (const map of maps) console.log(`\n${heatMapText(map)}`);
+  if (!options.json) for (const map of maps) console.log(`${heatMapText(map)}\n`);
   if (options.html !== undefined) await writeOutput(options.html, heatMapPage("Retrieval: share of keys wholly right, by depth and prompt length", maps));
 }
 
@@ -97,9 +97,9 @@ async function longbench(files: string[], options: TaskOptions & { dataset?: str
 
 /** Measures, prints the summary and gives all rows. */
 async function compare(options: TaskOptions, make: (model: Model) => Promise<EvaluationTask | EvaluationTask[]>) {
-  const [{ configurations }, { fractionOf }, { evaluate }, { summarise }, { summaryText }, { progressBar }] = await Promise.all([
+  const [{ configurations }, { fractionOf }, { evaluate }, { summarise }, { evaluationTable }, { toMarkdown }, { progressBar }] = await Promise.all([
     import("../../evaluate/configuration.js"), import("../../evaluate/task.js"), import("../../evaluate/run.js"),
-    import("../../evaluate/summary.js"), import("../../evaluate/summary-text.js"), import("../progress.js"),
+    import("../../evaluate/summary.js"), import("../../report/evaluation.js"), import("../../report/formats/markdown.js"), import("../progress.js"),
   ]);
   const signal = interruptSignal();
   const chosen: Configuration[] = configurations({ presets: options.config, scorers: options.scorer, ...(options.kvPolicy && { kvPolicies: options.kvPolicy }) });
@@ -118,7 +118,7 @@ async function compare(options: TaskOptions, make: (model: Model) => Promise<Eva
       const summary = summarise(rows, task.metric);
       summaries.push({ task: task.name, settings: task.settings, metric: task.metric, better: task.better, configurations: summary });
       bar.clear();
-      if (!options.json) console.log(summaryText(task, summary));
+      if (!options.json) console.log(toMarkdown(evaluationTable(model.name, task, summary)));
     }
     bar.stop();
     if (options.json) console.log(JSON.stringify({ model: model.name, model_hash: await model.checkpoint.hash(), tasks: summaries }, null, 2));
@@ -152,7 +152,7 @@ async function agreement(options: ModelOptions & { saliency: string; scorer: str
 }
 
 async function proseText(file: string | undefined): Promise<string> {
-  return file === undefined ? (await import("../../train/corpus.js")).heldOutText() : (await import("../../files.js")).readText("text", file);
+  return file === undefined ? (await import("../../bench/prose.js")).shippedProse() : (await import("../../files.js")).readText("text", file);
 }
 
 function kvPolicies(text: string, before: ("evict" | "retain")[] = []): ("evict" | "retain")[] {

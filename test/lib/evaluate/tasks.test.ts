@@ -10,7 +10,8 @@ import { retrievalTask } from "../../../lib/evaluate/retrieval.js";
 import { readRows, type EvaluationRow } from "../../../lib/evaluate/rows.js";
 import { evaluate } from "../../../lib/evaluate/run.js";
 import { summarise } from "../../../lib/evaluate/summary.js";
-import { summaryText } from "../../../lib/evaluate/summary-text.js";
+import { evaluationTable } from "../../../lib/report/evaluation.js";
+import { toMarkdown } from "../../../lib/report/formats/markdown.js";
 import { fractionOf } from "../../../lib/evaluate/task.js";
 import { load } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
@@ -129,8 +130,9 @@ test("a summary pairs each prompt with the baseline's answer to it", () => {
   assert.ok(pruned!.interval.low < 0.5 && pruned!.interval.high > 0.5 && pruned!.difference!.interval.high < 0);
   assert.deepEqual([pruned!.tokenSeconds, pruned!.compression, pruned!.prompts], [0.5, 2, 20]);
   assert.throws(() => summarise(rows, "loss"), /metric: loss \(rows of retrieval have exact\)/);
-  const printed = summaryText({ name: "retrieval", metric: "exact", better: "higher", settings: {} }, [baseline!, pruned!]);
-  assert.match(printed, /sdtp norm evict +0\.500 .* -0\.250 .* 2\.00 +10 +1\.0000 +20/);
+  const printed = toMarkdown(evaluationTable("m", { name: "retrieval", metric: "exact", better: "higher", settings: { lengths: [100], samples: 20 } }, [baseline!, pruned!]));
+  assert.match(printed, /^Retrieval on m; lengths 100; samples 20\.$/m);
+  assert.match(printed, /\| sdtp norm evict \| 0\.500 \|.*\| -0\.250 \|.*\| 2\.00 \| 0\.00 \| 1\.0000 \| 20 \|/);
 });
 
 test("heat maps: a row a depth, a column a length, from prompts with one question and with several", () => {
