@@ -16,7 +16,7 @@ export interface PrunerLosses {
 
 /**
  * What a soft mask does. `attention`: its logarithm is added to every score of the token's key in the blocks that follow, which at 0 is
- * pruning. `hidden`: it multiplies the token's hidden state (arXiv:2504.04514), most of which the next norm undoes.
+ * pruning; logits count less their mean over the tokens that may be pruned. `hidden`: it multiplies the token's hidden state (arXiv:2504.04514), most of which the next norm undoes.
  */
 export const maskKinds = ["attention", "hidden"] as const;
 export type MaskKind = (typeof maskKinds)[number];
@@ -85,7 +85,9 @@ export function prunerTrainingGraph(g: GraphBuilder, weights: Weights, { config,
         const mask = g.sub(1, g.mul(prunable, g.sub(1, soft)));
         return g.mul(hidden, g.reshape(mask, [1, "n", 1]));
       }
-      const odds = g.add(g.add(logit, Math.log(KEPT / (1 - KEPT))), noise(block));
+      // Less their mean: else keeping everything would be the way to a low loss.
+      const mean = g.div(g.reduceSum(g.mul(logit, prunable), [0, 1], true), g.max(g.reduceSum(prunable, [0, 1], true), 1));
+      const odds = g.add(g.add(g.sub(logit, mean), Math.log(KEPT / (1 - KEPT))), noise(block));
       const logMask = g.neg(g.mul(prunable, g.softplus(g.neg(odds))));
       presence = presence ? g.add(presence, logMask) : logMask;
       return hidden;

@@ -66,10 +66,13 @@ for (const [variant, losses, masks, labels] of [
         if (losses.crossEntropy === 0) return hidden;
         const noise = data(`noise.${layer}`);
         // The first four, the last sixteen of the prompt and the response stay whole.
-        const mask = (token: number, odds: number) => (token >= 4 && token < promptLength - 16 ? 1 / (1 + Math.exp(-(scores[token]! + odds + noise[token]!))) : 1);
+        const may = (token: number) => token >= 4 && token < promptLength - 16;
+        const mask = (token: number, odds: number) => (may(token) ? 1 / (1 + Math.exp(-(scores[token]! + odds + noise[token]!))) : 1);
         if (masks === "hidden") return hidden.map((x, token) => x.map((value) => value * mask(token, 0)));
-        // Odds of nine to one: nine tenths stay.
-        presence.forEach((p, token) => { presence[token] = p + Math.log(mask(token, Math.log(9))); });
+        // Odds of nine to one at the mean: nine tenths stay.
+        const free = scores.filter((_, token) => may(token));
+        const mean = free.reduce((a, b) => a + b, 0) / free.length;
+        presence.forEach((p, token) => { presence[token] = p + Math.log(mask(token, Math.log(9) - mean)); });
         return hidden;
       };
       const over = Array.from({ length: n - promptLength }, (_, i) => promptLength - 1 + i);
