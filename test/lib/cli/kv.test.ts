@@ -70,7 +70,7 @@ describe("sdtp kv, sdtp tokens", () => {
   });
 
   test("caches in half precision and int8 are verified and counted as they are held", async () => {
-    for (const [dtype, bytes] of [["fp16", 2 * 2 * 16 * 2], ["int8", 2 * 2 * (16 + 4)]] as const) {
+    for (const [dtype, bytes] of [["fp16", 2 * 4 * 8 * 2], ["int8", 2 * 4 * (8 + 4)]] as const) {
       const { code, stdout, stderr } = await sdtp("kv", ...common, "--kv-dtype", dtype, "--json");
       assert.equal(code, 0, stderr);
       const { kv } = JSON.parse(stdout) as { kv: { length: number; bytes: number }[] };
