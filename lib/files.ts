@@ -14,10 +14,24 @@ export async function readText(what: string, file: string): Promise<string> {
   }
 }
 
+/** Makes a folder and those above it. Node's own way never returns where one cannot be made below a folder that is there (`/proc`). */
+export async function makeFolder(folder: string): Promise<void> {
+  const make = () => mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+  try {
+    await make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(folder) === folder) throw error;
+    await makeFolder(dirname(folder));
+    await make();
+  }
+}
+
 /** Writes a file whole or not at all, its folder too. @throws an error that names it, as `what` it is to the user */
 export async function writeOutput(file: string, content: string | Uint8Array, what = "output"): Promise<void> {
   try {
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolder(dirname(file));
     await writeFileAtomic(file, typeof content === "string" ? content : Buffer.from(content));
   } catch (error) {
     throw new Error(`${what}: ${file} (cannot be written: ${(error as NodeJS.ErrnoException).code ?? error})`);

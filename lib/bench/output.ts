@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../files.js";
 import { type BenchmarkMode, readResults, type Results, resultsFileName, writeResults } from "./results.js";
 
 /** Where results go: the file of each configuration. */
@@ -21,7 +22,7 @@ export async function requireWritable(file: string): Promise<void> {
   const folder = dirname(file);
   const probe = join(folder, `.sdtp-${randomBytes(6).toString("hex")}`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFile(probe, "");
     await rm(probe);
   } catch (error) {

@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import type { z } from "zod";
+import { makeFolder } from "../files.js";
 import { formatJson } from "../format-json.js";
 import { type BenchmarkMode, type EndToEndBaselineEntry, type EndToEndEntry, type EndToEndMeasurement, type PrefillBaselineEntry, type PrefillEntry, type Results, SCHEMA_VERSION } from "./record.js";
 import * as schema from "./schema.js";
@@ -75,7 +76,7 @@ export async function readResultsFolder(folder: string, mode: BenchmarkMode): Pr
 /** Writes a results file atomically, its folder too; what does not fit the schema is not written. */
 export async function writeResults(file: string, results: Results): Promise<void> {
   parseResults(JSON.parse(JSON.stringify(results)), basename(file));
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   await writeFileAtomic(file, formatJson(results));
 }
 

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { appendFile, mkdir, readFile, truncate } from "node:fs/promises";
+import { appendFile, readFile, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
+import { makeFolder } from "../files.js";
 
 export const ROW_SCHEMA_VERSION = 1;
 
@@ -94,6 +95,6 @@ function parse(line: string, where: string): EvaluationRow {
 }
 
 export async function appendRow(file: string, row: EvaluationRow): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   await appendFile(file, `${JSON.stringify(row)}\n`);
 }

@@ -1,6 +1,7 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
+import { makeFolder } from "../../files.js";
 import { formatJson } from "../../format-json.js";
 import type { Cell } from "./cells.js";
 import type { SweepRow } from "./row.js";
@@ -40,7 +41,7 @@ export class SweepStore {
   }
 
   async write({ key }: Pick<Cell, "key">, cell: StoredCell): Promise<void> {
-    await mkdir(join(this.folder, "cells"), { recursive: true });
+    await makeFolder(join(this.folder, "cells"));
     await writeFileAtomic(this.file(key), formatJson(cell));
   }
 
