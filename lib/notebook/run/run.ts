@@ -1,5 +1,6 @@
 import { dirname, join, parse, resolve } from "node:path";
 import { KernelDied, KernelTimeout, type Kernel, type KernelInfoReply } from "../../jupyter/index.js";
+import { RunCache } from "../cache/cache.js";
 import { freeId, injectParameters } from "../parameters/inject.js";
 import { UsageError, type Values } from "../parameters/parameter.js";
 import { readNotebook } from "../read.js";
@@ -19,7 +20,16 @@ export interface RunOptions extends CellOptions {
   values?: Values;
   /** A kernel's name, instead of the notebook's own. */
   kernel?: string;
+  /**
+   * Do not run the cells at the top that ran before for this output and did not change, nor did what they depend on,
+   * where the variables that the others need can be had; and save variables after each cell for the next time.
+   */
+  cache?: boolean;
+  /** Position, from 1, of a cell that runs in any case, with all after it. Implies `cache`. */
+  fromCell?: number;
   onProgress?(progress: Progress): void;
+  /** What may be good to know: why a cached cell runs all the same. */
+  onNote?(text: string): void;
 }
 
 export interface RunResult {
@@ -28,6 +38,8 @@ export interface RunResult {
   /** Code cells that ran to their end, and those there are to run. */
   completed: number;
   total: number;
+  /** Of the completed, those that were not run because nothing had changed. */
+  cached: number;
   seconds: number;
   /** Why it stopped; undefined where every cell completed. */
   stop?: Pick<Stop, "message"> & Partial<Stop>;
@@ -57,11 +69,20 @@ export async function runNotebook(file: string, options: RunOptions = {}): Promi
   if (samePath(file, output)) throw new UsageError(`output: ${output} (is the notebook itself)`);
   const notebook = await prepared(file, values);
   const chosen = chooseKernel(notebook, options.kernel);
+  const enabled = options.cache === true || options.fromCell !== undefined;
+  const cache = await RunCache.open({ notebook, file, output, kernel: chosen, enabled, ...(options.fromCell !== undefined && { fromCell: options.fromCell }) });
   const start = new Date();
   const total = runnableCells(notebook).length;
   const result = (status: RunResult["status"], completed: number, stop?: RunResult["stop"]): RunResult => ({
-    status, output, completed, total, seconds: (Date.now() - start.getTime()) / 1e3, ...(stop && { stop }),
+    status, output, completed, total, cached: Math.min(cache.first, completed), seconds: (Date.now() - start.getTime()) / 1e3, ...(stop && { stop }),
   });
+
+  const save = () => writeNotebook(output, { ...notebook, cells: notebook.cells.map(stored) });
+  if (enabled && cache.first === total && total > 0) {
+    notebook.metadata = (await readNotebook(output)).metadata;
+    await save();
+    return result("completed", total);
+  }
 
   let kernel: Kernel;
   try {
@@ -74,17 +95,37 @@ export async function runNotebook(file: string, options: RunOptions = {}): Promi
   try {
     const info = await kernel.client.kernelInfo();
     describe(notebook, chosen, info);
-    // The compiler starts with the first cell, whose time this should not count for.
-    if (chosen.own) await kernel.client.execute("undefined", { silent: true });
     recordRun(notebook, { input: file, output, values, start, folder: dirname(resolve(file)), kernel: { name: chosen.name, info } });
-    const save = () => writeNotebook(output, { ...notebook, cells: notebook.cells.map(stored) });
-    const stop = await executeCells(notebook, kernel, new OutputRecorder(), { ...options, save });
+    await begin(cache, kernel, options);
+    const recorder = new OutputRecorder();
+    const stop = await executeCells(notebook, kernel, recorder, { ...options, save, afterCell: (cell) => cache.afterCell(kernel, cell) }, cache.first);
     recordEnd(notebook, stop?.status ?? "completed", new Date());
     if (stop && stop.status !== "interrupted") addErrorMarkers(notebook, stop.cell, BANNERS[stop.status]);
     await save();
+    cache.end();
     return stop ? result(stop.status, stop.number - 1, stop) : result("completed", total);
   } finally {
     await kernel.shutdown();
+  }
+}
+
+/** Makes a new kernel ready for the first cell that runs. */
+async function begin(cache: RunCache, kernel: Kernel, { onNote }: RunOptions): Promise<void> {
+  // The compiler starts with the first cell, whose time this should not count for.
+  const warm = async () => {
+    if (cache.options.kernel.own) await kernel.client.execute("undefined", { silent: true });
+    await cache.begin(kernel);
+  };
+  await warm();
+  if (cache.because !== undefined) onNote?.(cache.because);
+  if (cache.first === 0) return;
+  try {
+    await cache.restore(kernel);
+  } catch (error) {
+    onNote?.(`the variables could not be restored (${(error as Error).message}): every cell runs`);
+    cache.first = 0;
+    await kernel.restart();
+    await warm();
   }
 }
 
