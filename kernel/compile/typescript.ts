@@ -157,6 +157,11 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
     return out;
   });
 
+  // The converter writes `exports.` before every name that an earlier cell declared: here also before the name of
+  // a property that is taken out of a value, where only a name may stand (`const { size: n } = model`).
+  override("visitEachChild", (node: TS.Node, visit: TS.Visitor, context: TS.TransformationContext) =>
+    ts.visitEachChild(node, (child) => (ts.isBindingElement(node) && child === node.propertyName && ts.isIdentifier(child) ? child : visit(child)), context));
+
   override("getPreEmitDiagnosticsOfFiles", (program: TS.Program, files: TS.SourceFile[]) => {
     const check = (ts as unknown as Record<string, (p: TS.Program, f: TS.SourceFile[]) => TS.Diagnostic[]>).getPreEmitDiagnosticsOfFiles;
     const all = check?.(program, files) ?? [];

@@ -13,6 +13,8 @@ export interface CellAnalysis {
   imports: Map<string, string>;
   /** Other variables. */
   values: Set<string>;
+  /** Variables whose parts it assigns. */
+  changed: Set<string>;
   /** Why the cell must not be left out: what it does could be seen by later cells in another way than through variables. */
   effect?: string;
   /** The cell with its definitions and imports, every other variable with its value restored, and nothing else. */
@@ -47,6 +49,7 @@ export function analyse(source: string): CellAnalysis {
     if (ts.isImportDeclaration(statement)) {
       keep(statement);
       const module = (statement.moduleSpecifier as ts.StringLiteral).text;
+      if (!statement.importClause) effect ??= `it imports ${module} for what that does`;
       for (const name of boundNames(statement)) imports.set(name, module);
     } else if (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)) keep(statement);
     else if (ts.isFunctionDeclaration(statement) || (ts.isClassDeclaration(statement) && isPlainClass(statement)) || (ts.isEnumDeclaration(statement) && !contains(statement, ts.isCallExpression))) {
@@ -65,7 +68,7 @@ export function analyse(source: string): CellAnalysis {
     }
   }
   return {
-    mentions, used, definitions, imports, values,
+    mentions, used, definitions, imports, values, changed: changedIn(file),
     ...(effect !== undefined && { effect }),
     skeleton: (restore) => kept.map((each) => each(restore)).join("\n"),
   };
@@ -78,10 +81,14 @@ function effectOf(file: ts.SourceFile, mentions: Set<string>): string | undefine
   visit(file, (node) => {
     if ((ts.isVariableDeclaration(node) || ts.isParameter(node) || ts.isBindingElement(node)) && ts.isIdentifier(node.name)) declared.add(node.name.text);
   });
+  const isGlobal = (each: string) => GLOBALS.has(each) && !declared.has(each);
   let effect: string | undefined;
   visit(file, (node) => {
     if (ts.isPropertyAccessExpression(node) && EFFECT_PROPERTIES.has(node.name.text)) effect ??= `it uses .${node.name.text}`;
     if (ts.isElementAccessExpression(node) && ts.isStringLiteralLike(node.argumentExpression) && EFFECT_PROPERTIES.has(node.argumentExpression.text)) effect ??= `it uses ${node.argumentExpression.text}`;
+    if (ts.isIdentifier(node) && isGlobal(node.text)) effect ??= globalEffect(node);
+    if (ts.isIdentifier(node) && node.text === "displayId") effect ??= "it names what it shows";
+    if (ts.isVoidExpression(node)) effect ??= "it does not wait for something";
     const loads = ts.isCallExpression(node) && (node.expression.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(node.expression) && node.expression.text === "require"));
     if (loads) {
       const [module] = node.arguments;
@@ -89,12 +96,41 @@ function effectOf(file: ts.SourceFile, mentions: Set<string>): string | undefine
     }
     if (ts.isVariableDeclarationList(node) && !ts.isVariableStatement(node.parent) && (node.flags & ts.NodeFlags.BlockScoped) === 0) effect ??= "it declares a var in a loop";
     if (ts.isVariableStatement(node) && node.parent !== file && (node.declarationList.flags & ts.NodeFlags.BlockScoped) === 0 && !inFunction(node)) effect ??= "it declares a var in a block";
-    if (ts.isBinaryExpression(node) && isAssignment(node.operatorToken.kind) && isAccess(node.left)) {
-      const root = rootOf(node.left);
-      if (root !== undefined && !declared.has(root) && GLOBALS.has(root)) effect ??= `it changes ${root}`;
-    }
   });
-  return effect;
+  const changed = [...changedIn(file)].find(isGlobal);
+  return effect ?? (changed === undefined ? undefined : `it changes ${changed}`);
+}
+
+/** Why a mention of a global object may leave something behind; undefined for one of its functions, called or read. */
+function globalEffect(node: ts.Identifier): string | undefined {
+  const { text, parent } = node;
+  if (parent === undefined || (parent as { name?: ts.Node }).name === node) return undefined;
+  if (ts.isPropertyAccessExpression(parent)) {
+    const member = parent.name.text;
+    if (text === "console" && !PRINTS.has(member)) return `it uses console.${member}`;
+    if (text === "display" && (member === "register" || member === "update")) return `it uses display.${member}`;
+    return undefined;
+  }
+  const isObject = text === "sdtp" || text === "dfd" || typeof (globalThis as Record<string, unknown>)[text] === "object";
+  return isObject && !ts.isTypeQueryNode(parent) && !ts.isQualifiedName(parent) && !ts.isTypeReferenceNode(parent) ? `it hands on ${text}` : undefined;
+}
+
+/** Members of console that print and remember nothing. */
+const PRINTS = new Set(["log", "error", "warn", "info", "debug", "table", "dir", "trace"]);
+
+/** The variables at whose parts assignments, `++` and `delete` are made. */
+function changedIn(file: ts.SourceFile): Set<string> {
+  const roots = new Set<string>();
+  visit(file, (node) => {
+    const target =
+      ts.isBinaryExpression(node) && isAssignment(node.operatorToken.kind) ? node.left
+      : ts.isPrefixUnaryExpression(node) || ts.isPostfixUnaryExpression(node) ? node.operand
+      : ts.isDeleteExpression(node) ? node.expression
+      : undefined;
+    const root = target && isAccess(target) ? rootOf(target) : undefined;
+    if (root !== undefined) roots.add(root);
+  });
+  return roots;
 }
 
 /** Objects that every cell sees without declaring them. */

@@ -5,10 +5,12 @@ import { pathToFileURL } from "node:url";
 import { cacheFolder } from "../../checkpoint/cache.js";
 import { packageRoot } from "../../checkpoint/package-root.js";
 import type { JsonObject, Kernel } from "../../jupyter/index.js";
+import { stringifyExact } from "../json.js";
 import { UsageError } from "../parameters/parameter.js";
 import { readNotebook } from "../read.js";
 import { runnableCells } from "../run/execute.js";
 import type { ChosenKernel } from "../run/kernel.js";
+import { inLines } from "../run/outputs.js";
 import { cellRecord } from "../run/provenance.js";
 import { joined, type CodeCell, type Notebook } from "../types.js";
 import type { CellAnalysis } from "./analyse.js";
@@ -77,13 +79,14 @@ export class RunCache {
       this.because = because;
     }
     for (const [i, cell] of this.#cells.slice(0, this.first).entries()) take(cell, earlier[i] as CodeCell);
+    for (const cell of this.#cells.slice(this.first, unchanged)) cell.metadata.sdtp = { rerun: this.because ?? "" };
   }
 
   /** How many cells at the top completed before, under the same conditions. */
   #unchanged(earlier: CodeCell[]): number {
     const changed = this.#hashes.findIndex((hash, i) => {
       const cell = earlier[i];
-      return !cell || noted(cell).hash !== hash || cellRecord(cell).status !== "completed" || cell.outputs.some((output) => output.output_type === "error");
+      return !cell || noted(cell).hash !== hash || noted(cell).outputs !== outputsHash(cell) || cellRecord(cell).status !== "completed" || cell.outputs.some((output) => output.output_type === "error");
     });
     return changed < 0 ? this.#hashes.length : changed;
   }
@@ -117,13 +120,18 @@ export class RunCache {
     const position = this.#cells.indexOf(cell);
     const hash = this.#hashes[position] ?? "";
     cell.metadata.sdtp = { ...noted(cell), hash };
-    delete (cell.metadata.sdtp as JsonObject).cached;
     if (!this.#saves) return;
     const kinds = new Map(this.#analyses.slice(0, position + 1).flatMap((each) => [...[...each.values].map((name) => [name, "value"] as const), ...[...each.definitions.keys()].map((name) => [name, "definition"] as const)]));
     const readers = [...kinds.keys()].map((name) => `${JSON.stringify(name)}: () => ${name}`).join(", ");
     const definitions = [...kinds].filter(([, kind]) => kind === "definition").map(([name]) => name);
     // Where it cannot be saved (a full disk), the next run begins earlier: no reason to stop this one.
     await silently(kernel, `(await import(${MODULE})).save(${JSON.stringify(this.#folder)}, ${JSON.stringify(hash)}, { ${readers} }, ${JSON.stringify(definitions)});`).catch(() => undefined);
+  }
+
+  /** Nothing is kept after all. */
+  giveUp(because: string): void {
+    for (const cell of this.#cells.slice(0, this.first)) cell.metadata.sdtp = { rerun: because };
+    this.first = 0;
   }
 
   /** Removes what no cell of the notebook needs any more. */
@@ -154,6 +162,11 @@ const MODULE = JSON.stringify(pathToFileURL(join(packageRoot(), "dist", "lib", "
 async function silently(kernel: Kernel, code: string): Promise<void> {
   const reply = await kernel.client.execute(`// @ts-nocheck\n{ ${code} }`, { silent: true, stop_on_error: false });
   if (reply.status !== "ok") throw new Error(`${reply.ename}: ${reply.evalue}`);
+}
+
+/** Outputs that another tool cleared or changed are not kept. */
+export function outputsHash({ outputs }: CodeCell): string {
+  return createHash("sha256").update(stringifyExact(inLines(outputs))).digest("hex").slice(0, 32);
 }
 
 function noted(cell: CodeCell): JsonObject {

@@ -23,24 +23,32 @@ export function plan(cells: CellAnalysis[], unchanged: number, states: (State | 
     first = cell;
     because = reason;
   };
-  const effect = cells.findIndex(({ effect }) => effect !== undefined);
-  if (effect >= 0 && effect < first) moveTo(effect, `cell ${effect + 1} cannot be left out: ${cells[effect]?.effect}`);
+  const imported = new Map(cells.flatMap(({ imports }) => [...imports]));
+  const effects = cells.map((cell) => cell.effect ?? [...cell.changed].filter((name) => imported.has(name)).map((name) => `it changes ${name}`)[0]);
+  const effect = effects.findIndex((each) => each !== undefined);
+  if (effect >= 0 && effect < first) moveTo(effect, `cell ${effect + 1} cannot be left out: ${effects[effect]}`);
 
   const mentions = cells.map((cell) => reach(cell.mentions, cells));
+  const used = cells.map((cell) => reach(cell.used, cells));
+  // Modules may share what they hold with each other: they are taken as one.
+  const moduleIn = (names: Set<string> | undefined) => [...(names ?? [])].map((name) => imported.get(name)).find((module) => module !== undefined && !isStateless(module));
   search: while (first > 0) {
     const state = states[first - 1];
     if (!state || state.busy) {
       moveTo(first - 1, `cell ${first} ${state ? "left something running" : "has no saved variables"}`);
       continue;
     }
+    const usesModule = used.slice(0, first).findIndex((names) => moduleIn(names) !== undefined);
     for (let i = first; i < cells.length; i++) {
+      const module = moduleIn(mentions[i]);
+      if (module !== undefined && usesModule >= 0) {
+        moveTo(usesModule, `cell ${i + 1} needs the module ${module}, which may hold state`);
+        continue search;
+      }
       for (const name of mentions[i] ?? []) {
         const problem = unavailable(name, cells.slice(0, first), state);
         if (problem === undefined) continue;
-        const user = mentions.findIndex((names) => names.has(name));
-        const begin = cells.slice(0, first).findIndex((cell, at) => mentions[at]?.has(name) && !onlyImports(cell, name));
-        // Imported and not used since: importing it again is the same.
-        if (begin < 0 || user < 0) continue;
+        const begin = mentions.slice(0, first).findIndex((names) => names.has(name));
         moveTo(begin, `cell ${i + 1} needs ${name}, which cannot be restored (${problem})`);
         continue search;
       }
@@ -50,17 +58,10 @@ export function plan(cells: CellAnalysis[], unchanged: number, states: (State | 
   return { first, ...(because !== undefined && { because }) };
 }
 
-/** Why a variable of earlier cells cannot be restored; undefined where it can, or is none. */
+/** Why a variable of earlier cells cannot be restored; undefined where it can, is imported, or is none. */
 function unavailable(name: string, earlier: CellAnalysis[], state: State): string | undefined {
   const declaring = earlier.filter((cell) => cell.imports.has(name) || cell.definitions.has(name) || cell.values.has(name)).at(-1);
-  if (!declaring) return undefined;
-  const module = declaring.imports.get(name);
-  if (module !== undefined) return isStateless(module) ? undefined : `it is of the module ${module}, which may hold state`;
-  return state.opaque[name];
-}
-
-function onlyImports(cell: CellAnalysis, name: string): boolean {
-  return cell.imports.has(name) && !cell.used.has(name);
+  return !declaring || declaring.imports.has(name) ? undefined : state.opaque[name];
 }
 
 /** Names, with those that the functions and classes among them mention. */

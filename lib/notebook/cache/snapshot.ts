@@ -18,8 +18,8 @@ export interface State {
   busy: boolean;
 }
 
-/** Bytes of values that one state may have; more would make a run slower than what it saves. */
-const LIMIT = 512 * 2 ** 20;
+/** Bytes of values that one state may have: one is written after each cell. */
+const LIMIT = 64 * 2 ** 20;
 
 const TYPED = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array, Buffer, DataView];
 

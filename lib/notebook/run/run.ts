@@ -1,6 +1,6 @@
 import { dirname, join, parse, resolve } from "node:path";
-import { KernelDied, KernelTimeout, type Kernel, type KernelInfoReply } from "../../jupyter/index.js";
-import { RunCache } from "../cache/cache.js";
+import { KernelDied, KernelTimeout, type JsonObject, type Kernel, type KernelInfoReply } from "../../jupyter/index.js";
+import { outputsHash, RunCache } from "../cache/cache.js";
 import { freeId, injectParameters } from "../parameters/inject.js";
 import { UsageError, type Values } from "../parameters/parameter.js";
 import { readNotebook } from "../read.js";
@@ -122,8 +122,9 @@ async function begin(cache: RunCache, kernel: Kernel, { onNote }: RunOptions): P
   try {
     await cache.restore(kernel);
   } catch (error) {
-    onNote?.(`the variables could not be restored (${(error as Error).message}): every cell runs`);
-    cache.first = 0;
+    const because = `the variables could not be restored (${(error as Error).message})`;
+    onNote?.(`${because}: every cell runs`);
+    cache.giveUp(because);
     await kernel.restart();
     await warm();
   }
@@ -149,6 +150,10 @@ function describe(notebook: Notebook, { name, spec }: ChosenKernel, { language_i
   notebook.metadata.language_info = { ...language_info };
 }
 
+/** A cell as it is written, with what {@link RunCache} knows its outputs by. */
 function stored(cell: Cell): Cell {
-  return cell.cell_type === "code" ? { ...cell, outputs: inLines(cell.outputs) } : cell;
+  if (cell.cell_type !== "code") return cell;
+  const sdtp = cell.metadata.sdtp as JsonObject | undefined;
+  const outputs = inLines(cell.outputs);
+  return { ...cell, outputs, ...(sdtp?.hash !== undefined && { metadata: { ...cell.metadata, sdtp: { ...sdtp, outputs: outputsHash(cell) } } }) };
 }

@@ -41,15 +41,18 @@ test("modules that may hold state count as such, those without do not", () => {
   assert.equal(run("node:path"), 3);
   assert.equal(run("sdtp-notebook"), 3);
   assert.equal(begin(['import { a } from "./local.js";', "const x = 1;", "a(x)"], 2).first, 2, "imported, not used yet");
+  assert.equal(begin(['import { a } from "./a.js";', "a.set(1);", 'import { b } from "./b.js";\nb.get()'], 2).first, 1, "they may share it");
+  assert.equal(begin(['import * as fs from "node:fs";', "fs.x = 1", "1"], 2).first, 1, "changed by a cell");
 });
 
 test("cells whose effects are no variables are never left out", () => {
   const effects = [
     "process.chdir('x')", "globalThis.x = 1", "setTimeout(() => 1)", "work().then(() => 1)", "Array.prototype.x = 1", "Math.random = () => 4", "eval('1')",
-    "await import('./x.js')", "%%javascript\n1", "const { [key()]: v } = o;", "class B { static { go() } }", "for (var i = 0; i < 3; i++) {}", "{ var q = 1 }",
+    "console.group()", "Object.assign(Math, { x: 1 })", "const c = console; c.x", "Math.x++", "delete JSON.parse", "display(1, { displayId: 'a' })", "display.update('a', 2)",
+    "display.register(f, g)", "void work()", "import './x.js'", "await import('./x.js')", "%%javascript\n1", "const { [key()]: v } = o;", "class B { static { go() } }", "for (var i = 0; i < 3; i++) {}", "{ var q = 1 }",
   ];
   for (const effect of effects) assert.equal(begin(["const a = 1;", effect, "a"], 2).first, 1, effect);
-  for (const none of ["const o = {}; o.x = 1;", "let m = new Map(); m.set(1, 2);", "console.log(1)", "for (let i = 0; i < 3; i++) {}", "await import('node:fs')", "function f() { var x = 1; return x; }"]) {
+  for (const none of ["const o = {}; o.x = 1;", "let m = new Map(); m.set(1, 2);", "console.log(1)", "display(1)", "sdtp.table2(a)", "[a].map(Number)", "let t: typeof sdtp; JSON.stringify(a)", "interface P { performance: number }", "for (let i = 0; i < 3; i++) {}", "await import('node:fs')", "function f() { var x = 1; return x; }"]) {
     assert.equal(begin(["const a = 1;", none, "a"], 2).first, 2, none);
   }
 });
@@ -137,11 +140,19 @@ test("runs of one output: what is left out, what runs again, and with which valu
   cells[4] = code("model.size + rows[0]!.x");
   assert.deepEqual(await ran(), { cached: 2, notes: ["cell 5 needs model, which cannot be restored (a Model)"], log: "model change" });
   assert.deepEqual(last(), ["102"]);
+  assert.equal((cellWith(read(output), "class Model").metadata.sdtp as { rerun: string }).rerun, "cell 5 needs model, which cannot be restored (a Model)");
+  assert.equal((cellWith(read(output), "rows.length").metadata.sdtp as { cached: boolean }).cached, true);
 
-  assert.deepEqual(await ran({ fromCell: 4 }), { cached: 2, notes: ["cell 5 needs model, which cannot be restored (a Model)"], log: "model change" });
+  assert.deepEqual(await ran({ fromCell: 4 }), { cached: 2, notes: ["cell 4 needs model, which cannot be restored (a Model)"], log: "model change" });
   assert.deepEqual(await ran({ values: { n: 3 } }), { cached: 1, notes: [], log: "slow model change" }, "a parameter: all that follows");
   assert.deepEqual(last(), ["103"]);
   await assert.rejects(runNotebook(file, { fromCell: 9 }), /from-cell: 9 \(the notebook has 5 cells that run\)/);
+
+  // Outputs that another tool cleared are made again.
+  const cleared = read(output);
+  cellWith(cleared, "rows.length").outputs = [];
+  writeFileSync(output, JSON.stringify(cleared));
+  assert.equal((await ran({ values: { n: 3 } })).log, "slow model change");
 
   // A state that is damaged costs time, not correctness.
   const states = join(process.env.SDTP_CACHE ?? "", readdirSync(process.env.SDTP_CACHE ?? "").find((name) => name.startsWith("notebook-")) ?? "");
