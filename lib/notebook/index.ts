@@ -6,5 +6,7 @@ export { declaredParameters, injectParameters, listParameters } from "./paramete
 export { UsageError, type Parameter, type Values } from "./parameters/parameter.js";
 export { parseValue, readMatrix, readValues } from "./parameters/values.js";
 export { defaultOutput, exitCode, runNotebook, type RunOptions, type RunResult } from "./run/run.js";
+export { isComplete, plannedRuns, type MatrixOptions, type PlannedRun } from "./run/matrix.js";
+export { runNotebooks, type ManyOptions } from "./run/many.js";
 export { plainText } from "./plain-text.js";
 export type { Progress } from "./run/execute.js";

@@ -65,10 +65,7 @@ export function defaultOutput(file: string): string {
  */
 export async function runNotebook(file: string, options: RunOptions = {}): Promise<RunResult> {
   const { values = {}, signal } = options;
-  const output = options.output ?? defaultOutput(file);
-  if (samePath(file, output)) throw new UsageError(`output: ${output} (is the notebook itself)`);
-  const notebook = await prepared(file, values);
-  const chosen = chooseKernel(notebook, options.kernel);
+  const { output, notebook, chosen } = await checkRun(file, options);
   const enabled = options.cache === true || options.fromCell !== undefined;
   const cache = await RunCache.open({ notebook, file, output, kernel: chosen, enabled, ...(options.fromCell !== undefined && { fromCell: options.fromCell }) });
   const start = new Date();
@@ -107,6 +104,13 @@ export async function runNotebook(file: string, options: RunOptions = {}): Promi
   } finally {
     await kernel.shutdown();
   }
+}
+
+/** Everything that can be wrong before a run begins. @throws UsageError as {@link runNotebook} does */
+export async function checkRun(file: string, { output = defaultOutput(file), values = {}, kernel }: RunOptions): Promise<{ output: string; notebook: Notebook; chosen: ChosenKernel }> {
+  if (samePath(file, output)) throw new UsageError(`output: ${output} (is the notebook itself)`);
+  const notebook = await prepared(file, values);
+  return { output, notebook, chosen: chooseKernel(notebook, kernel) };
 }
 
 /** Makes a new kernel ready for the first cell that runs. */
