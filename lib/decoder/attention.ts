@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
-import type { Value } from "../onnx/graph.js";
+import type { Dim, Value } from "../onnx/graph.js";
 import { softcap } from "./head.js";
 import { alibi } from "./positions.js";
 
@@ -34,14 +34,28 @@ export const FUSED_HEAD_MULTIPLE = 8;
 
 /**
  * ONNX Runtime's fused attention: causal, memory linear in n. For one sequence; not for ALiBi.
+ * The prompt is taken in `chunks` pieces one after the other, each with the keys up to its own end only: the operator
+ * passes over keys that no query of a piece may see, but only in whole pieces. The numbers are the same to rounding.
+ * @param chunks at most as many as there are tokens
  * @param windowed keep to the sliding window; it is counted in tokens present, so only for unpruned prompts
  */
-export function fusedAttention(config: ModelConfig, windowed = false): Attention {
+export function fusedAttention(config: ModelConfig, { chunks = 1, windowed = false } = {}): Attention {
   const { heads, kvHeads, headDim, attentionScale: scale, attentionSoftcap: softcap } = config;
   return (g, { q, k, v }, layer) => {
     const window = windowed ? layerWindow(config, layer) : null;
-    const [output, key, value] = g.groupQueryAttention(q, k, v, { heads, kvHeads, headDim, scale, softcap, window });
-    return { output, key, value };
+    const settings = { heads, kvHeads, headDim, scale, softcap, window };
+    const n = q.shape[1]!;
+    const split = (x: Value) => (chunks === 1 ? [x] : g.splitEvenly(x, 1, chunks, (chunk) => `${n}/${chunks}.${chunk}`));
+    const [queries, keys, values] = [split(q), split(k), split(v)];
+    const outputs: Value[] = [];
+    let past: { key: Value; value: Value } | null = null;
+    queries.forEach((part, chunk) => {
+      const present: Dim = chunk === chunks - 1 ? n : `${n}/${chunks}.0-${chunk}`;
+      const [output, key, value] = g.groupQueryAttention(part, keys[chunk]!, values[chunk]!, { ...settings, past, present });
+      outputs.push(output);
+      past = { key, value };
+    });
+    return { output: chunks === 1 ? outputs[0]! : g.concat(outputs, 1, n), ...past! };
   };
 }
 

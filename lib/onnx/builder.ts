@@ -38,6 +38,7 @@ type ConstantDtype = keyof typeof typedArrays;
 export class GraphBuilder extends Graph {
   private readonly scalars = new Map<string, Value>();
   private readonly dims = new Map<string, Value>();
+  private readonly even = new Map<string, Value>();
   private readonly views = new Map<string, Value>();
 
   /**
@@ -251,14 +252,14 @@ export class GraphBuilder extends Graph {
    * Causal grouped-query attention without materialising the scores, over a whole prompt or, with `past` keys and values
    * `[1, kvHeads, p, headDim]`, over n further tokens.
    * `q` `[1, n, heads * headDim]`, `k`, `v` `[1, n, kvHeads * headDim]` -> output `[1, n, heads * headDim]`,
-   * present keys and values `[1, kvHeads, p + n, headDim]`.
+   * present keys and values `[1, kvHeads, p + n, headDim]`; `present` names that length.
    */
   groupQueryAttention(
     q: Value,
     k: Value,
     v: Value,
-    { heads, kvHeads, headDim, scale, softcap = null, window = null, past = null }: {
-      heads: number; kvHeads: number; headDim: number; scale: number; softcap?: number | null; window?: number | null; past?: { key: Value; value: Value } | null;
+    { heads, kvHeads, headDim, scale, softcap = null, window = null, past = null, present }: {
+      heads: number; kvHeads: number; headDim: number; scale: number; softcap?: number | null; window?: number | null; past?: { key: Value; value: Value } | null; present?: Dim;
     },
   ): [Value, Value, Value] {
     const n = q.shape[1]!;
@@ -266,7 +267,7 @@ export class GraphBuilder extends Graph {
     const tokens = past ? this.add(this.dim(n), this.dim(past.key.shape[2]!)) : this.dim(n);
     const total = this.cast(tokens, "int32");
     const last = this.sub(total, 1);
-    const cache = { dtype: q.dtype, shape: [1, kvHeads, past ? `${past.key.shape[2]}+${n}` : n, headDim] };
+    const cache = { dtype: q.dtype, shape: [1, kvHeads, present ?? (past ? `${past.key.shape[2]}+${n}` : n), headDim] };
     const outputs = this.node("GroupQueryAttention", [q, k, v, past?.key ?? empty, past?.value ?? empty, last, this.squeeze(total, [0])],
       [{ dtype: q.dtype, shape: q.shape }, cache, cache],
       { num_heads: int(heads), kv_num_heads: int(kvHeads), scale: float(scale), do_rotary: int(0), softcap: float(softcap ?? 0), local_window_size: int(window ?? -1) }, "com.microsoft");
@@ -352,11 +353,22 @@ export class GraphBuilder extends Graph {
     return [first!, second!];
   }
 
-  /** `parts` pieces of equal length along an axis, the last one shorter where it does not divide; `size(i)` names their lengths. */
+  /** `parts` pieces along an axis whose lengths differ by at most one (some of them 0 where it is shorter than `parts`); `size(i)` names their lengths. */
   splitEvenly(x: Value, axis: number, parts: number, size: (part: number) => Dim): Value[] {
     const at = normalizeAxis(axis, x.rank);
     const outputs = Array.from({ length: parts }, (_, part) => ({ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === at ? size(part) : dim)) }));
-    return this.node("Split", [x], outputs, { axis: int(at), num_outputs: int(parts) });
+    return this.node("Split", [x, this.evenSizes(x.shape[at]!, parts)], outputs, { axis: int(at) });
+  }
+
+  /** Lengths of `parts` even pieces of `n`, int64 `[parts]`. */
+  private evenSizes(n: Dim, parts: number): Value {
+    const key = `${n}/${parts}`;
+    let sizes = this.even.get(key);
+    if (!sizes) {
+      const cuts = (from: number) => this.div(this.mul(this.constant("int64", Array.from({ length: parts }, (_, part) => from + part)), this.dim(n)), parts);
+      this.even.set(key, (sizes = this.sub(cuts(1), cuts(0))));
+    }
+    return sizes;
   }
 
   /** Rows of `x` along `axis` at `indices` (any rank). */

@@ -46,7 +46,7 @@ export function memoryPlan(checkpoint: Checkpoint, n: number, { reserve, preset,
   const perToken = 2 * kvHeads * headDim;
   const cachedBytes = kvTokenBytes(config, kvDtype);
   const cache = tokens.reduce((sum, count) => sum + (count + reserve) * cachedBytes, 0);
-  const { kind, chunks } = planAttention(config, n, plain);
+  const { kind, chunks } = planAttention(config, n, { plain });
   const scores = kind === "plain" ? 3 * Math.max((4 * heads * n * n) / chunks, Math.min(SCORE_BYTES, 4 * heads * n * n)) : 0;
   const moving = COPIES * tokens.reduce((sum, count) => sum + 4 * count * perToken, 0);
   const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + INNER * ffnSize) + 4 * vocabSize + scores;

@@ -7,7 +7,7 @@ import { checkPrompt } from "../checkpoint/validate.js";
 import type { KvDtype } from "../decoder/cache-input.js";
 import { planAttention, prefillGraph } from "../decoder/prefill.js";
 import { inverseFrequencies, rotaryTable, type RotaryTable } from "../decoder/rotary.js";
-import { resolvePreset, schedule, stagePositions, type KvPolicy, type Preset, type Stage, type UserPreset } from "../pruning/schedule.js";
+import { resolvePreset, schedule, tokensPerBlock, type KvPolicy, type Preset, type Stage, type UserPreset } from "../pruning/schedule.js";
 import type { Scorer } from "../pruning/scorer.js";
 import { listActivations, planCapture, readCapture, type Activation, type ActivationInfo, type ActivationsOptions, type CapturePlan } from "./capture.js";
 import { chat, type ChatOptions, type ChatReply } from "./chat.js";
@@ -139,9 +139,9 @@ export class Model {
    */
   async warm(length: number, { preset = "baseline", scorer, kvPolicy }: Pick<PrefillSettings, "preset" | "scorer" | "kvPolicy"> = {}): Promise<void> {
     const resolved = resolvePreset(preset);
-    const stages = stagePositions(resolved, this.config.layers);
-    const evict = (kvPolicy ?? resolved.kvPolicy) === "evict" && stages.length > 0;
-    const graph = this.prefillGraph(length, stages, stages.length ? await this.scorer(scorer) : null, evict);
+    const planned = schedule(resolved, length, this.config.layers);
+    const evict = (kvPolicy ?? resolved.kvPolicy) === "evict" && planned.length > 0;
+    const graph = this.prefillGraph(length, planned, planned.length ? await this.scorer(scorer) : null, evict);
     await this.makeRoom(graph, length, { preset: resolved, reserve: 0 });
     await this.graphs.load(graph);
     await this.decoder.warm();
@@ -171,7 +171,7 @@ export class Model {
     const capture = settings.capture?.length ? planCapture(this.config, settings.capture, planned, ids.length, settings.captureLimit) : null;
     const scorer = planned.length ? await this.scorer(settings.scorer) : null;
     const evict = kvPolicy === "evict" && planned.length > 0;
-    const graph = this.prefillGraph(ids.length, planned.map(({ afterLayer }) => afterLayer), scorer, evict, capture);
+    const graph = this.prefillGraph(ids.length, planned, scorer, evict, capture);
     await this.makeRoom(graph, ids.length, { preset, reserve });
     const feeds = this.prefillFeeds(ids, planned);
     const { results, kept, positions, kv, prefillSeconds } = await this.graphs.use(graph, capture !== null, async (session) => {
@@ -224,8 +224,11 @@ export class Model {
     return typeof scorer === "string" ? resolveScorer(scorer, this.checkpoint) : scorer;
   }
 
-  private prefillGraph(n: number, stages: readonly number[], scorer: Scorer | null, evicted: boolean, capture: CapturePlan | null = null): GraphToLoad {
-    const attention = planAttention(this.config, n, this.home.attention(this.config) === "plain");
+  private prefillGraph(n: number, planned: readonly Stage[], scorer: Scorer | null, evicted: boolean, capture: CapturePlan | null = null): GraphToLoad {
+    const stages = planned.map(({ afterLayer }) => afterLayer);
+    // In pieces on the CPU alone: what it is good for, and where it was measured.
+    const fewest = this.home.device === "cpu" ? Math.min(...tokensPerBlock(planned, n, this.config.layers)) : 0;
+    const attention = planAttention(this.config, n, { plain: this.home.attention(this.config) === "plain", fewest });
     const evict = evicted && this.home.evictsInGraph;
     return {
       key: `prefill ${Object.values(attention).join(" ")} ${stages.join(",")} ${scorer?.key ?? ""}${evict ? " evict" : ""}${capture ? ` ${capture.key}` : ""}`,

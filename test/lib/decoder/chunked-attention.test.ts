@@ -5,6 +5,7 @@ import { checkpointWeights, weightsFolder } from "../../../lib/decoder/checkpoin
 import { planAttention, prefillGraph } from "../../../lib/decoder/prefill.js";
 import { inverseFrequencies, rotaryTable } from "../../../lib/decoder/rotary.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
+import { norm } from "../../../lib/pruning/scorers/norm.js";
 import { createSession } from "../../../lib/runtime/session.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import { forward } from "../../reference/forward.js";
@@ -17,7 +18,7 @@ for (const n of [7, 32, 45]) {
     const checkpoint = await openFolder(tiny.folder);
     const { config } = checkpoint;
     const g = new GraphBuilder();
-    prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [], scorer: null, attention: { kind: "plain", chunks: 4, windowed: true } });
+    prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [], scorer: null, attention: { kind: "plain", fusedChunks: 1, chunks: 4, windowed: true } });
     const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
     const ids = Array.from({ length: n }, (_, i) => (i * 13 + 2) % config.vocabSize);
     const { cos, sin, width } = rotaryTable(inverseFrequencies(config), ids.map((_, i) => i));
@@ -35,9 +36,63 @@ for (const n of [7, 32, 45]) {
 
 test("scores of long prompts are taken in pieces of bounded size", () => {
   const config = { slidingWindow: 4096, headDim: 128, heads: 32 } as Parameters<typeof planAttention>[0];
-  assert.deepEqual(planAttention(config, 4096), { kind: "fused", chunks: 1, windowed: false });
+  assert.deepEqual(planAttention(config, 4096), { kind: "fused", fusedChunks: 1, chunks: 1, windowed: false });
   const long = planAttention(config, 8192);
   assert.equal(long.windowed, true);
   assert.ok((4 * 32 * 8192 * 8192) / long.chunks <= 2 ** 28);
   assert.equal(planAttention({ ...config, headDim: 12 }, 100).kind, "plain");
+});
+
+for (const family of ["llama", "mistral"] as const) {
+  test(`${family}: fused attention in 16 pieces gives what one piece gives, kept positions and caches too`, async (t) => {
+    const tiny = tinyCheckpoint(family);
+    t.after(() => tiny.remove());
+    const checkpoint = await openFolder(tiny.folder);
+    const { config } = checkpoint;
+    const n = 37;
+    const windowed = config.slidingWindow !== null && n > config.slidingWindow;
+    const run = async (fusedChunks: number) => {
+      const g = new GraphBuilder();
+      prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [0], scorer: norm, attention: { kind: "fused", fusedChunks, chunks: 1, windowed } });
+      const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
+      const ids = Array.from({ length: n }, (_, i) => (i * 13 + 2) % config.vocabSize);
+      const { cos, sin, width } = rotaryTable(inverseFrequencies(config), ids.map((_, i) => i));
+      const count = (value: number) => new Tensor("int64", BigInt64Array.of(BigInt(value)), [1]);
+      const results = await session.run({
+        ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]),
+        cos: new Tensor("float32", cos, [n, width]),
+        sin: new Tensor("float32", sin, [n, width]),
+        "stage.0.keep": count(19), "stage.0.head": count(2), "stage.0.tail": count(3),
+      });
+      await session.release();
+      return results;
+    };
+    const [whole, pieces] = [await run(1), await run(16)];
+    assert.equal(whole["kept.0"]!.dims[0], 19);
+    for (const [name, tensor] of Object.entries(whole)) {
+      assert.deepEqual(pieces[name]!.dims, tensor.dims, name);
+      if (tensor.type === "int64") assert.deepEqual(pieces[name]!.data, tensor.data, name);
+      else (tensor.data as Float32Array).forEach((value, i) => assert.ok(Math.abs((pieces[name]!.data as Float32Array)[i]! - value) < 1e-5, `${name}[${i}]`));
+    }
+  });
+}
+
+test("pieces only where every block gets a token for each, and on request", () => {
+  const config = { slidingWindow: null, headDim: 64, heads: 8 } as Parameters<typeof planAttention>[0];
+  assert.equal(planAttention(config, 4096, { fewest: 16 }).fusedChunks, 16);
+  assert.equal(planAttention(config, 4096, { fewest: 15 }).fusedChunks, 1);
+  assert.equal(planAttention(config, 4096).fusedChunks, 1);
+  assert.equal(planAttention(config, 4096, { fewest: 4096, plain: true }).fusedChunks, 1);
+});
+
+test("pieces differ by at most one in length, and may be empty", async () => {
+  const g = new GraphBuilder();
+  g.splitEvenly(g.input("x", "float32", ["n", 2]), 0, 4, (part) => `n/4.${part}`).forEach((part, i) => g.output(part, `part.${i}`));
+  const session = await createSession(g, { threads: 1 });
+  for (const [n, lengths] of [[3, [0, 1, 1, 1]], [9, [2, 2, 2, 3]], [8, [2, 2, 2, 2]]] as const) {
+    const parts = await session.run({ x: new Tensor("float32", Float32Array.from({ length: 2 * n }, (_, i) => i), [n, 2]) });
+    assert.deepEqual(lengths.map((_, i) => parts[`part.${i}`]!.dims[0]), lengths);
+    assert.deepEqual(lengths.flatMap((_, i) => [...(parts[`part.${i}`]!.data as Float32Array)]), Array.from({ length: 2 * n }, (_, i) => i));
+  }
+  await session.release();
 });
