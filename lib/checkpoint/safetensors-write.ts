@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { bytesOf, elementBytes, elementCount, encodeFloats, isFloatDtype, isStoredDtype, storedArrays } from "./dtype.js";
+import { makeFolder } from "../files.js";
 import type { StoredDtype } from "./types.js";
 
 /**
@@ -35,7 +36,7 @@ export async function writeSafetensors(
   const list = [...tensors];
   const header = encodeHeader(list, metadata, file);
   const temporary = `${file}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
-  const handle = await mkdir(dirname(file), { recursive: true })
+  const handle = await makeFolder(dirname(file))
     .then(() => open(temporary, "wx"))
     .catch((error: NodeJS.ErrnoException) => { throw unwritable(file, error); });
   try {

@@ -1,4 +1,5 @@
 import type { InferenceSession } from "onnxruntime-node";
+import { formatBytes } from "../checkpoint/free-space.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { activationBlock, activationNames, activationShape, scoreActivations } from "../decoder/activations.js";
 import type { Dim } from "../onnx/graph.js";
@@ -65,7 +66,7 @@ export function planCapture(config: ModelConfig, names: readonly string[], stage
   if (total > limit) {
     const most = costs.reduce((a, b) => (b.bytes > a.bytes ? b : a));
     const quadratic = scoreActivations.some((part) => most.name.endsWith(part)) ? ", quadratic in the prompt's length" : "";
-    throw new Error(`capture: ${megabytes(total)} for ${unique.length} ${unique.length === 1 ? "activation" : "activations"} (the limit is ${megabytes(limit)}, set by captureLimit in bytes; ${most.name} alone takes ${megabytes(most.bytes)}${quadratic})`);
+    throw new Error(`capture: ${formatBytes(total)} for ${unique.length} ${unique.length === 1 ? "activation" : "activations"} (the limit is ${formatBytes(limit)}, set by captureLimit in bytes; ${most.name} alone takes ${formatBytes(most.bytes)}${quadratic})`);
   }
   return { names: unique, key: unique.join(",") };
 }
@@ -81,8 +82,4 @@ export function readCapture(config: ModelConfig, plan: CapturePlan, results: Inf
 
 function bytesOf(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, Float32Array.BYTES_PER_ELEMENT);
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toPrecision(3)} MB`;
 }

@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { formatBytes } from "../checkpoint/free-space.js";
 import type { KvPolicy, Preset } from "../pruning/schedule.js";
 import type { Activation } from "./capture.js";
 import type { Decoder, Observation } from "./decoder.js";
@@ -188,7 +189,7 @@ export class Run {
     const lengths = new Set(this.kv.lengths);
     const held = lengths.size === 1 ? `${[...lengths][0]}` : `${Math.min(...lengths)} to ${Math.max(...lengths)}`;
     const scored = this.scorer ? `, scorer ${this.scorer}` : "";
-    return `Run { ${this.modelName}, ${this.preset.name}${scored}, prompt length ${this.ids.length}, KV length ${held} in ${this.kv.layers.length} layers, ${(this.kv.bytes / 1e6).toPrecision(3)} MB }`;
+    return `Run { ${this.modelName}, ${this.preset.name}${scored}, prompt length ${this.ids.length}, KV length ${held} in ${this.kv.layers.length} layers, ${formatBytes(this.kv.bytes)} }`;
   }
 
   private decoder(): Decoder {

@@ -1,6 +1,7 @@
 import { runLabel } from "../../inspect/label.js";
 import { kvLengths as lengthsOf, type KvLengths } from "../../inspect/lengths.js";
 import { kvMemory as memoryOf, type KvMemoryOptions, type KvMemoryRow } from "../../inspect/memory.js";
+import { formatBytes } from "../../checkpoint/free-space.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
 import type { KvDtype } from "../../decoder/cache-input.js";
 import type { KvRow } from "../../runtime/kv-cache.js";
@@ -8,13 +9,13 @@ import type { Run } from "../../runtime/run.js";
 import { lengthLabel } from "../label.js";
 import { colour, figure, layers } from "./figure.js";
 import { htmlTable } from "./html.js";
-import { megabytes, percent, textTable } from "./text.js";
+import { percent, textTable } from "./text.js";
 import { shown, type Shown } from "./view.js";
 
 /** What each layer's cache holds now: length, positions, bytes, dtype, home. */
 export function kvSummary(run: Run): Shown<{ rows: readonly KvRow[]; bytes: number }> {
   const rows = run.kv.summary();
-  const title = `KV cache: ${run.modelName}, ${runLabel(run)}, prompt of ${run.ids.length} tokens, ${megabytes(run.kv.bytes)}`;
+  const title = `KV cache: ${run.modelName}, ${runLabel(run)}, prompt of ${run.ids.length} tokens, ${formatBytes(run.kv.bytes)}`;
   const head = ["layer", "length", "of prompt", "positions", "bytes", "dtype", "home"];
   const cells = rows.map(({ layer, length, first, last, bytes, dtype, home }) => [layer, length, percent(length / run.ids.length), first === null ? "none" : `${first} … ${last}`, bytes, dtype, home]);
   return shown({ rows, bytes: run.kv.bytes }, { title, text: textTable(title, head, cells), html: () => htmlTable(title, head, cells) });
@@ -27,7 +28,7 @@ export function kvLengths(runs: Run | readonly Run[]): Shown<KvLengths> {
   const lines = data.runs.map(({ label, lengths }, i) => ({
     type: "scatter" as const, mode: "lines+markers" as const, name: label, x: layers(data.layers), y: [...lengths], line: { color: colour(i), shape: "hv" as const },
   }));
-  const cells = data.runs.map(({ label, promptLength, lengths, bytes }) => [label, promptLength, lengths.join(" "), megabytes(bytes)]);
+  const cells = data.runs.map(({ label, promptLength, lengths, bytes }) => [label, promptLength, lengths.join(" "), formatBytes(bytes)]);
   return shown(data, {
     title,
     text: textTable(title, ["run", "prompt", "lengths", "bytes"], cells),
@@ -46,7 +47,7 @@ export function kvMemory(model: { readonly config: ModelConfig; readonly kvDtype
     const of = rows.filter(({ preset }) => preset === name);
     return { type: "scatter" as const, mode: "lines+markers" as const, name: of[0]!.reduction === 0 ? name : `${name}, ${of[0]!.kvPolicy}`, x: of.map(({ length }) => lengthLabel(length)), y: of.map(({ bytes }) => bytes / 1e6), line: { color: colour(i) } };
   });
-  const cells = rows.map(({ length, preset, kvPolicy, bytes, reduction }) => [lengthLabel(length), preset, kvPolicy, megabytes(bytes), percent(reduction)]);
+  const cells = rows.map(({ length, preset, kvPolicy, bytes, reduction }) => [lengthLabel(length), preset, kvPolicy, formatBytes(bytes), percent(reduction)]);
   return shown({ rows }, {
     title,
     text: textTable(title, ["length", "preset", "caches", "bytes", "saved"], cells),

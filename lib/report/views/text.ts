@@ -28,10 +28,6 @@ export function bar(shares: ArrayLike<number>, width = 64): string {
   }).join("");
 }
 
-export function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toPrecision(3)} MB`;
-}
-
 export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }

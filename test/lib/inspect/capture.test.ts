@@ -89,7 +89,7 @@ describe("what cannot be captured", async () => {
     const capture = ["block.1.attention.scores", "block.1.hidden"];
     await assert.rejects(
       model.prefill(prompt, { capture, captureLimit: cost.bytes! }),
-      /capture: 0\.0614 MB for 2 activations \(the limit is 0\.0553 MB, .*block\.1\.attention\.scores alone takes 0\.0553 MB, quadratic/,
+      /capture: 61\.4 kB for 2 activations \(the limit is 55\.3 kB, .*block\.1\.attention\.scores alone takes 55\.3 kB, quadratic/,
     );
     assert.equal((await model.prefill(prompt, { capture, captureLimit: cost.bytes! + 48 * 32 * 4 })).activations.size, 2);
     assert.equal(model.activations()[0]!.bytes, null);
