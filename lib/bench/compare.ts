@@ -1,13 +1,13 @@
 import { mannWhitney } from "./mann-whitney.js";
 import type { EndToEndMeasurement, Metadata, PrefillMeasurement, Results } from "./record.js";
-import { bootstrapRatio, type Interval, median } from "./statistics.js";
+import { bootstrapRatio, type Interval } from "./statistics.js";
 
 /** One latency in two result sets. */
 export interface Comparison {
   readonly config: string;
   readonly length: number;
   readonly measure: "prefill" | "decode" | "total";
-  /** Medians, seconds. */
+  /** As reported: medians, and the sum of both medians for the total. Seconds. */
   readonly a: number;
   readonly b: number;
   /** b / a, and its 95 % interval by the bootstrap. */
@@ -21,6 +21,8 @@ export interface Comparison {
 
 export interface ComparisonResult {
   readonly comparisons: readonly Comparison[];
+  /** Under what conditions each set was measured, a value a configuration that is in both. */
+  readonly metadata: { readonly a: readonly Metadata[]; readonly b: readonly Metadata[] };
   /** Conditions in which the sets differ: threads, versions, processor, … */
   readonly differences: readonly string[];
 }
@@ -42,6 +44,7 @@ export function compare(a: readonly Results[], b: readonly Results[]): Compariso
   const limit = threshold(found.map(({ p }) => p));
   return {
     comparisons: found.map(({ least, ...test }) => ({ ...test, verdict: test.p <= limit ? (test.ratio < 1 ? "faster" : "slower") : least > FALSE_FINDINGS ? "few" : "within noise" })),
+    metadata: { a: [...new Set(pairs.map(([left]) => left.metadata))], b: [...new Set(pairs.map(([, right]) => right.metadata))] },
     differences: [...new Set(pairs.flatMap(([left, right]) => differences(left.metadata, right.metadata)))],
   };
 }
@@ -61,8 +64,8 @@ function tests(left: Results, right: Results, baseline: boolean): (Omit<Comparis
         const [v, w] = [s?.[measure], t?.[measure]];
         if (!v || !w) return [];
         const { low, high } = bootstrapRatio(w, v);
-        const [ma, mb] = [median(v), median(w)];
-        return [{ config, length: Number(length), measure, a: ma, b: mb, ratio: mb / ma, interval: { low, high }, p: mannWhitney(v, w), least: leastP(v.length, w.length) }];
+        const [reportedA, reportedB] = [reported(before, measure), reported(after, measure)];
+        return [{ config, length: Number(length), measure, a: reportedA, b: reportedB, ratio: reportedB / reportedA, interval: { low, high }, p: mannWhitney(v, w), least: leastP(v.length, w.length) }];
       });
     });
   });
@@ -75,6 +78,10 @@ function samples(measured: Measurement): Partial<Record<Comparison["measure"], r
   if ("seconds" in measured.samples) return { prefill: measured.samples.seconds };
   const { prefill_seconds: prefill, decode_seconds: decode } = measured.samples;
   return { prefill, decode, total: prefill.map((seconds, i) => seconds + decode[i]!) };
+}
+
+function reported(measured: Measurement, measure: Comparison["measure"]): number {
+  return "latency_seconds" in measured ? measured.latency_seconds : measured[`${measure}_latency_seconds`];
 }
 
 /** The smallest p value that samples of these sizes can have: all of one below all of the other. */
@@ -90,7 +97,8 @@ function threshold(ps: readonly number[]): number {
 
 function together(a: Metadata, b: Metadata): void {
   if (a.benchmark_mode !== b.benchmark_mode) throw new Error(`benchmark mode: ${a.benchmark_mode} and ${b.benchmark_mode} (must be the same)`);
-  if (a.model_hash !== undefined && b.model_hash !== undefined ? a.model_hash !== b.model_hash : a.model !== b.model) {
+  // Held in another dtype, the same model's weights have another hash.
+  if (a.dtype === b.dtype && a.model_hash !== undefined && b.model_hash !== undefined ? a.model_hash !== b.model_hash : a.model !== b.model) {
     throw new Error(`model: ${a.model} (${a.model_hash?.slice(0, 12)}) and ${b.model} (${b.model_hash?.slice(0, 12)}) (must be the same: weights or configuration differ)`);
   }
 }

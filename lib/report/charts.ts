@@ -1,8 +1,8 @@
 import type { Data, Layout } from "plotly.js";
+import { conditions } from "./conditions.js";
 import type { Figure } from "./figure.js";
 import { byConfig, lengthLabel, variantLabel } from "./label.js";
 import type { Table2Row } from "./rows.js";
-import { conditions } from "./table2.js";
 
 /** Okabe and Ito's palette: told apart with any colour vision. */
 const palette = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000"];

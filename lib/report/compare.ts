@@ -1,9 +1,10 @@
 import type { Comparison, ComparisonResult } from "../bench/compare.js";
+import { conditions } from "./conditions.js";
 import { lengthLabel, methodLabel } from "./label.js";
 import type { Table } from "./table.js";
 
-/** Two result sets, A and B, latency by latency. */
-export function comparisonTable({ comparisons, differences }: ComparisonResult): Table<Comparison> {
+/** Two result sets, A and B, latency by latency; the conditions are those of A, and what differs in B is said. */
+export function comparisonTable({ comparisons, differences, metadata }: ComparisonResult): Table<Comparison> {
   const seconds = (value: number) => value.toFixed(4);
   const beyond = comparisons.filter(({ verdict }) => verdict === "faster" || verdict === "slower");
   const few = comparisons.some(({ verdict }) => verdict === "few");
@@ -21,7 +22,7 @@ export function comparisonTable({ comparisons, differences }: ComparisonResult):
       { key: "verdict", label: "B Is", value: (row) => (row.verdict === "few" ? "unknown (too few repeats)" : row.verdict) },
     ],
     rows: comparisons,
-    above: [`${beyond.length} of ${comparisons.length} latencies differ beyond noise.`, ...differences.map((difference) => `A and B differ in ${difference}.`)],
+    above: [...conditions(metadata.a.map((each) => ({ config: each.config, metadata: each }))), `${beyond.length} of ${comparisons.length} latencies differ beyond noise.`, ...differences.map((difference) => `A and B differ in ${difference}.`)],
     warnings: few ? ["at least 4 repeats of each are needed to tell a difference from noise"] : [],
     facts: ({ config, interval }) => ({ config, interval_low: interval.low, interval_high: interval.high }),
   };

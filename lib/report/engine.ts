@@ -1,5 +1,5 @@
 import type { EngineResult } from "../bench/engine/engine.js";
-import { lengthLabel } from "./label.js";
+import { dtypeLabel, lengthLabel } from "./label.js";
 import type { Table } from "./table.js";
 
 /** One figure of `sdtp bench engine` and what is aimed at. */
@@ -37,7 +37,7 @@ export function engineTable(result: EngineResult): Table<EngineRow> {
       { key: "how", label: "Of", value: (row) => row.how },
     ],
     rows,
-    above: [`Model ${result.model}, device ${result.device}, dtype ${result.dtype}, threads ${result.threads}, medians of ${result.repeats} runs.${result.synthetic_weights ? " Synthetic weights." : ""}`],
+    above: [`Model ${result.model}, device ${result.device}, dtype ${dtypeLabel(result)}, threads ${result.threads}, medians of ${result.repeats} runs.${result.synthetic_weights ? " Synthetic weights." : ""}`],
     warnings: [],
     facts: () => ({}),
   };

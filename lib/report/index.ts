@@ -7,5 +7,6 @@ export { lengthLabel, methodLabel } from "./label.js";
 export { published, type Published, type PublishedName } from "./published.js";
 export { flat, sourcesOf, sweepTable } from "./sweep.js";
 export { records, texts, type Column, type Table, type Value } from "./table.js";
-export { conditions, table2, type ColumnSet, type Source, type Table2Options, type Table2Row } from "./table2.js";
+export { conditions } from "./conditions.js";
+export { table2, type ColumnSet, type Source, type Table2Options, type Table2Row } from "./table2.js";
 export { endToEndLines, prefillLines, verification } from "./verification.js";

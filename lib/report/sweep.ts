@@ -1,5 +1,6 @@
 import { SCHEMA_VERSION, type Results } from "../bench/record.js";
 import type { SweepRow } from "../bench/sweep/row.js";
+import { USUAL_NEW_TOKENS } from "./conditions.js";
 import { dtypeLabel, lengthLabel, methodLabel } from "./label.js";
 import type { Source } from "./rows.js";
 import type { Column, Table, Value } from "./table.js";
@@ -15,6 +16,7 @@ const conditions: readonly Column<SweepRow>[] = [
   { key: "dtype", label: "Dtype", value: dtypeLabel },
   { key: "kv_dtype", label: "KV Dtype", value: (row) => row.kv_dtype },
   { key: "threads", label: "Threads", value: (row) => row.threads },
+  { key: "max_new_tokens", label: "New Tokens", value: ({ metadata }) => (metadata?.max_new_tokens === USUAL_NEW_TOKENS ? null : (metadata?.max_new_tokens ?? null)) },
   { key: "scorer", label: "Scorer", value: (row) => row.scorer },
   { key: "kv_policy", label: "KV Policy", value: (row) => (row.config === "baseline" ? null : row.kv_policy) },
 ];

@@ -1,5 +1,6 @@
-import type { BenchmarkMode, Metadata } from "../bench/record.js";
-import { byConfig, dtypeLabel, lengthLabel } from "./label.js";
+import type { BenchmarkMode } from "../bench/record.js";
+import { conditions } from "./conditions.js";
+import { lengthLabel } from "./label.js";
 import { type Published, published, type PublishedName } from "./published.js";
 import { type Table2Input, table2Rows, type Table2Row } from "./rows.js";
 import type { Column, Table } from "./table.js";
@@ -107,37 +108,4 @@ function besideColumns({ label, beside }: Published): ByMode {
   const prefill: Column<Table2Row> = { key: `${label.toLowerCase()}_prefill_speedup`, label: `${label} Prefill Speedup (×)`, value: (row) => other(row)?.prefillSpeedup ?? null, format: ratio };
   const endToEnd: Column<Table2Row> = { key: `${label.toLowerCase()}_end2end_speedup`, label: `${label} End2End Speedup (×)`, value: (row) => other(row)?.endToEndSpeedup ?? null, format: ratio };
   return { end2end: [prefill, endToEnd], prefill: [prefill] };
-}
-
-/** What end-to-end stands for unless said otherwise. */
-const USUAL_NEW_TOKENS = 128;
-
-/** Under what conditions rows were measured, in words: one line, and one more for synthetic weights. */
-export function conditions(rows: readonly Table2Row[]): string[] {
-  const pruned = rows.filter(({ config }) => config !== "baseline");
-  const parts = [
-    said(rows, "Model", ({ model }) => model),
-    said(rows, "device", ({ device }) => device),
-    said(rows, "dtype", dtypeLabel),
-    // What is usual goes without saying.
-    ...(rows.some(({ metadata }) => (metadata?.kv_dtype ?? "fp32") !== "fp32") ? [said(rows, "KV cache", ({ kv_dtype }) => kv_dtype ?? "fp32")] : []),
-    said(rows, "threads", ({ threads }) => String(threads)),
-    ...(rows.some(({ total, metadata }) => total !== null && (metadata?.max_new_tokens ?? USUAL_NEW_TOKENS) !== USUAL_NEW_TOKENS) ? [said(rows, "new tokens", ({ max_new_tokens: count }) => String(count))] : []),
-    said(pruned, "scorer", ({ scorer }) => scorer ?? "none"),
-    said(pruned, "KV policy", ({ kv_policy }) => kv_policy),
-  ].filter((part) => part !== "");
-  const synthetic = rows.some(({ metadata }) => metadata?.synthetic_weights) ? ["Synthetic weights: latency only, what the model writes means nothing."] : [];
-  return parts.length === 0 ? [] : [`${parts.join(", ")}.`, ...synthetic];
-}
-
-/** `scorer norm`, or where rows differ `scorer norm (keep09, keep08) and learned (sdtp)`. */
-function said(rows: readonly Table2Row[], noun: string, value: (metadata: Metadata) => string): string {
-  const configs = new Map<string, Set<string>>();
-  for (const { config, metadata } of rows) {
-    if (!metadata) continue;
-    const found = value(metadata);
-    configs.set(found, (configs.get(found) ?? new Set()).add(config));
-  }
-  if (configs.size <= 1) return [...configs.keys()].map((found) => `${noun} ${found}`).join("");
-  return `${noun} ${[...configs].map(([found, names]) => `${found} (${[...names].sort(byConfig).join(", ")})`).join(" and ")}`;
 }

@@ -44,6 +44,8 @@ export interface EngineResult {
   readonly model: string;
   readonly synthetic_weights: boolean;
   readonly dtype: string;
+  /** See `computeDtype`. */
+  readonly compute_dtype: string;
   readonly device: string;
   readonly threads: number;
   readonly length: number;
@@ -121,7 +123,7 @@ export async function benchEngine(options: EngineOptions = {}): Promise<EngineRe
     return {
       schema_version: 1,
       model: checkpoint.name === engineModel ? "synthetic: 8 blocks, d 512" : checkpoint.name,
-      synthetic_weights: checkpoint.synthetic, dtype: subject.dtype, device: subject.device, threads, length, memory_length: memoryLength, repeats,
+      synthetic_weights: checkpoint.synthetic, dtype: subject.dtype, compute_dtype: subject.computeDtype, device: subject.device, threads, length, memory_length: memoryLength, repeats,
       environment: environment(), time,
       prefill_flops: flops, prefill_seconds: prefill, prefill_gflops_per_second: flops / prefill / 1e9, matrix_gflops_per_second: matrix / 1e9,
       bandwidth_bytes_per_second: bandwidth, decode_bytes: bytes,

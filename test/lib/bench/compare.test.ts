@@ -46,6 +46,7 @@ test("three repeats cannot tell a difference from noise, and that is said", () =
   const result = compare([baselineResults({ 64: [1, 1] })], [baselineResults({ 64: [9, 9] }, { threads: 4 })]);
   assert.deepEqual(new Set(result.comparisons.map(({ verdict }) => verdict)), new Set(["few"]));
   const text = toMarkdown(comparisonTable(result));
+  assert.match(text, /^Model tiny, device cpu, dtype fp32, threads 2\. /);
   assert.match(text, /0 of 3 latencies differ beyond noise\./);
   assert.match(text, /A and B differ in threads: 2 and 4\./);
   assert.match(text, /Warning: at least 4 repeats/);
@@ -55,6 +56,20 @@ test("the baseline that all files of a run share is compared once", () => {
   const set = () => ["keep07", "keep08"].map((config) => endToEndResults(config, { 64: { baseline: [1, 1], sdtp: [1, 1], kept: 44 } }));
   const { comparisons } = compare(set(), set());
   assert.deepEqual(comparisons.map(({ config }) => config), [...Array(3).fill("baseline"), ...Array(3).fill("keep07"), ...Array(3).fill("keep08")]);
+});
+
+test("the total is the one that is reported, prefill and decode together", () => {
+  const set = (decode: number[]): EndToEndResults => {
+    const measured = endToEndMeasurement({ prefill: [1, 2, 4], decode }, { kv_lens_after_prefill: [64] });
+    return { schema_version: 1, metadata: { ...metadataOf("baseline"), benchmark_mode: "end2end" }, results: { 64: { baseline: measured } } };
+  };
+  const total = compare([set([9, 1, 2])], [set([1, 2, 9])]).comparisons[2]!;
+  assert.deepEqual([total.a, total.b, total.ratio], [4, 4, 1]);
+});
+
+test("the same model in another dtype may be compared, and that is said", () => {
+  const { differences } = compare([baseline(1, 1)], [baselineResults({ 64: [1, 1] }, { dtype: "int8", model_hash: "other" })]);
+  assert.deepEqual(differences, ["dtype: fp32 and int8"]);
 });
 
 test("other models, modes or configurations are refused", () => {
