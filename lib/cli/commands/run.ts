@@ -7,8 +7,8 @@ import { manyProgress, runProgress } from "../run-progress.js";
 
 interface Options {
   output?: string;
-  parameter: [string, string][];
-  parametersFile: string[];
+  parameter?: [string, string][];
+  parametersFile?: string[];
   matrix?: string;
   jobs: number;
   failed?: boolean;
@@ -27,8 +27,8 @@ export function register(program: Command): void {
     .description("run notebooks from the command line, with parameters")
     .argument("<notebooks...>", ".ipynb files for any kernel that Jupyter knows")
     .option("-o, --output <path>", "the notebook with its outputs (default: NAME.out.ipynb beside it); of several runs, their folder")
-    .option("-p, --parameter <name value>", "set a parameter; the value is JSON, else text; may be repeated", pair, [])
-    .option("-f, --parameters-file <file>", "parameters from a YAML or JSON file; may be repeated; -p wins", (file, earlier: string[]) => [...earlier, file], [])
+    .option("-p, --parameter <name value>", "set a parameter; the value is JSON, else text; may be repeated", pair)
+    .option("-f, --parameters-file <file>", "parameters from a YAML or JSON file; may be repeated; -p wins", (file, earlier: string[] = []) => [...earlier, file])
     .option("--matrix <file>", "a run for each parameter set of a YAML or JSON file")
     .option("--jobs <n>", "runs at a time, where there are several", positiveInteger, 1)
     .option("--failed", "of several runs, those whose output is missing or did not complete")
@@ -122,7 +122,7 @@ async function runMany(notebooks: string[], options: Options): Promise<void> {
   const library = await import("../../notebook/index.js");
   const { matrix, output: folder, jobs } = options;
   const sets = matrix === undefined ? undefined : await library.readMatrix(matrix);
-  const twice = options.parameter.find(([name]) => sets?.some((set) => name in set));
+  const twice = options.parameter?.find(([name]) => sets?.some((set) => name in set));
   if (twice) throw new library.UsageError(`parameter ${twice[0]}: is in the matrix and in -p`);
   const all = library.plannedRuns(notebooks, { ...(sets && { sets }), common: await given(options), ...(folder !== undefined && { folder }) });
   const complete = await Promise.all(all.map(async (run) => options.failed === true && (await library.isComplete(run))));
@@ -144,7 +144,7 @@ async function runMany(notebooks: string[], options: Options): Promise<void> {
 }
 
 /** Values of files in order, then those of the command line. */
-async function given({ parametersFile, parameter }: Options): Promise<Values> {
+async function given({ parametersFile = [], parameter = [] }: Options): Promise<Values> {
   const { parseValue, readValues } = await import("../../notebook/index.js");
   const files = await Promise.all(parametersFile.map(readValues));
   return Object.assign({}, ...files, Object.fromEntries(parameter.map(([name, text]) => [name, parseValue(text)]))) as Values;
@@ -193,7 +193,7 @@ export function joinParameters(argv: readonly string[]): string[] {
   return joined;
 }
 
-function pair(text: string, earlier: [string, string][]): [string, string][] {
+function pair(text: string, earlier: [string, string][] = []): [string, string][] {
   try {
     return [...earlier, JSON.parse(text) as [string, string]];
   } catch {

@@ -1,7 +1,7 @@
+import { withoutOverwritten } from "../overwritten.js";
 import { type Attachments, type Cell, type CodeCell, joined, type Notebook, type Output, tags } from "../types.js";
 import type { ExportOptions } from "./options.js";
 import { separated } from "./separated.js";
-import { withoutOverwritten } from "./text.js";
 
 /** `folded`: behind a disclosure where the format has one, left out where it has none. */
 export type Visibility = "shown" | "folded" | "removed";
@@ -81,5 +81,5 @@ function merged(outputs: readonly Output[]): Output[] {
       all[all.length - 1] = { ...last, text: joined(last.text) + joined(output.text) };
     } else all.push(output);
   }
-  return all.map((output) => (output.output_type === "stream" ? { ...output, text: withoutOverwritten(joined(output.text)) } : output));
+  return all.map((output) => (output.output_type === "stream" ? { ...output, text: withoutOverwritten(joined(output.text)).replace(/[\r\b]+$/, "") } : output));
 }

@@ -1,4 +1,5 @@
 import type { JsonObject, Message } from "../../jupyter/index.js";
+import { withoutOverwritten } from "../overwritten.js";
 import { joined, lines, type CodeCell, type DisplayOutput, type MimeData, type Output, type ResultOutput } from "../types.js";
 
 /**
@@ -40,8 +41,12 @@ export class OutputRecorder {
 
   #stream(cell: CodeCell, name: "stdout" | "stderr", text: string): void {
     const last = cell.outputs.at(-1);
-    if (last?.output_type === "stream" && last.name === name && !this.#clearNext) last.text = overwritten(joined(last.text) + text);
-    else this.#add({ output_type: "stream", name, text: overwritten(text) });
+    if (last?.output_type === "stream" && last.name === name && !this.#clearNext) {
+      const before = joined(last.text);
+      // Lines that have ended do not change any more.
+      const ended = before.lastIndexOf("\n") + 1;
+      last.text = before.slice(0, ended) + withoutOverwritten(before.slice(ended) + text);
+    } else this.#add({ output_type: "stream", name, text: withoutOverwritten(text) });
   }
 
   #display(output: DisplayOutput | ResultOutput, content: JsonObject): void {
@@ -92,14 +97,4 @@ function bundle(content: JsonObject): { data: MimeData; metadata: JsonObject } {
 
 function displayId(content: JsonObject): string | undefined {
   return (content.transient as { display_id?: string } | undefined)?.display_id;
-}
-
-/** Text after its carriage returns and backspaces, as a terminal shows it: of a progress bar, the last state. */
-function overwritten(text: string): string {
-  let shown = text.replace(/[^\n]*\r(?=[^\n\r])/g, "");
-  for (let before = ""; before !== shown; ) {
-    before = shown;
-    shown = shown.replace(/[^\n\b]\x08/g, "");
-  }
-  return shown;
 }

@@ -42,6 +42,8 @@ export interface RunRecord {
 export function recordRun(notebook: Notebook, { input, output, values, start, folder, kernel }: RunRecord): void {
   const { versions, platform } = environment();
   notebook.metadata.papermill = {
+    default_parameters: {},
+    environment_variables: {},
     ...(notebook.metadata.papermill as JsonObject | undefined),
     input_path: input,
     output_path: output,

@@ -9,7 +9,7 @@ import { outline } from "../../../lib/notebook/export/headings.js";
 import { parsed } from "../../../lib/notebook/export/markdown.js";
 import { sanitized } from "../../../lib/notebook/export/sanitize.js";
 import { scopedCss } from "../../../lib/notebook/export/styles.js";
-import { withoutOverwritten } from "../../../lib/notebook/export/text.js";
+import { withoutOverwritten } from "../../../lib/notebook/overwritten.js";
 import { findChromium } from "../../../lib/notebook/export/find-chromium.js";
 import type { Cell } from "../../../lib/notebook/types.js";
 import { chart, code, failed, notebookOf, PNG, raw, shows, stream, text } from "./notebooks.js";
@@ -238,8 +238,9 @@ describe("pieces", () => {
 
   it("overwrites as a terminal does", () => {
     assert.equal(withoutOverwritten("abc\rX\n"), "Xbc\n");
-    assert.equal(withoutOverwritten("ab\b\bX"), "Xb");
+    assert.equal(withoutOverwritten("ab\b\bX\n"), "Xb\n");
     assert.equal(withoutOverwritten("long line\r\x1b[Kshort"), "short");
+    assert.equal(withoutOverwritten("10 %\r"), "10 %\r", "more may come");
     assert.equal(withoutOverwritten("dos\r\nend"), "dos\nend");
   });
 

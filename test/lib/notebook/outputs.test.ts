@@ -27,7 +27,8 @@ test("text of one stream is one output until something else comes", () => {
 
 test("a line written over shows its last state, also in pieces", () => {
   assert.deepEqual(shown(recorded(stream("stderr", "10 %\r"), stream("stderr", "20 %\r"), stream("stderr", "30 %\nend\n"))), ["stderr: 30 %\nend\n"]);
-  assert.deepEqual(shown(recorded(stream("stdout", "keep\nabc\b\bx\r\n"))), ["stdout: keep\nax\r\n"]);
+  assert.deepEqual(shown(recorded(stream("stdout", "keep\nabc\b\bx\r\n"))), ["stdout: keep\naxc\n"]);
+  assert.deepEqual(shown(recorded(stream("stdout", "a\nlong\r"), stream("stdout", "b"), stream("stdout", "\b"), stream("stdout", "cd\n"))), ["stdout: a\ncdng\n"], "the cursor stays where it was");
 });
 
 test("outputs are cleared at once, or when the next one comes", () => {

@@ -1,13 +1,16 @@
-/** Text without what a carriage return or a backspace overwrites: a terminal's progress bar leaves its last state. */
+/**
+ * Text without what carriage returns and backspaces overwrite, as a terminal shows it: a progress bar leaves its last
+ * state. Where the text ends with the cursor inside its last line, it still does: more text may come.
+ */
 export function withoutOverwritten(text: string): string {
   return text
     .replace(/\r+\n/g, "\n")
     .split("\n")
-    .map((line) => (/[\r\b]/.test(line) ? overwritten(line) : line))
+    .map((line, i, { length }) => (/[\r\b]/.test(line) ? overwritten(line, i === length - 1) : line))
     .join("\n");
 }
 
-function overwritten(line: string): string {
+function overwritten(line: string, isLast: boolean): string {
   const cells: string[] = [];
   let at = 0;
   // An escape sequence takes no room of its own: it goes with the character before it.
@@ -23,5 +26,6 @@ function overwritten(line: string): string {
       at++;
     }
   }
-  return cells.join("");
+  const back = !isLast ? "" : at === 0 && cells.length > 0 ? "\r" : "\b".repeat(cells.length - at);
+  return cells.join("") + back;
 }
