@@ -38,5 +38,8 @@ function said(rows: readonly Conditioned[], noun: string, value: (metadata: Meta
     configs.set(found, (configs.get(found) ?? new Set()).add(config));
   }
   if (configs.size <= 1) return [...configs.keys()].map((found) => `${noun} ${found}`).join("");
-  return `${noun} ${[...configs].map(([found, names]) => `${found} (${[...names].sort(byConfig).join(", ")})`).join(" and ")}`;
+  const named = [...configs].map(([found, names]) => ({ found, names: [...names].sort(byConfig).join(", ") }));
+  // Where all configurations have them all, the rows say themselves which is which.
+  const alike = named.every(({ names }) => names === named[0]!.names);
+  return `${noun} ${named.map(({ found, names }) => (alike ? found : `${found} (${names})`)).join(" and ")}`;
 }

@@ -83,6 +83,7 @@ test("scorers and KV policies that would look alike are named", () => {
   const methods = (...results: Results[]) => table2({ mode: "end2end", sources: sourcesOf(...results) }).rows.map(({ method }) => method);
   assert.deepEqual(methods(keep07({ scorer: "norm" }), keep07({ scorer: "random" })), ["Baseline", "SDTP (keep07, norm)", "SDTP (keep07, random)"]);
   assert.deepEqual(methods(keep07({}), keep07({ kv_policy: "retain" }), seedTable.keep09), ["Baseline", "SDTP (keep09)", "SDTP (keep07, evict)", "SDTP (keep07, retain)"]);
+  assert.match(markdown({ sources: sourcesOf(keep07({ scorer: "norm" }), keep07({ scorer: "random" })) }), /, scorer norm and random, KV policy evict\.\n/);
   assert.throws(() => methods(keep07({ scorer: "norm" }), keep07({ scorer: "random" }), keep07({ scorer: "random" })), /config: keep07, random \(is in /);
 });
 
