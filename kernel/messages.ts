@@ -46,3 +46,7 @@ export type FromChild =
 /** File descriptors of the execution process besides stdin, stdout and stderr. */
 export const OUTPUT_FD = 3;
 export const WATCHDOG_FD = 4;
+
+/** What a frame on OUTPUT_FD begins with, to tell it from what a cell may write there: this, then a length. */
+export const FRAME_MARK = 0xd70d5d7b;
+export const FRAME_HEAD = 8;

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { inspect } from "node:util";
 import type { Modules } from "./modules.js";
 
 /** Thrown into a cell that was interrupted. */
@@ -7,6 +8,18 @@ export class KeyboardInterrupt extends Error {
   constructor() {
     super("the cell was interrupted");
   }
+}
+
+/** Puts what Node hangs on a promise out of sight, so that one shows its state alone. */
+export function installPromiseInspection(): void {
+  const value = function (this: Promise<unknown>): Promise<unknown> {
+    for (const key of Object.getOwnPropertySymbols(this)) {
+      const { description = "" } = key;
+      if (/^(async_id_symbol|trigger_async_id_symbol|kResourceStore)$/.test(description)) Object.defineProperty(this, key, { enumerable: false });
+    }
+    return this;
+  };
+  Object.defineProperty(Promise.prototype, inspect.custom, { value, writable: true, configurable: true });
 }
 
 /** How often an interrupted cell may await again (to clean up in `finally`) before it is left waiting for ever. */
@@ -53,6 +66,11 @@ export class Cell {
   /** `work`, or a rejection as soon as the cell is interrupted. */
   untilInterrupted<T>(work: Promise<T>): Promise<T> {
     return Promise.race([work, this.#interrupted]);
+  }
+
+  /** Node hangs the cell on what was made in it, such as timers, where people see it. */
+  [inspect.custom](): string {
+    return "[Cell]";
   }
 
   /** Called with what is about to be awaited. */

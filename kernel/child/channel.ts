@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 import { serialize } from "node:v8";
-import { OUTPUT_FD, type FromChild } from "../messages.js";
+import { FRAME_HEAD, FRAME_MARK, OUTPUT_FD, type FromChild } from "../messages.js";
 
 /**
  * Sends to the parent before it returns, waiting where the pipe is full. What a cell printed has
@@ -8,9 +8,10 @@ import { OUTPUT_FD, type FromChild } from "../messages.js";
  */
 export function send(message: FromChild): void {
   const body = serialize(message);
-  const frame = Buffer.allocUnsafe(4 + body.length);
-  frame.writeUInt32LE(body.length);
-  frame.set(body, 4);
+  const frame = Buffer.allocUnsafe(FRAME_HEAD + body.length);
+  frame.writeUInt32LE(FRAME_MARK);
+  frame.writeUInt32LE(body.length, 4);
+  frame.set(body, FRAME_HEAD);
   for (let sent = 0; sent < frame.length; ) {
     try {
       sent += writeSync(OUTPUT_FD, frame, sent);

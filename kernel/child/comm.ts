@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { JsonObject } from "../../lib/jupyter/messages.js";
+import { jsonSafe } from "../display/bundle.js";
 import type { CommMessage, CommMessageType } from "../messages.js";
 import type { Comm, Comms as Api } from "./api.js";
 import { send } from "./channel.js";
@@ -65,5 +66,5 @@ export class Comms implements Api {
 }
 
 function emit(kind: CommMessageType, content: JsonObject, metadata: object = {}, buffers: Uint8Array[] = []): void {
-  send({ type: "comm", run: currentRun(), kind, content, metadata: metadata as JsonObject, buffers });
+  send({ type: "comm", run: currentRun(), kind, content: jsonSafe(content) as JsonObject, metadata: jsonSafe(metadata) as JsonObject, buffers });
 }

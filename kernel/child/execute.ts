@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import vm from "node:vm";
 import type { ErrorContent, MimeBundle } from "../../lib/jupyter/messages.js";
 import { toBundle } from "../display/bundle.js";
-import { asText } from "../display/text.js";
+import { asText, clip } from "../display/text.js";
 import type { RunCell } from "../messages.js";
 import { Cell, currentCell, KeyboardInterrupt } from "./cell.js";
 import { send } from "./channel.js";
@@ -58,15 +58,31 @@ async function evaluate({ modules, variables, stacks }: Notebook, job: RunCell, 
   return bundle;
 }
 
-/** What a client shows for something that was thrown. */
+/** Longest message of an error, and line of its traceback, in characters. */
+const LONGEST_MESSAGE = 10_000;
+
+/** What a client shows for something that was thrown. Never throws: whoever waits for the cell would wait for ever. */
 export function asError(thrown: unknown): ErrorContent {
+  try {
+    const { ename, evalue, traceback } = describe(thrown);
+    return { ename, evalue: clip(evalue, LONGEST_MESSAGE), traceback: traceback.map((line) => clip(line, LONGEST_MESSAGE)) };
+  } catch {
+    // A proxy, a getter or an inspection of its own that throws.
+    const evalue = "a value that throws when it is looked at";
+    return { ename: "Thrown", evalue, traceback: [`\x1b[31mThrown\x1b[39m: ${evalue}`] };
+  }
+}
+
+function describe(thrown: unknown): ErrorContent {
   if (thrown instanceof KeyboardInterrupt || (thrown as { code?: string } | null)?.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED") {
     const { name, message } = new KeyboardInterrupt();
     return { ename: name, evalue: message, traceback: [`\x1b[31m${name}\x1b[39m: ${message}`] };
   }
   if (isError(thrown)) {
     const ename = String(thrown.name || thrown.constructor?.name || "Error");
-    const [first = "", ...rest] = inspect(thrown, { depth: 2, maxArrayLength: 20, maxStringLength: 5000 }).split("\n");
+    const text = inspect(thrown, { depth: 2, maxArrayLength: 20, maxStringLength: 5000 });
+    // Without a frame of the cell's, an error is shown in brackets.
+    const [first = "", ...rest] = text.replace(/^\[(.*)\]$/s, "$1").split("\n");
     const headline = first.startsWith(ename) ? `\x1b[31m${ename}\x1b[39m${first.slice(ename.length)}` : first;
     return { ename, evalue: String(thrown.message), traceback: [headline, ...rest] };
   }

@@ -7,10 +7,11 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { ToChild } from "../messages.js";
 import * as api from "./api.js";
-import { Cell, currentCell } from "./cell.js";
+import { Cell, currentCell, installPromiseInspection } from "./cell.js";
 import { send } from "./channel.js";
 import { asError, execute, type Notebook } from "./execute.js";
 import { installHost } from "./host.js";
+import { guardListeners } from "./listeners.js";
 import { Modules } from "./modules.js";
 import { captureStreams, currentRun, setLastRun } from "./output.js";
 import { installStop } from "./stop.js";
@@ -42,9 +43,8 @@ function interrupt(): void {
   send({ type: "interrupted" });
   running?.interrupt();
 }
-process.on("SIGINT", interrupt);
 
-process.on("message", (message: ToChild) => {
+function receive(message: ToChild): void {
   switch (message.type) {
     case "run":
       void run(message);
@@ -59,14 +59,14 @@ process.on("message", (message: ToChild) => {
       interrupt();
       break;
   }
-});
-process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+}
 
 async function run(job: ToChild & { type: "run" }): Promise<void> {
   setLastRun(job.run);
   running = new Cell(job.run, modules, notebook.variables);
   await execute(notebook, job, running);
   running = undefined;
+  listen();
 }
 
 // A promise that nobody awaits, or a callback, failed: the cell is over or cannot know, so it is only said.
@@ -74,11 +74,18 @@ function report(kind: string, thrown: unknown): void {
   const { traceback } = asError(thrown);
   send({ type: "stream", run: currentRun(), name: "stderr", text: `${kind}:\n${traceback.join("\n")}\n` });
 }
-process.on("uncaughtException", (error) => report("Uncaught exception", error));
-process.on("unhandledRejection", (reason) => report("Unhandled rejection", reason));
+
+const listen = guardListeners({
+  SIGINT: interrupt,
+  message: receive,
+  disconnect: () => process.kill(process.pid, "SIGKILL"),
+  uncaughtException: (error) => report("Uncaught exception", error),
+  unhandledRejection: (reason) => report("Unhandled rejection", reason),
+});
 
 captureStreams();
 stacks.install();
+installPromiseInspection();
 // Cells have no business with the channel to the kernel.
-process.send = undefined as never;
+process.send = process.disconnect = undefined as never;
 send({ type: "ready" });

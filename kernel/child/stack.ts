@@ -37,8 +37,11 @@ export class Stacks {
     const isCall = (frame: NodeJS.CallSite) => (frame.getLineNumber() ?? 0) > (this.#sources.get(fileOf(frame))?.lines ?? Infinity);
     const lines = frames.filter((frame) => !isCall(frame)).map((frame) => ({ text: this.#frame(frame), file: fileOf(frame) }));
     const last = lines.findLastIndex(({ file }) => this.#sources.has(file));
+    // Without a frame of a cell, the kernel called: what called the kernel says nothing.
+    const kernel = lines.findIndex(({ file }) => file.startsWith(KERNEL));
+    const end = last >= 0 ? last + 1 : kernel >= 0 ? kernel : lines.length;
     const shown = lines
-      .slice(0, last < 0 ? undefined : last + 1)
+      .slice(0, end)
       .filter(({ file }) => !file.startsWith(KERNEL) && file !== "node:vm");
     return [headline(error), ...shown.map(({ text }) => `    at ${text}`)].join("\n");
   }

@@ -1,7 +1,9 @@
+import type * as TS from "@tslab/typescript-for-tslab";
 import { createCompiler, ts, type Compiler } from "./typescript.js";
 import type { Docs } from "./docs.js";
+import { declaredIdentifiers, withoutExports } from "./names.js";
 import { survivingSource } from "./partial.js";
-import { awaitsAtTopLevel } from "./transform.js";
+import { awaitsAtTopLevel, CELL } from "./transform.js";
 import type { Preloaded } from "./prelude.js";
 
 /** A cell, ready to run. */
@@ -72,7 +74,12 @@ export class CellCompiler {
   compile(source: string): CompiledCell | RefusedCell {
     this.declare(source);
     this.#compiler.forgetResolutions();
-    const { text, unchecked } = directives(source);
+    const directed = directives(source);
+    const text = withoutExports(ts, directed.text);
+    const parsed = ts.createSourceFile("cell.ts", text, ts.ScriptTarget.Latest, true);
+    const reserved = reservedNames(parsed);
+    if (reserved.length > 0) return { ok: false, diagnostics: reserved };
+    const { unchecked } = directed;
     const result = this.#convert(text, unchecked);
     if (result.diagnostics.length > 0) {
       return {
@@ -89,7 +96,6 @@ export class CellCompiler {
       };
     }
     const { code, maps, imports } = this.#compiler.toCell(result.output ?? "");
-    const parsed = ts.createSourceFile("cell.ts", text, ts.ScriptTarget.Latest, true);
     const id = ++this.#count;
     this.#open = { id, source: text, declared: withoutReferences(result.declOutput ?? "") };
     return {
@@ -153,6 +159,24 @@ export class CellCompiler {
       this.#compiler.unchecked = false;
     }
   }
+}
+
+/** What a cell's script has as parameters; TypeScript would say the same of a CommonJS module. */
+const RESERVED = new Set(["exports", "require", CELL]);
+
+function reservedNames(file: TS.SourceFile): CellDiagnostic[] {
+  const identifiers = file.statements.flatMap((statement) => declaredIdentifiers(ts, statement)).filter(({ text }) => RESERVED.has(text));
+  return identifiers.map((identifier) => {
+    const [start, end] = [identifier.getStart(), identifier.end].map((at) => file.getLineAndCharacterOfPosition(at)) as [TS.LineAndCharacter, TS.LineAndCharacter];
+    return {
+      message: `Duplicate identifier '${identifier.text}'. The kernel reserves it at the top level of a cell.`,
+      code: 2441,
+      line: start.line + 1,
+      column: start.character + 1,
+      endLine: end.line + 1,
+      endColumn: end.character + 1,
+    };
+  });
 }
 
 /** `// @ts-nocheck`, or a `%%javascript` line as other kernels have it: run without checking types. */

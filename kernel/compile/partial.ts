@@ -1,4 +1,5 @@
 import type * as TS from "@tslab/typescript-for-tslab";
+import { boundIdentifiers, importedIdentifiers } from "./names.js";
 
 /**
  * The part of a cell whose declarations hold after it threw: types, functions, and the variables,
@@ -33,13 +34,9 @@ function reachedVariables(ts: typeof TS, statement: TS.VariableStatement, reache
 }
 
 function boundNames(ts: typeof TS, name: TS.BindingName): string[] {
-  if (ts.isIdentifier(name)) return [name.text];
-  return name.elements.flatMap((element) => (ts.isOmittedExpression(element) ? [] : boundNames(ts, element.name)));
+  return boundIdentifiers(ts, name).map(({ text }) => text);
 }
 
-function importedNames(ts: typeof TS, { importClause }: TS.ImportDeclaration): string[] {
-  if (!importClause || importClause.isTypeOnly) return [];
-  const bindings = importClause.namedBindings;
-  const named = !bindings ? [] : ts.isNamespaceImport(bindings) ? [bindings.name.text] : bindings.elements.map((each) => each.name.text);
-  return importClause.name ? [importClause.name.text, ...named] : named;
+function importedNames(ts: typeof TS, statement: TS.ImportDeclaration): string[] {
+  return importedIdentifiers(ts, statement).map(({ text }) => text);
 }

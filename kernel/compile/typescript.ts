@@ -79,6 +79,7 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
     const { readFile } = system;
     system.readFile = (path, encoding) => {
       const text = readFile.call(system, path, encoding);
+      if (text !== undefined && path === join(cwd, "__tslab__.ts")) return withPlainExports(text);
       return text !== undefined && path.endsWith(".d.ts") ? withoutDocs(text) : text;
     };
     const host = (ts.createWatchCompilerHost as (...args: unknown[]) => TS.WatchCompilerHostOfFilesAndCompilerOptions<TS.BuilderProgram>)(
@@ -208,6 +209,17 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
       }).outputText,
     }));
   return compiler;
+}
+
+/**
+ * The converter exports all names in a last line. It writes those that begin with `__` as TypeScript holds them,
+ * with one `_` more, and `declare global` as a name.
+ */
+function withPlainExports(text: string): string {
+  return text.replace(/\nexport \{([^{}\n]*)\}$/, (_, names: string) => {
+    const plain = names.split(", ").filter((name) => name !== "__global");
+    return `\nexport {${plain.map((name) => name.replace(/^___/, "__")).join(", ")}}`;
+  });
 }
 
 /**

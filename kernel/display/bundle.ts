@@ -37,7 +37,7 @@ export function complete(formatted: Formatted, value: unknown): MimeBundle {
 }
 
 /** What JSON can hold of `value`: typed arrays become arrays, bigint numbers, cycles an error. */
-function jsonSafe(value: unknown): JsonObject[string] {
+export function jsonSafe(value: unknown): JsonObject[string] {
   return JSON.parse(
     JSON.stringify(value, (_, each: unknown) => {
       if (typeof each === "bigint") return Number(each);

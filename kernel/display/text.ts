@@ -10,5 +10,10 @@ export function asText(value: unknown): string {
     text = inspect(value, { depth, maxArrayLength: 100, maxStringLength: 20_000, breakLength: 100 });
     if (text.length <= LONGEST) return text;
   }
-  return `${text.slice(0, LONGEST)}… (${text.length - LONGEST} more characters)`;
+  return clip(text, LONGEST);
+}
+
+/** At most `longest` characters of `text`, and how many are left out. */
+export function clip(text: string, longest: number): string {
+  return text.length <= longest ? text : `${text.slice(0, longest)}… (${text.length - longest} more characters)`;
 }

@@ -1,5 +1,8 @@
 import type { ErrorContent } from "../../lib/jupyter/messages.js";
 
+/** In the log of a process that was ended because what it sent could not be read. */
+export const DAMAGED = "the kernel could not read what the process sent";
+
 /**
  * What to tell the author of a cell whose process ended.
  * @param log what the process wrote to stdout and stderr past JavaScript, its last words
@@ -22,6 +25,7 @@ function content(ename: string, evalue: string): ErrorContent {
 
 function classify(code: number | null, signal: NodeJS.Signals | null, log: string): [string, string] {
   if (/heap out of memory|Allocation failed - JavaScript/i.test(log)) return ["OutOfMemory", "the cell ran out of JavaScript heap memory"];
+  if (log.includes(DAMAGED)) return ["ProcessKilled", "the process was ended: something other than the kernel wrote to its file descriptor 3"];
   if (signal === "SIGKILL") return ["ProcessKilled", "the process was killed (SIGKILL: perhaps the system ran out of memory)"];
   if (signal !== null) return ["ProcessCrashed", `the process crashed in native code (${signal})`];
   return ["ProcessExit", `the process ended with exit code ${code} (process.exit?)`];

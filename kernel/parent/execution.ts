@@ -3,7 +3,7 @@ import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { ErrorContent, MimeBundle } from "../../lib/jupyter/messages.js";
 import { OUTPUT_FD, WATCHDOG_FD, type FromChild, type RunCell, type ToChild } from "../messages.js";
-import { describeEnd, describeFailedStart } from "./end.js";
+import { DAMAGED, describeEnd, describeFailedStart } from "./end.js";
 import { frameReader } from "./frames.js";
 
 /** Milliseconds after an interrupt until the watchdog stops what does not return to the event loop. */
@@ -150,7 +150,16 @@ export class Execution {
     this.#occupy();
     this.#log = "";
     this.#interrupts = this.#lastSeen = this.#acknowledged = 0;
-    (child.stdio[OUTPUT_FD] as NodeJS.ReadableStream).on("data", frameReader((message) => this.#receive(child, message)));
+    const read = frameReader((message) => this.#receive(child, message));
+    (child.stdio[OUTPUT_FD] as NodeJS.ReadableStream).on("data", (chunk: Buffer) => {
+      try {
+        read(chunk);
+      } catch {
+        // A cell wrote into the pipe itself: no message behind that can be told from another.
+        this.#log += DAMAGED;
+        kill(child);
+      }
+    });
     // A write to a process that has just ended fails; its end says more.
     child.stdio[WATCHDOG_FD]?.on("error", () => undefined);
     child.on("error", () => undefined);

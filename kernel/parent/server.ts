@@ -150,7 +150,17 @@ export class KernelServer {
     this.#execution.send({ type: "comm", run, kind, content, metadata, buffers });
   }
 
+  /** What a cell made may be anything: where it cannot be sent, that is said, and the kernel goes on. */
   #fromChild(message: FromChild): void {
+    try {
+      this.#pass(message);
+    } catch (error) {
+      const run = "run" in message ? message.run : 0;
+      this.#publisher.output({ type: "stream", run, name: "stderr", text: `${message.type}: cannot be sent (${(error as Error).message})\n` });
+    }
+  }
+
+  #pass(message: FromChild): void {
     if (message.type === "input") return this.#ask(message.run, message.id, message.prompt, message.password);
     if (message.type === "comm") this.#comms.note(message.kind, message.content);
     if (message.type === "result") {

@@ -111,11 +111,22 @@ describe("display", () => {
     const text = await session.value("Array.from({ length: 100 }, () => Array.from({ length: 100 }, () => Array.from({ length: 100 }, (_, i) => ({ i, text: 'x'.repeat(1000) }))))");
     assert.ok((text?.length ?? 0) < 60_000, String(text?.length));
     assert.ok(((await session.value("'y'.repeat(5_000_000)"))?.length ?? 0) < 60_000);
+    const { evalue = "", traceback = [] } = (await session.run("throw new Error('z'.repeat(3_000_000))")).reply;
+    assert.match(evalue, /^z{10000}… \(2990000 more characters\)$/);
+    assert.ok(traceback.join("").length < 30_000);
   });
 
   it("shows values of a type of someone else's as registered", async () => {
     await session.run("class Money { constructor(public amount: number) {} }\ndisplay.register((value): value is Money => value instanceof Money, (value) => ({ 'text/html': `<b>${value.amount} €</b>` }))");
     assert.equal((await session.run("new Money(5)")).data["text/html"], "<b>5 €</b>");
+  });
+
+  it("says what cannot be sent, and goes on", async () => {
+    assert.match((await session.run("clearOutput({ wait: 10n as never })")).stream("stderr"), /^clear: cannot be sent \(Do not know how to serialize a BigInt\)/);
+    const { messages } = await session.run("comms.open('target', { big: 10n, typed: new Float32Array([1]) })");
+    assert.deepEqual(messages.find(({ header }) => header.msg_type === "comm_open")?.content.data, { big: 10, typed: [1] });
+    assert.equal((await session.run("const circle: { c?: object } = {}; circle.c = circle; comms.open('target', circle)")).reply.ename, "TypeError");
+    assert.equal(await session.value("1"), "1");
   });
 
   it("shows progress in place", async () => {

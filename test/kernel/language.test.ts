@@ -178,4 +178,36 @@ describe("language", () => {
     const ran = await session.run("throw new Error('outer', { cause: new TypeError('inner') })");
     assert.ok(traceback(ran).some((line) => line.includes("[cause]: TypeError: inner")));
   });
+
+  it("reports what throws when it is looked at, and goes on", async () => {
+    for (const thrown of ["new Proxy(new Error('x'), { get() { throw new Error('trap') } })", "{ [Symbol.for('nodejs.util.inspect.custom')]() { throw new Error('own') } }", "Object.assign(new Error('m'), { get name() { throw 2 } })"]) {
+      const { reply } = await session.run(`throw ${thrown}`);
+      assert.equal(reply.status, "error");
+      assert.equal(await session.value("1"), "1");
+    }
+  });
+
+  it("shows a promise by its state, without what Node hangs on it", async () => {
+    assert.equal(await session.value("[Promise.resolve(3), new Promise(() => {})]"), "[ Promise { 3 }, Promise { <pending> } ]");
+    assert.equal((await session.run("console.log((async () => 'x')())")).stream("stdout"), "Promise { 'x' }\n");
+    assert.match((await session.value("setTimeout(() => {}, 1)")) ?? "", /kResourceStore\)\]: \[Cell\]/);
+  });
+
+  it("takes a module's text: `export` in front of declarations, at their columns", async () => {
+    assert.equal(await session.value("export const exported = 5;\nexport default function twice(x: number) { return 2 * x }\nexport class C {}\nexport type T = number;\nexport { C };\nconst t: T = twice(exported); t"), "10");
+    assert.match((await session.run("export const e: string = 1")).reply.evalue ?? "", /:1:14 - /);
+  });
+
+  it("lets names begin with underscores, and keeps those that it needs itself", async () => {
+    assert.equal(await session.value("let __one = 1, ____two = 2; __one"), "1");
+    assert.equal(await session.value("const __one = 'now'; [__one.length, ____two]"), "[ 3, 2 ]");
+    assert.equal(await session.value("declare global { interface Everywhere { e: number } }\nconst everywhere: Everywhere = { e: 1 }; everywhere.e"), "1");
+    assert.match((await session.run("1;\nconst [a, require] = [1, 2]")).reply.evalue ?? "", /:2:11 - Duplicate identifier 'require'\. The kernel reserves it/);
+  });
+
+  it("shows no frames of the kernel's where it called and the cell did not", async () => {
+    const ran = await session.run("const ring: { self?: object } = {}; ring.self = ring; ({ [Symbol.for('Jupyter.display')]: () => ({ 'application/json': ring }) })");
+    assert.equal(ran.reply.ename, "TypeError");
+    assert.deepEqual(traceback(ran).filter((line) => /^ {4}at /.test(line)), ["    at JSON.stringify (<anonymous>)"]);
+  });
 });

@@ -38,8 +38,19 @@ describe("execution process", () => {
     await loses("process.kill(process.pid, 'SIGKILL'); await new Promise(() => {})", "ProcessKilled", /SIGKILL/);
   });
 
+  it("a write into the pipe to the kernel", async () => {
+    await loses("require('node:fs').writeSync(3, 'no message'); await new Promise(() => {})", "ProcessKilled", /wrote to its file descriptor 3/);
+  });
+
   it("running out of memory", async () => {
     await loses("const hoard: number[][] = []; for (;;) hoard.push(new Array(100_000).fill(1))", "OutOfMemory", /out of JavaScript heap/);
+  });
+
+  it("a cell cannot cut itself off from the kernel", async () => {
+    assert.equal(await session.value("const kept = 1; process.removeAllListeners(); process.removeAllListeners('SIGINT'); process.disconnect?.(); typeof process.send"), "'undefined'");
+    const stopped = await session.interrupted("console.log('started'); await new Promise(() => {})");
+    assert.equal(stopped.reply.ename, "KeyboardInterrupt");
+    assert.equal(await session.value("kept"), "1");
   });
 
   it("an end between two cells is noticed", async () => {
