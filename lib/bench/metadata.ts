@@ -39,7 +39,7 @@ export function newRun(): Pick<RunFacts, "time" | "run"> {
 
 /** @param scorer as it was asked for, which may say more than its name (`random:3`) */
 export function metadataOf({ subject, modelHash, settings, prompt, environment, time, run }: RunFacts, preset: Preset, measured: Pick<Measured, "scorer" | "kvPolicy">, scorer?: string): Metadata {
-  const { checkpoint, dtype, computeDtype, kvDtype, device, threads, seed } = subject;
+  const { checkpoint, dtype, computeDtype, kvDtype, device, threads, seed, scorerKey } = subject;
   return {
     benchmark_mode: settings.mode,
     config: preset.name,
@@ -51,6 +51,7 @@ export function metadataOf({ subject, modelHash, settings, prompt, environment, 
     device,
     threads,
     scorer: measured.scorer === null ? null : (scorer ?? measured.scorer),
+    ...(measured.scorer !== null && { scorer_key: scorerKey }),
     kv_policy: measured.kvPolicy,
     ...(settings.mode === "end2end" && { max_new_tokens: settings.maxNewTokens }),
     repeats: settings.repeats,

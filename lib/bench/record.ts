@@ -104,6 +104,8 @@ export interface Metadata {
   threads: number;
   /** None where nothing is pruned. */
   scorer: string | null;
+  /** Tells scorers of one name apart: `learned:` and SHA-256 over the trained modules, `random:` and the seed. */
+  scorer_key?: string | undefined;
   kv_policy: "evict" | "retain";
 
   max_new_tokens?: number | undefined;

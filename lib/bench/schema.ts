@@ -73,6 +73,7 @@ export const metadata = z.object({
   device: z.string().min(1),
   threads: z.number().int().positive(),
   scorer: z.string().min(1).nullable(),
+  scorer_key: z.string().min(1).optional(),
   kv_policy: z.enum(["evict", "retain"]),
 
   max_new_tokens: z.number().int().nonnegative().optional(),

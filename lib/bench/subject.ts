@@ -3,7 +3,7 @@ import type { Checkpoint } from "../checkpoint/types.js";
 import type { KvDtype } from "../decoder/cache-input.js";
 import { computeDtype } from "../runtime/compute-dtype.js";
 import { requireKvDtype } from "../runtime/kv-store.js";
-import { resolveScorer } from "../runtime/scorers.js";
+import { defaultScorer, resolveScorer } from "../runtime/scorers.js";
 import { defaultThreads } from "./environment.js";
 
 /** Where a model can run so far. */
@@ -38,6 +38,8 @@ export interface Subject {
   readonly kvDtype: KvDtype;
   readonly threads: number;
   readonly seed: number;
+  /** Of the scorer that will be used where something is pruned: tells trained modules of one name apart. */
+  readonly scorerKey: string;
 }
 
 /** @throws on a model, device, dtype, KV dtype, scorer or number of threads that cannot be had */
@@ -48,8 +50,8 @@ export async function openSubject(options: SubjectOptions): Promise<Subject> {
   requireKvDtype(kvDtype);
   if (scorer !== undefined) requireNamed(scorer);
   const checkpoint = await openCheckpoint(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }) });
-  if (scorer !== undefined) await resolveScorer(scorer, checkpoint);
-  return { checkpoint, device, dtype: checkpoint.dtype, computeDtype: computeDtype(checkpoint.dtype), kvDtype, threads, seed };
+  const { key: scorerKey } = await (scorer === undefined ? defaultScorer(checkpoint) : resolveScorer(scorer, checkpoint));
+  return { checkpoint, device, dtype: checkpoint.dtype, computeDtype: computeDtype(checkpoint.dtype), kvDtype, threads, seed, scorerKey };
 }
 
 /**

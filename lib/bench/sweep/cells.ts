@@ -76,7 +76,7 @@ export async function cellsOf(options: CellOptions): Promise<Cell[]> {
         measureSettings({ ...options, ...(kvPolicy && { kvPolicy }) });
         for (const length of lengths) {
           const group: Group = { ...settings, subject, presets, scorer, kvPolicy, memory, ids: text.ids.slice(0, length) };
-          cells.push({ key: keyOf(group, facts), label: labelOf(group), group, facts, asked, cost: groupCost(group) });
+          cells.push({ key: keyOf(group, facts), label: labelOf(group), group, facts: { ...facts, subject }, asked, cost: groupCost(group) });
         }
       }
     }
@@ -95,9 +95,9 @@ function orDefault<T>(values: readonly T[]): readonly (T | undefined)[] {
 }
 
 function keyOf({ subject, presets, scorer, kvPolicy, ids, memory, mode, repeats, warmup, maxNewTokens }: Group, { modelHash, environment }: RunFacts): string {
-  const { checkpoint, device, dtype, kvDtype, threads } = subject;
+  const { checkpoint, device, dtype, kvDtype, threads, scorerKey } = subject;
   const identity = {
-    model: checkpoint.name, modelHash, device, dtype, kvDtype, threads, presets, scorer: scorer ?? null, kvPolicy: kvPolicy ?? null,
+    model: checkpoint.name, modelHash, device, dtype, kvDtype, threads, presets, scorer: scorer ?? null, scorerKey, kvPolicy: kvPolicy ?? null,
     ids: createHash("sha256").update(JSON.stringify(ids)).digest("hex"), memory, mode, repeats, warmup, maxNewTokens,
     // Another version or machine may measure something else.
     versions: environment.versions, cpu: environment.cpu,

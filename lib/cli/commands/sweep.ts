@@ -67,9 +67,9 @@ export function register(program: Command): void {
     .addHelpText("after", `
 Lists may be written with commas or spaces. Configurations of a cell take turns with the baseline in one process; each
 finished cell is kept in --folder, and the same command goes on from there, after Ctrl-C or a crash too. A cell that
-was measured with the same model, prompt, settings, versions (of sdtp-notebook, ONNX Runtime and Node) and processor
-is not measured again, not even where the code has been edited since under the same version: give another --folder
-to do so. rows.jsonl there holds all rows without samples.
+was measured with the same model, scorer, prompt, settings, processor and versions (of sdtp-notebook, ONNX Runtime
+and Node) is not measured again, not even where the code has been edited since under the same version: give another
+--folder to do so. rows.jsonl there holds all rows without samples.
 
 Example:
   sdtp sweep --config baseline keep07 sdtp --lengths 1024 4096 --scorer norm recency --max-minutes 60`)

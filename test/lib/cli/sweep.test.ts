@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { writeRandomModules } from "../../../lib/bench/engine/modules.js";
+import { openCheckpoint } from "../../../lib/checkpoint/open.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import { sdtp, start, temporaryFolder, until } from "./sdtp.js";
 
@@ -68,6 +70,28 @@ test("a cell that fails becomes rows with its error, and the sweep goes on", asy
   assert.deepEqual([again.measured, again.found, again.left], [1, 0, 1]);
   assert.equal(again.rows[0].error, null);
   assert.equal(again.rows[0].tokens_kept, 21);
+});
+
+test("cells measured with other trained modules under the same name are not taken for these", async (t) => {
+  const cwd = temporaryFolder(t);
+  const { folder, remove } = tinyCheckpoint("llama");
+  t.after(remove);
+  const { config } = await openCheckpoint(folder);
+  const measured = async () => {
+    const { code, stdout, stderr } = await sdtp(cwd, "sweep", "--model", folder, "--config", "keep07", "--lengths", "30", "--scorer", "learned:m.safetensors", ...quick, "--folder", "s", "--json");
+    assert.equal(code, 0, stderr);
+    const { measured: count, rows } = JSON.parse(stdout);
+    return [count, rows[0].error, rows[0].metadata.scorer_key] as const;
+  };
+  await writeRandomModules(join(cwd, "m.safetensors"), config, [0]);
+  const [first, error, key] = await measured();
+  assert.deepEqual([first, error], [1, null]);
+  assert.match(key, /^learned:[0-9a-f]{64}$/);
+  assert.deepEqual(await measured(), [0, null, key]);
+  await writeRandomModules(join(cwd, "m.safetensors"), config, [0, 1]);
+  const [again, , other] = await measured();
+  assert.equal(again, 1);
+  assert.notEqual(other, key);
 });
 
 test("KV dtypes are an axis like others", async (t) => {
