@@ -1,6 +1,7 @@
 // What is measured in one process of its own, as plain values that go through a process boundary.
 import type { KvDtype } from "../decoder/cache-input.js";
 import type { KvPolicy, UserPreset } from "../pruning/presets.js";
+import type { Provider } from "../runtime/session.js";
 import type { BenchmarkMode } from "./record.js";
 
 /** One way of running the prompt. */
@@ -16,6 +17,8 @@ export interface Method {
 export interface Job {
   /** As `load` takes it. */
   readonly model: string;
+  /** Default `cpu`. */
+  readonly device?: Provider;
   /** What the weights are held in. */
   readonly dtype: string;
   /** What caches hold keys and values in; default fp32. */

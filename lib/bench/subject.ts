@@ -2,17 +2,17 @@ import { openCheckpoint } from "../checkpoint/open.js";
 import type { Checkpoint } from "../checkpoint/types.js";
 import type { KvDtype } from "../decoder/cache-input.js";
 import { computeDtype } from "../runtime/compute-dtype.js";
+import { requireDevice } from "../runtime/devices/names.js";
+import { openHome } from "../runtime/devices/open.js";
 import { requireKvDtype } from "../runtime/kv-store.js";
 import { defaultScorer, resolveScorer } from "../runtime/scorers.js";
+import type { Provider } from "../runtime/session.js";
 import { defaultThreads } from "./environment.js";
-
-/** Where a model can run so far. */
-export const devices = ["cpu"] as const;
 
 export interface SubjectOptions {
   /** As `load` takes it; default the embedded model. */
   readonly model?: string;
-  /** Default `cpu`. */
+  /** As `load` takes it, checked to be there; default `cpu`. */
   readonly device?: string;
   /** What weights are held in, as `load` takes it; default: as they are stored (synthetic ones: bf16). */
   readonly dtype?: string;
@@ -31,7 +31,8 @@ export interface SubjectOptions {
 /** A model that is to be measured: opened and checked, not loaded. */
 export interface Subject {
   readonly checkpoint: Checkpoint;
-  readonly device: string;
+  /** What it runs on: never `auto`. */
+  readonly device: Provider;
   readonly dtype: string;
   /** See `computeDtype`. */
   readonly computeDtype: string;
@@ -45,13 +46,14 @@ export interface Subject {
 /** @throws on a model, device, dtype, KV dtype, scorer or number of threads that cannot be had */
 export async function openSubject(options: SubjectOptions): Promise<Subject> {
   const { model = "tiny", device = "cpu", dtype, threads = defaultThreads(), kvDtype = "fp32", seed = 0, scorer, onProgress } = options;
-  if (!(devices as readonly string[]).includes(device)) throw new Error(`device: ${device} (must be ${devices.join(", ")})`);
+  const asked = requireDevice(device);
   if (!Number.isSafeInteger(threads) || threads < 1) throw new Error(`threads: ${threads} (must be a positive integer)`);
   requireKvDtype(kvDtype);
   if (scorer !== undefined) requireNamed(scorer);
   const checkpoint = await openCheckpoint(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }) });
   const { key: scorerKey } = await (scorer === undefined ? defaultScorer(checkpoint) : resolveScorer(scorer, checkpoint));
-  return { checkpoint, device, dtype: checkpoint.dtype, computeDtype: computeDtype(checkpoint.dtype), kvDtype, threads, seed, scorerKey };
+  const { device: used } = await openHome(asked, { kvDtype });
+  return { checkpoint, device: used, dtype: checkpoint.dtype, computeDtype: computeDtype(checkpoint.dtype), kvDtype, threads, seed, scorerKey };
 }
 
 /**

@@ -2,16 +2,23 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import { kvDtypes, type KvDtype } from "../decoder/cache-input.js";
 import { presets } from "../pruning/presets.js";
 import type { LoadOptions, Model } from "../runtime/model.js";
+import { devices, type Device } from "../runtime/devices/names.js";
 
 /** Options that every command with a model has. */
 export interface ModelOptions {
   model: string;
   threads?: number;
+  device?: Device;
   dtype?: string;
   kvDtype?: KvDtype;
 }
 
 export function addModelOptions(command: Command): Command {
+  return addCheckpointOptions(command).addOption(new Option("--device <name>", "where to run; auto: the best that computes what the CPU does (sdtp doctor shows it)").choices(devices).default("cpu"));
+}
+
+/** For what runs on the CPU alone. */
+export function addCheckpointOptions(command: Command): Command {
   return command
     .option("--model <name>", "a model folder, a hub-cache folder, tiny (the embedded model) or synthetic:NAME", "tiny")
     .option("--threads <n>", "threads for one operator (default: ONNX Runtime's choice)", positiveInteger);
@@ -28,13 +35,13 @@ export const addKvDtypeOption = (command: Command): Command =>
  * A model loaded as the options say, with a bar while weights are made or converted.
  * @throws AbortError on `signal`
  */
-export async function loadModel({ model, threads, dtype, kvDtype }: ModelOptions, signal?: AbortSignal, more: LoadOptions = {}): Promise<Model> {
+export async function loadModel({ model, threads, device, dtype, kvDtype }: ModelOptions, signal?: AbortSignal, more: LoadOptions = {}): Promise<Model> {
   const [{ load }, { progressBar }] = await Promise.all([import("../runtime/model.js"), import("./progress.js")]);
   const bar = progressBar();
-  if (dtype?.split(":")[0] === "fp16") process.stderr.write("fp16: the CPU computes in float32; weights are widened when they are loaded\n");
+  if (dtype?.split(":")[0] === "fp16") process.stderr.write("fp16: all devices compute in float32; weights are widened when they are loaded\n");
   try {
     return await load(model, {
-      ...more, ...(threads !== undefined && { threads }), ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(signal && { signal }),
+      ...more, ...(device && { device }), ...(threads !== undefined && { threads }), ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(signal && { signal }),
       onProgress: (done, total) => bar.update(done / total, `weights${dtype === undefined ? "" : ` in ${dtype}`}`),
     });
   } finally {

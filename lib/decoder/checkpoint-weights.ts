@@ -13,6 +13,8 @@ export interface CheckpointWeightsOptions {
    * engines do; `float32`: exact, and many times slower for single tokens.
    */
   readonly accuracy?: "int8" | "float32";
+  /** Widen tables before rows are taken from them, for devices that may have no 16-bit numbers: the whole table is then held in float32. */
+  readonly wideTables?: boolean;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface CheckpointWeightsOptions {
  * behind a cast to float32 where it is stored otherwise (ONNX Runtime folds the cast when it loads the graph).
  * Quantised ones are multiplied as they are.
  */
-export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { accuracy = "int8" }: CheckpointWeightsOptions = {}): Weights {
+export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { accuracy = "int8", wideTables = false }: CheckpointWeightsOptions = {}): Weights {
   const folder = weightsFolder(checkpoint);
   const known = new Map<string, Value>();
   const once = (key: string, make: () => Value): Value => {
@@ -67,7 +69,7 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     rows(name, indices) {
       const stored = lookUp(name);
       if (stored.quantization) return g.gatherNBits(matrix(stored), indices);
-      if (stored.view) return g.gather(dense(stored), indices);
+      if (stored.view || wideTables) return g.gather(dense(stored), indices);
       // Cast after the rows are taken: the whole table is not held twice.
       return g.cast(g.gather(initializer(stored, stored.shape), indices), "float32");
     },

@@ -15,6 +15,8 @@ export interface EvaluationRow {
   group: Record<string, string | number>;
   model: string;
   model_hash: string;
+  /** Where it ran; not in rows of earlier versions, which are from the CPU. */
+  device?: string | undefined;
   config: string;
   preset: { base_depth: number; stages: { after_block: number; ratio: number }[] };
   scorer: string | null;
@@ -46,6 +48,7 @@ const rowSchema = z.object({
   group: z.record(z.string(), z.union([z.string(), number])),
   model: z.string(),
   model_hash: z.string(),
+  device: z.string().optional(),
   config: z.string(),
   preset: z.object({ base_depth: number, stages: z.array(z.object({ after_block: number, ratio: number })) }),
   scorer: z.string().nullable(),
@@ -65,8 +68,8 @@ const rowSchema = z.object({
 }) satisfies z.ZodType<EvaluationRow>;
 
 /** What makes two rows the same measurement. */
-export function rowKey(row: Pick<EvaluationRow, "task" | "settings" | "item" | "model_hash" | "config" | "preset" | "scorer_key" | "kv_policy">): string {
-  return JSON.stringify([row.task, row.settings, row.item, row.model_hash, row.config, row.preset, row.scorer_key, row.kv_policy]);
+export function rowKey(row: Pick<EvaluationRow, "task" | "settings" | "item" | "model_hash" | "device" | "config" | "preset" | "scorer_key" | "kv_policy">): string {
+  return JSON.stringify([row.task, row.settings, row.item, row.model_hash, ...((row.device ?? "cpu") === "cpu" ? [] : [row.device]), row.config, row.preset, row.scorer_key, row.kv_policy]);
 }
 
 /**

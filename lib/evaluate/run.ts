@@ -48,7 +48,7 @@ export async function evaluate(model: Model, task: EvaluationTask, configuration
 
 const settings = ({ preset, scorer, kvPolicy }: Configuration, { reserve }: EvaluationItem) => ({ preset, kvPolicy, reserve, ...(scorer !== null && { scorer }) });
 
-type Described = Pick<EvaluationRow, "schema_version" | "task" | "settings" | "item" | "group" | "model" | "model_hash" | "config" | "preset" | "scorer" | "scorer_key" | "kv_policy" | "prompt_length">;
+type Described = Pick<EvaluationRow, "schema_version" | "task" | "settings" | "item" | "group" | "model" | "model_hash" | "device" | "config" | "preset" | "scorer" | "scorer_key" | "kv_policy" | "prompt_length">;
 
 function describe(model: Model, modelHash: string, task: EvaluationTask, item: EvaluationItem, { preset, scorer, kvPolicy }: Configuration, key: string | null): Described {
   return {
@@ -58,6 +58,7 @@ function describe(model: Model, modelHash: string, task: EvaluationTask, item: E
     item: item.id,
     group: { ...item.group },
     model: model.name,
+    device: model.device,
     model_hash: modelHash,
     config: preset.name,
     preset: { base_depth: preset.baseDepth, stages: preset.stages.map(({ afterBlock, ratio }) => ({ after_block: afterBlock, ratio })) },

@@ -17,7 +17,7 @@ export class Graphs {
   constructor(
     private readonly checkpoint: Checkpoint,
     private readonly options: GraphsOptions,
-    private readonly home: Pick<Home, "builder" | "load" | "release">,
+    private readonly home: Pick<Home, "builder" | "load" | "release" | "wideTables">,
   ) {}
 
   get keys(): string[] {
@@ -84,7 +84,7 @@ export class Graphs {
 
   private async create({ key, build }: GraphToLoad): Promise<InferenceSession> {
     const g = this.home.builder(key);
-    build(g, checkpointWeights(g, this.checkpoint, this.options));
+    build(g, checkpointWeights(g, this.checkpoint, { ...this.options, wideTables: this.home.wideTables }));
     return this.home.load(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
   }
 }

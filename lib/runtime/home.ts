@@ -41,6 +41,8 @@ export interface Home {
    * those asked for, so that with some left out others would go astray.
    */
   readonly takesAllOutputs: boolean;
+  /** Tables of weights are widened as a whole: the device may have no 16-bit numbers. */
+  readonly wideTables: boolean;
   builder(name: string): GraphBuilder;
   load(g: GraphBuilder, settings: Pick<SessionSettings, "threads" | "folder">): Promise<InferenceSession>;
   /** Frees a loaded graph, caches that it made left usable. */
@@ -62,6 +64,7 @@ export function hostHome(attention: AttentionKind = "fused", kvDtype: KvDtype = 
     attention: () => attention,
     evictsInGraph: false,
     takesAllOutputs: false,
+    wideTables: false,
     builder: (name) => new GraphBuilder(name),
     load: (g, settings) => createSession(g, settings),
     decode: (config, { attention }) => ({

@@ -13,7 +13,8 @@ import { listActivations, planCapture, readCapture, type Activation, type Activa
 import { chat, type ChatOptions, type ChatReply } from "./chat.js";
 import { computeDtype } from "./compute-dtype.js";
 import { Decoder } from "./decoder.js";
-import { openHome, type Device } from "./devices/open.js";
+import type { Device } from "./devices/names.js";
+import { openHome } from "./devices/open.js";
 import { Graphs } from "./graphs.js";
 import { hostHome, type AttentionKind, type DecodeStep, type GraphToLoad, type Home } from "./home.js";
 import { requireKvDtype } from "./kv-store.js";
@@ -28,8 +29,10 @@ export interface LoadOptions extends OpenOptions {
   readonly threads?: number;
   /** `fused` (default on the CPU): memory linear in the prompt length. `plain`: attention spelled out, quadratic memory. */
   readonly attention?: AttentionKind;
-  /** Where to run: `cpu` (default) or `webgpu`. */
+  /** Where to run: `cpu` (default), `webgpu`, `cuda`, or `auto`: the best that computes what the CPU does (`sdtp doctor` shows it). */
   readonly device?: Device;
+  /** Told, once a process, what `auto` found; default: stderr. */
+  readonly onDevice?: (message: string) => void;
   /** What activations are rounded to where they meet int8 or int4 weights: `int8` (default), or `float32`: exact and many times slower. */
   readonly accuracy?: "int8" | "float32";
   /** What the caches hold keys and values in: fp32 (default), fp16 (half the memory), int8 (a quarter); each token then costs more time. */
@@ -113,7 +116,7 @@ export class Model {
   }
 
   /** Where it runs. */
-  get device(): string {
+  get device(): Home["device"] {
     return this.home.device;
   }
 

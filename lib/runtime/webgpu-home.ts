@@ -20,6 +20,7 @@ export function webgpuHome({ prefill, decode }: DeviceAttention): Home {
     attention: (config) => (isSimple(config) ? prefill : "plain"),
     evictsInGraph: true,
     takesAllOutputs: true,
+    wideTables: true,
     builder: (name) => new GraphBuilder(name, "standard"),
     load: (g, settings) => createSession(g, { ...settings, provider: "webgpu", onDevice: ["key.", "value."] }),
     decode(config, { count, attention }) {

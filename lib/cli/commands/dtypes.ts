@@ -35,16 +35,23 @@ async function run({ dtype = ["stored", "int8", "int4"], kvDtype = ["fp32"], len
   const ways = dtype.flatMap((name) => kvDtype.map((kv) => ({ dtype: name === "stored" ? undefined : name, kvDtype: kv })));
   const bar = progressBar();
   const rows = [];
+  let device = "cpu";
   try {
-    const open = (held: (typeof ways)[number]) => loadModel({ ...options, kvDtype: held.kvDtype, ...(held.dtype !== undefined && { dtype: held.dtype }) }, signal);
+    const open = async (held: (typeof ways)[number]) => {
+      const model = await loadModel({ ...options, kvDtype: held.kvDtype, ...(held.dtype !== undefined && { dtype: held.dtype }) }, signal);
+      // Caches that a device has not would have put some rows on the CPU: times of two devices are no comparison.
+      if (rows.length > 0 && model.device !== device) throw new Error(`device: ${model.device} for ${held.kvDtype} caches, ${device} for those before (name one device)`);
+      device = model.device;
+      return model;
+    };
     const text = heldOutText();
     for await (const row of compareDtypes(open, ways, { text, length, prompts, seed, signal, onProgress: (share, label) => bar.update(share, label) })) rows.push(row);
   } finally {
     bar.stop();
   }
-  const all = JSON.stringify({ model: options.model, seed, threads: options.threads ?? null, ...environment(), rows }, null, 2);
+  const all = JSON.stringify({ model: options.model, device, seed, threads: options.threads ?? null, ...environment(), rows }, null, 2);
   if (output !== undefined) await writeOutput(output, `${all}\n`);
-  process.stdout.write(json ? `${all}\n` : toMarkdown(dtypesTable(options.model, rows)));
+  process.stdout.write(json ? `${all}\n` : toMarkdown(dtypesTable(options.model, device, rows)));
 }
 
 /** Words parted by commas or spaces. */

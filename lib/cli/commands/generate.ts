@@ -99,6 +99,7 @@ async function generate(options: Options): Promise<void> {
   process.stdout.write(formatJson({
     model: model.name,
     synthetic_weights: model.checkpoint.synthetic,
+    device: model.device,
     dtype: model.dtype,
     compute_dtype: model.computeDtype,
     kv_dtype: model.kvDtype,

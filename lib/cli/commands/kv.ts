@@ -54,6 +54,7 @@ async function kv(options: Options): Promise<void> {
     console.log(JSON.stringify({
       model: run.modelName,
       synthetic_weights: run.model!.checkpoint.synthetic,
+      device: run.model!.device,
       config: run.preset.name,
       scorer: run.scorer,
       kv_policy: run.kvPolicy,

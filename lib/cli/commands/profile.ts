@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { defaultLengths, seedConfigs } from "../../bench/settings.js";
 import type { BenchmarkMode } from "../../bench/results.js";
 import { formatJson } from "../../format-json.js";
+import type { Device } from "../../runtime/devices/names.js";
 import { interruptSignal } from "../interrupt.js";
 import { addDtypeOption, addKvDtypeOption, addModelOptions, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
 
@@ -9,7 +10,7 @@ interface Options extends ModelOptions, PruningOptions {
   benchmarkMode: BenchmarkMode;
   config: string[];
   lengths: string[];
-  device: string;
+  device: Device;
   repeats: number;
   warmup: number;
   maxNewTokens: number;
@@ -28,7 +29,6 @@ export function register(program: Command): void {
     .addOption(new Option("--benchmark-mode <mode>", "prefill, or end2end: prefill and --max-new-tokens decode runs").choices(["prefill", "end2end"]).default("end2end"))
     .option("--config <name...>", `presets, or all (${seedConfigs.join(", ")}); known: ${presetNames}`, ["all"])
     .option("--lengths <n...>", "prompt lengths in tokens, ascending", defaultLengths.map(String))
-    .option("--device <name>", "where to run: cpu", "cpu")
     .option("--repeats <n>", "runs that count, for each configuration", positiveInteger, 5)
     .option("--warmup <n>", "runs before them that do not", nonNegativeInteger, 1)
     .option("--max-new-tokens <n>", "decode runs in end2end mode", positiveInteger, 128)

@@ -34,10 +34,11 @@ async function run({ prompts, seed, json, output, ...options }: Options): Promis
     const model = await loadModel(options, signal);
     const result = await quality(model, { text: heldOutText(), lengths, prompts, seed, signal, onProgress: (share, label) => bar.update(share, label) });
     bar.stop();
-    const text = JSON.stringify({ model: model.name, dtype: model.dtype, kv_dtype: model.kvDtype, model_hash: await model.checkpoint.hash(), seed, ...result }, null, 2);
+    const text = JSON.stringify({ model: model.name, device: model.device, dtype: model.dtype, kv_dtype: model.kvDtype, model_hash: await model.checkpoint.hash(), seed, ...result }, null, 2);
     if (output !== undefined) await writeOutput(output, `${text}\n`);
     if (json) console.log(text);
     else {
+      console.log(`model ${model.name}, device ${model.device}`);
       console.log(`prose: ${result.prose.bitsPerByte.toFixed(3)} bits per byte (${result.prose.bytes} bytes, windows of 1024 tokens)`);
       for (const { length, right, accuracy } of result.retrieval) console.log(`retrieval at ${length}: ${(100 * accuracy).toFixed(1)} % (${right} of ${prompts} keys wholly right)`);
     }

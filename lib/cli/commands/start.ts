@@ -25,7 +25,7 @@ export function register(program: Command): void {
     .action((options: Options) => start(options));
 }
 
-async function start({ model, threads, scorer, kvPolicy, maxNewTokens, repeats, output: folder, ...options }: Options): Promise<void> {
+async function start({ model, device, threads, scorer, kvPolicy, maxNewTokens, repeats, output: folder, ...options }: Options): Promise<void> {
   const [{ parseLengths }, { profile }, output, { formats, table2, verification }, { writeOutput }, { progressBar }] = await Promise.all([
     import("../../bench/lengths.js"), import("../../bench/profile.js"), import("../../bench/output.js"), import("../../report/index.js"), import("../../files.js"), import("../progress.js"),
   ]);
@@ -37,7 +37,7 @@ async function start({ model, threads, scorer, kvPolicy, maxNewTokens, repeats, 
   try {
     const { results, errors } = await profile({
       model, configs: seedConfigs, lengths, maxNewTokens, repeats, signal,
-      ...(threads !== undefined && { threads }), ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }),
+      ...(device && { device }), ...(threads !== undefined && { threads }), ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }),
       onStart: () => output.requireWritable(report),
       onProgress: (share, label) => bar.update(share, label),
       async onLength(length, { results }) {

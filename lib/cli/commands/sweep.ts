@@ -4,6 +4,7 @@ import { type KvDtype, kvDtypes } from "../../decoder/cache-input.js";
 import { formatJson } from "../../format-json.js";
 import type { BenchmarkMode } from "../../bench/results.js";
 import { type Format, formats, formatOf } from "../../report/formats/index.js";
+import { devices } from "../../runtime/devices/names.js";
 import { interruptSignal } from "../interrupt.js";
 import { dtypeHelp, nonNegativeInteger, number, positiveInteger, presetNames } from "../options.js";
 
@@ -48,7 +49,7 @@ export function register(program: Command): void {
     .option("--kv-policy <policy...>", "evict, retain (default: each preset's)", policy)
     .option("--dtype <name...>", dtypeHelp, names)
     .option("--kv-dtype <name...>", `${kvDtypes.join(", ")}: what caches hold keys and values in (default: fp32)`, list(kvDtype))
-    .option("--device <name...>", "devices (default: cpu)", names)
+    .option("--device <name...>", `devices: ${devices.join(", ")} (default: cpu)`, names)
     .option("--threads <n...>", "numbers of threads (default: one a physical core)", list(positiveInteger))
     .addOption(new Option("--benchmark-mode <mode>", "prefill, or end2end").choices(["prefill", "end2end"]).default("end2end"))
     .option("--repeats <n>", "runs that count, for each configuration of a cell", positiveInteger, 5)

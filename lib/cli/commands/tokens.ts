@@ -35,7 +35,7 @@ async function tokens(options: Options): Promise<void> {
     const rows = view.texts.map((text, position) => ({
       position, id: run.ids[position], text, stage: view.stage[position]! < 0 ? null : view.stage[position]!, score: view.score ? view.score[position]! : null, forced: view.forced[position] === 1,
     }));
-    console.log(JSON.stringify({ model: run.modelName, config: run.preset.name, scorer: run.scorer, after_layers: view.afterLayers, tokens: rows }, null, 2));
+    console.log(JSON.stringify({ model: run.modelName, device: run.model!.device, config: run.preset.name, scorer: run.scorer, after_layers: view.afterLayers, tokens: rows }, null, 2));
     return;
   }
   if (options.html !== undefined) return;

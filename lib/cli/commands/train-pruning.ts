@@ -4,7 +4,7 @@ import { labelKinds, maskKinds, type LabelKind, type MaskKind } from "../../deco
 import { objectives, saliencyTargets, type Objective, type SaliencyTarget } from "../../decoder/saliency.js";
 import { lossKinds, type LossKind } from "../../train/example-feeds.js";
 import { interruptSignal } from "../interrupt.js";
-import { addModelOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
+import { addCheckpointOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 
 /** Options of all commands that read or make prompts with responses. */
 interface DataOptions extends ModelOptions {
@@ -26,7 +26,7 @@ interface SaliencyOptions extends DataOptions {
 }
 
 function addDataOptions(command: Command): Command {
-  return addModelOptions(command)
+  return addCheckpointOptions(command)
     .option("--data <file...>", "JSON lines with prompt and response (or dolly-15k's fields), or plain text; default: prompts as train prompts makes them")
     .option("--length <n>", "tokens of prompt and response at most; longer ones are cut", positiveInteger, 512)
     .option("--limit <n>", "read this many examples at most", positiveInteger)

@@ -15,7 +15,7 @@ import { shown, type Shown } from "./view.js";
 /** What each layer's cache holds now: length, positions, bytes, dtype, home. */
 export function kvSummary(run: Run): Shown<{ rows: readonly KvRow[]; bytes: number }> {
   const rows = run.kv.summary();
-  const title = `KV cache: ${run.modelName}, ${runLabel(run)}, prompt of ${run.ids.length} tokens, ${formatBytes(run.kv.bytes)}`;
+  const title = `KV cache: ${run.modelName}, ${runLabel(run)}, prompt of ${run.ids.length} tokens, ${run.model ? `device ${run.model.device}, ` : ""}${formatBytes(run.kv.bytes)}`;
   const head = ["layer", "length", "of prompt", "positions", "bytes", "dtype", "home"];
   const cells = rows.map(({ layer, length, first, last, bytes, dtype, home }) => [layer, length, percent(length / run.ids.length), first === null ? "none" : `${first} … ${last}`, bytes, dtype, home]);
   return shown({ rows, bytes: run.kv.bytes }, { title, text: textTable(title, head, cells), html: () => htmlTable(title, head, cells) });

@@ -35,7 +35,7 @@ describe("WebGPU", { skip: await webgpuMissing() }, async () => {
   async function pair(variant: Variant) {
     const tiny = tinyCheckpoint(variant);
     const cpu = await load(tiny.folder, { threads: 1 });
-    const gpu = await load(tiny.folder, { threads: 1, device: "webgpu" });
+    const gpu = await load(tiny.folder, { threads: 1, device: "webgpu", attention: "plain" });
     cleanUp.push(() => cpu.release(), () => gpu.release(), tiny.remove);
     return { cpu, gpu, ids: Array.from({ length: 44 }, (_, i) => (i * 7 + 1) % tiny.config.vocab_size) };
   }

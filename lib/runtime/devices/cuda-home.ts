@@ -1,0 +1,28 @@
+// Not run on a real GPU yet: only that it is refused with a clear error where CUDA is not there, and its graphs on the CPU, were seen.
+import { listSupportedBackends } from "onnxruntime-node";
+import { hostHome, type Home } from "../home.js";
+import { createSession } from "../session.js";
+import type { DeviceAttention } from "../webgpu-home.js";
+
+/** How CUDA gets there. */
+export const cudaInstall = "ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false";
+
+export const hasCuda = (): boolean => listSupportedBackends().some(({ name, bundled }) => name === "cuda" && bundled);
+
+/** @throws where its provider is not installed */
+export function requireCuda(): void {
+  if (!hasCuda()) throw new Error(`device: cuda (its provider is not installed; to install it: ${cudaInstall})`);
+}
+
+/**
+ * CUDA: the graphs of the CPU on the device, caches in this process's memory, since with CUDA ONNX Runtime hands every output over there.
+ * @throws where its provider is not installed
+ */
+export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefill: "plain" }): Home {
+  requireCuda();
+  return {
+    ...hostHome(prefill),
+    device: "cuda",
+    load: (g, settings) => createSession(g, { ...settings, provider: "cuda" }),
+  };
+}

@@ -1,0 +1,75 @@
+// The self-check, with devices that get things wrong in known ways: the CPU's own home, spoilt.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { openCheckpoint } from "../../../../lib/checkpoint/open.js";
+import { prove } from "../../../../lib/runtime/devices/check.js";
+import { hostHome, type Home } from "../../../../lib/runtime/home.js";
+import type { HostCache } from "../../../../lib/runtime/host-cache.js";
+import type { DeviceAttention } from "../../../../lib/runtime/webgpu-home.js";
+import { tinyCheckpoint } from "../../../reference/checkpoints.js";
+
+const tiny = tinyCheckpoint("llama");
+after(tiny.remove);
+const checkpoint = await openCheckpoint(tiny.folder, {});
+
+/** Adds to an output of graphs whose key starts so. */
+const spoilt = (home: Home, key: string, output: string, by: number): Home => {
+  const wrong = new WeakSet<object>();
+  return {
+    ...home,
+    load: async (g, settings) => {
+      const session = await home.load(g, settings);
+      if (g.name.startsWith(key)) wrong.add(session);
+      const run = session.run.bind(session) as (...args: unknown[]) => Promise<Record<string, { data: Float32Array }>>;
+      if (wrong.has(session)) Object.assign(session, { run: async (...args: unknown[]) => {
+        const results = await run(...args);
+        results[output]!.data[0]! += by;
+        return results;
+      } });
+      return session;
+    },
+  };
+};
+const right = ({ prefill }: DeviceAttention) => hostHome(prefill);
+
+test("a device that computes what the CPU does is taken with fused attention", async () => {
+  const verdict = await prove(checkpoint, right);
+  assert.ok(verdict.ok);
+  assert.deepEqual(verdict.attention, { prefill: "fused", decode: "fused" });
+  assert.deepEqual(verdict.rejected, []);
+  assert.ok(verdict.differences.prefillLogits < 1e-4 && verdict.differences.cache < 1e-4 && verdict.differences.keptPositions === "same");
+});
+
+test("fused attention that is wrong in prefill is spelled out there, and there alone", async () => {
+  const verdict = await prove(checkpoint, (attention) => (attention.prefill === "fused" ? spoilt(right(attention), "prefill", "logits", 0.5) : right(attention)));
+  assert.ok(verdict.ok);
+  assert.deepEqual(verdict.attention, { prefill: "plain", decode: "fused" });
+  assert.match(verdict.rejected[0]!, /^attention fused in prefill, fused in decode: differs from the CPU in logits after prefill by 0\.5/);
+});
+
+test("fused attention that is wrong in decode is spelled out there", async () => {
+  const verdict = await prove(checkpoint, (attention) => (attention.decode === "fused" ? spoilt(right(attention), "decode", "logits", 0.5) : right(attention)));
+  assert.ok(verdict.ok);
+  assert.deepEqual(verdict.attention, { prefill: "fused", decode: "plain" });
+});
+
+test("wrong keys, numbers that are none and errors are each a reason to refuse the device", async () => {
+  for (const [output, by, reason] of [["key.1", 0.5, /keys and values by 0\.5/], ["logits", NaN, /logits after prefill by Infinity/]] as const) {
+    const verdict = await prove(checkpoint, (attention) => spoilt(right(attention), "prefill", output, by));
+    assert.ok(!verdict.ok);
+    assert.match(verdict.reason, reason);
+  }
+  const verdict = await prove(checkpoint, (attention) => ({ ...right(attention), cache: () => { throw new Error("device lost\nat some place"); } }));
+  assert.deepEqual(verdict, { ok: false, reason: "device lost" });
+});
+
+test("kept positions that differ are said, whatever the numbers are", async () => {
+  const other = (home: Home): Home => ({ ...home, cache: (config, session, results, present, kept, reserve) => {
+    // The run reads the positions after the cache was made of them.
+    if (kept) kept[5]!++;
+    return home.cache(config, session, results, present, kept, reserve) as HostCache;
+  } });
+  const verdict = await prove(checkpoint, (attention) => other(right(attention)));
+  assert.ok(!verdict.ok);
+  assert.match(verdict.reason, /the kept positions/);
+});
