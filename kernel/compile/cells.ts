@@ -110,19 +110,26 @@ export class CellCompiler {
     };
   }
 
-  /** Takes over the declarations of the cell compiled last: all of them, or those that were reached. */
-  commit(id: number, outcome: Outcome): void {
-    if (this.#open?.id !== id) return;
+  /**
+   * Takes over the declarations of the cell compiled last: all of them, or those that were reached.
+   * @returns all that is declared now
+   */
+  commit(id: number, outcome: Outcome): string {
+    if (this.#open?.id !== id) return this.#declared;
     const { source, declared } = this.#open;
     this.#open = undefined;
-    if (outcome === "ok") {
-      this.#declared = declared;
-      return;
-    }
+    if (outcome === "ok") return (this.#declared = declared);
     const surviving = survivingSource(ts, source, new Set(outcome.reached));
-    if (surviving === "") return;
+    if (surviving === "") return this.#declared;
     const result = this.#convert(surviving, false);
     if (result.diagnostics.length === 0) this.#declared = withoutReferences(result.declOutput ?? this.#declared);
+    return this.#declared;
+  }
+
+  /** Goes on with declarations that {@link commit} returned to another compiler. */
+  restore(declared: string): void {
+    this.#declared = declared;
+    this.#pending = this.#lazy.filter(({ name }) => !new RegExp(`^import \\* as ${name} `, "m").test(declared));
   }
 
   /** Forgets all declarations: the process that held the variables is gone. */

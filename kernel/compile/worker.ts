@@ -15,10 +15,14 @@ import { keepCode } from "./typescript.js";
 export interface WorkerData {
   packageRoot: string;
   preload: string | undefined;
+  /** Declarations of earlier cells, where another thread ended before this one. */
+  declared?: string | undefined;
 }
 
-const { packageRoot, preload } = workerData as WorkerData;
+const { packageRoot, preload, declared } = workerData as WorkerData;
 const cells = new CellCompiler(packageRoot, prelude(packageRoot, preload), (text) => process.stderr.write(`${text}\n`));
+
+if (declared !== undefined) cells.restore(declared);
 
 /** Milliseconds without a cell after which garbage is collected. */
 const QUIET = 30;
@@ -30,11 +34,12 @@ let keeping: NodeJS.Timeout | undefined;
 const methods = {
   ready: () => true,
   compile: (source: string) => cells.compile(source),
-  commit: (id: number, outcome: Outcome) => {
-    cells.commit(id, outcome);
+  /** Returns what is declared from now on. */
+  commit: (id: number, outcome: Outcome): string => {
     clearTimeout(trimming);
     trimming = setTimeout(trimHeap, QUIET);
     keeping = (keeping ?? setTimeout(() => void keepCode(), IDLE)).refresh();
+    return cells.commit(id, outcome);
   },
   reset: () => cells.reset(),
   complete: (code: string, cursor: number) => complete(cells, code, cursor),

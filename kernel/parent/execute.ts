@@ -1,6 +1,6 @@
 import type { ErrorContent, ExecuteReply, JsonObject, Message } from "../../lib/jupyter/messages.js";
 import type { CellDiagnostic, RefusedCell } from "../compile/cells.js";
-import type { CompilerThread } from "./compiler.js";
+import { CompilerEnded, type CompilerThread } from "./compiler.js";
 import type { Execution, RunResult } from "./execution.js";
 import type { History } from "./history.js";
 import type { Publisher } from "./publisher.js";
@@ -67,7 +67,10 @@ export class Executor {
         reply = await this.#execute(request);
         stop = reply.status === "error" && request.stopOnError;
       } catch (error) {
-        reply = { status: "error", execution_count: this.#count, ...internalError(error) };
+        const described = internalError(error);
+        reply = { status: "error", execution_count: this.#count, ...described };
+        stop = message.content.stop_on_error !== false;
+        this.publisher.publish("error", { ...described }, message);
       }
       if (stop) await new Promise((resolve) => setTimeout(resolve, ABORT_WINDOW));
       const aborted = stop ? this.#queue.splice(0) : [];
@@ -120,13 +123,13 @@ export class Executor {
 
   /** Tells the compiler which declarations hold. Where the process ended, {@link lost} did. */
   async #settle(id: number, { error, reached, died }: RunResult, message: Message): Promise<void> {
-    if (!died) await this.compiler.call("commit", id, error ? { reached } : "ok");
+    if (!died) await this.compiler.commit(id, error ? { reached } : "ok");
     else this.publisher.stream(message, "stderr", "The process that ran this notebook's cells ended: all variables are gone.\n");
   }
 
   /** The process ended. */
   lost(): void {
-    void this.compiler.call("reset");
+    this.compiler.reset();
   }
 
   async #evaluate(expressions: Record<string, string>, message: Message): Promise<JsonObject> {
@@ -196,5 +199,6 @@ function compileError({ diagnostics }: RefusedCell, code: string, name: string):
 
 function internalError(error: unknown): ErrorContent {
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  if (error instanceof CompilerEnded) return { ename: name, evalue: message, traceback: [`\x1b[31m${name}\x1b[39m: ${message}`] };
   return { ename: name, evalue: message, traceback: (stack ?? message).split("\n") };
 }

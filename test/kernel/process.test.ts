@@ -127,6 +127,27 @@ describe("execution process", () => {
     }
   });
 
+  it("a compiler that ends is said, and another knows what was declared", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sdtp-required-"));
+    const required = join(folder, "required.cjs");
+    // Ends the thread that compiles a cell which asks for it.
+    const script = "const { parentPort: port } = require('node:worker_threads'); const on = port?.on; if (port) port.on = (event, listener) => on.call(port, event, (message) => String(message?.args?.[0]).includes('end it') ? process.exit(9) : listener(message));";
+    writeFileSync(required, script);
+    const other = await Session.start({ env: { NODE_OPTIONS: `--require ${required}` } });
+    try {
+      await other.run("interface Point { x: number }\nconst point: Point = { x: 5 };\ntypeof sdtp");
+      const ran = await other.run("1 // end it");
+      assert.equal(ran.reply.ename, "CompilerEnded");
+      assert.match(String(ran.contents("error")[0]?.evalue), /the compiler ended \(exit code 9\); variables are kept/);
+      assert.equal(await other.value("const next: Point = point; [next.x, typeof sdtp.load]"), "[ 5, 'function' ]");
+      assert.equal((await other.client.request("shell", "complete_request", { code: "end it", cursor_pos: 6 }, { timeout: PATIENCE })).content.ename, "CompilerEnded");
+      assert.deepEqual((await other.client.complete("point.", undefined, { timeout: PATIENCE })).matches, ["x"]);
+    } finally {
+      await other.end();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it("two notebooks do not disturb each other", async () => {
     const other = await Session.start();
     try {
