@@ -9,7 +9,7 @@ import { SCHEMA_VERSION, type Results } from "./record.js";
 import { checkReach, defaultLengths, type MeasureOptions, measureSettings, methodsOf } from "./settings.js";
 import { openSubject, type SubjectOptions } from "./subject.js";
 
-export interface ProfileOptions extends Omit<SubjectOptions, "onProgress">, MeasureOptions {
+export interface ProfileOptions extends Omit<SubjectOptions, "onProgress" | "signal">, MeasureOptions {
   /** Presets by name, or one's own; `all`: baseline, keep09, keep08, keep07 (default). */
   readonly configs?: readonly (string | UserPreset)[];
   /** Prompt lengths in tokens, ascending; default 1024 to 32768. */
@@ -53,7 +53,7 @@ export async function profile(options: ProfileOptions = {}): Promise<Profile> {
   const { configs = ["all"], lengths = defaultLengths, scorer, kvPolicy, memory = true, signal = ambientSignal(), onProgress } = options;
   const settings = measureSettings(options);
   const presets = methodsOf(configs);
-  const subject = await openSubject({ ...options, onProgress: (bytes, all) => onProgress?.(0, `weights: ${Math.floor((100 * bytes) / all)} %`) });
+  const subject = await openSubject({ ...options, signal, onProgress: (bytes, all) => onProgress?.(0, `weights: ${Math.floor((100 * bytes) / all)} %`) });
   checkReach(lengths, settings, subject.checkpoint.config.maxPositions);
   const { ids, ...source } = await prompt(subject.checkpoint, lengths.at(-1)!, { file: options.promptFile, seed: subject.seed });
   const facts = await runFacts(subject, settings, { ids, ...source });

@@ -26,6 +26,8 @@ export interface SubjectOptions {
   readonly scorer?: string;
   /** Called while weights are made or converted, with elements done and in all. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Stops making or converting weights; nothing is left of them. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A model that is to be measured: opened and checked, not loaded. */
@@ -45,12 +47,12 @@ export interface Subject {
 
 /** @throws on a model, device, dtype, KV dtype, scorer or number of threads that cannot be had */
 export async function openSubject(options: SubjectOptions): Promise<Subject> {
-  const { model = "tiny", device = "cpu", dtype, threads = defaultThreads(), kvDtype = "fp32", seed = 0, scorer, onProgress } = options;
+  const { model = "tiny", device = "cpu", dtype, threads = defaultThreads(), kvDtype = "fp32", seed = 0, scorer, onProgress, signal } = options;
   const asked = requireDevice(device);
   if (!Number.isSafeInteger(threads) || threads < 1) throw new Error(`threads: ${threads} (must be a positive integer)`);
   requireKvDtype(kvDtype);
   if (scorer !== undefined) requireNamed(scorer);
-  const checkpoint = await openCheckpoint(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }) });
+  const checkpoint = await openCheckpoint(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) });
   const { key: scorerKey } = await (scorer === undefined ? defaultScorer(checkpoint) : resolveScorer(scorer, checkpoint));
   const { device: used } = await openHome(asked, { kvDtype });
   return { checkpoint, device: used, dtype: checkpoint.dtype, computeDtype: computeDtype(checkpoint.dtype), kvDtype, threads, seed, scorerKey };

@@ -81,7 +81,7 @@ export interface EngineResult {
  */
 export async function benchEngine(options: EngineOptions = {}): Promise<EngineResult> {
   const { model = engineModel, threads = 2, length = 4096, memoryLength = 16384, repeats = 7, newTokens = 32, signal = ambientSignal(), onProgress = () => {} } = options;
-  const subject = await openSubject({ model, threads, ...(model.startsWith("synthetic:") && { dtype: "fp32" }), onProgress: (done, all) => onProgress(0, `weights: ${Math.floor((100 * done) / all)} %`) });
+  const subject = await openSubject({ model, threads, signal, ...(model.startsWith("synthetic:") && { dtype: "fp32" }), onProgress: (done, all) => onProgress(0, `weights: ${Math.floor((100 * done) / all)} %`) });
   const { checkpoint } = subject;
   const { config } = checkpoint;
   for (const n of [length, memoryLength]) checkReach([n], { mode: "end2end", maxNewTokens: newTokens }, config.maxPositions);

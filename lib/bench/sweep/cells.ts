@@ -36,6 +36,7 @@ export interface CellOptions extends SweepAxes, Omit<MeasureOptions, "kvPolicy">
   /** Measure peak memory too; default true. */
   readonly memory?: boolean;
   readonly onProgress?: (share: number, label: string) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One point of the cross product without the presets, which are measured together. */
@@ -65,7 +66,7 @@ export async function cellsOf(options: CellOptions): Promise<Cell[]> {
   const cells: Cell[] = [];
   for (const model of models) for (const dtype of orDefault(dtypes)) for (const kvDtype of orDefault(kvDtypes)) for (const device of devices) for (const count of orDefault(threads)) {
     const onProgress = (done: number, all: number) => options.onProgress?.(0, `${model}: weights, ${Math.floor((100 * done) / all)} %`);
-    const base = { model, device, seed, onProgress, ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(count !== undefined && { threads: count }) };
+    const base = { model, device, seed, onProgress, signal: options.signal, ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(count !== undefined && { threads: count }) };
     let subject = await openSubject(base);
     checkReach(lengths, settings, subject.checkpoint.config.maxPositions);
     const text = await prompt(subject.checkpoint, lengths.at(-1)!, { file: promptFile, seed });

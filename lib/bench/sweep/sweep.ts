@@ -11,7 +11,7 @@ export type { SweepAxes } from "./cells.js";
 export type { SweepProgress } from "./progress.js";
 export type { SweepRow } from "./row.js";
 
-export interface SweepOptions extends Omit<CellOptions, "onProgress"> {
+export interface SweepOptions extends Omit<CellOptions, "onProgress" | "signal"> {
   /** Where cells are kept as they are done and found again; default results/sweep. */
   readonly folder?: string;
   /** Starts no cell that is not expected to be done by then; one is always started. */
@@ -50,7 +50,7 @@ export async function* sweep(options: SweepOptions = {}): AsyncGenerator<SweepRo
   if (timeoutSeconds !== undefined && !(timeoutSeconds > 0)) throw new Error(`timeout: ${timeoutSeconds} (must be above 0, in seconds)`);
   const started = performance.now();
   const tell = new Teller(onProgress);
-  const cells = await cellsOf({ ...options, onProgress: (share, label) => tell.say(share, label) });
+  const cells = await cellsOf({ ...options, signal, onProgress: (share, label) => tell.say(share, label) });
   const store = new SweepStore(folder);
   await requireWritable(store.file(cells[0]!.key));
   const known = new Map<Cell, StoredCell>();

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { profile } from "../../../lib/bench/profile.js";
 import { openSubject } from "../../../lib/bench/subject.js";
@@ -26,4 +29,19 @@ test("a scorer made with defineScorer is refused with what to do instead, before
 test("axes of a sweep that are no lists, or empty where something must be, are named", async () => {
   await assert.rejects(sweep({ threads: 2 as never }).next(), /^Error: threads: 2 \(must be a list/);
   await assert.rejects(sweep({ models: [] }).next(), /^Error: models: none/);
+});
+
+test("weights are not made for a measurement that was stopped", async (t) => {
+  const cache = mkdtempSync(join(tmpdir(), "sdtp-cache-"));
+  const before = process.env["SDTP_CACHE"];
+  process.env["SDTP_CACHE"] = cache;
+  t.after(() => {
+    if (before === undefined) delete process.env["SDTP_CACHE"];
+    else process.env["SDTP_CACHE"] = before;
+    rmSync(cache, { recursive: true, force: true });
+  });
+  const stopped = { signal: AbortSignal.abort(), lengths: [32] };
+  await assert.rejects(profile({ ...stopped, model: "synthetic:tinyllama-1.1b" }), { name: "AbortError" });
+  await assert.rejects(sweep({ ...stopped, models: ["synthetic:tinyllama-1.1b"], folder: join(cache, "sweep") }).next(), { name: "AbortError" });
+  assert.deepEqual(readdirSync(cache).filter((name) => name.startsWith("synthetic")), []);
 });
