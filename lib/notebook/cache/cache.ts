@@ -177,5 +177,6 @@ function take(cell: CodeCell, earlier: CodeCell): void {
   cell.outputs = earlier.outputs;
   cell.execution_count = earlier.execution_count;
   const { papermill } = earlier.metadata;
-  cell.metadata = { ...cell.metadata, ...(papermill !== undefined && { papermill }), sdtp: { ...noted(earlier), cached: true } };
+  const { hash = "", outputs = "" } = noted(earlier);
+  cell.metadata = { ...cell.metadata, ...(papermill !== undefined && { papermill }), sdtp: { hash, outputs, cached: true } };
 }

@@ -74,9 +74,9 @@ export async function executeCells(notebook: Notebook, kernel: Kernel, recorder:
     const failed = end !== undefined;
     recordCell(cell, { start_time: start.toISOString(), end_time: new Date().toISOString(), duration, exception: failed, status: failed ? "failed" : "completed" });
     options.onProgress?.({ ...progress, seconds: duration, failed });
+    if (!failed && !cell.outputs.some((output) => output.output_type === "error")) await options.afterCell?.(cell);
     await options.save();
     if (end) return { ...end, cell, number: progress.number };
-    if (!cell.outputs.some((output) => output.output_type === "error")) await options.afterCell?.(cell);
   }
   return undefined;
 }

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { analyse } from "../../../lib/notebook/cache/analyse.js";
 import { plan } from "../../../lib/notebook/cache/plan.js";
 import * as snapshot from "../../../lib/notebook/cache/snapshot.js";
+import type { Progress } from "../../../lib/notebook/run/execute.js";
 import { runNotebook } from "../../../lib/notebook/run/run.js";
 import { joined, type CodeCell } from "../../../lib/notebook/types.js";
 import { cellWith, code, read, shown, temporary, write } from "./cells.js";
@@ -122,7 +123,12 @@ test("runs of one output: what is left out, what runs again, and with which valu
   };
   const last = () => shown(read(output).cells.at(-1) as CodeCell);
 
-  assert.deepEqual(await ran(), { cached: 0, notes: [], log: "slow model change" });
+  const noted: unknown[] = [];
+  const onProgress = ({ number, seconds }: Progress) => {
+    if (number === 3 && seconds === undefined) noted.push(...read(output).cells.map((cell) => typeof (cell.metadata.sdtp as { hash?: string } | undefined)?.hash));
+  };
+  assert.deepEqual(await ran({ onProgress }), { cached: 0, notes: [], log: "slow model change" });
+  assert.deepEqual(noted, ["string", "string", "undefined", "undefined", "undefined"], "of a run that is killed, what is complete can be kept");
   assert.deepEqual(last(), ["'200,2'"]);
   const before = read(output);
 
