@@ -61,6 +61,10 @@ export function installedKernels(context: PathContext = {}): ListedKernel[] {
     if (ours.main && !existsSync(ours.main)) {
       return { ...kernel, ours: true, problem: `${ours.main} is gone: run \`sdtp kernel install\` again` };
     }
+    // Elsewhere the start script falls back to the Node on PATH.
+    if (ours.node && (context.platform ?? process.platform) === "win32" && !existsSync(ours.node)) {
+      return { ...kernel, ours: true, problem: `${ours.node} is gone: run \`sdtp kernel install\` again` };
+    }
     return { ...kernel, ours: true };
   });
 }

@@ -17,7 +17,7 @@ export class RejectedMessage extends Error {
 
 /**
  * Signs and checks messages with one connection's key.
- * @param scheme `signature_scheme` of the connection file: `hmac-` and any hash that OpenSSL knows.
+ * @param scheme `signature_scheme` of the connection file: `hmac-` and a hash by Python's name or OpenSSL's.
  * @param key the shared key; empty means that messages are not signed.
  * @throws for a scheme that is not known.
  */
@@ -26,12 +26,13 @@ export class Signer {
   readonly #key: string;
 
   constructor(key: string, scheme = "hmac-sha256") {
-    const [kind, hash] = splitOnce(scheme, "-");
-    if (key !== "" && (kind !== "hmac" || !hash || !getHashes().includes(hash.toLowerCase()))) {
+    const [kind, name = ""] = splitOnce(scheme, "-");
+    const hash = opensslName(name.toLowerCase());
+    if (key !== "" && (kind !== "hmac" || !getHashes().includes(hash))) {
       throw new Error(`signature_scheme: ${scheme} (must be hmac- and a hash, such as hmac-sha256)`);
     }
     this.#key = key;
-    this.#hash = hash?.toLowerCase() ?? "sha256";
+    this.#hash = hash;
   }
 
   /** Hex digest over the four JSON frames, empty without a key. */
@@ -112,6 +113,12 @@ export class ReplayGuard {
       }
     }
   }
+}
+
+/** Clients written in Python take names of its hashlib: sha3_256, blake2b. */
+function opensslName(name: string): string {
+  const blake = { blake2b: "blake2b512", blake2s: "blake2s256" }[name];
+  return blake ?? name.replace("_", "-");
 }
 
 function parseObject(frame: Uint8Array): JsonObject {

@@ -82,7 +82,11 @@ describe("kernel install", () => {
     const folder = installKernel({ ...context(), name: "broken" });
     const path = join(folder, "kernel.json");
     writeFileSync(path, readFileSync(path, "utf8").replace(/"main": ".*"/, '"main": "/gone/main.js"'));
-    assert.match(installedKernels(context()).find(({ name }) => name === "broken")?.problem ?? "", /\/gone\/main\.js is gone/);
+    const problem = (platform: NodeJS.Platform) => installedKernels({ ...context(), platform }).find(({ name }) => name === "broken")?.problem;
+    assert.match(problem("linux") ?? "", /\/gone\/main\.js is gone/);
+    writeFileSync(path, readFileSync(path, "utf8").replace("/gone/main.js", import.meta.filename).replace(/"node": ".*"/, '"node": "/gone/node"'));
+    assert.equal(problem("linux"), undefined);
+    assert.match(problem("win32") ?? "", /\/gone\/node is gone/);
   });
 
   it("a client is told why a kernel did not start", async () => {

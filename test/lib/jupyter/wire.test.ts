@@ -39,7 +39,7 @@ describe("wire format", () => {
   });
 
   it("signs by the scheme of the connection file, or not at all", () => {
-    for (const scheme of ["hmac-sha256", "hmac-sha512", "hmac-md5"]) {
+    for (const scheme of ["hmac-sha256", "hmac-sha512", "hmac-md5", "hmac-sha3_256", "hmac-blake2b"]) {
       const signer = new Signer("key", scheme);
       assert.equal(reason(encode(message(), signer), signer), "none");
       assert.equal(reason(encode(message(), signer), new Signer("other", scheme)), "bad signature");
@@ -48,6 +48,17 @@ describe("wire format", () => {
     assert.equal(Buffer.from(encode(message(), none)[2] as Uint8Array).length, 0);
     assert.equal(reason(encode(message(), none), none), "none");
     assert.throws(() => new Signer("key", "rot13"), /signature_scheme: rot13 \(must be hmac- and a hash/);
+  });
+
+  it("signs as Python does, by its names of hashes", () => {
+    const digests = {
+      sha256: "ca767b02c5bc061ed184a9a029e7f93a7f2f7ed4e8fe74120fc1212f0b008fa3",
+      sha3_256: "6abf3f7198238a1b724312ab076ddf045ba59c72917661d9411d511287119f51",
+      blake2b: "0bd748408a22300379a8c2548bc9fc21b574be30e1d6f47d2aad9710bb9239452da32662fe9c6d05dc57b737e8d1f7b68cc4d388c918d5778cd84e789e593ed7",
+      blake2s: "d669bc2254fe96825a2d08a4d35b42a729fc3f3bb1d2006dc90904e56665318c",
+      sha512_256: "b3ab1e4a65a209b858625891dbcefa4ffaaba1d9adac9e121cfb380f9b8f1fb4",
+    };
+    for (const [hash, digest] of Object.entries(digests)) assert.equal(new Signer("key", `hmac-${hash}`).sign([Buffer.from("{}{}{}{}")]), digest);
   });
 
   it("refuses what is damaged, and says why", () => {
