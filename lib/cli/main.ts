@@ -5,6 +5,7 @@ import { packageRoot } from "../checkpoint/package-root.js";
 import { register as bench } from "./commands/bench.js";
 import { register as cache } from "./commands/cache.js";
 import { register as compare } from "./commands/compare.js";
+import { register as doctor } from "./commands/doctor.js";
 import { register as dtypes } from "./commands/dtypes.js";
 import { register as evaluate } from "./commands/evaluate.js";
 import { register as exportNotebook } from "./commands/export.js";
@@ -28,7 +29,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, flops, bench, quality, dtypes, runNotebook, exportNotebook, kernel, train, cache]) register(program);
+  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, flops, bench, quality, dtypes, runNotebook, exportNotebook, kernel, doctor, train, cache]) register(program);
   // A reader that closes the pipe early (`sdtp … | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   try {

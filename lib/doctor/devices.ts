@@ -1,0 +1,72 @@
+import { accessSync, constants, existsSync, readdirSync } from "node:fs";
+import { listSupportedBackends } from "onnxruntime-node";
+import { formatBytes } from "../checkpoint/free-space.js";
+import { memoryLimit } from "../runtime/memory.js";
+import { cudaInstall, hasCuda } from "../runtime/devices/cuda-home.js";
+import { driverFacts, onlySoftware, type DriverFacts } from "../runtime/devices/driver.js";
+import { checked, type CheckRecord } from "../runtime/devices/verdict.js";
+import type { Finding } from "./finding.js";
+
+/** CPU, WebGPU, CUDA: drivers, whether they prove themselves. @param onCheck called before a check, which can take a minute */
+export async function devices(onCheck: (device: string) => void = () => {}): Promise<Finding[]> {
+  const driver = driverFacts();
+  const providers = listSupportedBackends().filter(({ bundled }) => bundled).map(({ name }) => name);
+  return [
+    { what: "ONNX Runtime", state: "ok", says: `${driver.onnxruntime} with ${providers.join(", ")}`, data: { version: driver.onnxruntime, providers } },
+    { what: "device cpu", state: "ok", says: `${formatBytes(memoryLimit())} of memory are there`, data: { memory_bytes: memoryLimit() } },
+    ...drivers(driver),
+    webgpu(await checked("webgpu", { onStart: () => onCheck("webgpu") }), driver),
+    await cuda(driver, onCheck),
+  ];
+}
+
+function drivers({ vulkan, cards, nvidia, platform }: DriverFacts): Finding[] {
+  if (!platform.startsWith("linux")) return [{ what: "drivers", state: "ok", says: `those of ${platform}: WebGPU needs no others` }];
+  const findings: Finding[] = vulkan.map(({ file, library, bytes }): Finding => bytes === null
+    ? { what: "Vulkan driver", state: "problem", says: `${file} names ${library}, which is not there`, todo: "install the driver's package again, or remove the file", data: { file, library } }
+    : { what: "Vulkan driver", state: "ok", says: `${library} (${file})`, data: { file, library } });
+  if (cards.length > 0 || nvidia) findings.push({ what: "graphics cards", state: "ok", says: [cards.map((card) => `PCI ${card}`).join(", "), nvidia].filter(Boolean).join("; "), data: { cards, nvidia } });
+  const closed = renderNodes().filter((node) => !canOpen(node));
+  if (closed.length > 0) findings.push({ what: "access to the GPU", state: "problem", says: `${closed.join(", ")} cannot be opened`, todo: "add yourself to the group that owns it (sudo usermod -aG render $USER) and log in again" });
+  return findings;
+}
+
+function webgpu({ verdict, time, seconds }: CheckRecord, driver: DriverFacts): Finding {
+  const what = "device webgpu";
+  const data = { verdict, time, seconds };
+  if (verdict.ok) {
+    const { prefillLogits, decodeLogits, cache } = verdict.differences;
+    const software = onlySoftware(driver) ? "; a software driver: slower than the CPU itself, auto does not take it" : "";
+    return {
+      what, state: "ok", data,
+      says: `computes what the CPU does: kept positions the same, logits within ${prefillLogits.toExponential(1)} in prefill and ${decodeLogits.toExponential(1)} in decode, keys and values within ${cache.toExponential(1)}; attention ${verdict.attention.prefill} in prefill, ${verdict.attention.decode} in decode (checked ${time.slice(0, 10)} in ${seconds.toFixed(0)} s)${software}`,
+    };
+  }
+  const gpu = driver.vulkan.length > 0 || driver.cards.length > 0 || !driver.platform.startsWith("linux");
+  return gpu
+    ? { what, state: "problem", says: verdict.reason, todo: "update the graphics driver and run sdtp doctor again; until then auto takes the CPU", data }
+    : { what, state: "note", says: `no Vulkan driver (${verdict.reason})`, todo: "with a GPU: install its driver's Vulkan part (Debian: mesa-vulkan-drivers or nvidia-vulkan-icd, and libvulkan1); without one: nothing, the CPU does it all", data };
+}
+
+async function cuda({ nvidia }: DriverFacts, onCheck: (device: string) => void): Promise<Finding> {
+  const what = "device cuda";
+  if (!hasCuda()) {
+    const says = "ONNX Runtime's CUDA provider is not installed";
+    return { what, state: "note", says, todo: nvidia ? cudaInstall : `with an NVIDIA GPU: ${cudaInstall}; without one: nothing`, data: { installed: false } };
+  }
+  const { verdict, time, seconds } = await checked("cuda", { onStart: () => onCheck("cuda") });
+  const data = { verdict, time, seconds };
+  if (verdict.ok) return { what, state: "ok", says: `computes what the CPU does (checked ${time.slice(0, 10)} in ${seconds.toFixed(0)} s)`, data };
+  return { what, state: "problem", says: verdict.reason, todo: "its libraries (CUDA 12, cuDNN 9) must be found (LD_LIBRARY_PATH), and the NVIDIA driver loaded (nvidia-smi)", data };
+}
+
+const renderNodes = (): string[] => (existsSync("/dev/dri") ? readdirSync("/dev/dri").filter((name) => name.startsWith("render")).map((name) => `/dev/dri/${name}`) : []);
+
+function canOpen(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
