@@ -52,9 +52,10 @@ export async function openSubject(options: SubjectOptions): Promise<Subject> {
   if (!Number.isSafeInteger(threads) || threads < 1) throw new Error(`threads: ${threads} (must be a positive integer)`);
   requireKvDtype(kvDtype);
   if (scorer !== undefined) requireNamed(scorer);
+  // Before weights are made for a device that is not there.
+  const { device: used } = await openHome(asked, { kvDtype });
   const checkpoint = await openCheckpoint(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) });
   const { key: scorerKey } = await (scorer === undefined ? defaultScorer(checkpoint) : resolveScorer(scorer, checkpoint));
-  const { device: used } = await openHome(asked, { kvDtype });
   return { checkpoint, device: used, dtype: checkpoint.dtype, computeDtype: computeDtype(checkpoint.dtype), kvDtype, threads, seed, scorerKey };
 }
 
