@@ -3,6 +3,7 @@ import { readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeFolder } from "../files.js";
 import { type BenchmarkMode, readResults, type Results, resultsFileName, writeResults } from "./results.js";
+import { apart, type Shared } from "./shared.js";
 
 /** Where results go: the file of each configuration. */
 export type OutputFiles = (config: string) => string;
@@ -31,19 +32,18 @@ export async function requireWritable(file: string): Promise<void> {
 }
 
 /**
- * Results that stay in a folder beside those to be written must be of the same model: a report on the folder would
- * be refused after the measurement.
- * @throws with the first file that is of another one
+ * Results that stay in a folder beside those to be written must go into one table with them: a report on the folder
+ * would be refused after the measurement.
+ * @throws with the first file and field that does not
  */
-export async function requireSameModel(folder: string, mode: BenchmarkMode, configs: readonly string[], modelHash: string): Promise<void> {
+export async function requireTogether(folder: string, mode: BenchmarkMode, configs: readonly string[], measured: Shared): Promise<void> {
   const prefix = resultsFileName(mode, "").replace(".json", "");
   const written = new Set(configs.map((config) => resultsFileName(mode, config)));
   for (const name of await readdir(folder).catch(() => [])) {
     if (!name.startsWith(prefix) || !name.endsWith(".json") || written.has(name)) continue;
     const { metadata } = await readResults(join(folder, name));
-    if (metadata.model_hash !== undefined && metadata.model_hash !== modelHash) {
-      throw new Error(`results file: ${join(folder, name)}: metadata.model: ${metadata.model} (is of another model than the one to measure: give another --output, or remove it)`);
-    }
+    const wrong = apart(metadata, measured, "what is to be measured");
+    if (wrong) throw new Error(`results file: ${join(folder, name)}: ${wrong}; give another --output, or remove the file`);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Counting } from "../bench/flops.js";
 import { type BenchmarkMode, type EndToEndMeasurement, isEndToEnd, type Metadata, type PrefillMeasurement, type Results } from "../bench/record.js";
+import { apart } from "../bench/shared.js";
 import { byConfig, lengthLabel, methodLabel, variantLabel } from "./label.js";
 
 /** One line of Table 2. Seconds, ratios, shares, FLOPs, bytes; null where there is none. */
@@ -128,20 +129,12 @@ function timesOf(measured: Measurement): string {
   return `prefill ${prefill.toFixed(4)} s${total === null ? "" : `, total ${total.toFixed(4)} s`}`;
 }
 
-/** What rows of one table have in common: the baseline that is shown stands for all of them. */
-const shared = ["model", "device", "dtype", "kv_dtype", "model_hash"] as const;
-
 function checkTogether(all: readonly Source[], mode: BenchmarkMode): void {
   const first = all[0]!;
-  const fact = ({ results: { metadata } }: Source, key: (typeof shared)[number]) => (key === "kv_dtype" ? (metadata.kv_dtype ?? "fp32") : metadata[key]);
-  for (const source of all) {
-    for (const key of shared) {
-      const [found, expected] = [fact(source, key), fact(first, key)];
-      if (found === expected || found === undefined || expected === undefined) continue;
-      const why = key === "model_hash" ? "the weights or the configuration differ" : `one table shows one ${key.replace("kv_", "KV ")}`;
-      throw new Error(`results file: ${source.file}: metadata.${key}: ${found} (must be ${expected} as in ${first.file}: ${why})`);
-    }
-    if (mode === "end2end" && !isEndToEnd(source.results)) throw new Error(`results file: ${source.file}: metadata.benchmark_mode: "prefill" (must be "end2end" for an end-to-end table)`);
+  for (const { file, results } of all) {
+    const wrong = apart(results.metadata, first.results.metadata, first.file);
+    if (wrong) throw new Error(`results file: ${file}: ${wrong}`);
+    if (mode === "end2end" && !isEndToEnd(results)) throw new Error(`results file: ${file}: metadata.benchmark_mode: "prefill" (must be "end2end" for an end-to-end table)`);
   }
 }
 

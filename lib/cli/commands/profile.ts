@@ -65,9 +65,11 @@ async function run(options: Options): Promise<void> {
       model, device, seed, configs, lengths, mode, repeats, warmup, maxNewTokens, memory, signal,
       ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(threads !== undefined && { threads }), ...(scorer !== undefined && { scorer }),
       ...(kvPolicy && { kvPolicy }), ...(promptFile !== undefined && { promptFile }),
-      async onStart({ modelHash }) {
+      async onStart({ subject, modelHash }) {
         await output.requireWritable(files(names[0]!));
-        if (!options.output.endsWith(".json")) await output.requireSameModel(options.output, mode, names, modelHash);
+        if (!options.output.endsWith(".json")) {
+          await output.requireTogether(options.output, mode, names, { model: subject.checkpoint.name, device: subject.device, dtype: subject.dtype, kv_dtype: subject.kvDtype, model_hash: modelHash });
+        }
       },
       onProgress: (share, label) => bar.update(share, label),
       async onLength(length, { results }) {

@@ -83,7 +83,7 @@ test("bad input is one clear line, before anything runs or is written", async (t
     [["--lengths", "64", "--prompt-file", "none.txt"], /prompt file: none\.txt \(no such file\)/],
     [["--lengths", "64", "--output", "file/below"], /output: .*file\/below \(cannot be written: (ENOTDIR|EEXIST)\)/],
     [["--lengths", "64", "--output", "all.json"], /output: all\.json \(must be a folder/],
-    [["--lengths", "64", "--config", "keep07", "--output", "mixed"], /mixed\/latency_results_keep08\.json: metadata\.model: tiny \(is of another model/],
+    [["--lengths", "64", "--config", "keep07", "--output", "mixed"], /mixed\/latency_results_keep08\.json: metadata\.model: tiny \(must be .* as in what is to be measured: one table shows one model\); give another --output, or remove the file/],
   ];
   for (const [args, message] of wrong) {
     const { code, stdout, stderr } = await sdtp(cwd, "profile", "--model", model, ...args);
