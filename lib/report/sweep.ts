@@ -36,9 +36,8 @@ const failure: Column<SweepRow> = { key: "error", label: "Error", value: (row) =
 
 /** Rows of a sweep as a table; formats for programs get every flat field of a row. */
 export function sweepTable(rows: readonly SweepRow[]): Table<SweepRow> {
-  const values = (column: Column<SweepRow>) => new Set(rows.map(column.value).filter((value) => value !== null));
-  const varied = conditions.filter((column) => values(column).size > 1);
-  const said = conditions.filter((column) => values(column).size === 1).map((column) => `${column.label.toLowerCase().replace("kv", "KV")} ${[...values(column)][0]}`);
+  const varied = conditions.filter((column) => values(rows, column).size > 1);
+  const said = conditions.filter((column) => values(rows, column).size === 1).map((column) => `${column.label.toLowerCase().replace("kv", "KV")} ${[...values(rows, column)][0]}`);
   const synthetic = rows.some(({ synthetic_weights }) => synthetic_weights) ? ["Synthetic weights: latency only, what the model writes means nothing."] : [];
   return {
     title: "Sweep",
@@ -50,6 +49,10 @@ export function sweepTable(rows: readonly SweepRow[]): Table<SweepRow> {
   };
 }
 
+function values(rows: readonly SweepRow[], { value }: Column<SweepRow>): Set<Value> {
+  return new Set(rows.map(value).filter((found) => found !== null));
+}
+
 /** A row without its samples and metadata: plain values for data frames and files. */
 export function flat(row: SweepRow): Record<string, Value> {
   const { entry: _, metadata: __, warnings, ...values } = row;
@@ -58,13 +61,14 @@ export function flat(row: SweepRow): Record<string, Value> {
 
 /**
  * Rows as results files' contents, for `table2` and the charts: one for each configuration under the same conditions
- * but length. Rows with errors are left out.
+ * but length, named by it and what varies: `keep07, norm, int8`. Rows with errors are left out.
  */
 export function sourcesOf(rows: readonly SweepRow[]): Source[] {
+  const varied = conditions.filter((column) => values(rows, column).size > 1);
   const results = new Map<string, Results>();
   for (const row of rows) {
     if (!row.entry || !row.metadata) continue;
-    const name = [...conditions.map(({ value }) => value(row)), row.config].filter((part) => part !== null).join(", ");
+    const name = [row.config, ...varied.map(({ value }) => value(row))].filter((part) => part !== null).join(", ");
     const known = results.get(name) ?? ({ schema_version: SCHEMA_VERSION, metadata: row.metadata, results: {} } as Results);
     if (known.results[row.length]) {
       // A baseline is measured again with each scorer and policy, and a table shows one.
