@@ -82,6 +82,8 @@ export async function cellsOf(options: CellOptions): Promise<Cell[]> {
       }
     }
   }
+  const twice = cells.find(({ key }, index) => cells.findIndex((other) => other.key === key) !== index);
+  if (twice) throw new Error(`cell: ${twice.label} (is there twice: two of the values given come to the same here)`);
   return cells;
 }
 
