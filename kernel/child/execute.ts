@@ -39,6 +39,7 @@ export async function execute(notebook: Notebook, job: RunCell, cell: Cell): Pro
 async function evaluate({ modules, variables, stacks }: Notebook, job: RunCell, cell: Cell): Promise<MimeBundle | undefined> {
   const { code, awaits, imports, maps, resultName, modules: local } = job.cell;
   modules.update(local);
+  for (const module of local) stacks.addModule(module.path, module.maps, module.data.split("\n").length);
   if (imports.length > 0) await cell.untilInterrupted(modules.prepare(imports));
   stacks.add(job.name, maps, code.split("\n").length);
   scope[ARGUMENTS] = [variables, modules.require, cell];

@@ -1,5 +1,5 @@
 import { SourceMap } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** This package's kernel, whose frames say nothing to the author of a cell. */
@@ -10,6 +10,8 @@ interface Source {
   /** Lines of code; what comes behind them calls the cell. */
   lines: number;
   maps?: SourceMap[];
+  /** A module of the notebook's: the file that it was translated from. */
+  file?: string;
 }
 
 /**
@@ -33,6 +35,12 @@ export class Stacks {
     this.#sources.set(name, { payloads: maps, lines });
   }
 
+  /** @param path as it runs, `.js` */
+  addModule(path: string, maps: string[], lines: number): void {
+    const [source] = (JSON.parse(maps.at(-1) ?? "{}") as { sources?: string[] }).sources ?? [];
+    if (source !== undefined) this.#sources.set(path, { payloads: maps, lines, file: join(dirname(path), basename(source)) });
+  }
+
   format(error: Error, frames: NodeJS.CallSite[]): string {
     const isCall = (frame: NodeJS.CallSite) => (frame.getLineNumber() ?? 0) > (this.#sources.get(fileOf(frame))?.lines ?? Infinity);
     const lines = frames.filter((frame) => !isCall(frame)).map((frame) => ({ text: this.#frame(frame), file: fileOf(frame) }));
@@ -53,7 +61,7 @@ export class Stacks {
     const column = frame.getColumnNumber();
     if (!source || line === null || column === null) return String(frame);
     const position = original(source, line, column);
-    const text = String(frame).replace(`${file}:${line}:${column}`, `${file}:${position.line}:${position.column}`);
+    const text = String(frame).replace(`${file}:${line}:${column}`, `${source.file ?? file}:${position.line}:${position.column}`);
     // A cell's function is called as a property of the notebook's variables.
     return text.replace(/^(async )?Proxy\./, "$1");
   }
@@ -68,7 +76,7 @@ function original(source: Source, line: number, column: number): { line: number;
     position = { line: entry.originalLine, column: entry.originalColumn };
   }
   // The compiler puts one line in front of a cell.
-  return { line: source.maps.length > 0 ? Math.max(1, position.line) : position.line + 1, column: position.column + 1 };
+  return { line: source.maps.length > 0 && source.file === undefined ? Math.max(1, position.line) : position.line + 1, column: position.column + 1 };
 }
 
 function fileOf(frame: NodeJS.CallSite): string {

@@ -1,5 +1,5 @@
 import type * as TS from "@tslab/typescript-for-tslab";
-import { createCompiler, ts, type Compiler } from "./typescript.js";
+import { createCompiler, ts, type Compiler, type LocalModule } from "./typescript.js";
 import type { Docs } from "./docs.js";
 import { declaredIdentifiers, withoutExports } from "./names.js";
 import { survivingSource } from "./partial.js";
@@ -20,7 +20,7 @@ export interface CompiledCell {
   /** Source maps from `code` back to the cell, applied in this order. */
   maps: string[];
   /** Local TypeScript and JavaScript modules, as CommonJS by absolute path. */
-  modules: { path: string; data: string }[];
+  modules: LocalModule[];
 }
 
 /** An error found before running. Lines and columns count from 1. */
@@ -106,7 +106,7 @@ export class CellCompiler {
       ...(result.lastExpressionVar === undefined ? {} : { resultName: result.lastExpressionVar }),
       imports,
       maps,
-      modules: [...(result.sideOutputs ?? []), ...this.#compiler.outsideModules()],
+      modules: this.#compiler.localModules(result.sideOutputs ?? []),
     };
   }
 

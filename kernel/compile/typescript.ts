@@ -37,12 +37,23 @@ export interface CellCode {
   imports: string[];
 }
 
+export interface LocalModule {
+  /** Absolute, as a `.js` file that need not exist. */
+  path: string;
+  data: string;
+  /** Source maps from `data` back to the module, applied in this order. */
+  maps: string[];
+}
+
 export interface Compiler {
   converter: Converter;
   /** The converter's output for a cell, made again so that it runs as one. */
   toCell(output: string): CellCode;
-  /** TypeScript modules outside the notebook's folder that the last cell depends on, as CommonJS. */
-  outsideModules(): { path: string; data: string }[];
+  /**
+   * TypeScript modules that the last cell depends on, as CommonJS: those in the notebook's folder, which the
+   * converter translated, and those outside. Call once for each cell, after {@link toCell}.
+   */
+  localModules(inside: { path: string; data: string }[]): LocalModule[];
   /** Looks modules up anew. */
   forgetResolutions(): void;
   /** The comment on the name at `position` of the cell that was compiled or inspected last. */
@@ -57,7 +68,7 @@ export interface Compiler {
  */
 export function createCompiler(packageRoot: string, log: (text: string) => void): Compiler {
   const cwd = process.cwd();
-  const modules = new Map<string, { js: string; options: TS.TranspileOptions }>();
+  const modules = new Map<string, { js: string; options: TS.TranspileOptions; map: string }>();
   let outside: string[] = [];
   let program: TS.Program | undefined;
   const compiler = { unchecked: false } as Compiler;
@@ -119,7 +130,7 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
   });
 
   // The converter can emit modules only inside its folder: those outside are taken out here and
-  // translated one by one in `outsideModules`.
+  // translated one by one in `localModules`.
   const withoutOutside = (program: TS.BuilderProgram): TS.BuilderProgram => ({
     ...program,
     getAllDependencies: (file) => {
@@ -153,9 +164,11 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
   });
 
   override("transpileModule", (js: string, options: TS.TranspileOptions) => {
-    const out = ts.transpileModule(splitInlineMap(js).code, options);
-    modules.set(out.outputText, { js, options });
-    return out;
+    const compilerOptions = { ...options.compilerOptions, sourceMap: true };
+    const { outputText, sourceMapText = "" } = ts.transpileModule(splitInlineMap(js).code, { ...options, compilerOptions });
+    const text = withoutMapUrl(outputText);
+    modules.set(text, { js, options, map: sourceMapText });
+    return { outputText: text };
   });
 
   // The converter writes `exports.` before every name that an earlier cell declared: here also before the name of
@@ -184,7 +197,6 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
   }
   compiler.toCell = (output) => {
     const { js, options } = modules.get(output) ?? { js: "", options: {} };
-    modules.clear();
     const imports: string[] = [];
     const { code, map } = splitInlineMap(js);
     const out = ts.transpileModule(code, {
@@ -192,22 +204,28 @@ export function createCompiler(packageRoot: string, log: (text: string) => void)
       compilerOptions: { ...options.compilerOptions, sourceMap: true },
       transformers: { before: [cellTransformer(ts, imports)] },
     });
-    const text = out.outputText.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n");
-    return { code: text, maps: [out.sourceMapText ?? "", map].filter(Boolean), imports };
+    return { code: withoutMapUrl(out.outputText), maps: [out.sourceMapText ?? "", map].filter(Boolean), imports };
   };
   compiler.docsAt = (position) => {
     const file = program?.getSourceFile(join(cwd, "__tslab__.ts"));
     // The converter puts a line in front of a cell.
     return program && file && docsAt(ts, program, file, position + file.text.indexOf("\n") + 1, ts.sys.readFile);
   };
-  compiler.outsideModules = () =>
-    outside.map((path) => ({
-      path: path.replace(/\.ts$/, ".js"),
-      data: ts.transpileModule(ts.sys.readFile(path) ?? "", {
+  compiler.localModules = (inside) => {
+    const translated = inside.map(({ path, data }) => {
+      const { js = "", map = "" } = modules.get(data) ?? {};
+      return { path, data, maps: [map, splitInlineMap(js).map].filter(Boolean) };
+    });
+    modules.clear();
+    const taken = outside.map((path) => {
+      const { outputText, sourceMapText = "" } = ts.transpileModule(ts.sys.readFile(path) ?? "", {
         fileName: path,
-        compilerOptions: { module: ts.ModuleKind.CommonJS, esModuleInterop: true, target: ts.ScriptTarget.ES2022 },
-      }).outputText,
-    }));
+        compilerOptions: { module: ts.ModuleKind.CommonJS, esModuleInterop: true, target: ts.ScriptTarget.ES2022, sourceMap: true },
+      });
+      return { path: path.replace(/\.ts$/, ".js"), data: withoutMapUrl(outputText), maps: [sourceMapText] };
+    });
+    return [...translated, ...taken];
+  };
   return compiler;
 }
 
@@ -274,6 +292,10 @@ function typeRoots(cwd: string, packageRoot: string): string[] {
   const roots = [cwd, packageRoot].flatMap((folder) => ts.getDefaultTypeRoots(folder, { directoryExists: existsSync }) ?? []);
   const all = [...roots, tslabs];
   return [...new Set(all)].filter((root) => existsSync(join(root, "node", "package.json"))).slice(0, 1);
+}
+
+function withoutMapUrl(js: string): string {
+  return js.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n");
 }
 
 function splitInlineMap(js: string): { code: string; map: string } {

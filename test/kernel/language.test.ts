@@ -140,6 +140,13 @@ describe("language", () => {
     assert.deepEqual(rest, []);
   });
 
+  it("shows the lines of the notebook's own modules", async () => {
+    file("thrower.ts", "interface Gone {\n  a: number;\n}\n\nexport function boom(): never {\n  throw new Error('in a module');\n}\n");
+    const [, first, second] = traceback(await session.run('import { boom } from "./thrower"; boom()'));
+    assert.match(first ?? "", /at boom \(.*[\\/]thrower\.ts:6:9\)$/);
+    assert.match(second ?? "", /at Cell \[\d+\]:1:/);
+  });
+
   it("shows the cell's line behind an await", async () => {
     const ran = await session.run("\nasync function inner() {\n  await new Promise(done => setTimeout(done, 1));\n  throw new Error('late');\n}\n\nawait inner();");
     const lines = traceback(ran).filter((line) => line.includes("at "));
