@@ -50,6 +50,7 @@ export function endToEndEntry(baseline: EndToEndMeasurement, sdtp: EndToEndEntry
   const totals = (samples: NonNullable<EndToEndMeasurement["samples"]>) => samples.prefill_seconds.map((seconds, i) => seconds + samples.decode_seconds[i]!);
   const warnings = b && s
     ? [
+        ...few(b.prefill_seconds, s.prefill_seconds),
         ...doubt("prefill speedup", speedup.prefill, b.prefill_seconds, s.prefill_seconds),
         ...doubt("decode speedup", speedup.decode, b.decode_seconds, s.decode_seconds),
         ...doubt("end-to-end speedup", speedup.total, totals(b), totals(s)),
@@ -61,7 +62,8 @@ export function endToEndEntry(baseline: EndToEndMeasurement, sdtp: EndToEndEntry
 /** As `endToEndEntry`, for prefill alone. */
 export function prefillEntry(baseline: PrefillMeasurement, sdtp: PrefillMeasurement): PrefillEntry {
   const speedup = baseline.latency_seconds / sdtp.latency_seconds;
-  const warnings = baseline.samples && sdtp.samples ? doubt("prefill speedup", speedup, baseline.samples.seconds, sdtp.samples.seconds) : [];
+  const [b, s] = [baseline.samples?.seconds, sdtp.samples?.seconds];
+  const warnings = b && s ? [...few(b, s), ...doubt("prefill speedup", speedup, b, s)] : [];
   const [before, after] = [baseline.kv_lens_after_prefill, sdtp.kv_lens_after_prefill];
   return { baseline, sdtp, speedup, ...(before && after && { kv_reduction: kvReduction(before, after) }), ...(warnings.length > 0 && { warnings }) };
 }
@@ -75,6 +77,11 @@ export function kvReduction(baseline: readonly number[], sdtp: readonly number[]
 
 /** Fewer repeats than this give an interval too narrow to mean anything. */
 const REPEATS_FOR_AN_INTERVAL = 3;
+
+function few(baseline: readonly number[], sdtp: readonly number[]): string[] {
+  const repeats = Math.min(baseline.length, sdtp.length);
+  return repeats < REPEATS_FOR_AN_INTERVAL ? [`speedups are of ${repeats} repeat${repeats === 1 ? "" : "s"}: too few to tell them from noise (take ${REPEATS_FOR_AN_INTERVAL} or more)`] : [];
+}
 
 function doubt(what: string, speedup: number, baseline: readonly number[], sdtp: readonly number[]): string[] {
   if (Math.min(baseline.length, sdtp.length) < REPEATS_FOR_AN_INTERVAL) return [];

@@ -32,6 +32,12 @@ test("a speedup that the spread could explain gets a warning with its interval",
   assert.match(entry.warnings![0]!, /^prefill speedup 1\.03 is within noise \(95 % interval 0\.\d\d to 1\.\d\d\)$/);
 });
 
+test("a speedup of so few repeats that noise cannot be told gets a warning too", () => {
+  const one = endToEndMeasurement({ prefill: [2], decode: [1] }, { kv_lens_after_prefill: [9] });
+  assert.deepEqual(endToEndEntry(one, { ...one, tokens_kept: 9, tokens_pruned: 0 }).warnings, ["speedups are of 1 repeat: too few to tell them from noise (take 3 or more)"]);
+  assert.deepEqual(prefillEntry(prefillMeasurement([2, 2], {}), prefillMeasurement([1, 1], {})).warnings, ["speedups are of 2 repeats: too few to tell them from noise (take 3 or more)"]);
+});
+
 test("prefill alone has the same parts", () => {
   const entry = prefillEntry(prefillMeasurement([2, 2.1, 1.9], {}), prefillMeasurement([1, 1.1, 0.9], {}));
   assert.equal(entry.speedup, 2);
