@@ -43,7 +43,7 @@ export function* makePrompts(options: PromptOptions): Generator<PromptLine> {
 }
 
 function continuation(random: Random, prose: Prose, budget: number): PromptLine {
-  const response = Math.max(8, Math.min(128, budget >> 3));
+  const response = Math.max(8, Math.min(64, budget >> 3));
   const [prompt, rest] = prose.excerpt(random, budget - response, response);
   return { kind: "prose", prompt, response: rest };
 }
