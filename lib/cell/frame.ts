@@ -8,7 +8,7 @@ type Value = string | number | boolean | null;
  * become columns of their own (`metrics.exact`), lists and what has samples are left out.
  * @example
  * const df = sdtp.frame(rows);
- * df.query(df["length"].eq(4096)).groupby(["config"]).col(["prefill_speedup"]).max()
+ * df.query(df.column("length").eq(4096)).groupby(["config"]).col(["prefill_speedup"]).max()
  */
 export function frame(rows: readonly object[] | { readonly rows: readonly object[] }): DataFrame {
   const list = "rows" in rows ? rows.rows : rows;
