@@ -11,8 +11,8 @@ import type { Figure } from "./mime.js";
 const flags = ["--disable-gpu", "--no-first-run", "--disable-background-networking"];
 /** Milliseconds for charts to be drawn: a big one on a busy machine takes its time. */
 const PATIENCE = 120_000;
-/** Size of a chart as a picture, in CSS pixels; drawn twice as fine. */
-export const CHART = { width: 800, height: 450 };
+/** Size of a chart as a picture, in CSS pixels. */
+const CHART = { width: 800, height: 450 };
 
 /** An installed Chromium without a window and without a network. */
 export class Browser {
@@ -62,8 +62,11 @@ export class Browser {
     }
   }
 
-  /** Charts as PNG on white, in order; undefined for one that Plotly refuses. */
-  async charts(figures: readonly Figure[]): Promise<(Uint8Array | undefined)[]> {
+  /**
+   * Charts as PNG on white, in order; undefined for one that Plotly refuses.
+   * @param scale pixels of the picture for one of the page
+   */
+  async charts(figures: readonly Figure[], scale: number): Promise<(Uint8Array | undefined)[]> {
     return this.withPage(async (page) => {
       await page.setContent("<!doctype html><div id=chart></div>");
       await page.addScriptTag({ path: plotlyPath() });
@@ -74,7 +77,7 @@ export class Browser {
         const isClear = /^rgba\(.*,\s*0?\.?0*\)$|^transparent$/.test(String(layout["paper_bgcolor"] ?? "transparent"));
         const white = isClear ? { paper_bgcolor: "#fff", font: { ...(layout["font"] as object), color: "#1f2328" } } : {};
         const uri = await page
-          .evaluate(([figure, options]) => (globalThis as unknown as { Plotly: { toImage(figure: unknown, options: unknown): Promise<string> } }).Plotly.toImage(figure, options), [{ data, layout: { ...layout, ...white } }, { format: "png", scale: 2, ...size }] as const)
+          .evaluate(([figure, options]) => (globalThis as unknown as { Plotly: { toImage(figure: unknown, options: unknown): Promise<string> } }).Plotly.toImage(figure, options), [{ data, layout: { ...layout, ...white } }, { format: "png", scale, ...size }] as const)
           .catch(() => undefined);
         made.push(uri === undefined ? undefined : Buffer.from(uri.slice(uri.indexOf(",") + 1), "base64"));
       }

@@ -82,7 +82,7 @@ export async function outputPictures(
   }
   const what = [counted(charts.length, "chart"), counted(foreign.length, "image")].filter(Boolean).join(" and ");
   await withBrowser(what, browser, async (running) => {
-    for (const [i, png] of (await drawn(charts, running, browser)).entries()) if (png) pictures.add(charts[i]!.key, charts[i]!.name, png);
+    for (const [i, png] of (await drawn(charts, running, browser, 2)).entries()) if (png) pictures.add(charts[i]!.key, charts[i]!.name, png);
     for (const { key, name, image } of foreign) {
       browser.signal?.throwIfAborted();
       pictures.add(key, name, await running.png(image));
@@ -90,13 +90,13 @@ export async function outputPictures(
   });
 }
 
-/** Charts as PNG, in order; undefined for those that could not be drawn, of which `warn` says why. */
+/** Charts as small PNG, in order; undefined for those that could not be drawn, of which `warn` says why. */
 export async function drawnCharts(charts: readonly Chart[], browser: BrowserOptions): Promise<(Uint8Array | undefined)[]> {
-  return (await withBrowser(counted(charts.length, "chart"), browser, (running) => drawn(charts, running, browser))) ?? [];
+  return (await withBrowser(counted(charts.length, "chart"), browser, (running) => drawn(charts, running, browser, 1))) ?? [];
 }
 
-async function drawn(charts: readonly Chart[], running: Browser, { warn }: BrowserOptions): Promise<(Uint8Array | undefined)[]> {
-  const made = charts.length > 0 ? await running.charts(charts.map(({ figure }) => figure)) : [];
+async function drawn(charts: readonly Chart[], running: Browser, { warn }: BrowserOptions, scale: number): Promise<(Uint8Array | undefined)[]> {
+  const made = charts.length > 0 ? await running.charts(charts.map(({ figure }) => figure), scale) : [];
   for (const [i, png] of made.entries()) if (!png) warn?.(`${charts[i]!.name}: chart "${figureTitle(charts[i]!.figure)}" not drawn: Plotly refuses it`);
   return made;
 }

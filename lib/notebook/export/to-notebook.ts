@@ -2,7 +2,6 @@ import { homedir } from "node:os";
 import type { JsonObject } from "../../jupyter/messages.js";
 import type { Cell, CodeCell, Notebook, Output } from "../types.js";
 import { stringifyNotebook } from "../write.js";
-import { CHART } from "./browser.js";
 import { figureOf, isDisplay, PLOTLY } from "./mime.js";
 import type { Exported, ExportOptions } from "./options.js";
 import { drawnCharts } from "./pictures.js";
@@ -35,15 +34,12 @@ async function withPictures(cells: CodeCell[], options: ExportOptions): Promise<
     }),
   );
   const pictures = await drawnCharts(charts, options);
-  for (const [at, { outputs, i, output, figure }] of charts.entries()) {
+  for (const [at, { outputs, i, output }] of charts.entries()) {
     const { [PLOTLY]: chart, "text/plain": text } = output.data;
     const picture = pictures[at];
-    const width = Number(figure.layout?.["width"]) || CHART.width;
     outputs[i] = {
       ...output,
       data: { [PLOTLY]: chart!, ...(picture && { "image/png": Buffer.from(picture).toString("base64") }), ...(text !== undefined && { "text/plain": text }) },
-      // Drawn twice as fine as it is shown.
-      metadata: picture ? { ...output.metadata, "image/png": { width } } : output.metadata,
     };
   }
 }
