@@ -1,9 +1,10 @@
-import { Tensor, type InferenceSession } from "onnxruntime-node";
+import { Tensor } from "onnxruntime-node";
 import { checkPrompt } from "../checkpoint/validate.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { rotaryTable } from "../decoder/rotary.js";
 import type { DecodeStep } from "./home.js";
 import type { KvCache } from "./kv-cache.js";
+import type { LoadedGraph, Outputs } from "./session.js";
 
 /** A decode step with what its tokens looked at. */
 export interface Observation {
@@ -16,7 +17,7 @@ export interface Observation {
 /** What a decoder gets from its model. */
 export interface DecoderSource {
   /** Works with the decode graph for such a step. */
-  use<T>(step: DecodeStep, work: (session: InferenceSession) => Promise<T>): Promise<T>;
+  use<T>(step: DecodeStep, work: (session: LoadedGraph) => Promise<T>): Promise<T>;
   /** The error to throw for one of the graph's, with `length` tokens in the cache. */
   explain(error: unknown, length: number): unknown;
 }
@@ -51,7 +52,7 @@ export class Decoder {
     return { logits: results["logits"]!.data as Float32Array, attention };
   }
 
-  private async step(cache: KvCache, tokens: readonly number[], start: number, attention: boolean): Promise<InferenceSession.OnnxValueMapType> {
+  private async step(cache: KvCache, tokens: readonly number[], start: number, attention: boolean): Promise<Outputs> {
     checkPrompt(tokens, 0, this.config);
     const count = tokens.length;
     if (start + count > this.config.maxPositions) {
@@ -61,7 +62,6 @@ export class Decoder {
     const feeds: Record<string, Tensor> = {
       ids: new Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, count]),
       positions: new Tensor("int64", BigInt64Array.from(positions, BigInt), [count]),
-      ...cache.feeds(this.config, positions),
     };
     if (this.config.positions === "rotary") {
       const { cos, sin, width } = rotaryTable(this.frequencies, positions);
@@ -69,11 +69,7 @@ export class Decoder {
       feeds["sin"] = new Tensor("float32", sin, [count, width]);
     }
     const length = Math.max(...cache.lengths) + count;
-    return this.source.use({ count, attention }, async (session) => {
-      const results = await session.run(Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]!])));
-      cache.accept(session, results, positions);
-      return results;
-    }).catch((error: unknown) => {
+    return this.source.use({ count, attention }, (graph) => cache.step(graph, feeds, this.config, positions)).catch((error: unknown) => {
       throw this.source.explain(error, length);
     });
   }

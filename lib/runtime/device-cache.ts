@@ -1,10 +1,11 @@
-import type { InferenceSession, Tensor } from "onnxruntime-node";
+import type { Tensor } from "onnxruntime-node";
 import { Tensor as HostTensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { HostCache } from "./host-cache.js";
 import { hold, letGo } from "./lease.js";
-import { kvRows, layerOf, type KvCache, type KvLayer, type KvRow } from "./kv-cache.js";
+import { kvRows, layerOf, stepFed, type FedCache, type KvLayer, type KvRow } from "./kv-cache.js";
 import { readBack } from "./read-back.js";
+import type { LoadedGraph, Outputs } from "./session.js";
 
 /** Keys and values of one layer in buffers of the device, `[1, kvHeads, length, headDim]`, freed when no cache has them any more. */
 class SharedKv {
@@ -13,7 +14,7 @@ class SharedKv {
   constructor(
     readonly key: Tensor,
     readonly value: Tensor,
-    private readonly session: InferenceSession,
+    private readonly session: LoadedGraph,
   ) {
     hold(session);
   }
@@ -78,7 +79,7 @@ class DeviceLayer implements KvLayer {
  * The key/value cache of a model in WebGPU buffers, from prefill to the last token. Each layer holds exactly its tokens.
  * Clones share buffers. To be disposed of; what is forgotten is freed when JavaScript collects it, which can be late.
  */
-export class DeviceCache implements KvCache {
+export class DeviceCache implements FedCache {
   readonly home = "webgpu";
   private held: readonly DeviceLayer[];
   private disposed = false;
@@ -88,7 +89,7 @@ export class DeviceCache implements KvCache {
   }
 
   /** From the keys and values that a prefill graph left on the device. @param positions of the tokens in each layer */
-  static fromPrefill(config: ModelConfig, session: InferenceSession, results: InferenceSession.OnnxValueMapType, positions: readonly Int32Array[]): DeviceCache {
+  static fromPrefill(config: ModelConfig, session: LoadedGraph, results: Outputs, positions: readonly Int32Array[]): DeviceCache {
     if (positions.length !== config.layers) throw new Error(`cache: positions of ${positions.length} layers (the model has ${config.layers})`);
     return new DeviceCache(positions.map((layer, index) => new DeviceLayer(index, kvOf(session, results, index), layer)));
   }
@@ -134,6 +135,10 @@ export class DeviceCache implements KvCache {
     for (const { kv } of this.held) kv.release();
   }
 
+  step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
+    return stepFed(this, graph, feeds, config, positions);
+  }
+
   feeds(config: ModelConfig, positions: readonly number[]): Record<string, Tensor> {
     this.requireAlive();
     const feeds: Record<string, Tensor> = {};
@@ -145,7 +150,7 @@ export class DeviceCache implements KvCache {
     return feeds;
   }
 
-  accept(session: InferenceSession, results: InferenceSession.OnnxValueMapType, positions: readonly number[]): void {
+  accept(session: LoadedGraph, results: Outputs, positions: readonly number[]): void {
     const before = this.held;
     this.held = before.map(({ index, positions: held }) => {
       const grown = new Int32Array(held.length + positions.length);
@@ -166,7 +171,7 @@ export function isMasked({ slidingWindow, positions }: ModelConfig, count: numbe
   return count > 1 || slidingWindow !== null || positions === "alibi";
 }
 
-function kvOf(session: InferenceSession, results: InferenceSession.OnnxValueMapType, layer: number): SharedKv {
+function kvOf(session: LoadedGraph, results: Outputs, layer: number): SharedKv {
   return new SharedKv(results[`key.${layer}`]!, results[`value.${layer}`]!, session);
 }
 

@@ -1,8 +1,8 @@
-import type { InferenceSession } from "onnxruntime-node";
 import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder, type CheckpointWeightsOptions } from "../decoder/checkpoint-weights.js";
 import { DECODE, type GraphToLoad, type Home } from "./home.js";
 import { memoryError, type MemoryPlan } from "./memory.js";
+import type { LoadedGraph } from "./session.js";
 
 export interface GraphsOptions extends CheckpointWeightsOptions {
   readonly threads?: number;
@@ -10,7 +10,7 @@ export interface GraphsOptions extends CheckpointWeightsOptions {
 
 /** The loaded graphs of a model, each with its own copy of the weights: built when first needed and kept. */
 export class Graphs {
-  private readonly sessions = new Map<string, Promise<InferenceSession>>();
+  private readonly sessions = new Map<string, Promise<LoadedGraph>>();
   /** How often each is in use right now. */
   private readonly running = new Map<string, number>();
 
@@ -24,7 +24,7 @@ export class Graphs {
     return [...this.sessions.keys()];
   }
 
-  load(graph: GraphToLoad): Promise<InferenceSession> {
+  load(graph: GraphToLoad): Promise<LoadedGraph> {
     let session = this.sessions.get(graph.key);
     if (!session) {
       session = this.create(graph);
@@ -38,10 +38,10 @@ export class Graphs {
    * Works with a graph that is not released meanwhile.
    * @param once load it for this alone: a graph that someone looked into once would hold its weights for good
    */
-  async use<T>(graph: GraphToLoad, once: boolean, work: (session: InferenceSession) => Promise<T>): Promise<T> {
+  async use<T>(graph: GraphToLoad, once: boolean, work: (session: LoadedGraph) => Promise<T>): Promise<T> {
     const { key } = graph;
     this.running.set(key, (this.running.get(key) ?? 0) + 1);
-    let own: InferenceSession | null = null;
+    let own: LoadedGraph | null = null;
     try {
       if (!once) return await work(await this.load(graph));
       return await work((own = await this.create(graph)));
@@ -82,7 +82,7 @@ export class Graphs {
     if (session) await this.home.release(await session);
   }
 
-  private async create({ key, build }: GraphToLoad): Promise<InferenceSession> {
+  private async create({ key, build }: GraphToLoad): Promise<LoadedGraph> {
     const g = this.home.builder(key);
     build(g, checkpointWeights(g, this.checkpoint, { ...this.options, wideTables: this.home.wideTables }));
     return this.home.load(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });

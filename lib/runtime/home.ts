@@ -1,4 +1,3 @@
-import type { InferenceSession } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { KvDtype } from "../decoder/cache-input.js";
 import { decodeGraph } from "../decoder/decode.js";
@@ -6,7 +5,7 @@ import type { Weights } from "../decoder/weights.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { HostCache } from "./host-cache.js";
 import type { KvCache } from "./kv-cache.js";
-import { createSession, type Provider, type SessionSettings } from "./session.js";
+import { createSession, type LoadedGraph, type Outputs, type Provider, type SessionSettings } from "./session.js";
 
 /** How attention is computed: by ONNX Runtime's fused operator, or spelled out in products and a softmax. */
 export type AttentionKind = "fused" | "plain";
@@ -44,9 +43,9 @@ export interface Home {
   /** Tables of weights are widened as a whole: the device may have no 16-bit numbers. */
   readonly wideTables: boolean;
   builder(name: string): GraphBuilder;
-  load(g: GraphBuilder, settings: Pick<SessionSettings, "threads" | "folder">): Promise<InferenceSession>;
+  load(g: GraphBuilder, settings: Pick<SessionSettings, "threads" | "folder">): Promise<LoadedGraph>;
   /** Frees a loaded graph, caches that it made left usable. */
-  release(session: InferenceSession): Promise<void>;
+  release(session: LoadedGraph): Promise<void>;
   decode(config: ModelConfig, step: DecodeStep): GraphToLoad;
   /**
    * The cache after prefill.
@@ -54,7 +53,7 @@ export interface Home {
    * @param kept positions of the tokens that every layer is to hold; null: all that are present
    * @param reserve tokens to make room for beyond them
    */
-  cache(config: ModelConfig, session: InferenceSession, results: InferenceSession.OnnxValueMapType, present: readonly Int32Array[], kept: Int32Array | null, reserve: number): KvCache;
+  cache(config: ModelConfig, session: LoadedGraph, results: Outputs, present: readonly Int32Array[], kept: Int32Array | null, reserve: number): KvCache | Promise<KvCache>;
 }
 
 /** The CPU: caches in this process's memory, which ONNX Runtime reads in place. */

@@ -1,10 +1,11 @@
-import { Tensor, type InferenceSession } from "onnxruntime-node";
+import { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { layerWindow } from "../decoder/attention.js";
 import type { KvDtype } from "../decoder/cache-input.js";
-import { kvRows, layerOf, type KvCache, type KvLayer, type KvRow } from "./kv-cache.js";
+import { kvRows, layerOf, stepFed, type FedCache, type KvLayer, type KvRow } from "./kv-cache.js";
 import { KvStore, type StoredHead } from "./kv-store.js";
 import { rowsOf } from "./present.js";
+import type { LoadedGraph, Outputs } from "./session.js";
 
 /** Keys and values of one layer as ONNX Runtime returns them, `[1, kvHeads, n, headDim]`. */
 export interface LayerKv {
@@ -186,7 +187,7 @@ export class LayerCache implements KvLayer {
 }
 
 /** The key/value cache of a model in host memory. */
-export class HostCache implements KvCache {
+export class HostCache implements FedCache {
   readonly home = "host";
 
   private constructor(readonly layers: readonly LayerCache[]) {}
@@ -202,7 +203,7 @@ export class HostCache implements KvCache {
    * @param kept positions of those that stay in every layer; null: all that are present
    * @param reserve tokens to make room for beyond them
    */
-  static fromPrefill(config: ModelConfig, results: InferenceSession.OnnxValueMapType, present: readonly Int32Array[], kept: Int32Array | null, reserve: number, kvDtype: KvDtype = "fp32"): HostCache {
+  static fromPrefill(config: ModelConfig, results: Outputs, present: readonly Int32Array[], kept: Int32Array | null, reserve: number, kvDtype: KvDtype = "fp32"): HostCache {
     const cache = HostCache.empty(config, present.map((positions) => (kept ?? positions).length + reserve), kvDtype);
     cache.layers.forEach((layer, index) => {
       const key = results[`key.${index}`]!;
@@ -241,6 +242,10 @@ export class HostCache implements KvCache {
 
   dispose(): void {}
 
+  step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
+    return stepFed(this, graph, feeds, config, positions);
+  }
+
   feeds(config: ModelConfig, positions: readonly number[]): Record<string, Tensor> {
     const count = positions.length;
     const group = config.heads / config.kvHeads;
@@ -256,7 +261,7 @@ export class HostCache implements KvCache {
     return feeds;
   }
 
-  accept(_session: InferenceSession, results: InferenceSession.OnnxValueMapType, positions: readonly number[]): void {
+  accept(_session: LoadedGraph, results: Outputs, positions: readonly number[]): void {
     this.layers.forEach((layer, index) => {
       const [key, value] = [results[`key.${index}`]!.data as Float32Array, results[`value.${index}`]!.data as Float32Array];
       layer.append({ key, value }, positions.length, positions);

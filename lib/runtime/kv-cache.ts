@@ -1,9 +1,10 @@
-import type { InferenceSession, Tensor } from "onnxruntime-node";
+import type { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { HostCache } from "./host-cache.js";
+import type { LoadedGraph, Outputs } from "./session.js";
 
-/** Where a cache's keys and values live: in this process's memory, or in buffers of a device. */
-export type CacheHome = "host" | "webgpu";
+/** Where a cache's keys and values live: in this thread's memory, in buffers of a device, or in the memory of a worker thread. */
+export type CacheHome = "host" | "webgpu" | "worker";
 
 /** One layer of a cache. */
 export interface KvLayer {
@@ -51,10 +52,24 @@ export interface KvCache {
   /** Frees the device's memory. Of a cache in this process's memory, nothing: it is collected. */
   dispose(): void;
 
+  /** Runs its home's decode graph for tokens at `positions` and takes over their keys and values. @param feeds all other inputs */
+  step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs>;
+}
+
+/** A cache that this thread feeds to graphs itself. */
+export interface FedCache extends KvCache {
   /** The cache as inputs of its home's decode graph, for queries at `positions`. */
   feeds(config: ModelConfig, positions: readonly number[]): Record<string, Tensor>;
-  /** Takes over what that graph, loaded as `session`, returned for tokens at `positions`. */
-  accept(session: InferenceSession, results: InferenceSession.OnnxValueMapType, positions: readonly number[]): void;
+  /** Takes over what that graph returned for tokens at `positions`. */
+  accept(graph: LoadedGraph, results: Outputs, positions: readonly number[]): void;
+}
+
+/** `step` of a cache that is fed. */
+export async function stepFed(cache: FedCache, graph: LoadedGraph, others: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
+  const feeds = { ...others, ...cache.feeds(config, positions) };
+  const results = await graph.run(Object.fromEntries(graph.inputNames.map((name) => [name, feeds[name]!])), graph.outputNames);
+  cache.accept(graph, results, positions);
+  return results;
 }
 
 /** @throws on a layer that is not there */

@@ -1,4 +1,4 @@
-import type { InferenceSession } from "onnxruntime-node";
+import type { LoadedGraph } from "./session.js";
 
 /**
  * Tensors that stay on the device live in the memory of the session that made them: to use one after its session was
@@ -10,22 +10,22 @@ interface Lease {
   over: boolean;
 }
 
-const leases = new WeakMap<InferenceSession, Lease>();
+const leases = new WeakMap<LoadedGraph, Lease>();
 
 /** A tensor of the session is held. */
-export function hold(session: InferenceSession): void {
+export function hold(session: LoadedGraph): void {
   const lease = leases.get(session) ?? { holders: 0, over: false };
   lease.holders++;
   leases.set(session, lease);
 }
 
-export function letGo(session: InferenceSession): void {
+export function letGo(session: LoadedGraph): void {
   const lease = leases.get(session)!;
   if (--lease.holders === 0 && lease.over) void session.release();
 }
 
 /** Releases the session, now or as soon as nothing of it is held. */
-export async function release(session: InferenceSession): Promise<void> {
+export async function release(session: LoadedGraph): Promise<void> {
   const lease = leases.get(session);
   if (lease && lease.holders > 0) lease.over = true;
   else await session.release();

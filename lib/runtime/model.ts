@@ -1,4 +1,5 @@
 import { Tensor } from "onnxruntime-node";
+import { ambientSignal, unlessAborted } from "../ambient-signal.js";
 import type { ChatMessage } from "../checkpoint/chat-template.js";
 import { openCheckpoint, type OpenOptions } from "../checkpoint/open.js";
 import type { Tokenizer } from "../checkpoint/tokenizer.js";
@@ -31,6 +32,11 @@ export interface LoadOptions extends OpenOptions {
   readonly attention?: AttentionKind;
   /** Where to run: `cpu` (default), `webgpu`, `cuda`, or `auto`: the best that computes what the CPU does (`sdtp doctor` shows it). */
   readonly device?: Device;
+  /**
+   * Run graphs in a thread of their own, so that this one stays free: timers, streaming, a stop button in the middle of a prompt. Caches live there
+   * (`run.toHost()` reads one back). CPU only.
+   */
+  readonly worker?: boolean;
   /** Told, once a process, what `auto` found; default: stderr. */
   readonly onDevice?: (message: string) => void;
   /** What activations are rounded to where they meet int8 or int4 weights: `int8` (default), or `float32`: exact and many times slower. */
@@ -56,6 +62,11 @@ export interface PrefillSettings {
   readonly capture?: readonly string[];
   /** Bytes that captured activations may take; default 1 GiB. */
   readonly captureLimit?: number;
+  /**
+   * Ends the wait for a prompt with an AbortError at once where the model runs in a worker (its run goes on to its end there, for nobody; what comes
+   * next waits for that). Elsewhere a run cannot be interrupted: the error comes after it.
+   */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -166,7 +177,8 @@ export class Model {
    * on a prompt that memory does not hold, on a capture of unknown names or above the limit
    */
   async prefill(ids: readonly number[], settings: PrefillSettings = {}): Promise<Run> {
-    const { reserve = 128, scores = false } = settings;
+    const { reserve = 128, scores = false, signal = ambientSignal() } = settings;
+    signal?.throwIfAborted();
     checkPrompt(ids, 0, this.config);
     const preset = resolvePreset(settings.preset ?? "baseline");
     const kvPolicy = settings.kvPolicy ?? preset.kvPolicy;
@@ -180,10 +192,10 @@ export class Model {
     const { results, kept, positions, kv, prefillSeconds } = await this.graphs.use(graph, capture !== null, async (session) => {
       const wanted = session.outputNames.filter((name) => scores || this.home.takesAllOutputs || !name.startsWith("scores."));
       const started = performance.now();
-      const results = await session.run(feeds, wanted);
+      const results = await unlessAborted(session.run(feeds, wanted), signal);
       const kept = planned.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
       const positions = presentPositions(planned, kept, ids.length, this.config.layers);
-      const kv = this.home.cache(this.config, session, results, positions, evict ? kept.at(-1)! : null, reserve);
+      const kv = await this.home.cache(this.config, session, results, positions, evict ? kept.at(-1)! : null, reserve);
       return { results, kept, positions, kv, prefillSeconds: (performance.now() - started) / 1e3 };
     }).catch((error: unknown) => {
       throw this.explain(error, ids.length, { preset, reserve });

@@ -1,5 +1,6 @@
 import type { KvDtype } from "../../decoder/cache-input.js";
 import { hostHome, type AttentionKind, type Home } from "../home.js";
+import { workerHome } from "../worker/home.js";
 import { webgpuHome, type DeviceAttention } from "../webgpu-home.js";
 import { cudaHome, hasCuda, requireCuda } from "./cuda-home.js";
 import { driverFacts, onlySoftware } from "./driver.js";
@@ -9,6 +10,8 @@ import { checked, type Accelerator, type CheckRecord } from "./verdict.js";
 export interface HomeOptions {
   readonly attention?: AttentionKind;
   readonly kvDtype?: KvDtype;
+  /** Run graphs in a thread of their own (CPU only). */
+  readonly worker?: boolean;
   /** Told, once a process, what a user should know of the choice of a device: that it is being checked, why it was not taken. Default: stderr. */
   readonly onDevice?: (message: string) => void;
 }
@@ -18,9 +21,10 @@ export interface HomeOptions {
  * (`attention` overrides that, unchecked). `auto` takes the first of CUDA and WebGPU that does, but no software driver, else the CPU.
  * @throws on an unknown device, one that is not there or computes wrongly, and a cache dtype that it has not
  */
-export async function openHome(device: Device = "cpu", { attention, kvDtype = "fp32", onDevice = toStderr }: HomeOptions = {}): Promise<Home> {
+export async function openHome(device: Device = "cpu", { attention, kvDtype = "fp32", worker = false, onDevice = toStderr }: HomeOptions = {}): Promise<Home> {
   const named = requireDevice(device);
-  if (named === "cpu") return hostHome(attention, kvDtype);
+  if (worker && named !== "cpu") throw new Error(`worker: true (is for device cpu, not ${named})`);
+  if (named === "cpu") return worker ? workerHome(attention, kvDtype) : hostHome(attention, kvDtype);
   if (named === "auto") {
     const choice = await chooseDevice({ onDevice, kvDtype });
     return choice.device === "cpu" ? hostHome(attention, kvDtype) : homeOf(choice.device, attention ? both(attention) : choice.attention);

@@ -1,0 +1,146 @@
+import type { Tensor } from "onnxruntime-node";
+import type { ModelConfig } from "../../checkpoint/types.js";
+import type { KvDtype } from "../../decoder/cache-input.js";
+import { HostCache } from "../host-cache.js";
+import { kvRows, layerOf, type KvCache, type KvLayer, type KvRow } from "../kv-cache.js";
+import type { LoadedGraph, Outputs } from "../session.js";
+import type { WorkerThread } from "./client.js";
+import { received, sent, type Handle } from "./protocol.js";
+
+/** What all caches of one model have in common. */
+export interface WorkerModel {
+  readonly thread: WorkerThread;
+  readonly graphHandle: (graph: LoadedGraph) => Handle;
+  readonly config: ModelConfig;
+  readonly kvDtype: KvDtype;
+}
+
+const dtypes = { fp32: "float32", fp16: "float16", int8: "int8" } as const;
+
+/** One layer of a cache in the worker: here is known how long it is and where its tokens stood. */
+class WorkerLayer implements KvLayer {
+  readonly home = "worker";
+
+  constructor(
+    private readonly index: number,
+    private readonly model: WorkerModel,
+    readonly positions: Int32Array,
+    private readonly tokenBytes: number,
+  ) {}
+
+  get kvHeads(): number {
+    return this.model.config.kvHeads;
+  }
+
+  get headDim(): number {
+    return this.model.config.headDim;
+  }
+
+  get dtype(): string {
+    return dtypes[this.model.kvDtype];
+  }
+
+  get length(): number {
+    return this.positions.length;
+  }
+
+  get bytes(): number {
+    return this.length * this.tokenBytes;
+  }
+
+  key(): Float32Array {
+    return this.elsewhere("keys");
+  }
+
+  value(): Float32Array {
+    return this.elsewhere("values");
+  }
+
+  private elsewhere(what: string): never {
+    throw new Error(`layer ${this.index}: its ${what} are in the worker thread (await run.toHost() gives a run whose cache can be read)`);
+  }
+}
+
+/** The key/value cache of a model that runs in a worker thread. What is forgotten here is freed there. */
+export class WorkerCache implements KvCache {
+  readonly home = "worker";
+  private held: readonly WorkerLayer[];
+  private disposed = false;
+
+  constructor(
+    private readonly model: WorkerModel,
+    private readonly handle: Handle,
+    positions: readonly Int32Array[],
+    private readonly tokenBytes: readonly number[],
+  ) {
+    this.held = this.layersAt(positions);
+    model.thread.tie(this, handle);
+  }
+
+  get layers(): readonly WorkerLayer[] {
+    return this.held;
+  }
+
+  get lengths(): number[] {
+    return this.held.map(({ length }) => length);
+  }
+
+  get bytes(): number {
+    return this.held.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  layer(index: number): WorkerLayer {
+    return layerOf(this.held, index);
+  }
+
+  summary(): KvRow[] {
+    return kvRows(this.held);
+  }
+
+  clone(): WorkerCache {
+    this.requireAlive();
+    const copy = this.model.thread.handle();
+    // Requests are done in turn: whoever uses the copy finds it made, or hears there why it is not.
+    this.model.thread.ask({ op: "clone", cache: this.handle, copy }).catch(() => {});
+    return new WorkerCache(this.model, copy, this.held.map(({ positions }) => positions), this.tokenBytes);
+  }
+
+  async toHost(): Promise<HostCache> {
+    this.requireAlive();
+    const { thread, config, kvDtype } = this.model;
+    const positions = this.held.map((layer) => layer.positions);
+    const layers = await thread.ask({ op: "read", cache: this.handle });
+    const host = HostCache.empty(config, positions.map(({ length }) => length), kvDtype);
+    layers.forEach((layer, index) => host.layer(index).restore(positions[index]!, layer));
+    return host;
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.model.thread.free(this.handle, this).catch(() => {});
+  }
+
+  async step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
+    this.requireAlive();
+    const { thread, graphHandle } = this.model;
+    const results = await thread.ask({ op: "step", graph: graphHandle(graph), cache: this.handle, feeds: sent(feeds), config, positions });
+    this.held = this.layersAt(this.held.map(({ positions: before }) => joined(before, positions)));
+    return received(results);
+  }
+
+  private layersAt(positions: readonly Int32Array[]): WorkerLayer[] {
+    return positions.map((at, index) => new WorkerLayer(index, this.model, at, this.tokenBytes[index]!));
+  }
+
+  private requireAlive(): void {
+    if (this.disposed) throw new Error("cache: it was disposed of, its memory in the worker thread is gone");
+  }
+}
+
+function joined(before: Int32Array, more: readonly number[]): Int32Array {
+  const all = new Int32Array(before.length + more.length);
+  all.set(before);
+  all.set(more, before.length);
+  return all;
+}

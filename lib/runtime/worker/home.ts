@@ -1,0 +1,43 @@
+import type { KvDtype } from "../../decoder/cache-input.js";
+import { toOnnx } from "../../onnx/serialize.js";
+import { hostHome, type AttentionKind, type Home } from "../home.js";
+import type { LoadedGraph } from "../session.js";
+import { WorkerCache } from "./cache.js";
+import { WorkerThread } from "./client.js";
+import { received, sent, type Handle } from "./protocol.js";
+
+/** The CPU in a thread of its own: graphs run there and caches live there, so that this thread's event loop stays free. */
+export function workerHome(attention: AttentionKind = "fused", kvDtype: KvDtype = "fp32"): Home {
+  const thread = new WorkerThread();
+  /** Number of a graph there; of the keys and values that a run left there. */
+  const handles = new WeakMap<object, Handle>();
+  return {
+    ...hostHome(attention, kvDtype),
+    async load(g, { threads, folder }) {
+      const graph = thread.handle();
+      const outputs = g.outputs.map(({ name }) => name);
+      const { inputNames, outputNames } = await thread.ask({ op: "load", graph, onnx: toOnnx(g), outputs, threads, folder });
+      const loaded: LoadedGraph = {
+        inputNames,
+        outputNames,
+        async run(feeds, wanted) {
+          const kept = thread.handle();
+          const results = received(await thread.ask({ op: "run", graph, feeds: sent(feeds), wanted, kept }));
+          handles.set(results, kept);
+          thread.tie(results, kept);
+          return results;
+        },
+        release: async () => void (await thread.free(graph)),
+      };
+      handles.set(loaded, graph);
+      return loaded;
+    },
+    release: (graph) => graph.release(),
+    async cache(config, _graph, results, present, evictedTo, reserve) {
+      const cache = thread.handle();
+      const tokenBytes = await thread.ask({ op: "cache", kept: handles.get(results)!, cache, config, present, evictedTo, reserve, kvDtype });
+      const positions = present.map((all) => evictedTo ?? all);
+      return new WorkerCache({ thread, graphHandle: (graph) => handles.get(graph)!, config, kvDtype }, cache, positions, tokenBytes);
+    },
+  };
+}

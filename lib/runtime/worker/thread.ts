@@ -1,0 +1,103 @@
+// The thread that runs graphs: it holds what is loaded, and the caches. Started by client.ts.
+import { parentPort, workerData } from "node:worker_threads";
+import type { InferenceSession } from "onnxruntime-node";
+import { HostCache, type LayerCache } from "../host-cache.js";
+import type { StoredHead } from "../kv-store.js";
+import { openSession, type Outputs } from "../session.js";
+import { BUSY, ENDING, received, sent, stays, type Answers, type Handle, type ReadLayers, type Reply, type Request } from "./protocol.js";
+
+const graphs = new Map<Handle, InferenceSession>();
+const keptOutputs = new Map<Handle, Outputs>();
+const caches = new Map<Handle, HostCache>();
+
+const state = workerData as Int32Array<SharedArrayBuffer>;
+let last: Promise<void> = Promise.resolve();
+
+parentPort!.on("message", ({ id, request }: { id: number; request: Request }) => {
+  last = last.then(async () => {
+    Atomics.store(state, BUSY, 1);
+    try {
+      if (Atomics.load(state, ENDING)) return;
+      const result = await answer(request);
+      reply({ id, result }, request.op === "read" ? [] : buffersOf(result));
+    } catch (error) {
+      reply({ id, error: error instanceof Error ? error : new Error(String(error)) });
+    } finally {
+      Atomics.store(state, BUSY, 0);
+      Atomics.notify(state, BUSY);
+    }
+  });
+});
+
+async function answer(request: Request): Promise<Answers[keyof Answers]> {
+  switch (request.op) {
+    case "load": {
+      const { onnx, outputs, threads, folder } = request;
+      const session = await openSession(onnx, outputs, { threads, ...(folder !== undefined && { folder }) });
+      graphs.set(request.graph, session);
+      return { inputNames: session.inputNames, outputNames: session.outputNames };
+    }
+    case "run": {
+      const results = await held(graphs, request.graph).run(received(request.feeds), request.wanted as string[]);
+      const [here, there] = parted(results);
+      keptOutputs.set(request.kept, here);
+      return sent(there);
+    }
+    case "cache": {
+      const { kept, cache, config, present, evictedTo, reserve, kvDtype } = request;
+      const made = HostCache.fromPrefill(config, held(keptOutputs, kept), present, evictedTo, reserve, kvDtype);
+      keptOutputs.delete(kept);
+      caches.set(cache, made);
+      return made.layers.map(({ bytes, length }) => (length > 0 ? bytes / length : 0));
+    }
+    case "step": {
+      const { graph, cache, feeds, config, positions } = request;
+      return sent(parted(await held(caches, cache).step(held(graphs, graph), received(feeds), config, positions))[1]);
+    }
+    case "clone":
+      caches.set(request.copy, held(caches, request.cache).clone());
+      return null;
+    case "read":
+      return held(caches, request.cache).layers.map((layer) => ({ key: joined(layer, "key"), value: joined(layer, "value") })) satisfies ReadLayers;
+    case "free":
+      await graphs.get(request.handle)?.release();
+      for (const each of [graphs, keptOutputs, caches]) each.delete(request.handle);
+      return null;
+  }
+}
+
+function held<T>(all: ReadonlyMap<Handle, T>, handle: Handle): T {
+  const one = all.get(handle);
+  if (one === undefined) throw new Error("worker: what was asked for is gone (it was disposed of or released)");
+  return one;
+}
+
+/** What stays here, and what is handed over. */
+function parted(results: Outputs): [Outputs, Outputs] {
+  const part = (here: boolean) => Object.fromEntries(Object.entries(results).filter(([name]) => stays(name) === here));
+  return [part(true), part(false)];
+}
+
+/** Keys or values of all heads one after the other. */
+function joined(layer: LayerCache, part: "key" | "value"): StoredHead {
+  const heads = Array.from({ length: layer.kvHeads }, (_, head) => layer.stored(part, head));
+  const { elements, scales } = heads[0]!;
+  const all = new (elements.constructor as Float32ArrayConstructor)(elements.length * heads.length);
+  const allScales = scales && new Float32Array(scales.length * heads.length);
+  heads.forEach((head, h) => {
+    all.set(head.elements as Float32Array, h * elements.length);
+    if (head.scales) allScales!.set(head.scales, h * head.scales.length);
+  });
+  return { elements: all as StoredHead["elements"], scales: allScales };
+}
+
+/** Arrays of outputs are this thread's alone: they change hands without being copied. */
+function buffersOf(result: Answers[keyof Answers]): ArrayBuffer[] {
+  if (result === null || Array.isArray(result)) return [];
+  const buffers = Object.values(result as object).flatMap((each: { data?: { buffer?: unknown } } | null) => (each?.data?.buffer instanceof ArrayBuffer ? [each.data.buffer] : []));
+  return [...new Set(buffers)];
+}
+
+function reply(message: Reply, buffers: ArrayBuffer[] = []): void {
+  parentPort!.postMessage(message, buffers);
+}
