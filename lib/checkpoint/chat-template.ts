@@ -12,6 +12,8 @@ export interface ChatMessage {
 
 /** Turns a conversation into the text that the model was trained on. */
 export interface ChatTemplate {
+  /** Jinja. */
+  readonly source: string;
   /**
    * @param addGenerationPrompt end with the beginning of the assistant's turn; default true
    * @throws on no messages, or with what the template says against them
@@ -51,6 +53,7 @@ export async function chatTemplate(source: string | undefined, where: string, to
     throw new Error(`${where}: the chat template cannot be read: ${(error as Error).message}`);
   }
   return {
+    source,
     render(messages, addGenerationPrompt = true) {
       if (messages.length === 0) throw new Error("chat: no messages (give at least one)");
       for (const [i, message] of messages.entries()) {

@@ -282,13 +282,16 @@ export class GraphBuilder extends Graph {
 
   /** Reshape to `shape`; symbolic dimensions must be known to the graph. */
   reshape(x: Value, shape: readonly Dim[]): Value {
-    const symbolic = shape.filter((dim) => typeof dim === "string");
+    // Where several are unknown, those that stay in place are copied (0).
+    const several = shape.filter((dim) => typeof dim === "string").length > 1;
+    const target = shape.map((dim, axis) => (several && typeof dim === "string" && dim === x.shape[axis] ? 0 : dim));
+    const unknown = target.filter((dim) => typeof dim === "string");
     // One unknown dimension is left to ONNX (-1), so that no Shape nodes are needed.
-    const target =
-      symbolic.length <= 1
-        ? this.constant("int64", shape.map((dim) => (typeof dim === "string" ? -1 : dim)))
+    const vector =
+      unknown.length <= 1
+        ? this.constant("int64", target.map((dim) => (typeof dim === "string" ? -1 : dim)))
         : this.shapeVector(shape);
-    return this.node("Reshape", [x, target], [{ dtype: x.dtype, shape }])[0]!;
+    return this.node("Reshape", [x, vector], [{ dtype: x.dtype, shape }])[0]!;
   }
 
   transpose(x: Value, perm: readonly number[]): Value {

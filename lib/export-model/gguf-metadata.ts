@@ -1,0 +1,57 @@
+import type { Architecture } from "../checkpoint/gguf/config.js";
+import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
+import { inverseFrequencies } from "../decoder/rotary.js";
+import type { GgufValue } from "./gguf-header.js";
+import { tokenizerMetadata } from "./gguf-tokenizer.js";
+import type { ExportDtype } from "./options.js";
+
+const architectures: Readonly<Partial<Record<ModelConfig["family"], Architecture>>> = { llama: "llama", mistral: "llama", qwen2: "qwen2", qwen3: "qwen3" };
+
+/** llama.cpp's numbers for what most weights are held in. */
+const fileTypes: Readonly<Record<ExportDtype, number>> = { fp32: 0, fp16: 1, q8_0: 7, bf16: 32 };
+
+/** @throws on a family that llama.cpp has another graph for than the ones written here */
+export async function ggufMetadata(checkpoint: Checkpoint, dtype: ExportDtype): Promise<{ metadata: Record<string, GgufValue>; architecture: Architecture; notes: string[] }> {
+  const { config } = checkpoint;
+  const architecture = architectures[config.family];
+  if (!architecture) throw new Error(`export: ${config.family} to GGUF (supported: ${Object.keys(architectures).join(", ")})`);
+  const of = (name: string) => `${architecture}.${name}`;
+  const uint32 = (value: number) => ({ uint32: value });
+  const notes: string[] = [];
+  if (config.slidingWindow !== null && config.slidingWindow < config.maxPositions) {
+    notes.push(`llama.cpp knows no sliding window for ${architecture}: beyond ${config.slidingWindow} tokens its attention reaches further back`);
+  }
+  const { metadata, notes: more } = await tokenizerMetadata(checkpoint);
+  return {
+    architecture,
+    notes: [...notes, ...more],
+    metadata: {
+      "general.architecture": architecture,
+      "general.name": checkpoint.name.replace(/.*[\\/]/, ""),
+      "general.file_type": uint32(fileTypes[dtype]),
+      "general.quantization_version": uint32(2),
+      [of("block_count")]: uint32(config.layers),
+      [of("context_length")]: uint32(config.maxPositions),
+      [of("embedding_length")]: uint32(config.hiddenSize),
+      [of("feed_forward_length")]: uint32(config.ffnSize),
+      [of("attention.head_count")]: uint32(config.heads),
+      [of("attention.head_count_kv")]: uint32(config.kvHeads),
+      [of("attention.key_length")]: uint32(config.headDim),
+      [of("attention.value_length")]: uint32(config.headDim),
+      [of("attention.layer_norm_rms_epsilon")]: { float32: config.normEps },
+      [of("rope.dimension_count")]: uint32(config.headDim),
+      [of("rope.freq_base")]: { float32: config.ropeTheta },
+      [of("vocab_size")]: uint32(config.vocabSize),
+      ...(config.ropeScaling?.kind === "linear" && { [of("rope.scaling.type")]: "linear", [of("rope.scaling.factor")]: { float32: config.ropeScaling.factor } }),
+      ...metadata,
+    },
+  };
+}
+
+/** What each rotary frequency is divided by, `[headDim / 2]`, where that is not the same for all. @throws where llama.cpp does not read it */
+export function ropeFactors(config: ModelConfig): Float32Array | null {
+  if (config.ropeScaling === null || config.ropeScaling.kind === "linear") return null;
+  if (architectures[config.family] !== "llama") throw new Error(`export: rope_scaling ${config.ropeScaling.kind} of ${config.family} to GGUF (supported: of llama)`);
+  const [plain, scaled] = [inverseFrequencies({ ...config, ropeScaling: null }), inverseFrequencies(config)];
+  return Float32Array.from(plain, (frequency, i) => frequency / scaled[i]!);
+}
