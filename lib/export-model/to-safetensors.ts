@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
 import { definitions } from "../checkpoint/families/index.js";
 import { requiredTensors } from "../checkpoint/required.js";
 import { writeShards } from "../checkpoint/shards.js";
@@ -7,7 +10,7 @@ import { writeCompanions } from "./companions.js";
 import type { ExportDtype } from "./options.js";
 import { requireHalf, weightValues } from "./values.js";
 
-/** Writes a Hugging Face folder: config.json, model.safetensors or shards with their index, tokenizer. @returns notes */
+/** Writes a Hugging Face folder: config.json, model.safetensors or shards with their index, tokenizer, pruning modules where there are. @returns notes */
 export async function toSafetensors(checkpoint: Checkpoint, folder: string, dtype: ExportDtype, count: (elements: number) => void): Promise<string[]> {
   const { config } = checkpoint;
   // Their files hold fused or turned matrices under other names.
@@ -18,6 +21,8 @@ export async function toSafetensors(checkpoint: Checkpoint, folder: string, dtyp
     name, shape, dtype: stored, data: () => counted(checkpoint.tensors.get(name)!, dtype, count),
   }));
   await writeShards(folder, tensors, { format: "pt" });
+  const modules = join(checkpoint.folder, "pruner.safetensors");
+  if (existsSync(modules)) await copyFile(modules, join(folder, "pruner.safetensors"));
   return notes;
 }
 
