@@ -50,8 +50,9 @@ Cells tagged "skip" do not run; cells tagged "raises-exception" may fail. The no
 On an error the run stops, and the notebook has a banner at its top that links to the cell.
 
 Several notebooks, or a matrix: each run has a kernel of its own, and one that fails does not stop the others. A matrix
-is a list of parameter sets, or lists of values by name, of which every combination runs. Outputs are named by the
-parameters: NAME.length=1024,model=tiny.out.ipynb. Runs with --jobs share the machine: their timings are no benchmark.
+is a list of parameter sets, or lists of values by name, of which every combination runs; -f and -p give what all have in
+common. Outputs are named by the parameters of the matrix: NAME.length=1024,model=tiny.out.ipynb. Runs with --jobs share
+the machine: their timings are no benchmark.
 
 --cache keeps the cells at the top whose source and earlier cells, with parameters, local modules, lock file, kernel and
 version, are those of the last run of the output, and runs the rest. Their variables come from disk, where they were

@@ -50,7 +50,8 @@ export function save(folder: string, name: string, variables: Record<string, () 
       continue;
     }
     if (definitions.includes(variable)) {
-      if (typeof value !== "function" || Object.keys(value).length > 0) opaque[variable] = "a function with properties of its own";
+      // An enum is an object, which TypeScript lets nobody change.
+      if (typeof value === "function" && Object.keys(value).length > 0) opaque[variable] = "a function with properties of its own";
       continue;
     }
     const problem = whyNot(value, memory);

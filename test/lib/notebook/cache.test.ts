@@ -109,7 +109,7 @@ test("runs of one output: what is left out, what runs again, and with which valu
   const cells = [
     code("let n: number = 2;", "parameters"),
     code(`${note("slow")}interface Row { x: number }\nconst rows: Row[] = [];\nfor (let i = 0; i < n; i++) rows.push({ x: i });\nconst by = new Map(rows.map((row) => [row.x, row]));\nrows.length`),
-    code(`${note("model")}class Model { constructor(readonly size: number) {} }\nconst model = new Model(n);\nconst double = (x: number) => 2 * x;`),
+    code(`${note("model")}class Model { constructor(readonly size: number) {} }\nconst model = new Model(n);\nconst double = (x: number) => 2 * x;\nenum Kind { A, B }`),
     code(`${note("change")}rows[0]!.x = 100;\nconst { size: taken } = model;`),
     code("rows.map(({ x }) => double(x)).join()"),
   ];
@@ -136,20 +136,23 @@ test("runs of one output: what is left out, what runs again, and with which valu
   assert.deepEqual(read(output).cells.map((cell) => (cell as CodeCell).outputs), before.cells.map((cell) => (cell as CodeCell).outputs));
 
   // The last cell changed: data, shared parts, functions and types are there again.
-  cells[4] = code("const typed: Row[] = rows;\n[typed.map(({ x }) => double(x)).join(), by.get(0) === rows[0], taken].join()");
+  cells[4] = code("const typed: Row[] = rows;\n[typed.map(({ x }) => double(x)).join(), by.get(0) === rows[0], taken, Kind.B].join()");
   assert.deepEqual(await ran(), { cached: 4, notes: [], log: "" });
-  assert.deepEqual(last(), ["'200,2,true,2'"]);
+  assert.deepEqual(last(), ["'200,2,true,2,1'"]);
   assert.equal(cellWith(read(output), "typed").execution_count, 5, "counts go on");
   assert.deepEqual(shown(cellWith(read(output), "rows.length")), ["2"]);
 
   // It needs what is not on disk: everything from its first use on runs.
   cells[4] = code("model.size + rows[0]!.x");
-  assert.deepEqual(await ran(), { cached: 2, notes: ["cell 5 needs model, which cannot be restored (a Model)"], log: "model change" });
+  assert.deepEqual(await ran({ fromCell: 5 }), { cached: 2, notes: ["cell 5 needs model, which cannot be restored (a Model)"], log: "model change" });
   assert.deepEqual(last(), ["102"]);
   assert.equal((cellWith(read(output), "class Model").metadata.sdtp as { rerun: string }).rerun, "cell 5 needs model, which cannot be restored (a Model)");
   assert.equal((cellWith(read(output), "rows.length").metadata.sdtp as { cached: boolean }).cached, true);
 
-  assert.deepEqual(await ran({ fromCell: 4 }), { cached: 2, notes: ["cell 4 needs model, which cannot be restored (a Model)"], log: "model change" });
+  cells.push(code(`${note("end")}1`));
+  assert.deepEqual(await ran(), { cached: 5, notes: [], log: "end" });
+  assert.deepEqual(await ran({ fromCell: 6 }), { cached: 5, notes: [], log: "end" }, "runs although it did not change");
+  cells.pop();
   assert.deepEqual(await ran({ values: { n: 3 } }), { cached: 1, notes: [], log: "slow model change" }, "a parameter: all that follows");
   assert.deepEqual(last(), ["103"]);
   await assert.rejects(runNotebook(file, { fromCell: 9 }), /from-cell: 9 \(the notebook has 5 cells that run\)/);
