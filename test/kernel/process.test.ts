@@ -166,6 +166,8 @@ describe("execution process", () => {
   it("an inference that is interrupted gives the prompt back, keeps variables, and the next one works", async () => {
     const other = await Session.start({ env: { SDTP_PRELOAD: "display" } });
     try {
+      assert.equal((await other.run("display(1)")).reply.status, "ok");
+      for (const name of ["sdtp", "dfd"]) assert.equal((await other.run(name)).reply.ename, "CompileError", name);
       await other.run(longModel);
       assert.equal(await other.value("await infer(1)"), "256");
       const waits: number[] = [];
