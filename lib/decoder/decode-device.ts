@@ -35,7 +35,8 @@ export function deviceDecodeGraph(g: GraphBuilder, weights: Weights, config: Mod
   });
 }
 
-interface Past {
+/** Keys and values held by a layer, `[1, kvHeads, length, headDim]`. */
+export interface Past {
   readonly key: Value;
   readonly value: Value;
 }
@@ -48,7 +49,8 @@ function fusedGrowing(config: ModelConfig, past: Past): Attention {
   };
 }
 
-function plainGrowing(config: ModelConfig, past: Past, bias: Value | null): Attention {
+/** Attention of new tokens over a cache that is given back grown by them. */
+export function plainGrowing(config: ModelConfig, past: Past, bias: Value | null): Attention {
   return (g, projections) => {
     const { q, key: newKey, value: newValue } = splitHeads(g, config, projections);
     const total = `${past.key.shape[2]}+m`;

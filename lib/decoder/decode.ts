@@ -2,10 +2,10 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
 import type { Attention } from "./attention.js";
-import { block } from "./block.js";
+import { block, type BlockResult } from "./block.js";
 import { cachedInput, type CachedInput, type KvDtype } from "./cache-input.js";
 import { embed, head, softcap } from "./head.js";
-import { alibi, rotaryInputs } from "./positions.js";
+import { alibi, rotaryInputs, type Rotary } from "./positions.js";
 import type { Weights } from "./weights.js";
 
 export interface DecodeOptions {
@@ -58,18 +58,33 @@ export function decodeBlocks(g: GraphBuilder, weights: Weights, config: ModelCon
   const ids = g.input("ids", "int64", [1, "m"]);
   const rotary = rotaryInputs(g, config, "m");
   const positions = g.input("positions", "int64", ["m"]);
+  const logits = throughBlocks(g, weights, config, { ids, rotary, positions }, attentionOf, (layer, result) => {
+    g.output(result.key, `key.${layer}`);
+    g.output(result.value, `value.${layer}`);
+    if (!attention) return;
+    const paid = result.inside["attention.weights"]!;
+    const byHead = g.reshape(paid, [config.heads, "m", paid.shape[paid.rank - 1]!]);
+    g.output(g.reduceMean(byHead, [0]), `attention.${layer}`);
+  });
+  g.output(g.reshape(logits, ["m", config.vocabSize]), "logits");
+}
+
+/** Tokens to be decoded: `ids` `[1, m]` and `positions` `[m]` int64, and their rotary rows. */
+export interface NewTokens {
+  readonly ids: Value;
+  readonly rotary: Rotary | null;
+  readonly positions: Value;
+}
+
+/** Logits `[1, m, vocabulary]` of new tokens. @param onBlock given what each block has made */
+export function throughBlocks(g: GraphBuilder, weights: Weights, config: ModelConfig, { ids, rotary, positions }: NewTokens, attentionOf: (layer: number, positions: Value) => Attention, onBlock: (layer: number, result: BlockResult) => void): Value {
   let hidden = embed(g, weights, config, ids, positions);
   for (let layer = 0; layer < config.layers; layer++) {
     const result = block(g, weights, config, layer, hidden, rotary, attentionOf(layer, positions));
     hidden = result.hidden;
-    g.output(result.key, `key.${layer}`);
-    g.output(result.value, `value.${layer}`);
-    if (!attention) continue;
-    const paid = result.inside["attention.weights"]!;
-    const byHead = g.reshape(paid, [config.heads, "m", paid.shape[paid.rank - 1]!]);
-    g.output(g.reduceMean(byHead, [0]), `attention.${layer}`);
+    onBlock(layer, result);
   }
-  g.output(g.reshape(head(g, weights, config, hidden), ["m", config.vocabSize]), "logits");
+  return head(g, weights, config, hidden);
 }
 
 /** Attention over cached keys and values and the new tokens' own. */

@@ -2,7 +2,9 @@ import { Tensor } from "onnxruntime-node";
 import { checkPrompt } from "../checkpoint/validate.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { rotaryTable } from "../decoder/rotary.js";
+import { runLoop, type LoopEnd, type LoopStart } from "./decode-loop.js";
 import type { DecodeStep } from "./home.js";
+import { HostCache } from "./host-cache.js";
 import type { KvCache } from "./kv-cache.js";
 import type { LoadedGraph, Outputs } from "./session.js";
 
@@ -18,6 +20,9 @@ export interface Observation {
 export interface DecoderSource {
   /** Works with the decode graph for such a step. */
   use<T>(step: DecodeStep, work: (session: LoadedGraph) => Promise<T>): Promise<T>;
+  /** Works with the graph that generates in a loop. */
+  useLoop<T>(work: (graph: LoadedGraph) => Promise<T>): Promise<T>;
+  readonly loopSteps: number | null;
   /** The error to throw for one of the graph's, with `length` tokens in the cache. */
   explain(error: unknown, length: number): unknown;
 }
@@ -30,9 +35,10 @@ export class Decoder {
     private readonly source: DecoderSource,
   ) {}
 
-  /** Loads the graph, so that the first step does not pay for it. */
+  /** Loads the graphs, so that the first step does not pay for it. */
   async warm(): Promise<void> {
     await this.source.use({ count: 1, attention: false }, async () => {});
+    if (this.source.loopSteps !== null) await this.source.useLoop(async () => {});
   }
 
   /** Appends `tokens` at positions `start …` to the cache. @returns logits `[tokens.length, vocabulary]` */
@@ -50,6 +56,25 @@ export class Decoder {
       return filledSlots(data as Float32Array, dims[1]!, length, tokens.length);
     });
     return { logits: results["logits"]!.data as Float32Array, attention };
+  }
+
+  /**
+   * Generates greedily inside the graph, as many tokens as one run does at most.
+   * @param start logits and position that it starts from
+   */
+  async loop(cache: KvCache, start: LoopStart): Promise<LoopEnd> {
+    if (!(cache instanceof HostCache)) throw new Error(`loop: a cache in ${cache.home} (must be in this process's memory)`);
+    const room = this.config.maxPositions - start.position;
+    if (room < 1) throw new Error(`position: ${start.position + 1} (the model has ${this.config.maxPositions})`);
+    const steps = Math.min(start.steps, room);
+    return this.source.useLoop((graph) => runLoop(graph, this.config, this.frequencies, cache, { ...start, steps })).catch((error: unknown) => {
+      throw this.source.explain(error, Math.max(...cache.lengths) + steps);
+    });
+  }
+
+  /** Tokens that `loop` generates at most; null: it cannot. */
+  get loopSteps(): number | null {
+    return this.source.loopSteps;
   }
 
   private async step(cache: KvCache, tokens: readonly number[], start: number, attention: boolean): Promise<Outputs> {

@@ -2,6 +2,7 @@ import type { Tensor } from "onnxruntime-node";
 import { Tensor as HostTensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { HostCache } from "./host-cache.js";
+import { isMaskedForOne } from "../decoder/decode-loop.js";
 import { hold, letGo } from "./lease.js";
 import { kvRows, layerOf, stepFed, type FedCache, type KvLayer, type KvRow } from "./kv-cache.js";
 import { readBack } from "./read-back.js";
@@ -167,8 +168,8 @@ export class DeviceCache implements FedCache {
 }
 
 /** Whether the scores of new tokens depend on positions: those of one token without window and ALiBi do not. */
-export function isMasked({ slidingWindow, positions }: ModelConfig, count: number): boolean {
-  return count > 1 || slidingWindow !== null || positions === "alibi";
+export function isMasked(config: ModelConfig, count: number): boolean {
+  return count > 1 || isMaskedForOne(config);
 }
 
 function kvOf(session: LoadedGraph, results: Outputs, layer: number): SharedKv {

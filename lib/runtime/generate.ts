@@ -17,7 +17,7 @@ export interface GenerateOptions extends SamplingOptions {
 
 export interface GeneratedToken {
   readonly id: number;
-  /** Seconds of the decode step that followed this token: its run and the update of the cache. */
+  /** Seconds of the decode step that followed this token: its run and the update of the cache. With CUDA, where one run generates several tokens, their mean. */
   readonly seconds: number;
 }
 
@@ -32,6 +32,17 @@ export async function* decode(run: Run, options: GenerateOptions & { stopTokens:
   const stops = new Set(fixedLength ? [] : stopTokens);
   for (let count = 0; count < maxNewTokens; count++) {
     signal?.throwIfAborted();
+    if (!options.temperature) {
+      const started = performance.now();
+      const tokens = await run.loop(maxNewTokens - count, [...stops]);
+      if (tokens) {
+        const seconds = (performance.now() - started) / 1e3 / tokens.length;
+        for (const id of tokens) yield { id, seconds };
+        if (stops.has(tokens.at(-1)!)) return;
+        count += tokens.length - 1;
+        continue;
+      }
+    }
     const id = choose(run.logits);
     const started = performance.now();
     await run.extend([id]);

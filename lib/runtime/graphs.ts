@@ -1,5 +1,6 @@
 import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder, type CheckpointWeightsOptions } from "../decoder/checkpoint-weights.js";
+import type { GraphBuilder } from "../onnx/builder.js";
 import { DECODE, type GraphToLoad, type Home } from "./home.js";
 import { memoryError, type MemoryPlan } from "./memory.js";
 import type { LoadedGraph } from "./session.js";
@@ -84,7 +85,8 @@ export class Graphs {
 
   private async create({ key, build }: GraphToLoad): Promise<LoadedGraph> {
     const g = this.home.builder(key);
-    build(g, checkpointWeights(g, this.checkpoint, { ...this.options, wideTables: this.home.wideTables }));
+    const weightsOf = (graph: GraphBuilder) => checkpointWeights(graph, this.checkpoint, { ...this.options, wideTables: this.home.wideTables });
+    build(g, weightsOf(g), weightsOf);
     return this.home.load(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
   }
 }

@@ -22,7 +22,7 @@ export interface DecodeStep {
 export interface GraphToLoad {
   /** Graphs of one key are the same. */
   readonly key: string;
-  readonly build: (g: GraphBuilder, weights: Weights) => void;
+  readonly build: (g: GraphBuilder, weights: Weights, weightsOf: (g: GraphBuilder) => Weights) => void;
 }
 
 /** The key of the graph that decodes. */
@@ -47,6 +47,8 @@ export interface Home {
   /** Frees a loaded graph, caches that it made left usable. */
   release(session: LoadedGraph): Promise<void>;
   decode(config: ModelConfig, step: DecodeStep): GraphToLoad;
+  /** Tokens that greedy decoding generates in one run, inside the graph (see `loopGraph`); null: a run for each token. */
+  readonly loop: number | null;
   /**
    * The cache after prefill.
    * @param present positions of the tokens in each layer before anything is evicted
@@ -70,6 +72,7 @@ export function hostHome(attention: AttentionKind = "fused", kvDtype: KvDtype = 
       key: attention ? "decode attention" : DECODE,
       build: (g, weights) => decodeGraph(g, weights, config, { attention, kvDtype }),
     }),
+    loop: null,
     release: (session) => session.release(),
     cache: (config, _session, results, present, kept, reserve) => HostCache.fromPrefill(config, results, present, kept, reserve, kvDtype),
   };

@@ -6,6 +6,7 @@ import type { Tokenizer } from "../checkpoint/tokenizer.js";
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import { checkPrompt } from "../checkpoint/validate.js";
 import type { KvDtype } from "../decoder/cache-input.js";
+import { loopGraph } from "../decoder/decode-loop.js";
 import { planAttention, prefillGraph } from "../decoder/prefill.js";
 import { inverseFrequencies, rotaryTable, type RotaryTable } from "../decoder/rotary.js";
 import { resolvePreset, schedule, tokensPerBlock, type KvPolicy, type Preset, type Stage, type UserPreset } from "../pruning/schedule.js";
@@ -103,6 +104,8 @@ export class Model {
     this.graphs = new Graphs(checkpoint, options, home);
     this.decoder = new Decoder(this.config, this.frequencies, {
       use: (step: DecodeStep, work) => this.graphs.use(home.decode(this.config, step), false, work),
+      useLoop: (work) => this.graphs.use({ key: "decode loop", build: (g, _, weightsOf) => loopGraph(g, weightsOf, this.config) }, false, work),
+      loopSteps: home.loop,
       explain: (error, n) => this.explain(error, n, { preset: resolvePreset("baseline"), reserve: 0 }),
     });
   }

@@ -120,6 +120,19 @@ export class Run {
     return observed;
   }
 
+  /**
+   * Generates greedily, in one run of a graph with the loop inside, where the model's device works so; else null.
+   * @param steps tokens at most; it may be fewer @param stops ids after which it ends
+   */
+  async loop(steps: number, stops: readonly number[]): Promise<number[] | null> {
+    const decoder = this.decoder();
+    if (decoder.loopSteps === null || this.model!.kvDtype !== "fp32") return null;
+    const { tokens, logits } = await decoder.loop(this.kv, { logits: this.current, position: this.next, steps: Math.min(steps, decoder.loopSteps), stops });
+    this.next += tokens.length;
+    this.current = logits;
+    return tokens;
+  }
+
   /** A second run from the same point: another continuation without prefilling again. */
   fork(): Run {
     return new Run({ ...this.state(), kv: this.kv.clone() }, this.shared);

@@ -31,6 +31,7 @@ export function webgpuHome({ prefill, decode }: DeviceAttention): Home {
         build: (g, weights) => deviceDecodeGraph(g, weights, config, { kind, masked, attention }),
       };
     },
+    loop: null,
     release,
     cache: (config, session, results, present, kept) => DeviceCache.fromPrefill(config, session, results, kept ? present.map(() => kept) : present),
   };

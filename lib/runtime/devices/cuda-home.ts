@@ -4,6 +4,9 @@ import { hostHome, type Home } from "../home.js";
 import { createSession } from "../session.js";
 import type { DeviceAttention } from "../webgpu-home.js";
 
+/** Tokens generated in one run: then caches cross to the host and back, which costs their bytes twice. */
+const LOOP = 32;
+
 /** How CUDA gets there. */
 export const cudaInstall = "ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false";
 
@@ -15,7 +18,8 @@ export function requireCuda(): void {
 }
 
 /**
- * CUDA: the graphs of the CPU on the device, caches in this process's memory, since with CUDA ONNX Runtime hands every output over there.
+ * CUDA: the graphs of the CPU on the device. Caches are in this process's memory, since with CUDA ONNX Runtime hands every output over there; greedy
+ * decoding runs in a loop inside the graph, so that they stay on the device between tokens.
  * @throws where its provider is not installed
  */
 export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefill: "plain" }): Home {
@@ -23,6 +27,7 @@ export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefi
   return {
     ...hostHome(prefill),
     device: "cuda",
+    loop: LOOP,
     load: (g, settings) => createSession(g, { ...settings, provider: "cuda" }),
   };
 }

@@ -1,0 +1,58 @@
+import { Tensor } from "onnxruntime-node";
+import type { ModelConfig } from "../checkpoint/types.js";
+import { isMaskedForOne } from "../decoder/decode-loop.js";
+import { rotaryTable } from "../decoder/rotary.js";
+import type { HostCache } from "./host-cache.js";
+import type { LoadedGraph } from "./session.js";
+
+export interface LoopStart {
+  /** Logits that the first token is chosen by, `[vocabulary]`. */
+  readonly logits: Float32Array;
+  /** Its position. */
+  readonly position: number;
+  /** Most tokens to generate. */
+  readonly steps: number;
+  /** Ids after which it ends; the token itself is generated. */
+  readonly stops: readonly number[];
+}
+
+export interface LoopEnd {
+  readonly tokens: number[];
+  /** After the last token, `[vocabulary]`. */
+  readonly logits: Float32Array;
+}
+
+/** Greedy generation in one run of the loop graph (see `loopGraph`). The cache grows by the tokens generated; it must hold float32. */
+export async function runLoop(graph: LoadedGraph, config: ModelConfig, frequencies: Float64Array, cache: HostCache, { logits, position, steps, stops }: LoopStart): Promise<LoopEnd> {
+  const { kvHeads, headDim, vocabSize } = config;
+  const feeds: Record<string, Tensor> = {
+    steps: new Tensor("int64", BigInt64Array.of(BigInt(steps)), []),
+    running: new Tensor("bool", Uint8Array.of(1), []),
+    "logits.before": new Tensor("float32", logits, [1, vocabSize]),
+    position: new Tensor("int64", BigInt64Array.of(BigInt(position)), [1]),
+    stops: new Tensor("int64", BigInt64Array.from(stops.length > 0 ? stops : [-1], BigInt), [Math.max(1, stops.length)]),
+  };
+  if (config.positions === "rotary") {
+    const { cos, sin, width } = rotaryTable(frequencies, Array.from({ length: steps }, (_, i) => position + i));
+    feeds["cos"] = new Tensor("float32", cos, [steps, width]);
+    feeds["sin"] = new Tensor("float32", sin, [steps, width]);
+  }
+  cache.layers.forEach((layer, l) => {
+    if (layer.kvDtype !== "fp32") throw new Error(`loop: caches in ${layer.kvDtype} (must be fp32)`);
+    for (const part of ["key", "value"] as const) {
+      const all = new Float32Array(kvHeads * layer.length * headDim);
+      for (let head = 0; head < kvHeads; head++) all.set(layer[part](head), head * layer.length * headDim);
+      feeds[`past_${part}.${l}`] = new Tensor("float32", all, [1, kvHeads, layer.length, headDim]);
+    }
+    if (isMaskedForOne(config)) feeds[`past_slots.${l}`] = new Tensor("int64", BigInt64Array.from(layer.positions, BigInt), [layer.length]);
+  });
+  const results = await graph.run(feeds, graph.outputNames);
+  const tokens = Array.from(results["tokens"]!.data as BigInt64Array, Number);
+  const positions = tokens.map((_, i) => position + i);
+  cache.layers.forEach((layer, l) => {
+    const { length } = layer;
+    const rows = Int32Array.from(tokens, (_, i) => length + i);
+    layer.append({ key: results[`key.${l}`]!.data as Float32Array, value: results[`value.${l}`]!.data as Float32Array }, length + tokens.length, positions, rows);
+  });
+  return { tokens, logits: results["logits"]!.data as Float32Array };
+}
