@@ -30,12 +30,12 @@ test("every chart draws, tokens say where they are, and text can be read on ligh
       const charts = all.filter(({ figure }) => figure).length;
       await page.waitForFunction(`document.querySelectorAll(".js-plotly-plot .main-svg").length >= ${charts}`, undefined, { timeout: 120_000 });
       assert.equal(await page.locator(".js-plotly-plot").count(), charts);
-      assert.equal(await page.locator(".sdtp-tokens i").count(), 48);
-      assert.match((await page.locator(".sdtp-tokens i").nth(6).getAttribute("title"))!, /^6 · /);
+      assert.equal(await page.locator(".sdtp-tokens .t span[title]").count(), 48);
+      assert.match((await page.locator(".sdtp-tokens .t span[title]").nth(6).getAttribute("title"))!, /^6 · /);
       const box = (await page.locator(".sdtp-tokens .k2").last().boundingBox())!;
       assert.ok(box.width > 0 && box.height > 0);
       const brightness = async (property: string) => {
-        const rgb = await page.evaluate(`getComputedStyle(document.querySelector(".sdtp-tokens i")).${property}`);
+        const rgb = await page.evaluate(`getComputedStyle(document.querySelector(".sdtp-tokens .t span[title]")).${property}`);
         return (String(rgb).match(/\d+/g) ?? []).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3;
       };
       assert.equal((await brightness("color")) > 128, colorScheme === "dark", "the text takes the page's colour");
