@@ -14,17 +14,17 @@ export async function readText(what: string, file: string): Promise<string> {
   }
 }
 
-/** Makes a folder and those above it. Node's own way never returns where one cannot be made below a folder that is there (`/proc`). */
-export async function makeFolder(folder: string): Promise<void> {
-  const make = () => mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+/** Makes a folder and those above it. Node's own way never returns where one cannot be made below a folder that is there (`/proc`). @returns those that were not there, the upper ones first */
+export async function makeFolder(folder: string): Promise<string[]> {
+  const make = () => mkdir(folder).then(() => [folder], (error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error;
+    return [];
   });
   try {
-    await make();
+    return await make();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(folder) === folder) throw error;
-    await makeFolder(dirname(folder));
-    await make();
+    return [...(await makeFolder(dirname(folder))), ...(await make())];
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeFolder } from "../files.js";
 import { type BenchmarkMode, readResults, type Results, resultsFileName, writeResults } from "./results.js";
@@ -18,14 +18,16 @@ export function outputFiles(output: string, mode: BenchmarkMode, configs: readon
   return () => output;
 }
 
-/** Makes the folder of a file and writes there, to see that it can be done before anything is measured. @throws where not */
+/** Writes into the folder of a file, to see that it can be done before anything is measured; leaves nothing. @throws where not */
 export async function requireWritable(file: string): Promise<void> {
   const folder = dirname(file);
   const probe = join(folder, `.sdtp-${randomBytes(6).toString("hex")}`);
   try {
-    await makeFolder(folder);
+    const made = await makeFolder(folder);
     await writeFile(probe, "");
     await rm(probe);
+    // Another process may have written there since.
+    for (const each of made.reverse()) await rmdir(each).catch(() => {});
   } catch (error) {
     throw new Error(`output: ${folder} (cannot be written: ${(error as NodeJS.ErrnoException).code ?? error})`);
   }

@@ -1,5 +1,6 @@
 import { ambientSignal } from "../ambient-signal.js";
 import type { UserPreset } from "../pruning/presets.js";
+import { refuseEarly } from "./early.js";
 import { entryOf, type Entry, type Outcome } from "./entries.js";
 import { type Group, groupCost, measureGroup } from "./group.js";
 import { type Failure, isFailure } from "./job.js";
@@ -53,6 +54,7 @@ export async function profile(options: ProfileOptions = {}): Promise<Profile> {
   const { configs = ["all"], lengths = defaultLengths, scorer, kvPolicy, memory = true, signal = ambientSignal(), onProgress } = options;
   const settings = measureSettings(options);
   const presets = methodsOf(configs);
+  await refuseEarly({ models: [options.model ?? "tiny"], lengths, promptFile: options.promptFile, ...(scorer !== undefined && { scorers: [scorer] }) }, settings);
   const subject = await openSubject({ ...options, signal, onProgress: (bytes, all) => onProgress?.(0, `weights: ${Math.floor((100 * bytes) / all)} %`) });
   checkReach(lengths, settings, subject.checkpoint.config.maxPositions);
   const { ids, ...source } = await prompt(subject.checkpoint, lengths.at(-1)!, { file: options.promptFile, seed: subject.seed });

@@ -63,7 +63,7 @@ export async function openSubject(options: SubjectOptions): Promise<Subject> {
  * A measurement has a process of its own, which functions do not get into.
  * @throws on a scorer made with `defineScorer`, as one from a cell without types may be
  */
-function requireNamed(scorer: unknown): void {
+export function requireNamed(scorer: unknown): void {
   if (typeof scorer === "string") return;
   const name = (scorer as { name?: unknown } | null)?.name;
   throw new Error(`scorer: ${String(name ?? scorer)} (must be a name: a measurement runs in a process of its own, where one made with defineScorer is not known; time it with (await model.prefill(ids, { preset, scorer })).prefillSeconds)`);

@@ -21,7 +21,7 @@ export async function defaultScorer(checkpoint: Checkpoint): Promise<Scorer> {
  * or `learned:FILE`.
  * @throws on an unknown name, or where there are no trained modules
  */
-export async function resolveScorer(name: string, checkpoint: Checkpoint): Promise<Scorer> {
+export async function resolveScorer(name: string, checkpoint: Pick<Checkpoint, "folder">): Promise<Scorer> {
   const [kind, argument] = split(name);
   switch (kind) {
     case "attention":

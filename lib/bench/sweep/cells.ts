@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { canonicalJson } from "../../checkpoint/json.js";
 import type { KvDtype } from "../../decoder/cache-input.js";
 import type { KvPolicy, Preset, UserPreset } from "../../pruning/presets.js";
+import { refuseEarly } from "../early.js";
 import { type Group, groupCost } from "../group.js";
 import { runFacts, type RunFacts } from "../metadata.js";
 import { prompt } from "../prompt.js";
@@ -63,6 +64,7 @@ export async function cellsOf(options: CellOptions): Promise<Cell[]> {
   const asked = presets.filter(({ name }) => name !== "baseline" || configs.some((config) => config === "all" || config === "baseline"));
   for (const [noun, values] of Object.entries({ model: models, scorer: scorers, "KV policy": kvPolicies, dtype: dtypes, "KV dtype": kvDtypes, device: devices, threads })) once(noun, values);
   if (models.length === 0 || devices.length === 0) throw new Error(`${models.length === 0 ? "models" : "devices"}: none (give at least one)`);
+  await refuseEarly({ models, lengths, scorers, promptFile }, settings);
   const cells: Cell[] = [];
   for (const model of models) for (const dtype of orDefault(dtypes)) for (const kvDtype of orDefault(kvDtypes)) for (const device of devices) for (const count of orDefault(threads)) {
     const onProgress = (done: number, all: number) => options.onProgress?.(0, `${model}: weights, ${Math.floor((100 * done) / all)} %`);

@@ -50,9 +50,9 @@ export async function* sweep(options: SweepOptions = {}): AsyncGenerator<SweepRo
   if (timeoutSeconds !== undefined && !(timeoutSeconds > 0)) throw new Error(`timeout: ${timeoutSeconds} (must be above 0, in seconds)`);
   const started = performance.now();
   const tell = new Teller(onProgress);
-  const cells = await cellsOf({ ...options, signal, onProgress: (share, label) => tell.say(share, label) });
   const store = new SweepStore(folder);
-  await requireWritable(store.file(cells[0]!.key));
+  await requireWritable(store.file(""));
+  const cells = await cellsOf({ ...options, signal, onProgress: (share, label) => tell.say(share, label) });
   const known = new Map<Cell, StoredCell>();
   for (const cell of cells) {
     const stored = await store.read(cell);

@@ -1,12 +1,8 @@
-import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { type Counting, countings, endToEndFlops, prefillFlops } from "../../bench/flops.js";
 import { parseLengths } from "../../bench/lengths.js";
-import { parseConfig, readConfig } from "../../checkpoint/config.js";
-import { readJsonObject } from "../../checkpoint/json.js";
-import { locateFolder } from "../../checkpoint/locate.js";
-import { syntheticShapes } from "../../checkpoint/synthetic-shapes.js";
-import type { ModelConfig } from "../../checkpoint/types.js";
+import { openCheckpoint } from "../../checkpoint/open.js";
+import { peekConfig } from "../../checkpoint/peek.js";
 import { type KvPolicy, presets, resolvePreset } from "../../pruning/presets.js";
 import { schedule } from "../../pruning/schedule.js";
 import { toMarkdown } from "../../report/formats/index.js";
@@ -52,7 +48,7 @@ async function flops(options: Options): Promise<void> {
   const newTokens = Number(options.maxNewTokens);
   if (!Number.isSafeInteger(newTokens) || newTokens < 0) throw new Error(`--max-new-tokens: ${options.maxNewTokens} (must be an integer of 0 or more)`);
   const chosen = (options.config.includes("all") ? Object.keys(presets) : options.config).map((name) => resolvePreset(name));
-  const model = await modelConfig(options.model);
+  const model = (await peekConfig(options.model)) ?? (await openCheckpoint(options.model)).config;
   const rows = lengths.flatMap((length) =>
     chosen.map((preset): FlopsRow => {
       const stages = schedule(preset, length, model.layers);
@@ -61,15 +57,6 @@ async function flops(options: Options): Promise<void> {
     }),
   );
   process.stdout.write(options.json ? `${JSON.stringify(rows, null, 2)}\n` : toMarkdown(table(options, newTokens, rows)));
-}
-
-/** The shape of a model by name, without opening (or making) its weights. */
-async function modelConfig(name: string): Promise<ModelConfig> {
-  if (!name.startsWith("synthetic:")) return readConfig(await locateFolder(name));
-  const shape = name.slice("synthetic:".length);
-  if (Object.hasOwn(syntheticShapes, shape)) return parseConfig(syntheticShapes[shape]!, name);
-  if (!/[/\\]|\.json$/.test(shape)) throw new Error(`synthetic model: ${shape} (must be ${Object.keys(syntheticShapes).join(", ")} or the path of a config.json)`);
-  return parseConfig(await readJsonObject(resolve(shape)), resolve(shape));
 }
 
 function table({ model, counting }: Options, newTokens: number, rows: readonly FlopsRow[]): Table<FlopsRow> {

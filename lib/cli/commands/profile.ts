@@ -57,6 +57,7 @@ async function run(options: Options): Promise<void> {
   const lengths = parseLengths(options.lengths);
   const names = configs.flatMap((config) => (config === "all" ? [...seedConfigs] : [config]));
   const files = output.outputFiles(options.output, mode, names);
+  await output.requireWritable(files(names[0]!));
   const signal = interruptSignal();
   const bar = progressBar();
   let written: string[] = [];
@@ -66,7 +67,6 @@ async function run(options: Options): Promise<void> {
       ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(threads !== undefined && { threads }), ...(scorer !== undefined && { scorer }),
       ...(kvPolicy && { kvPolicy }), ...(promptFile !== undefined && { promptFile }),
       async onStart({ subject, modelHash }) {
-        await output.requireWritable(files(names[0]!));
         if (!options.output.endsWith(".json")) {
           await output.requireTogether(options.output, mode, names, { model: subject.checkpoint.name, device: subject.device, dtype: subject.dtype, kv_dtype: subject.kvDtype, model_hash: modelHash });
         }

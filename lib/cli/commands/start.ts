@@ -32,13 +32,13 @@ async function start({ model, device, threads, scorer, kvPolicy, maxNewTokens, r
   const lengths = parseLengths(options.lengths);
   const files = output.outputFiles(join(folder, ""), "end2end", seedConfigs);
   const report = join(folder, "table2_report.md");
+  await output.requireWritable(report);
   const signal = interruptSignal();
   const bar = progressBar();
   try {
     const { results, errors } = await profile({
       model, configs: seedConfigs, lengths, maxNewTokens, repeats, signal,
       ...(device && { device }), ...(threads !== undefined && { threads }), ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }),
-      onStart: () => output.requireWritable(report),
       onProgress: (share, label) => bar.update(share, label),
       async onLength(length, { results }) {
         await output.writeAll(results, files);

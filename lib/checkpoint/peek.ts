@@ -1,0 +1,20 @@
+import { resolve } from "node:path";
+import { parseConfig, readConfig } from "./config.js";
+import { readJsonObject } from "./json.js";
+import { locateFolder, locateGguf } from "./locate.js";
+import { isSyntheticName } from "./synthetic.js";
+import { syntheticShapes } from "./synthetic-shapes.js";
+import type { ModelConfig } from "./types.js";
+
+/**
+ * The shape of a model by name: no weights are looked at, and none are made.
+ * @returns null of a GGUF file, which is open as soon as read
+ * @throws where there is no such model, or its config.json says what is not supported
+ */
+export async function peekConfig(name: string): Promise<ModelConfig | null> {
+  if (!isSyntheticName(name)) return (await locateGguf(name)) === null ? readConfig(await locateFolder(name)) : null;
+  const shape = name.slice("synthetic:".length);
+  if (Object.hasOwn(syntheticShapes, shape)) return parseConfig(syntheticShapes[shape]!, name);
+  if (!/[/\\]|\.json$/.test(shape)) throw new Error(`synthetic model: ${shape} (must be ${Object.keys(syntheticShapes).join(", ")} or the path of a config.json)`);
+  return parseConfig(await readJsonObject(resolve(shape)), resolve(shape));
+}
