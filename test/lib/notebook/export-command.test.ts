@@ -40,6 +40,21 @@ test("sdtp export --execute shows outputs of now, leaves the notebook alone, and
   assert.ok(!existsSync(join(folder, "bad.html")));
 });
 
+test("sdtp export --to notebook leaves out what a run records, keeps the rest, and may write over the notebook", async (t) => {
+  const folder = temporaryFolder(t);
+  const cell = code("one()", [shows({ "text/html": "<table><tr><td>1</td></tr></table>", "text/plain": "1" }), stream(`saved to ${folder}/x\n`)], ["keep"], { papermill: { duration: 1 }, own: 1 });
+  const book = notebookOf([text("# T"), cell], { papermill: { input_path: folder }, sdtp: { run: { machine: {} } }, title: "mine" });
+  writeFileSync(join(folder, "book.ipynb"), stringifyNotebook(book));
+  const shared = await sdtp(folder, "export", "book.ipynb", "--to", "notebook");
+  assert.equal(shared.code, 0, shared.stderr);
+  assert.match(shared.stderr, /^warning: code cell 1: its output shows a path of this machine \(.*\)\nwritten: book\.shared\.ipynb\n$/);
+  const { papermill: _, sdtp: __, ...metadata } = book.metadata;
+  const expected = stringifyNotebook({ ...book, metadata, cells: [book.cells[0]!, { ...cell, metadata: { own: 1, tags: ["keep"] } }] });
+  assert.equal(readFileSync(join(folder, "book.shared.ipynb"), "utf8"), expected);
+  assert.equal((await sdtp(folder, "export", "book.ipynb", "-o", "book.ipynb")).code, 0);
+  assert.equal(readFileSync(join(folder, "book.ipynb"), "utf8"), expected);
+});
+
 test("sdtp export says what is wrong and writes nothing", async (t) => {
   const folder = temporaryFolder(t);
   const book = stringifyNotebook(notebookOf([text("# T")]));
@@ -48,6 +63,7 @@ test("sdtp export says what is wrong and writes nothing", async (t) => {
   for (const [args, message] of [
     [["book.ipynb", "-o", "./book.ipynb", "--to", "html"], /^sdtp: --output: \.\/book\.ipynb \(is the notebook itself\)/],
     [["book.ipynb", "-o", "book.docx"], /^sdtp: --output: book\.docx \(must end in \.html/],
+    [["book.ipynb", "--to", "notebook", "--no-input"], /^sdtp: --no-input: not for a notebook \(its cells stay as they are\)/],
     [["book.ipynb", "--template", "nice"], /^sdtp: --template: nice \(must be report, article or a \.css file\)/],
     [["book.ipynb", "--template", "gone.css"], /^sdtp: --template: gone\.css \(cannot be read: ENOENT\)/],
     [["gone.ipynb"], /^sdtp: notebook: gone\.ipynb \(no such file\)/],

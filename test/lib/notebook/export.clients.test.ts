@@ -136,6 +136,23 @@ describe("reports in Chromium", { skip: noChromium, timeout: 300_000 }, () => {
     assert.match(run("pdfinfo", file), /Tagged:\s+yes/);
   });
 
+  it("puts pictures beside the data of charts in a notebook to share, in place of HTML with scripts, and tables beside charts apart", async () => {
+    const tabled = chart("Tracked");
+    assert.ok(tabled.output_type === "display_data");
+    tabled.data["text/html"] = `<div id="plotly-1" style="min-height:9px"><pre>twin</pre></div><script>draw("<table>")</script><table><tr><th>step</th></tr><tr><td>7</td></tr></table>`;
+    const { document, files } = await exported("notebook", {}, [code("draw()", [chart("Speedup"), tabled, shows({ "image/png": PNG })])]);
+    assert.deepEqual(files, []);
+    const [cell] = (JSON.parse(String(document)) as { cells: { outputs: { data: Record<string, string> }[] }[] }).cells;
+    assert.deepEqual(cell!.outputs.map(({ data }) => Object.keys(data)), [
+      ["application/vnd.plotly.v1+json", "image/png", "text/plain"], ["application/vnd.plotly.v1+json", "image/png", "text/plain"], ["text/html", "text/plain"], ["image/png"],
+    ]);
+    const png = Buffer.from(cell!.outputs[0]!.data["image/png"]!, "base64");
+    assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [800, 450]);
+    assert.equal(cell!.outputs[2]!.data["text/html"], "<table><tr><th>step</th></tr><tr><td>7</td></tr></table>");
+    const page = String((await exported("html", {}, [code("draw()", [tabled])])).document);
+    assert.ok(page.includes("<td>7</td>") && page.includes('<figure class="chart"'), "a report shows both");
+  });
+
   it("draws charts as pictures for Markdown and LaTeX", async () => {
     for (const format of ["markdown", "latex"] as const) {
       const { files, document } = await exported(format);

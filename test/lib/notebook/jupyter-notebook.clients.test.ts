@@ -1,28 +1,20 @@
 // The kernel in the real Jupyter Notebook, driven as a person does. Needs Debian's jupyter-notebook and chromium.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
-import { stringifyNotebook } from "../../../lib/notebook/write.js";
+import { packageRoot } from "../../../lib/checkpoint/package-root.js";
 import { launch, noChromium, problemsOf } from "../../chromium.js";
 import { JupyterServer } from "./jupyter-server.js";
-import { code, notebookOf, text } from "./notebooks.js";
 
 const noJupyter = spawnSync("jupyter-notebook", ["--version"]).error ? "needs jupyter-notebook (Debian: jupyter-notebook)" : false;
 /** The machine may be busy. */
 const PATIENCE = 120_000;
-
-const cells = [
-  text("# What pruning saves\n\nThe embedded model, measured here."),
-  code("const rows: sdtp.SweepRow[] = [];\nfor await (const row of sdtp.sweep({ configs: ['baseline', 'keep07'], lengths: [256, 512], repeats: 2, folder: 'sweep' })) rows.push(row);"),
-  code("const frame = sdtp.frame(rows);\nframe.loc({ columns: ['length', 'config', 'prefill_seconds', 'prefill_speedup'] })"),
-  code("sdtp.table2(rows)"),
-  code("sdtp.chart.speedup(rows)"),
-  code("const kept = 20;"),
-];
+/** For all cells together. */
+const WHOLE = 600_000;
 
 describe("Jupyter Notebook", { skip: noChromium || noJupyter, timeout: 900_000 }, () => {
   let folder: string;
@@ -32,13 +24,13 @@ describe("Jupyter Notebook", { skip: noChromium || noJupyter, timeout: 900_000 }
   let problems: string[];
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "sdtp-jupyter-"));
-    writeFileSync(join(folder, "book.ipynb"), stringifyNotebook(notebookOf(cells)));
+    cpSync(join(packageRoot(), "notebooks", "quickstart.ipynb"), join(folder, "quickstart.ipynb"));
     server = await JupyterServer.start(folder, join(folder, "home"));
     browser = await launch();
     page = await browser.newPage({ viewport: { width: 1100, height: 1000 } });
     page.setDefaultTimeout(PATIENCE);
     problems = problemsOf(page, server.origin);
-    await page.goto(server.url("notebooks/book.ipynb"));
+    await page.goto(server.url("notebooks/quickstart.ipynb"));
     await page.waitForFunction("window.Jupyter?.notebook?.kernel?.info_reply?.implementation !== undefined");
   });
   after(async () => {
@@ -47,7 +39,7 @@ describe("Jupyter Notebook", { skip: noChromium || noJupyter, timeout: 900_000 }
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const allDone = () => page.waitForFunction("Jupyter.notebook.get_cells().every((cell) => cell.cell_type !== 'code' || !/\\*/.test(cell.element.find('.input_prompt').text()))");
+  const allDone = () => page.waitForFunction("Jupyter.notebook.get_cells().every((cell) => cell.cell_type !== 'code' || !/\\*/.test(cell.element.find('.input_prompt').text()))", undefined, { timeout: WHOLE });
 
   /** Types a cell below the last one. @returns its place among the cells */
   async function newCell(source: string): Promise<number> {
@@ -59,7 +51,13 @@ describe("Jupyter Notebook", { skip: noChromium || noJupyter, timeout: 900_000 }
     return Number(await page.evaluate("Jupyter.notebook.get_selected_index()"));
   }
 
-  it("runs all cells: progress, a dataframe, Table 2, a chart", async () => {
+  it("shows what was committed before anything runs: tables, and charts as pictures", async () => {
+    assert.ok(await page.locator("th", { hasText: "KV Reduction" }).first().isVisible());
+    assert.ok((await page.locator(".output_png img").count()) >= 2);
+    assert.equal(await page.locator(".main-svg").count(), 0);
+  });
+
+  it("runs all cells: progress, a dataframe, Table 2, charts", async () => {
     assert.match(await page.locator(".kernel_indicator_name").innerText(), /TypeScript \(sdtp\)/);
     await page.locator("#celllink").click();
     await page.locator("#run_all_cells > a").click();
@@ -91,9 +89,9 @@ describe("Jupyter Notebook", { skip: noChromium || noJupyter, timeout: 900_000 }
     await page.waitForFunction((at) => !/\*/.test((globalThis as any).Jupyter.notebook.get_cell(at).element.find(".input_prompt").text()), at);
     await cell.locator(".output_error", { hasText: "KeyboardInterrupt" }).waitFor();
     await cell.locator(".output_html", { hasText: /stopped after \d+ rows?; what was measured is kept/ }).waitFor();
-    await newCell("kept + rows.length");
+    await newCell("ids.length + rows.length");
     await page.keyboard.press("Control+Enter");
     await allDone();
-    assert.equal(await page.locator(".output_result").last().innerText(), "24");
+    assert.equal(await page.locator(".output_result").last().innerText(), "1036");
   });
 });
