@@ -6,6 +6,7 @@ export { prompt } from "./cell/prompt.js";
 export { decode, generate, type GenerateOptions, type GeneratedToken, type Generation } from "./runtime/generate.js";
 export { chat, type ChatOptions, type ChatReply } from "./runtime/chat.js";
 export type { SamplingOptions } from "./runtime/sampler.js";
+export { exportModel, type Exported, type ExportOptions } from "./export-model/index.js";
 export { openCheckpoint, type ChatMessage, type Checkpoint, type ModelConfig, type Tokenizer } from "./checkpoint/index.js";
 
 export { presets, resolvePreset, schedule, stagePositions, tokensPerBlock, type KvPolicy, type Preset, type Stage, type UserPreset } from "./pruning/schedule.js";

@@ -13,6 +13,8 @@ export { exportTargets, type Exported, type ExportOptions, type ExportTarget } f
 /**
  * Writes a model for other programs, tensor by tensor: an ONNX folder as transformers.js loads it, a Hugging Face folder, or a GGUF
  * file for llama.cpp. Whole or not at all.
+ * @example
+ * await sdtp.exportModel(model.checkpoint, { to: "onnx", output: "models/tiny" })
  * @throws where the output is there already, the family or dtype has no place in the target, or the disk has no room
  */
 export async function exportModel(checkpoint: Checkpoint, { to, output: asked, dtype: askedDtype, onProgress, signal }: ExportOptions): Promise<Exported> {

@@ -47,7 +47,7 @@ export function kvMemory(model: { readonly config: ModelConfig; readonly kvDtype
     const of = rows.filter(({ preset }) => preset === name);
     return { type: "scatter" as const, mode: "lines+markers" as const, name: of[0]!.reduction === 0 ? name : `${name}, ${of[0]!.kvPolicy}`, x: of.map(({ length }) => lengthLabel(length)), y: of.map(({ bytes }) => bytes / 1e6), line: { color: colour(i) } };
   });
-  const cells = rows.map(({ length, preset, kvPolicy, bytes, reduction }) => [lengthLabel(length), preset, kvPolicy, formatBytes(bytes), percent(reduction)]);
+  const cells = rows.map(({ length, preset, kvPolicy, bytes, reduction }) => [lengthLabel(length), preset, reduction === 0 ? "-" : kvPolicy, formatBytes(bytes), percent(reduction)]);
   return shown({ rows }, {
     title,
     text: textTable(title, ["length", "preset", "caches", "bytes", "saved"], cells),

@@ -129,3 +129,17 @@ test("a weight beyond half precision is refused, not made infinite", async () =>
   await assert.rejects(exportModel(checkpoint, { to: "safetensors", output: join(folder, "big"), dtype: "fp16" }), /tensor model\.norm\.weight: 1000000 \(fp16 ends at 65504: take fp32 or bf16\)/);
   tiny.remove();
 });
+
+for (const dtype of ["int4:asymmetric", "int8"]) {
+  test(`blocks of ${dtype} are written as the numbers they stand for`, async () => {
+    const cacheFolder = join(folder, "cache");
+    const output = join(folder, `from-${dtype.replace(":", "-")}`);
+    const settings = { threads: 1, accuracy: "float32", cacheFolder } as const;
+    await exportModel(await openCheckpoint("tiny", { dtype, cacheFolder }), { to: "safetensors", output, dtype: "fp32" });
+    const [blocks, written, original] = [await load("tiny", { ...settings, dtype }), await load(output, settings), await load("tiny", settings)];
+    const [a, b, c] = await Promise.all([blocks, written, original].map(async (model) => (await model.prefill(prompt)).logits));
+    assert.ok(relativeError(b!, a!) < 1e-4, String(relativeError(b!, a!)));
+    assert.ok(relativeError(c!, a!) > 1e-3, "the blocks are not the numbers they were made from");
+    for (const model of [blocks, written, original]) await model.release();
+  });
+}
