@@ -92,6 +92,6 @@ async function compared(model: Model, { configs = ["sdtp"], scorers, kvPolicies,
     }),
   );
   const found: Evaluation = { task: task.name, model: model.name, metric: task.metric, better: task.better, rows, summary: summarise(rows, task.metric) };
-  const table = shownTable(evaluationTable(`${model.name} (${model.device})`, task, found.summary));
+  const table = shownTable(evaluationTable(model, task, found.summary));
   return shown(found, { title: table.title, text: table.text, html: () => table.html });
 }

@@ -5,7 +5,7 @@ import { mean } from "../evaluate/forced.js";
 import type { Column, Table } from "./table.js";
 
 /** What weights and caches are held in, beside what that costs: differences are from the first row, on the same prompts. */
-export function dtypesTable(model: string, device: string, rows: readonly DtypeRow[]): Table<DtypeRow> {
+export function dtypesTable({ model, device, threads }: { readonly model: string; readonly device: string; readonly threads: number | undefined }, rows: readonly DtypeRow[]): Table<DtypeRow> {
   const first = rows[0];
   const columns: Column<DtypeRow>[] = [
     { key: "dtype", label: "Weights", value: ({ dtype }) => dtype },
@@ -20,8 +20,8 @@ export function dtypesTable(model: string, device: string, rows: readonly DtypeR
   ];
   return {
     title: "Dtypes", columns, rows, warnings: [],
-    above: first ? [`Model ${model}, device ${device}, ${first.prompts} prompts of ${first.length} tokens for each of perplexity (128 tokens after the prompt) and pass keys.`] : [],
-    facts: () => ({ model, device, length: first?.length ?? null, prompts: first?.prompts ?? null }),
+    above: first ? [`Model ${model}, device ${device}, threads ${threads ?? "one a core"}, ${first.prompts} prompts of ${first.length} tokens for each of perplexity (128 tokens after the prompt) and pass keys.`] : [],
+    facts: () => ({ model, device, threads: threads ?? null, length: first?.length ?? null, prompts: first?.prompts ?? null }),
   };
 }
 

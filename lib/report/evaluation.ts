@@ -1,9 +1,10 @@
 import type { EvaluationSummary } from "../evaluate/summary.js";
 import type { EvaluationTask } from "../evaluate/task.js";
+import { modelLabel, type MeasuredModel } from "./label.js";
 import type { Table } from "./table.js";
 
 /** A task's summaries, a row a configuration; intervals are bootstrapped over prompts. */
-export function evaluationTable(model: string, task: Pick<EvaluationTask, "name" | "metric" | "better" | "settings">, summaries: readonly EvaluationSummary[]): Table<EvaluationSummary> {
+export function evaluationTable(model: MeasuredModel, task: Pick<EvaluationTask, "name" | "metric" | "better" | "settings">, summaries: readonly EvaluationSummary[]): Table<EvaluationSummary> {
   const fixed = (value: number) => value.toFixed(Math.abs(value) < 0.1 && value !== 0 ? 4 : 3);
   const range = ({ low, high }: { low: number; high: number }) => `${fixed(low)} to ${fixed(high)}`;
   const title = `${task.name[0]!.toUpperCase()}${task.name.slice(1)}`;
@@ -21,7 +22,7 @@ export function evaluationTable(model: string, task: Pick<EvaluationTask, "name"
       { key: "prompts", label: "Prompts", value: (row) => row.prompts },
     ],
     rows: summaries,
-    above: [`${title} on ${model}; ${told(task.settings)}.`],
+    above: [`${title} on ${modelLabel(model)}; ${told(task.settings)}.`],
     warnings: [],
     facts: ({ config, scorer, kvPolicy }) => ({ config, scorer, kv_policy: kvPolicy }),
   };

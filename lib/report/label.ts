@@ -20,6 +20,24 @@ export function dtypeLabel({ dtype, compute_dtype: computed }: { readonly dtype:
   return computed === undefined || computed === dtype ? dtype : `${dtype} (computed in ${computed})`;
 }
 
+/** A loaded model and how it computes. */
+export interface MeasuredModel {
+  readonly name: string;
+  readonly device: string;
+  readonly dtype: string;
+  readonly computeDtype: string;
+  readonly kvDtype: string;
+  /** Undefined: as many as there are cores. */
+  readonly threads: number | undefined;
+  readonly checkpoint: { readonly synthetic: boolean };
+}
+
+/** What was measured and where: `tiny, device cpu, dtype fp16 (computed in fp32), threads 2`. */
+export function modelLabel({ name, device, dtype, computeDtype, kvDtype, threads, checkpoint }: MeasuredModel): string {
+  const kv = kvDtype === "fp32" ? "" : `, KV dtype ${kvDtype}`;
+  return `${name}, device ${device}, dtype ${dtypeLabel({ dtype, compute_dtype: computeDtype })}${kv}, threads ${threads ?? "one a core"}${checkpoint.synthetic ? ", synthetic weights" : ""}`;
+}
+
 /** Sorts configurations as the presets stand, others after them by name. */
 export function byConfig(a: string, b: string): number {
   const known = Object.keys(presets);

@@ -51,7 +51,7 @@ async function run({ dtype = ["stored", "int8", "int4"], kvDtype = ["fp32"], len
   }
   const all = JSON.stringify({ model: options.model, device, seed, threads: options.threads ?? null, ...environment(), rows }, null, 2);
   if (output !== undefined) await writeOutput(output, `${all}\n`);
-  process.stdout.write(json ? `${all}\n` : toMarkdown(dtypesTable(options.model, device, rows)));
+  process.stdout.write(json ? `${all}\n` : toMarkdown(dtypesTable({ model: options.model, device, threads: options.threads }, rows)));
 }
 
 /** Words parted by commas or spaces. */

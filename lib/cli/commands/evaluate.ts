@@ -118,7 +118,7 @@ async function compare(options: TaskOptions, make: (model: Model) => Promise<Eva
       const summary = summarise(rows, task.metric);
       summaries.push({ task: task.name, settings: task.settings, metric: task.metric, better: task.better, configurations: summary });
       bar.clear();
-      if (!options.json) console.log(toMarkdown(evaluationTable(`${model.name} (${model.device})`, task, summary)));
+      if (!options.json) console.log(toMarkdown(evaluationTable(model, task, summary)));
     }
     bar.stop();
     if (options.json) console.log(JSON.stringify({ model: model.name, device: model.device, model_hash: await model.checkpoint.hash(), tasks: summaries }, null, 2));

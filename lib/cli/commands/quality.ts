@@ -24,8 +24,8 @@ export function register(program: Command): void {
 }
 
 async function run({ prompts, seed, json, output, ...options }: Options): Promise<void> {
-  const [{ parseLengths }, { quality }, { heldOutText }, { progressBar }, { writeOutput }] = await Promise.all([
-    import("../../bench/lengths.js"), import("../../evaluate/quality.js"), import("../../train/corpus.js"), import("../progress.js"), import("../../files.js"),
+  const [{ parseLengths }, { quality }, { heldOutText }, { progressBar }, { writeOutput }, { modelLabel }] = await Promise.all([
+    import("../../bench/lengths.js"), import("../../evaluate/quality.js"), import("../../train/corpus.js"), import("../progress.js"), import("../../files.js"), import("../../report/label.js"),
   ]);
   const lengths = parseLengths(options.lengths);
   const signal = interruptSignal();
@@ -38,7 +38,7 @@ async function run({ prompts, seed, json, output, ...options }: Options): Promis
     if (output !== undefined) await writeOutput(output, `${text}\n`);
     if (json) console.log(text);
     else {
-      console.log(`model ${model.name}, device ${model.device}`);
+      console.log(`model ${modelLabel(model)}`);
       console.log(`prose: ${result.prose.bitsPerByte.toFixed(3)} bits per byte (${result.prose.bytes} bytes, windows of 1024 tokens)`);
       for (const { length, right, accuracy } of result.retrieval) console.log(`retrieval at ${length}: ${(100 * accuracy).toFixed(1)} % (${right} of ${prompts} keys wholly right)`);
     }

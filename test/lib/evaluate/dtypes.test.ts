@@ -35,7 +35,7 @@ test("each way of holding a model meets the same prompts; losses are those of it
   }
   assert.ok(Math.abs(mean(losses) - stored.losses[0]!) < 1e-4);
 
-  const table = toMarkdown(dtypesTable("tiny", "cpu", rows));
+  const table = toMarkdown(dtypesTable({ model: "tiny", device: "cpu", threads: 2 }, rows));
   assert.match(table, /\| fp16 \| fp32 \| 10\.2 MB \| .* \| - \| /);
   assert.match(table, /\| int8 \| [\d.]+ MB \| [\d.]+ kB \| [\d.]+ \| \+[\d.]+ % \([+-][\d.]+ to \+[\d.]+\) \| /);
 });

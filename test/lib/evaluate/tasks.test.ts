@@ -130,8 +130,9 @@ test("a summary pairs each prompt with the baseline's answer to it", () => {
   assert.ok(pruned!.interval.low < 0.5 && pruned!.interval.high > 0.5 && pruned!.difference!.interval.high < 0);
   assert.deepEqual([pruned!.tokenSeconds, pruned!.compression, pruned!.prompts], [0.5, 2, 20]);
   assert.throws(() => summarise(rows, "loss"), /metric: loss \(rows of retrieval have exact\)/);
-  const printed = toMarkdown(evaluationTable("m", { name: "retrieval", metric: "exact", better: "higher", settings: { lengths: [100], samples: 20 } }, [baseline!, pruned!]));
-  assert.match(printed, /^Retrieval on m; lengths 100; samples 20\.$/m);
+  const measured = { name: "m", device: "cpu", dtype: "int8", computeDtype: "fp32 with int8 products", kvDtype: "fp16", threads: 2, checkpoint: { synthetic: true } };
+  const printed = toMarkdown(evaluationTable(measured, { name: "retrieval", metric: "exact", better: "higher", settings: { lengths: [100], samples: 20 } }, [baseline!, pruned!]));
+  assert.match(printed, /^Retrieval on m, device cpu, dtype int8 \(computed in fp32 with int8 products\), KV dtype fp16, threads 2, synthetic weights; lengths 100; samples 20\.$/m);
   assert.match(printed, /\| sdtp norm evict \| 0\.500 \|.*\| -0\.250 \|.*\| 2\.00 \| 0\.00 \| 1\.0000 \| 20 \|/);
 });
 
