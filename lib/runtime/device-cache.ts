@@ -8,6 +8,11 @@ import { kvRows, layerOf, stepFed, type FedCache, type KvLayer, type KvRow } fro
 import { readBack } from "./read-back.js";
 import type { LoadedGraph, Outputs } from "./session.js";
 
+let alive = 0;
+
+/** Tensors in buffers of the device that caches hold now, in the whole process. */
+export const deviceTensors = (): number => alive;
+
 /** Keys and values of one layer in buffers of the device, `[1, kvHeads, length, headDim]`, freed when no cache has them any more. */
 class SharedKv {
   private owners = 1;
@@ -18,6 +23,7 @@ class SharedKv {
     private readonly session: LoadedGraph,
   ) {
     hold(session);
+    alive += 2;
   }
 
   share(): this {
@@ -29,6 +35,7 @@ class SharedKv {
     if (--this.owners > 0) return;
     this.key.dispose();
     this.value.dispose();
+    alive -= 2;
     letGo(this.session);
   }
 }

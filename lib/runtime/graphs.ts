@@ -18,7 +18,7 @@ export class Graphs {
   constructor(
     private readonly checkpoint: Checkpoint,
     private readonly options: GraphsOptions,
-    private readonly home: Pick<Home, "builder" | "load" | "release" | "wideTables">,
+    private readonly home: Pick<Home, "builder" | "load" | "release" | "wideTables" | "accuracy">,
   ) {}
 
   get keys(): string[] {
@@ -85,7 +85,7 @@ export class Graphs {
 
   private async create({ key, build }: GraphToLoad): Promise<LoadedGraph> {
     const g = this.home.builder(key);
-    const weightsOf = (graph: GraphBuilder) => checkpointWeights(graph, this.checkpoint, { ...this.options, wideTables: this.home.wideTables });
+    const weightsOf = (graph: GraphBuilder) => checkpointWeights(graph, this.checkpoint, { accuracy: this.home.accuracy, ...this.options, wideTables: this.home.wideTables });
     build(g, weightsOf(g), weightsOf);
     return this.home.load(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
   }

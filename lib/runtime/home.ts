@@ -40,6 +40,8 @@ export interface Home {
    * those asked for, so that with some left out others would go astray.
    */
   readonly takesAllOutputs: boolean;
+  /** What activations are rounded to where they meet quantised weights, unless asked otherwise. */
+  readonly accuracy: "int8" | "float32";
   /** Tables of weights are widened as a whole: the device may have no 16-bit numbers. */
   readonly wideTables: boolean;
   builder(name: string): GraphBuilder;
@@ -65,6 +67,7 @@ export function hostHome(attention: AttentionKind = "fused", kvDtype: KvDtype = 
     attention: () => attention,
     evictsInGraph: false,
     takesAllOutputs: false,
+    accuracy: "int8",
     wideTables: false,
     builder: (name) => new GraphBuilder(name),
     load: (g, settings) => createSession(g, settings),

@@ -121,7 +121,7 @@ export class Model {
 
   /** What is computed in (see `computeDtype`). */
   get computeDtype(): string {
-    return computeDtype(this.dtype, this.options.accuracy);
+    return computeDtype(this.dtype, this.options.accuracy ?? this.home.accuracy);
   }
 
   /** What the caches hold keys and values in. */

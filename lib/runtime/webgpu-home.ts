@@ -20,6 +20,8 @@ export function webgpuHome({ prefill, decode }: DeviceAttention): Home {
     attention: (config) => (isSimple(config) ? prefill : "plain"),
     evictsInGraph: true,
     takesAllOutputs: true,
+    // Whether a GPU would round depends on its features: so that the same is computed everywhere, none does.
+    accuracy: "float32",
     wideTables: true,
     builder: (name) => new GraphBuilder(name, "standard"),
     load: (g, settings) => createSession(g, { ...settings, provider: "webgpu", onDevice: ["key.", "value."] }),

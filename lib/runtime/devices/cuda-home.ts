@@ -28,6 +28,7 @@ export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefi
     ...hostHome(prefill),
     device: "cuda",
     loop: LOOP,
+    accuracy: "float32",
     load: (g, settings) => createSession(g, { ...settings, provider: "cuda" }),
   };
 }

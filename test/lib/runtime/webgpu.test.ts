@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { attentionPaid, kvDrift, verifyRun } from "../../../lib/inspect/index.js";
 import { generate } from "../../../lib/runtime/generate.js";
+import { deviceTensors } from "../../../lib/runtime/device-cache.js";
 import type { HostCache } from "../../../lib/runtime/host-cache.js";
-import { load } from "../../../lib/runtime/model.js";
+import { load, type LoadOptions, type Model } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import type { Variant } from "../../reference/variants.js";
 import { webgpuMissing } from "./webgpu-adapter.js";
@@ -32,10 +33,18 @@ describe("WebGPU", { skip: await webgpuMissing() }, async () => {
   after(async () => {
     for (const each of cleanUp) await each();
   });
-  async function pair(variant: Variant) {
-    const tiny = tinyCheckpoint(variant);
-    const cpu = await load(tiny.folder, { threads: 1 });
-    const gpu = await load(tiny.folder, { threads: 1, device: "webgpu", attention: "plain" });
+  async function sameGeneration(cpu: Model, gpu: Model, ids: readonly number[]) {
+    const settings = { preset: "keep07", scorer: "norm", maxNewTokens: 4, fixedLength: true };
+    const [a, b] = [await generate(cpu, ids, settings), await generate(gpu, ids, settings)];
+    assert.deepEqual(b.run.kept, a.run.kept);
+    assert.deepEqual(b.ids, a.ids);
+    close(b.run.logits, a.run.logits);
+    b.run.dispose();
+  }
+  async function pair(variant: Variant, options: LoadOptions = {}, dtype: "F32" | "F16" | "BF16" = "F32") {
+    const tiny = tinyCheckpoint(variant, { dtype });
+    const cpu = await load(tiny.folder, { threads: 1, accuracy: "float32", ...options });
+    const gpu = await load(tiny.folder, { threads: 1, ...options, device: "webgpu", attention: "plain" });
     cleanUp.push(() => cpu.release(), () => gpu.release(), tiny.remove);
     return { cpu, gpu, ids: Array.from({ length: 44 }, (_, i) => (i * 7 + 1) % tiny.config.vocab_size) };
   }
@@ -63,6 +72,27 @@ describe("WebGPU", { skip: await webgpuMissing() }, async () => {
       b.run.dispose();
     });
   }
+
+  // Capped scores and two kinds of layers; ALiBi; learned positions; one matrix for queries, keys and values.
+  for (const variant of ["gemma2", "bloom", "gpt2", "phi3"] as const) {
+    test(`${variant}: kept positions, logits and tokens are those of the CPU`, async () => {
+      const { cpu, gpu, ids } = await pair(variant);
+      await sameGeneration(cpu, gpu, ids);
+    });
+  }
+
+  // Quantised weights meet activations unrounded on WebGPU: what the CPU gives when told so. 16-bit ones work where the adapter has no 16-bit numbers.
+  for (const [dtype, stored] of [["int8", "F32"], ["int4", "F32"], ["int4:symmetric", "F32"], [undefined, "F16"], [undefined, "BF16"]] as const) {
+    test(`weights in ${dtype ?? stored}: kept positions, logits and tokens are those of the CPU`, async () => {
+      const { cpu, gpu, ids } = await pair("llama", { ...(dtype && { dtype }) }, stored);
+      assert.equal(gpu.computeDtype, "fp32");
+      await sameGeneration(cpu, gpu, ids);
+    });
+  }
+
+  test("caches in fp16 or int8 are refused, not made something else", async () => {
+    await assert.rejects(load("tiny", { device: "webgpu", attention: "plain", kvDtype: "int8" }), { message: "kvDtype: int8 (on webgpu caches are fp32)" });
+  });
 
   test("scores, captured activations and attention weights are those of the CPU", async () => {
     const { cpu, gpu, ids } = await pair("llama");
@@ -93,6 +123,27 @@ describe("WebGPU", { skip: await webgpuMissing() }, async () => {
     for (const each of [b, again, other]) each.dispose();
     await assert.rejects(run.extend([1]), /cache: it was disposed of/);
     await assert.rejects(run.kv.toHost(), /cache: it was disposed of/);
+  });
+
+  test("caches hold no buffer that nobody has any more: after steps, forks and a step that fails", async () => {
+    const { gpu, ids } = await pair("llama");
+    const before = deviceTensors();
+    const run = await gpu.prefill(ids, { preset: "keep07", scorer: "norm" });
+    const ofOne = 2 * gpu.config.layers;
+    assert.equal(deviceTensors(), before + ofOne);
+    for (const token of [1, 2, 3]) await run.extend([token]);
+    assert.equal(deviceTensors(), before + ofOne);
+    const fork = run.fork();
+    assert.equal(deviceTensors(), before + ofOne, "a fork shares");
+    await fork.extend([4]);
+    assert.equal(deviceTensors(), before + 2 * ofOne);
+    await assert.rejects(run.extend([-1]));
+    await fork.toHost();
+    fork.dispose();
+    fork.dispose();
+    assert.equal(deviceTensors(), before + ofOne);
+    run.dispose();
+    assert.equal(deviceTensors(), before);
   });
 
   test("a released model leaves its runs usable, and can be used again", async () => {
