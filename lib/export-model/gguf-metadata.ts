@@ -15,6 +15,9 @@ export async function ggufMetadata(checkpoint: Checkpoint, dtype: ExportDtype): 
   const { config } = checkpoint;
   const architecture = architectures[config.family];
   if (!architecture) throw new Error(`export: ${config.family} to GGUF (supported: ${Object.keys(architectures).join(", ")})`);
+  if (architecture === "qwen2" && config.heads * config.headDim !== config.hiddenSize) {
+    throw new Error(`export: qwen2 with ${config.heads} heads of ${config.headDim} to GGUF (llama.cpp takes heads that make up the hidden size, ${config.hiddenSize})`);
+  }
   const of = (name: string) => `${architecture}.${name}`;
   const uint32 = (value: number) => ({ uint32: value });
   const notes: string[] = [];

@@ -9,6 +9,7 @@ import { readGgufHeader } from "../../../lib/checkpoint/gguf/header.js";
 import { exportModel } from "../../../lib/export-model/index.js";
 import { load } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
+import type { HfConfig } from "../../reference/config.js";
 import { forward } from "../../reference/forward.js";
 import type { Variant } from "../../reference/variants.js";
 import { prompt, relativeError } from "../inspect/setup.js";
@@ -78,13 +79,14 @@ test("sentencepiece BPE goes into GGUF with scores that merge alike", async () =
 });
 
 test("what has no place in GGUF is refused by name", async () => {
-  const refused = async (variant: Variant, message: RegExp, prepare: (folder: string) => void = copy) => {
-    const tiny = tinyCheckpoint(variant);
+  const refused = async (variant: Variant, message: RegExp, prepare: (folder: string) => void = copy, config: Partial<HfConfig> = {}) => {
+    const tiny = tinyCheckpoint(variant, { config });
     prepare(tiny.folder);
     await assert.rejects(exportModel(await openCheckpoint(tiny.folder), { to: "gguf", output: join(folder, "refused.gguf") }), message);
     tiny.remove();
   };
   await refused("bloom", /export: bloom to GGUF \(supported: llama, mistral, qwen2, qwen3\)/);
+  await refused("qwen2", /export: qwen2 with 4 heads of 16 to GGUF \(llama\.cpp takes heads that make up the hidden size, 32\)/, copy, { head_dim: 16 });
   await refused("llama", /has no tokenizer\.json \(a GGUF file holds its tokenizer\)/, (at) => rmSync(join(at, "tokenizer.json"), { force: true }));
   await refused("llama", /tokenizer of kind WordLevel \(supported: BPE/, (at) => writeFileSync(join(at, "tokenizer.json"), JSON.stringify({ model: { type: "WordLevel", vocab: { a: 0 }, unk_token: "a" } })));
 });
