@@ -1,24 +1,29 @@
 import { existsSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
+import { elementCount } from "../checkpoint/dtype.js";
 import { definitions } from "../checkpoint/families/index.js";
 import { requiredTensors } from "../checkpoint/required.js";
-import { writeShards } from "../checkpoint/shards.js";
 import type { TensorToWrite } from "../checkpoint/safetensors.js";
-import type { Checkpoint, StoredTensor } from "../checkpoint/types.js";
+import { writeShards } from "../checkpoint/shards.js";
+import type { Checkpoint, StoredTensor, TensorView } from "../checkpoint/types.js";
+import { applyView } from "../checkpoint/view.js";
 import { writeCompanions } from "./companions.js";
 import type { ExportDtype } from "./options.js";
-import { requireHalf, weightValues } from "./values.js";
+import { allValues, requireHalf, weightValues } from "./values.js";
+
+/** A tensor as the family's own files have it, and the weights that it is made of: itself, or views of it. */
+interface OwnTensor {
+  readonly shape: readonly number[];
+  readonly parts: { readonly stored: StoredTensor; readonly view: TensorView | undefined }[];
+}
 
 /** Writes a Hugging Face folder: config.json, model.safetensors or shards with their index, tokenizer, pruning modules where there are. @returns notes */
 export async function toSafetensors(checkpoint: Checkpoint, folder: string, dtype: ExportDtype, count: (elements: number) => void): Promise<string[]> {
-  const { config } = checkpoint;
-  // Their files hold fused or turned matrices under other names.
-  if (definitions[config.family].source) throw new Error(`export: ${config.family} to safetensors (supported: families whose files have llama's names)`);
-  const stored = ({ fp32: "F32", fp16: "F16", bf16: "BF16" } as const)[dtype as "fp32" | "fp16" | "bf16"];
-  const notes = await writeCompanions(checkpoint, folder, { torch_dtype: { fp32: "float32", fp16: "float16", bf16: "bfloat16" }[dtype as "fp32"], dtype: undefined });
-  const tensors = requiredTensors(config).map(({ name, shape }): TensorToWrite => ({
-    name, shape, dtype: stored, data: () => counted(checkpoint.tensors.get(name)!, dtype, count),
+  const kind = dtype as "fp32" | "fp16" | "bf16";
+  const notes = await writeCompanions(checkpoint, folder, { torch_dtype: { fp32: "float32", fp16: "float16", bf16: "bfloat16" }[kind], dtype: undefined });
+  const tensors = [...ownTensors(checkpoint)].map(([name, own]): TensorToWrite => ({
+    name, shape: own.shape, dtype: ({ fp32: "F32", fp16: "F16", bf16: "BF16" } as const)[kind], data: () => counted(name, own, dtype, count),
   }));
   await writeShards(folder, tensors, { format: "pt" });
   const modules = join(checkpoint.folder, "pruner.safetensors");
@@ -26,10 +31,40 @@ export async function toSafetensors(checkpoint: Checkpoint, folder: string, dtyp
   return notes;
 }
 
-async function* counted(stored: StoredTensor, dtype: ExportDtype, count: (elements: number) => void): AsyncGenerator<Float32Array> {
-  for await (const values of weightValues(stored)) {
-    if (dtype === "fp16") requireHalf(stored.name, values);
+/** The weights under the names and in the layouts of the family's own files: some families fuse or turn matrices. */
+function ownTensors({ config, tensors }: Checkpoint): Map<string, OwnTensor> {
+  const { source } = definitions[config.family];
+  const own = new Map<string, OwnTensor>();
+  for (const { name, shape } of requiredTensors(config)) {
+    const { name: ownName, view } = source?.(name, config) ?? { name };
+    const tensor = own.get(ownName) ?? { shape: view ? fileShape(view, shape) : shape, parts: [] };
+    tensor.parts.push({ stored: tensors.get(name)!, view });
+    own.set(ownName, tensor);
+  }
+  return own;
+}
+
+/** The shape in the file. A view may count its bytes along other axes: the rows are then as long as those of its part. */
+function fileShape({ stored }: TensorView, [, ...rest]: readonly number[]): readonly number[] {
+  return stored.length === rest.length + 1 ? stored : [elementCount(stored) / elementCount(rest), ...rest];
+}
+
+async function* counted(name: string, { shape, parts }: OwnTensor, dtype: ExportDtype, count: (elements: number) => void): AsyncGenerator<Float32Array> {
+  const whole = parts.every(({ view }) => view === undefined);
+  for await (const values of whole ? weightValues(parts[0]!.stored) : assembled(shape, parts)) {
+    if (dtype === "fp16") requireHalf(name, values);
     yield values;
     count(values.length);
   }
+}
+
+/** The parts put where their views take them from. */
+async function* assembled(shape: readonly number[], parts: OwnTensor["parts"]): AsyncGenerator<Float32Array> {
+  const whole = new Float32Array(elementCount(shape));
+  for (const { stored, view } of parts) {
+    const places = applyView(Int32Array.from(whole, (_, i) => i), view!);
+    const values = await allValues(stored);
+    places.forEach((place, i) => (whole[place] = values[i]!));
+  }
+  yield whole;
 }

@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { openCheckpoint, packageRoot, readFloats, requiredTensors } from "../../../lib/checkpoint/index.js";
+import { openCheckpoint, packageRoot, readFloats, readSafetensorsHeader, requiredTensors } from "../../../lib/checkpoint/index.js";
 import { readGgufHeader } from "../../../lib/checkpoint/gguf/header.js";
 import { exportModel } from "../../../lib/export-model/index.js";
 import { load } from "../../../lib/runtime/model.js";
@@ -91,18 +91,21 @@ test("what has no place in GGUF is refused by name", async () => {
   await refused("llama", /tokenizer of kind WordLevel \(supported: BPE/, (at) => writeFileSync(join(at, "tokenizer.json"), JSON.stringify({ model: { type: "WordLevel", vocab: { a: 0 }, unk_token: "a" } })));
 });
 
-for (const dtype of ["fp32", "bf16"] as const) {
-  test(`a Hugging Face folder in ${dtype}, from a folder and back from GGUF, holds the same numbers`, async () => {
-    const tiny = tinyCheckpoint("llama-llama3");
+for (const [variant, dtype] of [["llama-llama3", "fp32"], ["qwen2", "bf16"], ["gemma2", "fp32"], ["phi3", "fp32"], ["gpt2", "fp32"], ["bloom-six-heads", "fp32"]] as const) {
+  test(`${variant} as a Hugging Face folder in ${dtype} holds the same numbers`, async () => {
+    const tiny = tinyCheckpoint(variant);
     const source = await openCheckpoint(tiny.folder);
-    const output = join(folder, `hf-${dtype}`);
+    const output = join(folder, `hf-${variant}`);
     await exportModel(source, { to: "safetensors", output, dtype });
     const written = await openCheckpoint(output);
     assert.deepEqual({ ...written.config }, { ...source.config });
     for (const { name } of requiredTensors(source.config)) {
       const [was, is] = [await readFloats(source.tensors.get(name)!), await readFloats(written.tensors.get(name)!)];
+      assert.deepEqual(written.tensors.get(name)!.shape, source.tensors.get(name)!.shape, name);
       assert.ok(relativeError(is, was) <= (dtype === "fp32" ? 0 : 2 ** -8), name);
     }
+    const shapes = async (at: string) => [...(await readSafetensorsHeader(join(at, "model.safetensors"))).tensors.values()].map(({ name, shape }) => `${name.replace(/^transformer\./, "")} ${shape.join()}`).sort();
+    assert.deepEqual(await shapes(output), await shapes(tiny.folder), "names and shapes of the files themselves");
     tiny.remove();
   });
 }
