@@ -31,7 +31,12 @@ export interface FlopsInput {
   readonly modules?: boolean;
 }
 
-/** Floating-point operations of the prefill of one prompt. */
+/**
+ * Floating-point operations of the prefill of one prompt.
+ * @example
+ * const stages = sdtp.schedule(sdtp.resolvePreset("keep07"), 4096, model.config.layers);
+ * sdtp.prefillFlops({ config: model.config, stages, n: 4096, counting: "exact" })
+ */
 export function prefillFlops({ config, stages, n, counting, modules = true }: FlopsInput): number {
   const { hiddenSize: d, vocabSize: V } = config;
   const tokens = tokensPerBlock(stages, n, config.layers);
@@ -51,7 +56,12 @@ export interface DecodeInput extends FlopsInput {
   readonly kvPolicy: KvPolicy;
 }
 
-/** Floating-point operations of `newTokens` decode runs after the prefill. */
+/**
+ * Floating-point operations of `newTokens` decode runs after the prefill.
+ * @example
+ * const stages = sdtp.schedule(sdtp.resolvePreset("keep07"), 4096, model.config.layers);
+ * sdtp.decodeFlops({ config: model.config, stages, n: 4096, counting: "exact", newTokens: 128, kvPolicy: "evict" })
+ */
 export function decodeFlops({ config, stages, n, counting, newTokens, kvPolicy }: DecodeInput): number {
   const { hiddenSize: d, vocabSize: V, layers } = config;
   const cached = kvPolicy === "evict" ? Array<number>(layers).fill(tokensKept(stages, n)) : tokensPerBlock(stages, n, layers);
@@ -66,7 +76,12 @@ export function decodeFlops({ config, stages, n, counting, newTokens, kvPolicy }
   return newTokens * perToken + perPair * pairs;
 }
 
-/** Prefill and decode together. */
+/**
+ * Prefill and decode together.
+ * @example
+ * const stages = sdtp.schedule(sdtp.resolvePreset("keep07"), 4096, model.config.layers);
+ * sdtp.endToEndFlops({ config: model.config, stages, n: 4096, counting: "exact", newTokens: 128, kvPolicy: "evict" })
+ */
 export function endToEndFlops(input: DecodeInput): number {
   return prefillFlops(input) + decodeFlops(input);
 }

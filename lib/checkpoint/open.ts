@@ -38,6 +38,9 @@ export interface OpenOptions {
  * seeded random weights at a published shape, made when first asked for; `synthetic:/path/to/config.json`
  * @throws an error that says what is wrong where: no such folder, unsupported files, family or settings,
  * damaged safetensors, a tensor that is missing or has another shape than config.json makes it
+ * @example
+ * const checkpoint = await sdtp.openCheckpoint("/path/to/model");
+ * checkpoint.config
  */
 export async function openCheckpoint(name: string, { dtype, synthetic, ...options }: OpenOptions = {}): Promise<Checkpoint> {
   if (isSyntheticName(name)) return openFolder(await makeSynthetic(name, { ...options, ...(dtype !== undefined && { dtype }), ...synthetic }), name);

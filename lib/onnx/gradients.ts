@@ -7,6 +7,8 @@ import { rules } from "./rules.js";
  * gradient of the scalar `loss` with respect to each of `wrt`, and returns those gradients in order.
  * A value that `loss` does not depend on gets zeros.
  * @throws when an operator between `wrt` and `loss` has no rule.
+ * @example
+ * const [gradient] = sdtp.gradients(g, loss, [weights]);
  */
 export function gradients(g: GraphBuilder, loss: Value, wrt: readonly Value[]): Value[] {
   if (loss.rank !== 0) throw new Error(`gradients: loss has shape [${loss.shape.join(", ")}] (must be a scalar)`);

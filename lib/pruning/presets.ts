@@ -69,6 +69,8 @@ export type PresetName = keyof typeof presets;
  *
  * @throws on an unknown name, a field that is missing or out of range, stages out of order, and a user's
  *   preset that takes a shipped name for other stages (its results would be filed under the wrong name).
+ * @example
+ * sdtp.resolvePreset("keep07").stages
  */
 export function resolvePreset(p: string | UserPreset): Preset {
   if (typeof p === "string") return named(p);

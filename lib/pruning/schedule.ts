@@ -38,6 +38,8 @@ export interface Stage {
  * one's longer tail instead could ask for more tokens than are kept.
  *
  * @throws when `n` or `depth` is not a positive integer.
+ * @example
+ * sdtp.schedule(sdtp.resolvePreset("sdtp"), 4096, 32)
  */
 export function schedule(preset: Preset, n: number, depth: number): Stage[] {
   requirePositive("prompt length", n);
@@ -56,12 +58,18 @@ export function schedule(preset: Preset, n: number, depth: number): Stage[] {
 /**
  * The blocks that carry a stage in a model of `depth` blocks: distinct, ascending, the same for every prompt
  * length, so that one graph serves them all.
+ * @example
+ * sdtp.stagePositions(sdtp.resolvePreset("sdtp"), 12)
  */
 export function stagePositions(preset: Preset, depth: number): number[] {
   return [...new Set(preset.stages.map(({ afterBlock }) => position(afterBlock, preset.baseDepth, depth)))];
 }
 
-/** Tokens present in each block, `[depth]`: what the block computes on, and the keys and values it produces. */
+/**
+ * Tokens present in each block, `[depth]`: what the block computes on, and the keys and values it produces.
+ * @example
+ * sdtp.tokensPerBlock(sdtp.schedule(sdtp.resolvePreset("sdtp"), 4096, 32), 4096, 32)
+ */
 export function tokensPerBlock(stages: readonly Stage[], n: number, depth: number): number[] {
   const tokens: number[] = [];
   let present = n;

@@ -26,7 +26,11 @@ export async function chatPrompt(model: Model, messages: readonly ChatMessage[])
   return { prompt, ids: tokenizer.encode(prompt, { addSpecialTokens: false }) };
 }
 
-/** The assistant's answer to a conversation; ends at the end-of-sequence tokens of the model's generation_config.json. */
+/**
+ * The assistant's answer to a conversation; ends at the end-of-sequence tokens of the model's generation_config.json.
+ * @example
+ * const { text } = await sdtp.chat(model, [{ role: "user", content: "Who was Ahab?" }], { preset: "keep07" });
+ */
 export async function chat(model: Model, messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<ChatReply> {
   const { maxNewTokens = 128, stopTokens = model.config.eosTokenIds, onText } = options;
   const { prompt, ids } = await chatPrompt(model, messages);

@@ -25,6 +25,9 @@ export interface GeneratedToken {
  * Continues a prefilled run, a token at a time. The run's cache grows: fork it first to keep it.
  * Every token given out, the last included, has been decoded (so 128 tokens are 128 decode steps).
  * @throws on sampling values out of range, or where the model's positions end; AbortError on `signal`
+ * @example
+ * const run = await model.prefill(ids, { preset: "keep07", reserve: 32 });
+ * for await (const token of sdtp.decode(run, { maxNewTokens: 32, stopTokens: model.config.eosTokenIds })) console.log(token);
  */
 export async function* decode(run: Run, options: GenerateOptions & { stopTokens: readonly number[] }): AsyncGenerator<GeneratedToken> {
   const { maxNewTokens = 128, stopTokens, fixedLength = false, signal = ambientSignal() } = options;
@@ -61,7 +64,12 @@ export interface Generation {
   readonly tokenSeconds: number[];
 }
 
-/** Prefills a prompt and decodes to the end. */
+/**
+ * Prefills a prompt and decodes to the end.
+ * @example
+ * const { ids: answer, run } = await sdtp.generate(model, ids, { preset: "keep07", maxNewTokens: 32 });
+ * (await model.tokenizer()).decode(answer)
+ */
 export async function generate(model: Model, prompt: readonly number[], options: GenerateOptions & PrefillSettings = {}): Promise<Generation> {
   const { maxNewTokens = 128, stopTokens = model.config.eosTokenIds } = options;
   checkPrompt(prompt, maxNewTokens, model.config);

@@ -74,6 +74,9 @@ export interface PrefillSettings {
  * Loads a model for inference.
  * @param name a model folder, a hub-cache folder, `tiny` (the embedded model) or `synthetic:NAME`
  * @throws an error that says what is wrong with the folder, or with the device
+ * @example
+ * const model = await sdtp.load("tiny");
+ * const mine = await sdtp.load("/path/to/model", { dtype: "int8" });
  */
 export async function load(name = "tiny", options: LoadOptions = {}): Promise<Model> {
   const home = await openHome(options.device, options);

@@ -9,6 +9,8 @@ import { shown, type Shown } from "./view.js";
  * Attention that generated tokens pay, by layer: to the prompt's first tokens (sinks), to the rest of it, to what was generated.
  * Generates greedily on a fork of the run; computed on demand.
  * @param tokens to generate (default 16) @param columns of the map, at most (default 256)
+ * @example
+ * await sdtp.attention(run, { tokens: 8 })
  */
 export async function attention(run: Run, { tokens = 16, columns = 256 } = {}): Promise<Shown<AttentionPaid>> {
   return attentionView(await attentionPaid(run, { tokens }), columns);

@@ -5,7 +5,11 @@ import { percent, textTable } from "./text.js";
 import { tokenHtml } from "./token-html.js";
 import { shown, type Shown } from "./view.js";
 
-/** Two presets or scorers on one prompt: which tokens both kept, which only one, and the overlap by stage. @throws on different prompts */
+/**
+ * Two presets or scorers on one prompt: which tokens both kept, which only one, and the overlap by stage. @throws on different prompts
+ * @example
+ * await sdtp.diff(run, await model.prefill(ids, { preset: "sdtp", scorer: "norm" }))
+ */
 export async function diff(a: Run, b: Run): Promise<Shown<RunDiff>> {
   const data = diffRuns(a, b);
   const texts = (await a.texts()) ?? (await b.texts()) ?? a.ids.map((id) => `${id} `);

@@ -5,7 +5,11 @@ import { colour, figure } from "./figure.js";
 import { short, textTable } from "./text.js";
 import { shown, type Shown } from "./view.js";
 
-/** How far keys and values have moved from the unpruned run's, by layer: cosine and relative L2, over the prompt tokens held. */
+/**
+ * How far keys and values have moved from the unpruned run's, by layer: cosine and relative L2, over the prompt tokens held.
+ * @example
+ * await sdtp.drift(run)
+ */
 export async function drift(run: Run, options: { against?: Run } = {}): Promise<Shown<{ layers: readonly LayerDrift[] }>> {
   const layers = await kvDrift(run, options);
   const title = `Drift of keys and values: ${runLabel(run)} against ${options.against ? runLabel(options.against) : "the unpruned run"}`;

@@ -12,7 +12,11 @@ import { htmlTable } from "./html.js";
 import { percent, textTable } from "./text.js";
 import { shown, type Shown } from "./view.js";
 
-/** What each layer's cache holds now: length, positions, bytes, dtype, home. */
+/**
+ * What each layer's cache holds now: length, positions, bytes, dtype, home.
+ * @example
+ * sdtp.kvSummary(run)
+ */
 export function kvSummary(run: Run): Shown<{ rows: readonly KvRow[]; bytes: number }> {
   const rows = run.kv.summary();
   const title = `KV cache: ${run.modelName}, ${runLabel(run)}, prompt of ${run.ids.length} tokens, ${run.model ? `device ${run.model.device}, ` : ""}${formatBytes(run.kv.bytes)}`;
@@ -21,7 +25,11 @@ export function kvSummary(run: Run): Shown<{ rows: readonly KvRow[]; bytes: numb
   return shown({ rows, bytes: run.kv.bytes }, { title, text: textTable(title, head, cells), html: () => htmlTable(title, head, cells) });
 }
 
-/** KV lengths by layer of several runs, read off their caches. */
+/**
+ * KV lengths by layer of several runs, read off their caches.
+ * @example
+ * sdtp.kvLengths([await model.prefill(ids), await model.prefill(ids, { preset: "sdtp" })])
+ */
 export function kvLengths(runs: Run | readonly Run[]): Shown<KvLengths> {
   const data = lengthsOf(runs instanceof Array ? runs : [runs as Run]);
   const title = "KV length by layer";
@@ -36,7 +44,11 @@ export function kvLengths(runs: Run | readonly Run[]): Shown<KvLengths> {
   });
 }
 
-/** Bytes of the cache after prefill by prompt length and preset, as the schedule makes them. @param model a model, whose KV dtype is taken, or a config */
+/**
+ * Bytes of the cache after prefill by prompt length and preset, as the schedule makes them. @param model a model, whose KV dtype is taken, or a config
+ * @example
+ * sdtp.kvMemory(model, { lengths: [1024, 16384], presets: ["baseline", "sdtp"] })
+ */
 export function kvMemory(model: { readonly config: ModelConfig; readonly kvDtype?: KvDtype } | ModelConfig, options: KvMemoryOptions = {}): Shown<{ rows: readonly KvMemoryRow[] }> {
   const [config, own] = "config" in model ? [model.config, model.kvDtype] : [model, undefined];
   const kvDtype = options.kvDtype ?? own ?? "fp32";

@@ -5,7 +5,11 @@ import { figure, layers, plain } from "./figure.js";
 import { bar } from "./text.js";
 import { shown, type Shown } from "./view.js";
 
-/** Norms of keys and values by layer and position, the mean over heads and over a column's tokens; empty where the cache holds none. */
+/**
+ * Norms of keys and values by layer and position, the mean over heads and over a column's tokens; empty where the cache holds none.
+ * @example
+ * sdtp.norms(run)
+ */
 export function norms(run: Run, { columns = 256 } = {}): Shown<KvNorms> {
   const data = kvNorms(run, { columns });
   const title = `Key and value norms: ${runLabel(run)}`;

@@ -2,7 +2,11 @@ import { plotlyScript } from "./figure-html.js";
 import { escapeHtml } from "../../escape-html.js";
 import type { View } from "./view.js";
 
-/** A whole page of views, readable without a network, in light and dark. */
+/**
+ * A whole page of views, readable without a network, in light and dark.
+ * @example
+ * await writeFile("run.html", sdtp.viewPage("A pruned prompt", [await sdtp.tokens(run), sdtp.retention(run)]));
+ */
 export function viewPage(title: string, views: readonly View[]): string {
   const sections = views.map((view) => `<section>\n${view.html}\n</section>`);
   const style = "html{color-scheme:light dark}body{font-family:sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem}h1{font-size:1.3rem}section{margin:2rem 0}";

@@ -8,6 +8,8 @@ import { shown, type Shown } from "./view.js";
 /**
  * Which of the prompt's tokens each layer's cache holds, layer x position. A long prompt is drawn with several tokens a column.
  * @param columns at most (default 512)
+ * @example
+ * sdtp.retention(run)
  */
 export function retention(run: Run, { columns = 512 } = {}): Shown<RetentionMap> {
   const map = retentionMap(run, { columns });

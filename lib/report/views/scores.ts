@@ -11,6 +11,9 @@ const COLUMNS = 4;
 /**
  * Scores by stage, kept and dropped, with the cut between them. Tokens that stay whatever their score are left out.
  * @throws where the scores were not read (prefill with `{ scores: true }`)
+ * @example
+ * const run = await model.prefill(ids, { preset: "sdtp", scores: true });
+ * sdtp.scores(run)
  */
 export function scores(run: Run, { bins = 40 } = {}): Shown<{ stages: readonly ScoreDistribution[] }> {
   const stages = scoreDistributions(run, { bins });

@@ -12,6 +12,8 @@ import { shown, type Shown } from "./view.js";
  * Generation with and without pruning, token by token: agreement, KL divergence, KV lengths, where the tokens look, and
  * where the two first part. The run given is not changed.
  * @param tokens to generate at most (default 32) @param against another run of the prompt; default: the unpruned one
+ * @example
+ * await sdtp.track(run, { tokens: 12 })
  */
 export async function track(run: Run, { tokens = 32, against, columns = 256 }: { tokens?: number; against?: Run; columns?: number } = {}): Promise<Shown<Tracking>> {
   const data = await trackRun(run, { tokens, ...(against && { against }) });
