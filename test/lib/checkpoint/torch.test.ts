@@ -66,7 +66,7 @@ test("pruning modules are read from it under the published names", async () => {
   };
   const { modules, id } = await readPruner(await archive("pruning_module.pt", entries));
   assert.deepEqual([...modules.keys()], [4]);
-  assert.deepEqual(modules.get(4), { hiddenSize: 4, innerSize: 2, weight0: weight, bias0: Float32Array.of(1, 2), weight2: Float32Array.of(3, 4), bias2: Float32Array.of(5) });
+  assert.deepEqual(modules.get(4), { hiddenSize: 4, innerSize: 2, weight0: weight, bias0: Float32Array.of(1, 2), weight2: Float32Array.of(3, 4), bias2: Float32Array.of(5), distance: null });
   const other = await readPruner(await archive("other.pt", { ...entries, "data/3": floats(6) }));
   assert.notEqual(other.id, id);
   await assert.rejects(readPruner(await archive("nan.pt", { ...entries, "data/2": floats(3, NaN) })), /tensor 4\.scorer\.2\.weight holds NaN \(must be finite\)/);
