@@ -4,7 +4,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { HostCache } from "./host-cache.js";
 import { isMaskedForOne } from "../decoder/decode-loop.js";
 import { hold, letGo } from "./lease.js";
-import { kvRows, layerOf, stepFed, type FedCache, type KvLayer, type KvRow } from "./kv-cache.js";
+import { LayeredCache, stepFed, type FedCache, type KvLayer } from "./kv-cache.js";
 import { readBack } from "./read-back.js";
 import type { LoadedGraph, Outputs } from "./session.js";
 
@@ -87,12 +87,13 @@ class DeviceLayer implements KvLayer {
  * The key/value cache of a model in WebGPU buffers, from prefill to the last token. Each layer holds exactly its tokens.
  * Clones share buffers. To be disposed of; what is forgotten is freed when JavaScript collects it, which can be late.
  */
-export class DeviceCache implements FedCache {
+export class DeviceCache extends LayeredCache<DeviceLayer> implements FedCache {
   readonly home = "webgpu";
   private held: readonly DeviceLayer[];
   private disposed = false;
 
   private constructor(layers: readonly DeviceLayer[]) {
+    super();
     this.held = layers;
   }
 
@@ -104,22 +105,6 @@ export class DeviceCache implements FedCache {
 
   get layers(): readonly DeviceLayer[] {
     return this.held;
-  }
-
-  get lengths(): number[] {
-    return this.held.map(({ length }) => length);
-  }
-
-  get bytes(): number {
-    return this.held.reduce((sum, { bytes }) => sum + bytes, 0);
-  }
-
-  layer(index: number): DeviceLayer {
-    return layerOf(this.held, index);
-  }
-
-  summary(): KvRow[] {
-    return kvRows(this.held);
   }
 
   clone(): DeviceCache {

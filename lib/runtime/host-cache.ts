@@ -2,7 +2,7 @@ import { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { layerWindow } from "../decoder/attention.js";
 import type { KvDtype } from "../decoder/cache-input.js";
-import { kvRows, layerOf, stepFed, type FedCache, type KvLayer, type KvRow } from "./kv-cache.js";
+import { LayeredCache, stepFed, type FedCache, type KvLayer } from "./kv-cache.js";
 import { KvStore, type StoredHead } from "./kv-store.js";
 import { rowsOf } from "./present.js";
 import type { LoadedGraph, Outputs } from "./session.js";
@@ -187,10 +187,12 @@ export class LayerCache implements KvLayer {
 }
 
 /** The key/value cache of a model in host memory. */
-export class HostCache implements FedCache {
+export class HostCache extends LayeredCache<LayerCache> implements FedCache {
   readonly home = "host";
 
-  private constructor(readonly layers: readonly LayerCache[]) {}
+  private constructor(readonly layers: readonly LayerCache[]) {
+    super();
+  }
 
   /** @param capacities tokens to make room for, by layer */
   static empty(config: Pick<ModelConfig, "kvHeads" | "headDim">, capacities: readonly number[], kvDtype: KvDtype = "fp32"): HostCache {
@@ -214,22 +216,6 @@ export class HostCache implements FedCache {
       else layer.append(kv, positions.length, positions);
     });
     return cache;
-  }
-
-  get lengths(): number[] {
-    return this.layers.map(({ length }) => length);
-  }
-
-  get bytes(): number {
-    return this.layers.reduce((sum, { bytes }) => sum + bytes, 0);
-  }
-
-  layer(index: number): LayerCache {
-    return layerOf(this.layers, index);
-  }
-
-  summary(): KvRow[] {
-    return kvRows(this.layers);
   }
 
   clone(): HostCache {

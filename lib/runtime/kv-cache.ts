@@ -72,15 +72,28 @@ export async function stepFed(cache: FedCache, graph: LoadedGraph, others: Reado
   return results;
 }
 
-/** @throws on a layer that is not there */
-export function layerOf<Layer>(layers: readonly Layer[], index: number): Layer {
-  const layer = layers[index];
-  if (!layer) throw new Error(`layer: ${index} (must be 0 … ${layers.length - 1})`);
-  return layer;
-}
+/** What every cache tells from its layers alone. */
+export abstract class LayeredCache<Layer extends KvLayer> {
+  abstract readonly layers: readonly Layer[];
 
-export function kvRows(layers: readonly KvLayer[]): KvRow[] {
-  return layers.map(({ length, positions, bytes, dtype, home }, layer) => ({
-    layer, length, first: positions[0] ?? null, last: positions.at(-1) ?? null, bytes, dtype, home,
-  }));
+  get lengths(): number[] {
+    return this.layers.map(({ length }) => length);
+  }
+
+  get bytes(): number {
+    return this.layers.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** @throws on a layer that is not there */
+  layer(index: number): Layer {
+    const layer = this.layers[index];
+    if (!layer) throw new Error(`layer: ${index} (must be 0 … ${this.layers.length - 1})`);
+    return layer;
+  }
+
+  summary(): KvRow[] {
+    return this.layers.map(({ length, positions, bytes, dtype, home }, layer) => ({
+      layer, length, first: positions[0] ?? null, last: positions.at(-1) ?? null, bytes, dtype, home,
+    }));
+  }
 }

@@ -2,7 +2,7 @@ import type { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../../checkpoint/types.js";
 import type { KvDtype } from "../../decoder/cache-input.js";
 import { HostCache } from "../host-cache.js";
-import { kvRows, layerOf, type KvCache, type KvLayer, type KvRow } from "../kv-cache.js";
+import { LayeredCache, type KvCache, type KvLayer } from "../kv-cache.js";
 import type { LoadedGraph, Outputs } from "../session.js";
 import type { WorkerThread } from "./client.js";
 import { received, sent, type Handle } from "./protocol.js";
@@ -62,7 +62,7 @@ class WorkerLayer implements KvLayer {
 }
 
 /** The key/value cache of a model that runs in a worker thread. What is forgotten here is freed there. */
-export class WorkerCache implements KvCache {
+export class WorkerCache extends LayeredCache<WorkerLayer> implements KvCache {
   readonly home = "worker";
   private held: readonly WorkerLayer[];
   private disposed = false;
@@ -73,28 +73,13 @@ export class WorkerCache implements KvCache {
     positions: readonly Int32Array[],
     private readonly tokenBytes: readonly number[],
   ) {
+    super();
     this.held = this.layersAt(positions);
     model.thread.tie(this, handle);
   }
 
   get layers(): readonly WorkerLayer[] {
     return this.held;
-  }
-
-  get lengths(): number[] {
-    return this.held.map(({ length }) => length);
-  }
-
-  get bytes(): number {
-    return this.held.reduce((sum, { bytes }) => sum + bytes, 0);
-  }
-
-  layer(index: number): WorkerLayer {
-    return layerOf(this.held, index);
-  }
-
-  summary(): KvRow[] {
-    return kvRows(this.held);
   }
 
   clone(): WorkerCache {
