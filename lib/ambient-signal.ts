@@ -20,3 +20,16 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
     signal.removeEventListener("abort", abort);
   }
 }
+
+/**
+ * What a process that ended with `signal` before it was done is to the one that waits for it. A stop button and a terminal's
+ * Ctrl-C reach both; one that has not come to its first line yet ends of it, and that is no failure of its work.
+ */
+export function endedEarly(signal: NodeJS.Signals | null, message: string): Error {
+  return signal === "SIGINT" ? new DOMException("interrupted", "AbortError") : new Error(message);
+}
+
+/** Whether work was stopped on request, which is never a result. */
+export function isAbort(error: unknown): boolean {
+  return (error as Error | undefined)?.name === "AbortError";
+}

@@ -1,3 +1,4 @@
+import { isAbort } from "../ambient-signal.js";
 import type { Preset } from "../pruning/presets.js";
 import { runCost } from "./cost.js";
 import type { Outcome } from "./entries.js";
@@ -30,7 +31,7 @@ const MEMORY_TOKENS = 4;
 
 /**
  * Measures a group: all presets in turn in one process, then each alone in another for its peak memory.
- * A process that dies gives every preset of it its error. @throws only on `signal`
+ * A process that dies gives every preset of it its error. @throws only where it is interrupted
  */
 export async function measureGroup(group: Group, { signal, timeoutSeconds, onRun }: GroupOptions = {}): Promise<(Outcome | Failure)[]> {
   const { presets, memory } = group;
@@ -42,6 +43,7 @@ export async function measureGroup(group: Group, { signal, timeoutSeconds, onRun
       return await run();
     } catch (error) {
       signal?.throwIfAborted();
+      if (isAbort(error)) throw error;
       return { error: (error as Error).message };
     }
   };

@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { endedEarly } from "../ambient-signal.js";
 import type { Job, JobResult, RunDone } from "./job.js";
 import type { WorkerMessage } from "./worker.js";
 
@@ -17,7 +18,7 @@ const STDERR_TAIL = 2000;
 /**
  * Runs a job in a process of its own, so that its peak memory and its caches are its own and its death is survived.
  * @throws when the model cannot be loaded, the process is killed (as the system does when memory runs out) or
- *   crashes, or the time is up. A method that fails alone is a `Failure` in the result instead.
+ *   crashes, or the time is up; AbortError where it was interrupted. A method that fails alone is a `Failure` in the result instead.
  */
 export async function isolate(job: Job, { signal, timeoutSeconds, onRun }: IsolateOptions = {}): Promise<JobResult> {
   signal?.throwIfAborted();
@@ -36,7 +37,7 @@ export async function isolate(job: Job, { signal, timeoutSeconds, onRun }: Isola
         else reject(new Error(message.error));
       });
       child.on("error", reject);
-      child.on("close", (code, killer) => reject(new Error(died(code, killer, stderr))));
+      child.on("close", (code, killer) => reject(endedEarly(killer, died(code, killer, stderr))));
       abort = () => reject(signal!.reason as Error);
       signal?.addEventListener("abort", abort);
       if (timeoutSeconds !== undefined) timer = setTimeout(() => reject(new Error(`timeout: ${timeoutSeconds} s (the measurement was not done)`)), timeoutSeconds * 1e3);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
+import { isAbort } from "../ambient-signal.js";
 import { packageRoot } from "../checkpoint/package-root.js";
 import { register as bench } from "./commands/bench.js";
 import { register as cache } from "./commands/cache.js";
@@ -51,7 +52,7 @@ function normalise(argv: readonly string[]): string[] {
 function report(error: unknown): number {
   // commander has printed its own message already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if ((error as Error)?.name === "AbortError") {
+  if (isAbort(error)) {
     process.stderr.write("interrupted\n");
     return 130;
   }

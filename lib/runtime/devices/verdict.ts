@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { endedEarly, isAbort } from "../../ambient-signal.js";
 import { cached } from "../../checkpoint/cache.js";
 import { writeOutput } from "../../files.js";
 import type { DeviceAttention } from "../webgpu-home.js";
@@ -50,6 +51,7 @@ const VERSION = 1;
 /**
  * Whether a device computes what the CPU does, checked in a process of its own. Kept in the cache folder for each driver and version of
  * ONNX Runtime; where a driver's version cannot be seen, and where the process died or took too long, it is checked each time.
+ * @throws AbortError where it was interrupted
  */
 export async function checked(device: Accelerator, { model = "tiny", onStart, timeout = 600 }: CheckOptions = {}): Promise<CheckRecord> {
   const driver = driverFacts();
@@ -74,10 +76,11 @@ export async function checked(device: Accelerator, { model = "tiny", onStart, ti
 const FILE = "check.json";
 
 function failed(device: Accelerator, model: string, driver: DriverFacts, error: unknown): CheckRecord {
+  if (isAbort(error)) throw error;
   return { device, model, driver, verdict: { ok: false, reason: (error as Error).message }, time: new Date().toISOString(), seconds: 0 };
 }
 
-/** @throws where the process dies or takes too long */
+/** @throws where the process dies or takes too long; AbortError where it was interrupted */
 async function inProcess(device: Accelerator, model: string, timeout: number): Promise<Verdict> {
   const child = fork(fileURLToPath(new URL("./check-process.js", import.meta.url)), { execArgv: [], stdio: ["ignore", "ignore", "ignore", "ipc"] });
   let timer: NodeJS.Timeout | undefined;
@@ -86,7 +89,7 @@ async function inProcess(device: Accelerator, model: string, timeout: number): P
       timer = setTimeout(() => reject(new Error(`its check was not done after ${timeout} s`)), timeout * 1e3);
       child.on("message", (verdict: Verdict) => resolve(verdict));
       child.on("error", reject);
-      child.on("close", (code, signal) => reject(new Error(`it ended the process that checked it (${signal ?? `code ${code}`})`)));
+      child.on("close", (code, signal) => reject(endedEarly(signal, `it ended the process that checked it (${signal ?? `code ${code}`})`)));
       child.send({ device, model });
     });
   } finally {

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test, type TestContext } from "node:test";
 import { isolate } from "../../../lib/bench/isolate.js";
+import { measureGroup } from "../../../lib/bench/group.js";
 import { isFailure, type Job } from "../../../lib/bench/job.js";
 import { measure } from "../../../lib/bench/measure.js";
+import { openSubject } from "../../../lib/bench/subject.js";
 import { presets, resolvePreset } from "../../../lib/pruning/presets.js";
 import { load } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
@@ -60,7 +62,6 @@ test("a process that cannot load, takes too long, is stopped or killed gives an 
   const controller = new AbortController();
   await assert.rejects(isolate(job, { signal: controller.signal, onRun: () => controller.abort() }), { name: "AbortError" });
   if (process.platform !== "linux") return;
-  const children = () => readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ").filter((pid) => pid !== "").map(Number);
   let killed = false;
   const before = new Set(children());
   const onRun = () => {
@@ -69,3 +70,16 @@ test("a process that cannot load, takes too long, is stopped or killed gives an 
   };
   await assert.rejects(isolate(job, { onRun }), /measurement: killed by SIGKILL/);
 });
+
+test("an interrupt that meets the process before its first line is an interrupt, not a failed measurement", { skip: process.platform !== "linux" && "reads /proc" }, async (t) => {
+  const job = jobOf(t);
+  const subject = await openSubject({ model: job.model, threads: 1 });
+  const { mode, repeats, warmup, maxNewTokens, ids } = job;
+  // The fork is made before the first await: the process is there, and Node in it has not begun.
+  const before = new Set(children());
+  const measuring = measureGroup({ subject, presets: [presets.baseline], ids, memory: false, mode, repeats, warmup, maxNewTokens });
+  children().filter((pid) => !before.has(pid)).forEach((pid) => process.kill(pid, "SIGINT"));
+  await assert.rejects(measuring, { name: "AbortError" });
+});
+
+const children = () => readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ").filter((pid) => pid !== "").map(Number);

@@ -82,7 +82,7 @@ test("bad input is one clear line, before anything runs or is written", async (t
     [["--lengths", "64", "--prompt-file", "short.txt"], /prompt: short\.txt has \d+ tokens \(length 64 needs as many/],
     [["--lengths", "64", "--prompt-file", "none.txt"], /prompt file: none\.txt \(no such file\)/],
     [["--lengths", "64", "--output", "file/below"], /output: .*file\/below \(cannot be written: (ENOTDIR|EEXIST)\)/],
-    [["--model", "synthetic:llama2-7b", "--lengths", "5000"], /length: 5000 \(with 128 new tokens is beyond the model's 4096 positions\)/],
+    [["--model", "synthetic:llama2-7b", "--lengths", "131000"], /length: 131000 \(with 128 new tokens is beyond the model's 131072 positions\)/],
     [["--model", "synthetic:llama2-7b", "--lengths", "64", "--scorer", "magic"], /scorer: magic/],
     [["--model", "synthetic:llama2-7b", "--lengths", "64", "--prompt-file", "short.txt"], /prompt file: short\.txt \(synthetic:llama2-7b has synthetic weights and no tokenizer/],
     [["--model", "synthetic:llama2-7b", "--lengths", "64", "--output", "file/below"], /output: .*file\/below \(cannot be written: ENOTDIR\)/],
