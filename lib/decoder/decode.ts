@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
-import type { Value } from "../onnx/graph.js";
+import type { Dim, Value } from "../onnx/graph.js";
 import type { Attention } from "./attention.js";
 import { block, type BlockResult } from "./block.js";
 import { cachedInput, type CachedInput, type KvDtype } from "./cache-input.js";
@@ -95,12 +95,15 @@ function cachedAttention(config: ModelConfig, past: Past, positions: Value, self
     const m = q.shape[1]!;
     const split = (x: Value) => g.transpose(g.reshape(x, [1, m, kvHeads, headDim]), [0, 2, 1, 3]);
     const [key, value] = [split(k), split(v)];
-    const grouped = g.transpose(g.reshape(q, [1, m, kvHeads, group, headDim]), [0, 2, 3, 1, 4]);
-    const queries = g.reshape(grouped, [1, kvHeads, "rows", headDim]);
+    const grouped = g.transpose(g.reshape(g.mul(q, config.attentionScale), [1, m, kvHeads, group, headDim]), [0, 2, 3, 1, 4]);
+    const rowsOf = (x: Value, width: Dim) => g.reshape(x, [1, kvHeads, "rows", width]);
+    // One product for each query head, and no factor in it: with one new token ONNX Runtime then takes matrix-vector products, which
+    // read the cache as it lies. Rows of a group in one product would have it copied into another order first.
+    const forGroup = (elements: Value) => g.reshape(elements, [1, kvHeads, 1, elements.shape[2]!, headDim]);
     const scaled = (x: Value, scale: Value | null) => (scale ? g.mul(x, scale) : x);
     const scores = ({ elements, scale }: CachedInput, bias: Value, at: Value | null) => {
       // A scale for each token is a scale for each product: the elements need not be multiplied one by one.
-      const products = scaled(g.matmul(queries, elements, { transB: true, alpha: config.attentionScale }), scale);
+      const products = scaled(rowsOf(g.matmul(grouped, forGroup(elements), { transB: true }), elements.shape[2]!), scale);
       const masked = g.add(softcap(g, products, config.attentionSoftcap), bias);
       return at ? g.add(masked, g.reshape(alibi(g, config, positions, at), [kvHeads, "rows", elements.shape[2]!])) : masked;
     };
@@ -109,7 +112,9 @@ function cachedAttention(config: ModelConfig, past: Past, positions: Value, self
     const capacity = past.key.elements.shape[2]!;
     const weights = g.softmax(g.concat([before, own], 3, `${capacity}+m`));
     const [onPast, onSelf] = g.splitAt(weights, 3, capacity, m);
-    const mixed = g.add(g.matmul(scaled(onPast, past.value.scale), past.value.elements), g.matmul(onSelf, value));
+    const mix = (paid: Value, { elements, scale }: CachedInput) =>
+      rowsOf(g.matmul(g.reshape(scaled(paid, scale), [1, kvHeads, group, m, elements.shape[2]!]), forGroup(elements)), headDim);
+    const mixed = g.add(mix(onPast, past.value), mix(onSelf, { elements: value, scale: null }));
     const rows = g.transpose(g.reshape(mixed, [1, kvHeads, group, m, headDim]), [0, 3, 1, 2, 4]);
     return { output: g.reshape(rows, [1, m, heads * headDim]), key, value, weights };
   };
