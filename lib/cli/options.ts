@@ -38,7 +38,7 @@ export const addKvDtypeOption = (command: Command): Command =>
 export async function loadModel({ model, threads, device, dtype, kvDtype }: ModelOptions, signal?: AbortSignal, more: LoadOptions = {}): Promise<Model> {
   const [{ load }, { progressBar }] = await Promise.all([import("../runtime/model.js"), import("./progress.js")]);
   const bar = progressBar();
-  if (dtype?.split(":")[0] === "fp16") process.stderr.write("fp16: all devices compute in float32; weights are widened when they are loaded\n");
+  if (dtype?.split(":")[0] === "fp16" && device === "cpu") process.stderr.write("fp16: the CPU computes in float32; weights are widened when they are loaded\n");
   try {
     return await load(model, {
       ...more, ...(device && { device }), ...(threads !== undefined && { threads }), ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(signal && { signal }),

@@ -7,12 +7,16 @@ import type { Weights } from "./weights.js";
 
 const dtypes: Partial<Record<StoredTensor["dtype"], Dtype>> = { F32: "float32", F16: "float16", BF16: "bfloat16", F64: "float64", U8: "uint8" };
 
+/**
+ * What activations are rounded to where they meet weights. `int8`: where those are quantised, in blocks of 32 with a scale each, as most
+ * engines do; `float32`: never, which with quantised weights is many times slower for single tokens; `float16`: always, weights and their
+ * scales with them, all else staying float32: for GPUs with 16-bit numbers.
+ */
+export type Accuracy = "int8" | "float32" | "float16";
+
 export interface CheckpointWeightsOptions {
-  /**
-   * What activations are rounded to where they meet quantised weights. `int8` (default): blocks of 32 with a scale each, as most
-   * engines do; `float32`: exact, and many times slower for single tokens.
-   */
-  readonly accuracy?: "int8" | "float32";
+  /** Default `int8`. */
+  readonly accuracy?: Accuracy;
   /** Widen tables before rows are taken from them, for devices that may have no 16-bit numbers: the whole table is then held in float32. */
   readonly wideTables?: boolean;
 }
@@ -36,22 +40,27 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     const location = relative(folder, stored.file).split(sep).join("/");
     return g.external(stored.name, dtype, shape, location, stored.offset, stored.length);
   });
-  const matrix = (stored: StoredTensor): QuantizedMatrix => {
+  const matrix = (stored: StoredTensor, scaleType: Dtype = "float32"): QuantizedMatrix => {
     const { bits, scales, zeroPoints } = stored.quantization!;
     const [rows, columns] = stored.shape as [number, number];
     return {
       bits, blockSize: BLOCK, shape: [rows, columns],
       quants: initializer(stored, [rows, scales.shape[1]!, (BLOCK * bits) / 8]),
-      scales: initializer(scales, scales.shape),
+      scales: g.cast(initializer(scales, scales.shape), scaleType),
       zeroPoints: zeroPoints && initializer(zeroPoints, zeroPoints.shape),
     };
   };
-  const dense = (stored: StoredTensor) => once(`float ${stored.name}`, () => {
-    if (stored.view) return viewedValue(g, g.cast(initializer(stored, stored.view.stored), "float32"), stored.view, stored.shape);
-    if (!stored.quantization) return g.cast(initializer(stored, stored.shape), "float32");
+  const dense = (stored: StoredTensor, dtype: Dtype = "float32") => once(`${dtype} ${stored.name}`, () => {
+    if (stored.view) return viewedValue(g, g.cast(initializer(stored, stored.view.stored), dtype), stored.view, stored.shape);
+    if (!stored.quantization) return g.cast(initializer(stored, stored.shape), dtype);
     const rows = stored.shape[0]!;
     return g.gatherNBits(matrix(stored), g.constant("int64", Array.from({ length: rows }, (_, row) => row)));
   });
+  /** `x · weightᵀ` in 16-bit numbers. */
+  const halfProduct = (stored: StoredTensor, x: Value): Value => {
+    const half = g.cast(x, "float16");
+    return g.cast(stored.quantization ? g.linearNBits(half, matrix(stored, "float16"), "float32") : g.linear(half, dense(stored, "float16")), "float32");
+  };
   const lookUp = (name: string): StoredTensor => {
     const stored = checkpoint.tensors.get(name);
     if (!stored) throw new Error(`${checkpoint.folder}: tensor ${name} is missing`);
@@ -62,6 +71,7 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     find: (name) => (checkpoint.tensors.has(name) ? dense(lookUp(name)) : null),
     product(name, x) {
       const stored = lookUp(name);
+      if (accuracy === "float16") return halfProduct(stored, x);
       if (!stored.quantization) return g.linear(x, dense(stored));
       // Its gradient, for x alone, is the product with what the weight stands for.
       return g.composite([x], () => g.linearNBits(x, matrix(stored), accuracy), (gradient) => [g.matmul(gradient, dense(stored))]);

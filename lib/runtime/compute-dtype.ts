@@ -1,7 +1,17 @@
+import type { Accuracy } from "../decoder/checkpoint-weights.js";
+
 /**
  * What is computed in, of weights held in `dtype`: 16-bit ones are widened to fp32 when they are loaded; int8 and int4 ones are
- * multiplied with activations that are rounded to int8 (`accuracy` float32: are not), all else is fp32.
+ * multiplied with activations that are rounded to int8 (`accuracy` float32: are not), all else is fp32; with `accuracy` float16
+ * all products with weights are of 16-bit numbers.
  */
-export function computeDtype(dtype: string, accuracy: "int8" | "float32" = "int8"): string {
+export function computeDtype(dtype: string, accuracy: Accuracy = "int8"): string {
+  if (accuracy === "float16") return "fp32 with fp16 products";
   return /^int[48]/.test(dtype) && accuracy === "int8" ? "fp32 with int8 products" : "fp32";
+}
+
+/** @throws where products of 16-bit numbers, which end at 65504, have left no numbers in the logits */
+export function requireFinite(logits: Float32Array, accuracy: Accuracy): void {
+  if (accuracy !== "float16" || logits.every(Number.isFinite)) return;
+  throw new Error("accuracy: float16 (this model's activations go beyond what 16-bit numbers hold; load it with accuracy: \"float32\")");
 }

@@ -23,6 +23,8 @@ export interface DecoderSource {
   /** Works with the graph that generates in a loop. */
   useLoop<T>(work: (graph: LoadedGraph) => Promise<T>): Promise<T>;
   readonly loopSteps: number | null;
+  /** @throws on logits that are no numbers where products of 16-bit numbers may overflow */
+  requireFinite(logits: Float32Array): void;
   /** The error to throw for one of the graph's, with `length` tokens in the cache. */
   explain(error: unknown, length: number): unknown;
 }
@@ -67,9 +69,11 @@ export class Decoder {
     const room = this.config.maxPositions - start.position;
     if (room < 1) throw new Error(`position: ${start.position + 1} (the model has ${this.config.maxPositions})`);
     const steps = Math.min(start.steps, room);
-    return this.source.useLoop((graph) => runLoop(graph, this.config, this.frequencies, cache, { ...start, steps })).catch((error: unknown) => {
+    const end = await this.source.useLoop((graph) => runLoop(graph, this.config, this.frequencies, cache, { ...start, steps })).catch((error: unknown) => {
       throw this.source.explain(error, Math.max(...cache.lengths) + steps);
     });
+    this.source.requireFinite(end.logits);
+    return end;
   }
 
   /** Tokens that `loop` generates at most; null: it cannot. */
@@ -94,9 +98,11 @@ export class Decoder {
       feeds["sin"] = new Tensor("float32", sin, [count, width]);
     }
     const length = Math.max(...cache.lengths) + count;
-    return this.source.use({ count, attention }, (graph) => cache.step(graph, feeds, this.config, positions)).catch((error: unknown) => {
+    const results = await this.source.use({ count, attention }, (graph) => cache.step(graph, feeds, this.config, positions)).catch((error: unknown) => {
       throw this.source.explain(error, length);
     });
+    this.source.requireFinite(results["logits"]!.data as Float32Array);
+    return results;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { KvDtype } from "../decoder/cache-input.js";
+import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import { decodeGraph } from "../decoder/decode.js";
 import type { Weights } from "../decoder/weights.js";
 import { GraphBuilder } from "../onnx/builder.js";
@@ -40,8 +41,8 @@ export interface Home {
    * those asked for, so that with some left out others would go astray.
    */
   readonly takesAllOutputs: boolean;
-  /** What activations are rounded to where they meet quantised weights, unless asked otherwise. */
-  readonly accuracy: "int8" | "float32";
+  /** What activations are rounded to where they meet weights, unless asked otherwise. */
+  readonly accuracy: Accuracy;
   /** Tables of weights are widened as a whole: the device may have no 16-bit numbers. */
   readonly wideTables: boolean;
   builder(name: string): GraphBuilder;

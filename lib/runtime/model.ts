@@ -6,6 +6,7 @@ import type { Tokenizer } from "../checkpoint/tokenizer.js";
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import { checkPrompt } from "../checkpoint/validate.js";
 import type { KvDtype } from "../decoder/cache-input.js";
+import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import { loopGraph } from "../decoder/decode-loop.js";
 import { planAttention, prefillGraph } from "../decoder/prefill.js";
 import { inverseFrequencies, rotaryTable, type RotaryTable } from "../decoder/rotary.js";
@@ -13,7 +14,7 @@ import { resolvePreset, schedule, tokensPerBlock, type KvPolicy, type Preset, ty
 import type { Scorer } from "../pruning/scorer.js";
 import { listActivations, planCapture, readCapture, type Activation, type ActivationInfo, type ActivationsOptions, type CapturePlan } from "./capture.js";
 import { chat, type ChatOptions, type ChatReply } from "./chat.js";
-import { computeDtype } from "./compute-dtype.js";
+import { computeDtype, requireFinite } from "./compute-dtype.js";
 import { Decoder } from "./decoder.js";
 import type { Device } from "./devices/names.js";
 import { openHome } from "./devices/open.js";
@@ -40,8 +41,12 @@ export interface LoadOptions extends OpenOptions {
   readonly worker?: boolean;
   /** Told, once a process, what `auto` found; default: stderr. */
   readonly onDevice?: (message: string) => void;
-  /** What activations are rounded to where they meet int8 or int4 weights: `int8` (default), or `float32`: exact and many times slower. */
-  readonly accuracy?: "int8" | "float32";
+  /**
+   * What activations are rounded to where they meet weights. `int8` (default on the CPU): blocks of 32, where the weights are int8 or int4. `float32`
+   * (default elsewhere): not at all; on the CPU exact and many times slower with such weights. `float16`: always, weights stay 16-bit on the device; only
+   * on a GPU that has 16-bit numbers.
+   */
+  readonly accuracy?: Accuracy;
   /** What the caches hold keys and values in: fp32 (default), fp16 (half the memory), int8 (a quarter); each token then costs more time. */
   readonly kvDtype?: KvDtype;
   /** Bytes that the model may take; default: what the process has and the machine has left. A prompt that needs more is refused. */
@@ -109,6 +114,7 @@ export class Model {
       use: (step: DecodeStep, work) => this.graphs.use(home.decode(this.config, step), false, work),
       useLoop: (work) => this.graphs.use({ key: "decode loop", build: (g, _, weightsOf) => loopGraph(g, weightsOf, this.config) }, false, work),
       loopSteps: home.loop,
+      requireFinite: (logits) => requireFinite(logits, this.accuracy),
       explain: (error, n) => this.explain(error, n, { preset: resolvePreset("baseline"), reserve: 0 }),
     });
   }
@@ -124,7 +130,11 @@ export class Model {
 
   /** What is computed in (see `computeDtype`). */
   get computeDtype(): string {
-    return computeDtype(this.dtype, this.options.accuracy ?? this.home.accuracy);
+    return computeDtype(this.dtype, this.accuracy);
+  }
+
+  private get accuracy(): Accuracy {
+    return this.options.accuracy ?? this.home.accuracy;
   }
 
   /** What the caches hold keys and values in. */
@@ -199,6 +209,7 @@ export class Model {
       const wanted = session.outputNames.filter((name) => scores || this.home.takesAllOutputs || !name.startsWith("scores."));
       const started = performance.now();
       const results = await unlessAborted(session.run(feeds, wanted), signal);
+      requireFinite(results["logits"]!.data as Float32Array, this.accuracy);
       const kept = planned.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
       const positions = presentPositions(planned, kept, ids.length, this.config.layers);
       const kv = await this.home.cache(this.config, session, results, positions, evict ? kept.at(-1)! : null, reserve);

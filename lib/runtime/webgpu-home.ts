@@ -1,5 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import { FUSED_HEAD_MULTIPLE } from "../decoder/attention.js";
+import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import { deviceDecodeGraph } from "../decoder/decode-device.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { DeviceCache, isMasked } from "./device-cache.js";
@@ -13,16 +14,19 @@ export interface DeviceAttention {
   readonly decode: AttentionKind;
 }
 
+/** Which products with weights are in: 16-bit numbers only where the device has them (see `checked`). */
+export type GpuAccuracy = Exclude<Accuracy, "int8">;
+
 /** WebGPU: caches in buffers of the device from prefill on. */
-export function webgpuHome({ prefill, decode }: DeviceAttention): Home {
+export function webgpuHome({ prefill, decode }: DeviceAttention, accuracy: GpuAccuracy = "float32"): Home {
   return {
     device: "webgpu",
     attention: (config) => (isSimple(config) ? prefill : "plain"),
     evictsInGraph: true,
     takesAllOutputs: true,
-    // Whether a GPU would round depends on its features: so that the same is computed everywhere, none does.
-    accuracy: "float32",
-    wideTables: true,
+    // Whether a GPU has 16-bit numbers depends on its features: so that the same is computed everywhere, none does unless asked.
+    accuracy,
+    wideTables: accuracy === "float32",
     builder: (name) => new GraphBuilder(name, "standard"),
     load: (g, settings) => createSession(g, { ...settings, provider: "webgpu", onDevice: ["key.", "value."] }),
     decode(config, { count, attention }) {

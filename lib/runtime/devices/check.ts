@@ -4,12 +4,15 @@ import { norm } from "../../pruning/scorers/norm.js";
 import { hostHome, type Home } from "../home.js";
 import type { HostCache } from "../host-cache.js";
 import { Model } from "../model.js";
-import { webgpuHome, type DeviceAttention } from "../webgpu-home.js";
+import { webgpuHome, type DeviceAttention, type GpuAccuracy } from "../webgpu-home.js";
 import { cudaHome } from "./cuda-home.js";
 import type { Accelerator, Differences, Verdict } from "./verdict.js";
 
 /** Largest difference that a device may have from the CPU, in logits, keys and values. */
 export const TOLERANCE = 1e-3;
+
+/** The same with products of 16-bit numbers, as a share of the largest logit. */
+export const FLOAT16_TOLERANCE = 2e-2;
 
 /** Long enough for every kernel that takes over from a simpler one at some length. */
 const LENGTH = 160;
@@ -29,11 +32,11 @@ interface Checked {
  * @param name the model to check with; default the embedded one
  */
 export async function checkDevice(device: Accelerator, name = "tiny"): Promise<Verdict> {
-  return prove(await openCheckpoint(name, {}), (attention) => (device === "webgpu" ? webgpuHome(attention) : cudaHome(attention)));
+  return prove(await openCheckpoint(name, {}), (attention, accuracy) => (device === "webgpu" ? webgpuHome(attention, accuracy) : cudaHome(attention, accuracy)));
 }
 
-/** As `checkDevice`. @param homeOf the device, computing attention so */
-export async function prove(checkpoint: Checkpoint, homeOf: (attention: DeviceAttention) => Home): Promise<Verdict> {
+/** As `checkDevice`. @param homeOf the device, computing attention and products so */
+export async function prove(checkpoint: Checkpoint, homeOf: (attention: DeviceAttention, accuracy: GpuAccuracy) => Home): Promise<Verdict> {
   const expected = await compute(checkpoint, hostHome());
   const rejected: string[] = [];
   let attention: DeviceAttention = { prefill: "fused", decode: "fused" };
@@ -41,16 +44,28 @@ export async function prove(checkpoint: Checkpoint, homeOf: (attention: DeviceAt
     let differences: Differences | null = null;
     let failure: string;
     try {
-      differences = compare(expected, await compute(checkpoint, homeOf(attention)));
+      differences = compare(expected, await compute(checkpoint, homeOf(attention, "float32")));
       failure = wrong(differences);
     } catch (error) {
       failure = firstLine(error);
     }
-    if (differences && failure === "") return { ok: true, attention, differences, rejected };
+    if (differences && failure === "") return { ok: true, attention, differences, rejected, noFloat16: await noFloat16(checkpoint, homeOf(attention, "float16")) };
     const next = plainer(attention, differences);
     if (!next) return { ok: false, reason: failure };
     rejected.push(`attention ${attention.prefill} in prefill, ${attention.decode} in decode: ${failure}`);
     attention = next;
+  }
+}
+
+/** Why the device does not multiply 16-bit numbers well enough; null: it does. Which tokens are kept may change with the rounding: nothing is pruned. */
+async function noFloat16(checkpoint: Checkpoint, home: Home): Promise<string | null> {
+  try {
+    const [{ prefill, steps }, half] = [await compute(checkpoint, hostHome(), "baseline"), await compute(checkpoint, home, "baseline")];
+    const scale = prefill.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    const far = Math.max(largest(prefill, half.prefill), ...steps.map((logits, step) => largest(logits, half.steps[step]!))) / scale;
+    return far <= FLOAT16_TOLERANCE ? null : `with 16-bit products logits differ from the CPU by ${far.toPrecision(2)} of the largest`;
+  } catch (error) {
+    return /requires f16|does not support it/.test((error as Error).message) ? "the device has no 16-bit numbers" : firstLine(error);
   }
 }
 
@@ -61,11 +76,11 @@ function plainer({ prefill, decode }: DeviceAttention, differences: Differences 
   return decode === "fused" ? { prefill, decode: "plain" } : null;
 }
 
-async function compute(checkpoint: Checkpoint, home: Home): Promise<Checked> {
+async function compute(checkpoint: Checkpoint, home: Home, preset = "keep07"): Promise<Checked> {
   const model = new Model(checkpoint, { threads: 1 }, home);
   try {
     const ids = Array.from({ length: LENGTH }, (_, i) => (i * 7919 + 13) % checkpoint.config.vocabSize);
-    const run = await model.prefill(ids, { preset: "keep07", scorer: norm, reserve: STEPS.length });
+    const run = await model.prefill(ids, { preset, scorer: norm, reserve: STEPS.length });
     const steps: Float32Array[] = [];
     const prefill = run.logits;
     for (const id of STEPS) steps.push(await run.extend([id % checkpoint.config.vocabSize]));

@@ -2,7 +2,7 @@
 import { listSupportedBackends } from "onnxruntime-node";
 import { hostHome, type Home } from "../home.js";
 import { createSession } from "../session.js";
-import type { DeviceAttention } from "../webgpu-home.js";
+import type { DeviceAttention, GpuAccuracy } from "../webgpu-home.js";
 
 /** Tokens generated in one run: then caches cross to the host and back, which costs their bytes twice. */
 const LOOP = 32;
@@ -22,13 +22,13 @@ export function requireCuda(): void {
  * decoding runs in a loop inside the graph, so that they stay on the device between tokens.
  * @throws where its provider is not installed
  */
-export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefill: "plain" }): Home {
+export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefill: "plain" }, accuracy: GpuAccuracy = "float32"): Home {
   requireCuda();
   return {
     ...hostHome(prefill),
     device: "cuda",
     loop: LOOP,
-    accuracy: "float32",
+    accuracy,
     load: (g, settings) => createSession(g, { ...settings, provider: "cuda" }),
   };
 }

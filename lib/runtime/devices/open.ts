@@ -1,7 +1,8 @@
 import type { KvDtype } from "../../decoder/cache-input.js";
+import type { Accuracy } from "../../decoder/checkpoint-weights.js";
 import { hostHome, type AttentionKind, type Home } from "../home.js";
 import { workerHome } from "../worker/home.js";
-import { webgpuHome, type DeviceAttention } from "../webgpu-home.js";
+import { webgpuHome, type DeviceAttention, type GpuAccuracy } from "../webgpu-home.js";
 import { cudaHome, hasCuda, requireCuda } from "./cuda-home.js";
 import { driverFacts, onlySoftware } from "./driver.js";
 import { requireDevice, type Device } from "./names.js";
@@ -10,6 +11,10 @@ import { checked, type Accelerator, type CheckRecord } from "./verdict.js";
 export interface HomeOptions {
   readonly attention?: AttentionKind;
   readonly kvDtype?: KvDtype;
+  /** See `LoadOptions`. */
+  readonly accuracy?: Accuracy;
+  /** What weights are to be held in: a GPU that has 16-bit numbers multiplies fp16 ones as such. */
+  readonly dtype?: string;
   /** Run graphs in a thread of their own (CPU only). */
   readonly worker?: boolean;
   /** Told, once a process, what a user should know of the choice of a device: that it is being checked, why it was not taken. Default: stderr. */
@@ -21,28 +26,41 @@ export interface HomeOptions {
  * (`attention` overrides that, unchecked). `auto` takes the first of CUDA and WebGPU that does, but no software driver, else the CPU.
  * @throws on an unknown device, one that is not there or computes wrongly, and a cache dtype that it has not
  */
-export async function openHome(device: Device = "cpu", { attention, kvDtype = "fp32", worker = false, onDevice = toStderr }: HomeOptions = {}): Promise<Home> {
+export async function openHome(device: Device = "cpu", { attention, kvDtype = "fp32", worker = false, onDevice = toStderr, accuracy, dtype }: HomeOptions = {}): Promise<Home> {
   const named = requireDevice(device);
+  if (accuracy === "float16" && named === "cpu") throw new Error("accuracy: float16 (is for GPUs; the CPU has int8 and float32)");
   if (worker && named !== "cpu") throw new Error(`worker: true (is for device cpu, not ${named})`);
   if (named === "cpu") return worker ? workerHome(attention, kvDtype) : hostHome(attention, kvDtype);
   if (named === "auto") {
     const choice = await chooseDevice({ onDevice, kvDtype });
-    return choice.device === "cpu" ? hostHome(attention, kvDtype) : homeOf(choice.device, attention ? both(attention) : choice.attention);
+    if (choice.device !== "cpu") return homeOf(choice.device, attention ? both(attention) : choice.attention, products(choice.device, choice.noFloat16, { accuracy, dtype, onDevice }));
+    if (accuracy === "float16") throw new Error(`accuracy: float16 (is for GPUs; auto found ${choice.why.join("; ") || "none"})`);
+    return hostHome(attention, kvDtype);
   }
   if (kvDtype !== "fp32") throw new Error(`kvDtype: ${kvDtype} (on ${named} caches are fp32)`);
   if (named === "cuda") requireCuda();
-  if (attention) return homeOf(named, both(attention));
+  if (attention && accuracy !== "float16") return homeOf(named, both(attention), "float32");
   const { verdict } = await checkedAloud(named, onDevice);
   if (!verdict.ok) throw new Error(`device: ${named} (${verdict.reason}; sdtp doctor says more)`);
-  return homeOf(named, verdict.attention);
+  return homeOf(named, attention ? both(attention) : verdict.attention, products(named, verdict.noFloat16, { accuracy, dtype, onDevice }));
+}
+
+/** What a GPU's products with weights are in. @throws where 16-bit ones were asked for and the device has them not */
+function products(device: Accelerator, noFloat16: string | null, { accuracy, dtype, onDevice }: { accuracy: Accuracy | undefined; dtype: string | undefined; onDevice: (message: string) => void }): GpuAccuracy {
+  if (accuracy === "float16" && noFloat16 !== null) throw new Error(`accuracy: float16 (${device}: ${noFloat16})`);
+  if (accuracy !== undefined || dtype?.split(":")[0] !== "fp16") return accuracy === "float16" ? "float16" : "float32";
+  if (noFloat16 === null) return "float16";
+  once(`device: ${device} multiplies fp16 weights in float32 (${noFloat16})`, onDevice);
+  return "float32";
 }
 
 const both = (attention: AttentionKind): DeviceAttention => ({ prefill: attention, decode: attention });
-const homeOf = (device: Accelerator, attention: DeviceAttention): Home => (device === "webgpu" ? webgpuHome(attention) : cudaHome(attention));
+const homeOf = (device: Accelerator, attention: DeviceAttention, accuracy: GpuAccuracy): Home =>
+  device === "webgpu" ? webgpuHome(attention, accuracy) : cudaHome(attention, accuracy);
 
 export type Choice =
   | { readonly device: "cpu"; readonly why: readonly string[] }
-  | { readonly device: Accelerator; readonly attention: DeviceAttention; readonly why: readonly string[] };
+  | { readonly device: Accelerator; readonly attention: DeviceAttention; readonly noFloat16: string | null; readonly why: readonly string[] };
 
 /** The device that `auto` stands for here, and why better ones were passed over. */
 export async function chooseDevice({ onDevice = toStderr, kvDtype = "fp32" }: Pick<HomeOptions, "onDevice" | "kvDtype"> = {}): Promise<Choice> {
@@ -59,7 +77,7 @@ export async function chooseDevice({ onDevice = toStderr, kvDtype = "fp32" }: Pi
       continue;
     }
     const { verdict } = await checkedAloud(device, onDevice);
-    if (verdict.ok) return { device, attention: verdict.attention, why };
+    if (verdict.ok) return { device, attention: verdict.attention, noFloat16: verdict.noFloat16, why };
     why.push(`${device}: ${verdict.reason}`);
   }
   once(`device: cpu (${why.join("; ")})`, onDevice);

@@ -22,7 +22,14 @@ export interface Differences {
 
 /** What came of checking a device. */
 export type Verdict =
-  | { readonly ok: true; readonly attention: DeviceAttention; readonly differences: Differences; readonly rejected: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly attention: DeviceAttention;
+      readonly differences: Differences;
+      readonly rejected: readonly string[];
+      /** Why products with weights cannot be of 16-bit numbers there; null: they can. */
+      readonly noFloat16: string | null;
+    }
   | { readonly ok: false; readonly reason: string };
 
 /** What a device proved, on what, and when. */
@@ -46,7 +53,7 @@ export interface CheckOptions {
 }
 
 /** Of the check itself: raised when it checks otherwise. */
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * Whether a device computes what the CPU does, checked in a process of its own. Kept in the cache folder for each driver and version of

@@ -5,6 +5,9 @@ import { attentionPaid, kvDrift, verifyRun } from "../../../lib/inspect/index.js
 import { generate } from "../../../lib/runtime/generate.js";
 import { deviceTensors } from "../../../lib/runtime/device-cache.js";
 import type { HostCache } from "../../../lib/runtime/host-cache.js";
+import { openCheckpoint } from "../../../lib/checkpoint/open.js";
+import { prove } from "../../../lib/runtime/devices/check.js";
+import { webgpuHome } from "../../../lib/runtime/webgpu-home.js";
 import { load, type LoadOptions, type Model } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import type { Variant } from "../../reference/variants.js";
@@ -171,5 +174,13 @@ describe("WebGPU", { skip: await webgpuMissing() }, async () => {
     assert.equal(here.kv.home, "host");
     await assert.rejects(here.extend([1]), /run: its cache was read back from the device/);
     run.dispose();
+  });
+
+  test("products of 16-bit numbers: within rounding of the CPU, or refused where the adapter has none", async () => {
+    const tiny = tinyCheckpoint("llama", { dtype: "F16" });
+    cleanUp.push(tiny.remove);
+    const verdict = await prove(await openCheckpoint(tiny.folder), (_, accuracy) => webgpuHome({ prefill: "plain", decode: "plain" }, accuracy));
+    assert.ok(verdict.ok);
+    assert.ok(verdict.noFloat16 === null || verdict.noFloat16 === "the device has no 16-bit numbers", verdict.noFloat16!);
   });
 });

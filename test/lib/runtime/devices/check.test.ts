@@ -5,7 +5,7 @@ import { openCheckpoint } from "../../../../lib/checkpoint/open.js";
 import { prove } from "../../../../lib/runtime/devices/check.js";
 import { hostHome, type Home } from "../../../../lib/runtime/home.js";
 import type { HostCache } from "../../../../lib/runtime/host-cache.js";
-import type { DeviceAttention } from "../../../../lib/runtime/webgpu-home.js";
+import type { DeviceAttention, GpuAccuracy } from "../../../../lib/runtime/webgpu-home.js";
 import { tinyCheckpoint } from "../../../reference/checkpoints.js";
 
 const tiny = tinyCheckpoint("llama");
@@ -72,4 +72,17 @@ test("kept positions that differ are said, whatever the numbers are", async () =
   const verdict = await prove(checkpoint, (attention) => other(right(attention)));
   assert.ok(!verdict.ok);
   assert.match(verdict.reason, /the kept positions/);
+});
+
+test("products of 16-bit numbers are taken where they are as near as rounding lets them be", async () => {
+  const half = (attention: DeviceAttention, accuracy: GpuAccuracy): Home => ({ ...right(attention), accuracy });
+  const verdict = await prove(checkpoint, half);
+  assert.ok(verdict.ok);
+  assert.equal(verdict.noFloat16, null);
+  const far = await prove(checkpoint, (attention, accuracy) => (accuracy === "float16" ? spoilt(half(attention, accuracy), "decode", "logits", 0.5) : right(attention)));
+  assert.ok(far.ok);
+  assert.match(far.noFloat16!, /^with 16-bit products logits differ from the CPU by 0\.\d+ of the largest$/);
+  const none = await prove(checkpoint, (attention, accuracy) => ({ ...right(attention), ...(accuracy === "float16" && { load: () => Promise.reject(new Error("Program Cast requires f16 but the device does not support it")) }) }));
+  assert.ok(none.ok);
+  assert.equal(none.noFloat16, "the device has no 16-bit numbers");
 });
