@@ -70,7 +70,7 @@ Lists may be written with commas or spaces. Configurations of a cell take turns 
 finished cell is kept in --folder, and the same command goes on from there, after Ctrl-C or a crash too. A cell that
 was measured with the same model, scorer, prompt, settings, processor and versions (of sdtp-notebook, ONNX Runtime
 and Node) is not measured again, not even where the code has been edited since under the same version: give another
---folder to do so. rows.jsonl there holds all rows without samples.
+--folder to do so. rows.jsonl there holds all rows without samples. Exit code 1: rows failed, all others are there.
 
 Example:
   sdtp sweep --config baseline keep07 sdtp --lengths 1024 4096 --scorer norm recency --max-minutes 60`)
@@ -113,6 +113,11 @@ async function run(options: Options): Promise<void> {
     process.stdout.write(json ? formatJson({ ...end, rows }) : formats[options.format ?? "md"](table));
     if (!json) process.stderr.write(`${end.measured} cells measured, ${end.found} found, ${end.left} left: ${folder}\n`);
     if (end.left > 0) process.stderr.write(`the time is up; to go on: ${thisCommand()}\n`);
+    const failed = rows.filter(({ error }) => error !== null).length;
+    if (failed > 0) {
+      process.stderr.write(`${failed} of ${rows.length} rows failed; to measure them again: ${thisCommand()}${options.retryFailed ? "" : " --retry-failed"}\n`);
+      process.exitCode = 1;
+    }
   } catch (error) {
     bar.stop();
     if (signal.aborted) process.stderr.write(`what was done is in ${folder}; to go on: ${thisCommand()}\n`);

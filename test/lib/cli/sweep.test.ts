@@ -62,7 +62,8 @@ test("a cell that fails becomes rows with its error, and the sweep goes on", asy
   t.after(remove);
   const args = ["sweep", "--model", folder, "--config", "keep07", "--lengths", "30", "40", ...quick, "--folder", "s"];
   const { code, stdout, stderr } = await sdtp(cwd, ...args, "--timeout", "0.001", "--json");
-  assert.equal(code, 0, stderr);
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /\d+ of \d+ rows failed; to measure them again: sdtp sweep .* --retry-failed/);
   const { rows } = JSON.parse(stdout);
   assert.deepEqual(rows.map((row: { error: string; prefill_seconds: null }) => [row.error, row.prefill_seconds]), Array(2).fill(["timeout: 0.001 s (the measurement was not done)", null]));
   assert.match(stderr, /failed: keep07 at 30: timeout/);
