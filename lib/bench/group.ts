@@ -80,7 +80,7 @@ function costOf({ subject, ids, mode, maxNewTokens }: Group, preset: Preset): nu
 }
 
 function jobOf({ subject, scorer, kvPolicy, ids, mode, repeats, warmup, maxNewTokens }: Group, presets: readonly Preset[]): Job {
-  const { checkpoint, device, dtype, kvDtype, threads, seed } = subject;
+  const { checkpoint, device, dtype, accuracy, kvDtype, threads, seed } = subject;
   const methods = presets.map((preset) => (preset.stages.length === 0 ? { preset } : { preset, ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }) }));
-  return { model: checkpoint.name, device, dtype, kvDtype, threads, seed, mode, ids, methods, repeats, warmup, maxNewTokens };
+  return { model: checkpoint.name, device, dtype, accuracy, kvDtype, threads, seed, mode, ids, methods, repeats, warmup, maxNewTokens };
 }

@@ -1,5 +1,6 @@
 // What is measured in one process of its own, as plain values that go through a process boundary.
 import type { KvDtype } from "../decoder/cache-input.js";
+import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import type { KvPolicy, UserPreset } from "../pruning/presets.js";
 import type { Provider } from "../runtime/session.js";
 import type { BenchmarkMode } from "./record.js";
@@ -21,6 +22,8 @@ export interface Job {
   readonly device?: Provider;
   /** What the weights are held in. */
   readonly dtype: string;
+  /** What products with weights are rounded to, as `load` takes it. */
+  readonly accuracy?: Accuracy;
   /** What caches hold keys and values in; default fp32. */
   readonly kvDtype?: KvDtype;
   readonly threads: number;

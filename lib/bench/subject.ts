@@ -1,6 +1,7 @@
 import { openCheckpoint } from "../checkpoint/open.js";
 import type { Checkpoint } from "../checkpoint/types.js";
 import type { KvDtype } from "../decoder/cache-input.js";
+import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import { computeDtype } from "../runtime/compute-dtype.js";
 import { requireDevice } from "../runtime/devices/names.js";
 import { openHome } from "../runtime/devices/open.js";
@@ -36,6 +37,8 @@ export interface Subject {
   /** What it runs on: never `auto`. */
   readonly device: Provider;
   readonly dtype: string;
+  /** What products with weights are rounded to there. */
+  readonly accuracy: Accuracy;
   /** See `computeDtype`. */
   readonly computeDtype: string;
   readonly kvDtype: KvDtype;
@@ -56,7 +59,7 @@ export async function openSubject(options: SubjectOptions): Promise<Subject> {
   const { device: used, accuracy } = await openHome(asked, { kvDtype, ...(dtype !== undefined && { dtype }) });
   const checkpoint = await openCheckpoint(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) });
   const { key: scorerKey } = await (scorer === undefined ? defaultScorer(checkpoint) : resolveScorer(scorer, checkpoint));
-  return { checkpoint, device: used, dtype: checkpoint.dtype, computeDtype: computeDtype(checkpoint.dtype, accuracy), kvDtype, threads, seed, scorerKey };
+  return { checkpoint, device: used, dtype: checkpoint.dtype, accuracy, computeDtype: computeDtype(checkpoint.dtype, accuracy), kvDtype, threads, seed, scorerKey };
 }
 
 /**

@@ -100,9 +100,9 @@ function orDefault<T>(values: readonly T[]): readonly (T | undefined)[] {
 }
 
 function keyOf({ subject, presets, scorer, kvPolicy, ids, memory, mode, repeats, warmup, maxNewTokens }: Group, { modelHash, environment }: RunFacts): string {
-  const { checkpoint, device, dtype, kvDtype, threads, scorerKey } = subject;
+  const { checkpoint, device, dtype, accuracy, kvDtype, threads, scorerKey } = subject;
   const identity = {
-    model: checkpoint.name, modelHash, device, dtype, kvDtype, threads, presets, scorer: scorer ?? null, scorerKey, kvPolicy: kvPolicy ?? null,
+    model: checkpoint.name, modelHash, device, dtype, accuracy, kvDtype, threads, presets, scorer: scorer ?? null, scorerKey, kvPolicy: kvPolicy ?? null,
     ids: createHash("sha256").update(JSON.stringify(ids)).digest("hex"), memory, mode, repeats, warmup, maxNewTokens,
     // Another version or machine may measure something else.
     versions: environment.versions, cpu: environment.cpu,
