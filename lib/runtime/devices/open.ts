@@ -47,9 +47,11 @@ export async function openHome(device: Device = "cpu", { attention, kvDtype = "f
 
 /** What a GPU's products with weights are in. @throws where 16-bit ones were asked for and the device has them not */
 function products(device: Accelerator, noFloat16: string | null, { accuracy, dtype, onDevice }: { accuracy: Accuracy | undefined; dtype: string | undefined; onDevice: (message: string) => void }): GpuAccuracy {
-  if (accuracy === "float16" && noFloat16 !== null) throw new Error(`accuracy: float16 (${device}: ${noFloat16})`);
-  if (accuracy !== undefined || dtype?.split(":")[0] !== "fp16") return accuracy === "float16" ? "float16" : "float32";
+  const asked = accuracy === "float16";
+  const wanted = asked || (accuracy === undefined && dtype?.split(":")[0] === "fp16");
+  if (!wanted) return "float32";
   if (noFloat16 === null) return "float16";
+  if (asked) throw new Error(`accuracy: float16 (${device}: ${noFloat16})`);
   once(`device: ${device} multiplies fp16 weights in float32 (${noFloat16})`, onDevice);
   return "float32";
 }
