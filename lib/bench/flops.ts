@@ -1,5 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import { layerWindow } from "../decoder/attention.js";
+import { lastTokenWillDo } from "../decoder/prefill.js";
 import type { KvPolicy } from "../pruning/presets.js";
 import { type Stage, tokensKept, tokensPerBlock } from "../pruning/schedule.js";
 
@@ -7,8 +8,8 @@ import { type Stage, tokensKept, tokensPerBlock } from "../pruning/schedule.js";
  * How floating-point operations are counted, one multiply-add as two.
  *
  * `exact`: the matrix products of this model as it is computed. Grouped-query sharing, causal attention (a token
- * meets those before it and itself), a sliding window, the head on one token, the pruning modules
- * (`Linear(d, d/4), Linear(d/4, 1)` on the tokens present at each stage). Norms, rotary, softmax and activations,
+ * meets those before it and itself), a sliding window, the head on one token, the last block's queries and MLP on one token too
+ * (unless its hidden states are asked for), the pruning modules (`Linear(d, d/4), Linear(d/4, 1)` on the tokens present at each stage). Norms, rotary, softmax and activations,
  * which are no matrix products, are left out.
  *
  * `paper`: the formula behind Table 2 of arXiv:2504.04514v2, found by fitting it: per block
@@ -45,7 +46,12 @@ export function prefillFlops({ config, stages, n, counting, modules = true }: Fl
     const blocks = sum(tokens, (m) => perToken * m + 3 * m * m * d);
     return blocks + 2 * V * d * n + 2 * V * d * tokensKept(stages, n);
   }
-  const blocks = sum(tokens, (m, layer) => perToken * m + attentionFlopsPerPair(config) * causalPairs(m, window(layerWindow(config, layer), m / n)));
+  const last = lastTokenWillDo(stages.map(({ afterLayer }) => afterLayer), config) ? config.layers - 1 : -1;
+  const blocks = sum(tokens, (m, layer) => {
+    const width = window(layerWindow(config, layer), m / n);
+    if (layer === last) return keyValueFlopsPerToken(config) * (m - 1) + perToken + attentionFlopsPerPair(config) * Math.min(m, width);
+    return perToken * m + attentionFlopsPerPair(config) * causalPairs(m, width);
+  });
   return blocks + (modules ? sum(stages, ({ present }) => moduleFlops(d) * present) : 0) + 2 * V * d;
 }
 
@@ -87,9 +93,15 @@ export function endToEndFlops(input: DecodeInput): number {
 }
 
 /** The projections and the MLP of one block for one token. */
-function blockFlopsPerToken({ hiddenSize: d, heads, kvHeads, headDim, ffnSize: f, gatedMlp }: ModelConfig, counting: Counting): number {
+function blockFlopsPerToken(config: ModelConfig, counting: Counting): number {
+  const { hiddenSize: d, heads, headDim, ffnSize: f, gatedMlp } = config;
   if (counting === "paper") return 2 * (4 * d * d + 3 * d * f);
-  return 2 * (2 * d * heads * headDim + 2 * d * kvHeads * headDim + (gatedMlp ? 3 : 2) * d * f);
+  return keyValueFlopsPerToken(config) + 2 * (2 * d * heads * headDim + (gatedMlp ? 3 : 2) * d * f);
+}
+
+/** The projections to keys and values of one block for one token. */
+function keyValueFlopsPerToken({ hiddenSize: d, kvHeads, headDim }: ModelConfig): number {
+  return 2 * 2 * d * kvHeads * headDim;
 }
 
 /** One query against one key, and its share of that value, over all heads. */

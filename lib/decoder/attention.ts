@@ -33,17 +33,17 @@ export const layerWindow = ({ slidingWindow, windowEvery }: ModelConfig, layer: 
 export const FUSED_HEAD_MULTIPLE = 8;
 
 /**
- * ONNX Runtime's fused attention: causal, memory linear in n. For one sequence; not for ALiBi.
+ * ONNX Runtime's fused attention: causal, memory linear in n where it is tiled. For one sequence; not for ALiBi.
  * The prompt is taken in `chunks` pieces one after the other, each with the keys up to its own end only: the operator
  * passes over keys that no query of a piece may see, but only in whole pieces. The numbers are the same to rounding.
- * @param chunks at most as many as there are tokens
+ * @param chunks at most as many as there are tokens @param tiled see `AttentionPlan`
  * @param windowed keep to the sliding window; it is counted in tokens present, so only for unpruned prompts
  */
-export function fusedAttention(config: ModelConfig, { chunks = 1, windowed = false } = {}): Attention {
+export function fusedAttention(config: ModelConfig, { chunks = 1, tiled = true, windowed = false } = {}): Attention {
   const { heads, kvHeads, headDim, attentionScale: scale, attentionSoftcap: softcap } = config;
   return (g, { q, k, v }, layer) => {
     const window = windowed ? layerWindow(config, layer) : null;
-    const settings = { heads, kvHeads, headDim, scale, softcap, window };
+    const settings = { heads, kvHeads, headDim, scale, softcap, window, tiled };
     const n = q.shape[1]!;
     const split = (x: Value) => (chunks === 1 ? [x] : g.splitEvenly(x, 1, chunks, (chunk) => `${n}/${chunks}.${chunk}`));
     const [queries, keys, values] = [split(q), split(k), split(v)];
@@ -104,11 +104,24 @@ export function chunkedAttention(config: ModelConfig, positions: Value, chunks: 
   };
 }
 
+/**
+ * Attention of the last token alone, in projections that have no other query: it sees all keys but those before the layer's window.
+ * @param positions `[n]` int64
+ */
+export function lastAttention(config: ModelConfig, positions: Value): Attention {
+  return (g, projections, layer) => {
+    const { q, key, value } = splitHeads(g, config, projections);
+    const seesAll = layerWindow(config, layer) === null && config.positions !== "alibi";
+    const bias = seesAll ? null : scoreBias(g, config, layer, g.slice(positions, 0, -1, Number.MAX_SAFE_INTEGER, 1), positions);
+    return { ...attend(g, config, q, key, value, bias), key, value };
+  };
+}
+
 /** Queries by the key/value head they share, `[b, kvHeads, group, n, headDim]`; keys and values `[b, kvHeads, n, headDim]`. */
 export function splitHeads(g: GraphBuilder, config: ModelConfig, { q, k, v }: Projections): { q: Value; key: Value; value: Value } {
-  const [b, n] = [q.shape[0]!, q.shape[1]!];
+  const [b, m, n] = [q.shape[0]!, q.shape[1]!, k.shape[1]!];
   const split = (x: Value) => g.transpose(g.reshape(x, [b, n, config.kvHeads, config.headDim]), [0, 2, 1, 3]);
-  const grouped = g.transpose(g.reshape(q, [b, n, config.kvHeads, config.heads / config.kvHeads, config.headDim]), [0, 2, 3, 1, 4]);
+  const grouped = g.transpose(g.reshape(q, [b, m, config.kvHeads, config.heads / config.kvHeads, config.headDim]), [0, 2, 3, 1, 4]);
   return { q: grouped, key: split(k), value: split(v) };
 }
 

@@ -15,6 +15,9 @@ export interface BlockResult extends Pick<Attended, "key" | "value"> {
   readonly inside: Readonly<Partial<Record<BlockActivation, Value>>>;
 }
 
+/** Which tokens' hidden states a block computes. `last`: that of the last one alone, n being 1 then in all but `key` and `value`. */
+export type BlockTokens = "all" | "last";
+
 /** One transformer block on `x` `[b, n, d]`. */
 export function block(
   g: GraphBuilder,
@@ -24,21 +27,24 @@ export function block(
   x: Value,
   rotary: Rotary | null,
   attention: Attention,
+  tokens: BlockTokens = "all",
 ): BlockResult {
   const normOf = (name: string, y: Value) => norm(g, weights, config, blockWeight(layer, name), y);
   const normed = normOf("input_layernorm", x);
-  const projections = project(g, weights, config, layer, normed, rotary);
+  const wanted = (y: Value, axis: number) => (tokens === "all" ? y : g.slice(y, axis, -1, Number.MAX_SAFE_INTEGER, 1));
+  const queried = { normed: wanted(normed, 1), rotary: rotary && { cos: wanted(rotary.cos, 0), sin: wanted(rotary.sin, 0) } };
+  const projections: Projections = { q: query(g, weights, config, layer, queried.normed, queried.rotary), ...keyAndValue(g, weights, config, layer, normed, rotary) };
   const { output, key, value, scores, weights: paid } = attention(g, projections, layer);
   const mixed = projection(g, weights, layer, "self_attn.o_proj", output);
   // The names are the checkpoints' own: where outputs have norms, "post attention" is one of them.
   const attentionOutput = config.outputNorms ? normOf("post_attention_layernorm", mixed) : mixed;
-  const attended = g.add(x, attentionOutput);
+  const attended = g.add(wanted(x, 1), attentionOutput);
   const mlpInput = normOf(config.outputNorms ? "pre_feedforward_layernorm" : "post_attention_layernorm", attended);
   const fed = mlp(g, weights, config, layer, mlpInput);
   const mlpOutput = config.outputNorms ? normOf("post_feedforward_layernorm", fed) : fed;
   const hidden = g.add(attended, mlpOutput);
   const inside = {
-    "attention.input": normed,
+    "attention.input": queried.normed,
     "attention.query": projections.q,
     "attention.key": key,
     "attention.value": value,
@@ -52,14 +58,18 @@ export function block(
   return { hidden, queries: projections.q, key, value, inside };
 }
 
-function project(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, rotary: Rotary | null): Projections {
-  const q = projection(g, weights, layer, "self_attn.q_proj", x);
-  const k = projection(g, weights, layer, "self_attn.k_proj", x);
-  const v = projection(g, weights, layer, "self_attn.v_proj", x);
-  const normed = (y: Value, name: string, heads: number) =>
-    config.qkNorm ? headNorm(g, y, required(weights, blockWeight(layer, `self_attn.${name}.weight`)), heads, config) : y;
-  const turned = (y: Value) => (rotary ? g.rotary(y, rotary.cos, rotary.sin) : y);
-  return { q: turned(normed(q, "q_norm", config.heads)), k: turned(normed(k, "k_norm", config.kvHeads)), v };
+const query = (g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, rotary: Rotary | null): Value =>
+  turned(g, weights, config, layer, projection(g, weights, layer, "self_attn.q_proj", x), { norm: "q_norm", heads: config.heads }, rotary);
+
+const keyAndValue = (g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, rotary: Rotary | null): Pick<Projections, "k" | "v"> => ({
+  k: turned(g, weights, config, layer, projection(g, weights, layer, "self_attn.k_proj", x), { norm: "k_norm", heads: config.kvHeads }, rotary),
+  v: projection(g, weights, layer, "self_attn.v_proj", x),
+});
+
+/** Queries or keys under the norm of their heads and the rotary embedding, where the model has them. */
+function turned(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, { norm, heads }: { norm: string; heads: number }, rotary: Rotary | null): Value {
+  const normed = config.qkNorm ? headNorm(g, x, required(weights, blockWeight(layer, `self_attn.${norm}.weight`)), heads, config) : x;
+  return rotary ? g.rotary(normed, rotary.cos, rotary.sin) : normed;
 }
 
 /** RMS norm of each head by itself. */

@@ -3,8 +3,8 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
 import type { Scorer } from "../pruning/scorer.js";
 import { select, stageCounts } from "../pruning/stage.js";
-import { scoreActivations } from "./activations.js";
-import { chunkedAttention, FUSED_HEAD_MULTIPLE, fusedAttention, layerWindow, type Attention } from "./attention.js";
+import { activationBlock, scoreActivations } from "./activations.js";
+import { chunkedAttention, FUSED_HEAD_MULTIPLE, fusedAttention, lastAttention, layerWindow, type Attention } from "./attention.js";
 import { block } from "./block.js";
 import { embed, head } from "./head.js";
 import { gatherRotary, rotaryInputs } from "./positions.js";
@@ -25,10 +25,12 @@ export interface PrefillOptions {
 
 /** How a prompt's attention is computed. */
 export interface AttentionPlan {
-  /** `fused`: memory linear in n. `plain`: quadratic, but any mask, any head size and any device. */
+  /** `fused`: memory linear in n, or bounded. `plain`: quadratic, but any mask, any head size and any device. */
   readonly kind: "fused" | "plain";
   /** Groups of queries that fused attention takes one after the other. */
   readonly fusedChunks: number;
+  /** Fused attention takes the keys tile by tile; else it holds all scores of a group of queries at a time. */
+  readonly tiled: boolean;
   /** Groups of queries that plain attention takes one after the other. */
   readonly chunks: number;
   /** The prompt is longer than the model's sliding window. */
@@ -38,14 +40,19 @@ export interface AttentionPlan {
 /** Scores that plain attention may hold at a time, in bytes. */
 export const SCORE_BYTES = 2 ** 28;
 
-/** Pieces that fused attention is fastest in on a CPU (by a tenth at 8192 tokens, a fifth at 4096, a half at 1024), and the shortest prompt that is worth it. */
-const [FUSED_CHUNKS, FUSED_LENGTH] = [16, 512];
+/**
+ * Pieces that fused attention is fastest in on a CPU: of about 256 queries, so many at least and at most, for prompts that long at least.
+ * Of 1024 to 16384 tokens with heads of 32 and 64 it takes 35 to 80 % of the time of one tiled piece; with heads of 128 about as long as that.
+ */
+const [PIECE, FEWEST_PIECES, MOST_PIECES, PIECES_FROM] = [256, 4, 32, 512];
+/** Where the scores of so large a piece would not fit, tiles are taken, and these are the pieces they are fastest in. */
+const TILED_PIECES = 16;
 
 /** What a plan depends on beside the model and the prompt's length. */
 export interface PlanAttentionOptions {
   /** Plain attention even where the fused one would do. */
   readonly plain?: boolean;
-  /** Fewest tokens that a block gets, after all stages: fused attention takes no empty pieces. Default 0: in one piece. */
+  /** On a CPU: fewest tokens that a block gets, after all stages (fused attention takes no empty pieces). Default 0: in one piece and as the device likes it. */
   readonly fewest?: number;
 }
 
@@ -57,12 +64,20 @@ export function planAttention(config: ModelConfig, n: number, { plain = false, f
   const bytes = 4 * config.heads * n * n;
   // Powers of two, so that prompts of like length share a graph. Where attention is fused, plain one is left for layers with a window after a stage.
   const chunks = kind === "fused" && !windowed ? 1 : 2 ** Math.max(0, Math.ceil(Math.log2(bytes / SCORE_BYTES)));
-  const fusedChunks = kind === "fused" && n >= FUSED_LENGTH && fewest >= FUSED_CHUNKS ? FUSED_CHUNKS : 1;
-  return { kind, fusedChunks, chunks, windowed };
+  return { kind, ...fusedPlan(config, n, kind === "fused" ? fewest : 0, windowed), chunks, windowed };
+}
+
+function fusedPlan({ heads }: ModelConfig, n: number, fewest: number, windowed: boolean): Pick<AttentionPlan, "fusedChunks" | "tiled"> {
+  const pieces = (wanted: number) => (n >= PIECES_FROM && fewest >= wanted ? wanted : 1);
+  const whole = pieces(2 ** Math.round(Math.log2(Math.min(Math.max(n / PIECE, FEWEST_PIECES), MOST_PIECES))));
+  // Tiles out of a window's reach are passed over; scores are not.
+  if (fewest > 0 && !windowed && 4 * heads * Math.ceil(n / whole) * n <= SCORE_BYTES) return { fusedChunks: whole, tiled: false };
+  return { fusedChunks: pieces(TILED_PIECES), tiled: true };
 }
 
 /**
- * The whole prompt in one run, pruning stages inside.
+ * The whole prompt in one run, pruning stages inside. The last block computes only what is asked of it: keys and values of all tokens, and the
+ * last token's hidden state (as llama.cpp does), unless it is captured.
  * Inputs: `ids` `[1, n]` int64; with rotary positions `cos`, `sin` `[n, headDim / 2]`; `stage.S.keep`, `.head`, `.tail` `[1]` int64 for each stage S.
  * Outputs: `logits` `[1, vocabulary]` of the last token; `key.L`, `value.L` `[1, kvHeads, n_L, headDim]` of each layer
  * (with `evict` `[1, kvHeads, k, headDim]`); `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
@@ -84,7 +99,10 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   for (let layer = 0; layer < config.layers; layer++) {
     // Fused attention never has its scores in memory.
     const spelledOut = scoreActivations.some((name) => captured.has(`block.${layer}.${name}`));
-    const result = block(g, weights, config, layer, hidden, rotary, spelledOut ? chunkedAttention(config, positions, 1) : attention);
+    const isLast = layer === config.layers - 1;
+    const tokens = isLast && lastTokenWillDo(stages, config, options.capture) ? "last" : "all";
+    const way = tokens === "last" ? lastAttention(config, positions) : spelledOut ? chunkedAttention(config, positions, 1) : attention;
+    const result = block(g, weights, config, layer, hidden, rotary, way, tokens);
     hidden = g.rename(result.hidden, `block.${layer}.hidden`);
     for (const [part, value] of Object.entries(result.inside)) {
       const name = `block.${layer}.${part}`;
@@ -95,7 +113,6 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     const stage = stages.indexOf(layer);
     if (stage < 0) continue;
     if (!scorer) throw new Error(`prefill: a scorer is needed for the stage after block ${layer}`);
-    const isLast = layer === config.layers - 1;
     // After the last block a token's saliency is zero by construction: the scores of the stage before go on.
     if (!isLast || !scores) {
       scores = scorer.score(g, { hidden, positions, queries: result.queries, keys: result.key, stage, afterLayer: layer, config });
@@ -122,6 +139,15 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   g.output(g.reshape(head(g, weights, config, last), [1, config.vocabSize]), "logits");
 }
 
+/**
+ * After its keys and values, the last block matters only for the token whose logits are wanted, unless something inside it is asked for or
+ * a stage after it has no scores of one before.
+ */
+export function lastTokenWillDo(stages: readonly number[], config: Pick<ModelConfig, "layers">, capture: readonly string[] = []): boolean {
+  const last = config.layers - 1;
+  return stages[0] !== last && !capture.some((name) => activationBlock(config, name).layer === last);
+}
+
 /** For each stage, where in the rows before it those stand that the last stage keeps. @param rowsKept rows that each stage keeps of those before it */
 function rowsLeft(g: GraphBuilder, rowsKept: readonly Value[]): Value[] {
   const left: Value[] = [];
@@ -139,10 +165,10 @@ function byHead(g: GraphBuilder, { heads, headDim }: ModelConfig, x: Value): Val
  * tokens, would see too far back.
  */
 function attentionFor({ config, attention }: PrefillOptions, positions: Value, pruned: boolean): Attention {
-  const { kind, fusedChunks, chunks, windowed } = attention;
+  const { kind, fusedChunks, tiled, chunks, windowed } = attention;
   const masked = chunkedAttention(config, positions, chunks);
   if (kind === "plain") return masked;
-  const fused = fusedAttention(config, { chunks: fusedChunks, windowed });
+  const fused = fusedAttention(config, { chunks: fusedChunks, tiled, windowed });
   // Fused attention counts its window in tokens present: after a stage that is not where a layer's window ends.
   return (g, projections, layer) => (windowed && pruned && layerWindow(config, layer) !== null ? masked : fused)(g, projections, layer);
 }

@@ -31,6 +31,9 @@ export interface QuantizedMatrix {
 
 type ConstantDtype = keyof typeof typedArrays;
 
+/** A score that no other one leaves any weight. */
+const NO_WEIGHT = -1e30;
+
 /**
  * The operators that models are written in. Every method adds nodes and returns the resulting value;
  * shapes follow ONNX's rules. Plain numbers become scalar constants of the other operand's type.
@@ -253,13 +256,14 @@ export class GraphBuilder extends Graph {
    * `[1, kvHeads, p, headDim]`, over n further tokens.
    * `q` `[1, n, heads * headDim]`, `k`, `v` `[1, n, kvHeads * headDim]` -> output `[1, n, heads * headDim]`,
    * present keys and values `[1, kvHeads, p + n, headDim]`; `present` names that length.
+   * On a CPU the keys are taken in tiles with a running softmax, or, with `tiled` false, all scores of the n tokens are held at a time: faster for few queries.
    */
   groupQueryAttention(
     q: Value,
     k: Value,
     v: Value,
-    { heads, kvHeads, headDim, scale, softcap = null, window = null, past = null, present }: {
-      heads: number; kvHeads: number; headDim: number; scale: number; softcap?: number | null; window?: number | null; past?: { key: Value; value: Value } | null; present?: Dim;
+    { heads, kvHeads, headDim, scale, softcap = null, window = null, past = null, present, tiled = true }: {
+      heads: number; kvHeads: number; headDim: number; scale: number; softcap?: number | null; window?: number | null; past?: { key: Value; value: Value } | null; present?: Dim; tiled?: boolean;
     },
   ): [Value, Value, Value] {
     const n = q.shape[1]!;
@@ -268,7 +272,9 @@ export class GraphBuilder extends Graph {
     const total = this.cast(tokens, "int32");
     const last = this.sub(total, 1);
     const cache = { dtype: q.dtype, shape: [1, kvHeads, present ?? (past ? `${past.key.shape[2]}+${n}` : n), headDim] };
-    const outputs = this.node("GroupQueryAttention", [q, k, v, past?.key ?? empty, past?.value ?? empty, last, this.squeeze(total, [0])],
+    // ONNX Runtime takes no tiles where there is an attention sink: one of no weight changes nothing else.
+    const sink = tiled ? [] : [null, null, null, null, this.cast(this.constant("float32", new Float32Array(heads).fill(NO_WEIGHT)), q.dtype)];
+    const outputs = this.node("GroupQueryAttention", [q, k, v, past?.key ?? empty, past?.value ?? empty, last, this.squeeze(total, [0]), ...sink],
       [{ dtype: q.dtype, shape: q.shape }, cache, cache],
       { num_heads: int(heads), kv_num_heads: int(kvHeads), scale: float(scale), do_rotary: int(0), softcap: float(softcap ?? 0), local_window_size: int(window ?? -1) }, "com.microsoft");
     return [outputs[0]!, outputs[1]!, outputs[2]!];

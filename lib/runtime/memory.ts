@@ -22,6 +22,8 @@ export interface MemoryOptions {
   readonly preset: Preset;
   /** Attention spelled out. */
   readonly plain: boolean;
+  /** The prompt runs on a CPU, where attention is taken in pieces. */
+  readonly cpu: boolean;
   /** Graphs that hold the weights, each for itself: one for decoding, one for each way of prefilling that is loaded. */
   readonly graphs: number;
   /** What the cache holds keys and values in. */
@@ -39,15 +41,16 @@ const COPIES = 2;
 const BASE = 1.5e8;
 
 /** @param n tokens of the prompt */
-export function memoryPlan(checkpoint: Checkpoint, n: number, { reserve, preset, plain, graphs, kvDtype }: MemoryOptions): MemoryPlan {
+export function memoryPlan(checkpoint: Checkpoint, n: number, { reserve, preset, plain, cpu, graphs, kvDtype }: MemoryOptions): MemoryPlan {
   const { config, tensors } = checkpoint;
   const { kvHeads, headDim, hiddenSize, ffnSize, vocabSize, heads, layers } = config;
   const tokens = tokensPerBlock(schedule(preset, n, layers), n, layers);
   const perToken = 2 * kvHeads * headDim;
   const cachedBytes = kvTokenBytes(config, kvDtype);
   const cache = tokens.reduce((sum, count) => sum + (count + reserve) * cachedBytes, 0);
-  const { kind, chunks } = planAttention(config, n, { plain });
-  const scores = kind === "plain" ? 3 * Math.max((4 * heads * n * n) / chunks, Math.min(SCORE_BYTES, 4 * heads * n * n)) : 0;
+  const { kind, chunks, fusedChunks, tiled } = planAttention(config, n, { plain, fewest: cpu ? Math.min(...tokens) : 0 });
+  const all = 4 * heads * n * n;
+  const scores = kind === "plain" ? 3 * Math.max(all / chunks, Math.min(SCORE_BYTES, all)) : tiled ? 0 : all / fusedChunks;
   const moving = COPIES * tokens.reduce((sum, count) => sum + 4 * count * perToken, 0);
   const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + INNER * ffnSize) + 4 * vocabSize + scores;
   const weights = weightBytes(tensors, config.tiedEmbeddings, graphs);

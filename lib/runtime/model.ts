@@ -274,7 +274,7 @@ export class Model {
   }
 
   private plan(n: number, graphs: number, settings: PlanSettings): MemoryPlan {
-    return memoryPlan(this.checkpoint, n, { ...settings, plain: this.home.attention(this.config) === "plain", graphs, kvDtype: this.kvDtype });
+    return memoryPlan(this.checkpoint, n, { ...settings, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu", graphs, kvDtype: this.kvDtype });
   }
 
   private makeRoom({ key }: GraphToLoad, n: number, settings: PlanSettings): Promise<void> {

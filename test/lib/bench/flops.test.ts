@@ -46,29 +46,34 @@ test("the exact counting equals the products counted one by one", () => {
   let flops = 0;
   const product = (rows: number, inner: number, columns: number) => (flops += 2 * rows * inner * columns);
   for (let block = 0; block < 2; block++) {
-    product(n, 8, 8); // q
+    // Of the last block only the last token's hidden state is wanted.
+    const first = block === 1 ? n - 1 : 0;
+    const m = n - first;
+    product(m, 8, 8); // q
     product(n, 8, 4); // k
     product(n, 8, 4); // v
     for (let head = 0; head < 2; head++) {
-      for (let query = 0; query < n; query++) {
+      for (let query = first; query < n; query++) {
         product(1, 4, query + 1); // scores
         product(1, query + 1, 4); // values
       }
     }
-    product(n, 8, 8); // o
-    product(n, 8, 16); // gate
-    product(n, 8, 16); // up
-    product(n, 16, 8); // down
+    product(m, 8, 8); // o
+    product(m, 8, 16); // gate
+    product(m, 8, 16); // up
+    product(m, 16, 8); // down
   }
   product(1, 8, 32); // head
   assert.equal(prefillFlops({ config, stages: [], n, counting: "exact" }), flops);
 });
 
-test("exact prefill of n + 1 tokens is prefill of n and one decode run, but for the second head", () => {
+test("exact prefill of n + 1 tokens is prefill of n and one decode run, but for the first one's head and last block", () => {
   for (const slidingWindow of [null, 4, 9, 40]) {
     const config = shape({ slidingWindow });
     const input = { config, stages: [], n: 12, counting: "exact" as const, newTokens: 1, kvPolicy: "evict" as const };
-    assert.equal(endToEndFlops(input) - 2 * 32 * 8, prefillFlops({ ...input, n: 13 }));
+    const head = 2 * 32 * 8;
+    const lastBlock = 2 * (2 * 8 * 8 + 3 * 8 * 16) + 4 * 8 * Math.min(12, slidingWindow ?? 12);
+    assert.equal(endToEndFlops(input) - head - lastBlock, prefillFlops({ ...input, n: 13 }));
   }
 });
 
@@ -77,19 +82,25 @@ test("a stage costs its module and saves the blocks behind it", () => {
   const n = 100;
   const stages = [{ afterLayer: 1, present: 100, keep: 50, head: 4, tail: 16 }];
   const at = (tokens: number, layers: number) => prefillFlops({ config: shape({ layers }), stages: [], n: tokens, counting: "exact" });
-  const head = 2 * 32 * 8;
   const modules = 100 * 2 * (8 * 2 + 2);
   const pruned = prefillFlops({ config, stages, n, counting: "exact" });
-  assert.equal(pruned, at(100, 2) - head + at(50, 2) - head + head + modules);
+  assert.equal(pruned, at(100, 3) - at(100, 1) + at(50, 2) + modules);
   assert.equal(prefillFlops({ config, stages, n, counting: "exact", modules: false }), pruned - modules);
 });
 
 test("a preset with a stage after the last block saves head work in the paper's counting alone", () => {
-  const stages = [{ afterLayer: 31, present: 1000, keep: 500, head: 4, tail: 100 }];
+  const stages = [{ afterLayer: 15, present: 1000, keep: 1000, head: 4, tail: 100 }, { afterLayer: 31, present: 1000, keep: 500, head: 4, tail: 100 }];
   const input = { config: mistral, n: 1000 };
   const saved = (counting: "exact" | "paper") => prefillFlops({ ...input, stages: [], counting, modules: false }) - prefillFlops({ ...input, stages, counting, modules: false });
   assert.equal(saved("paper"), 2 * 32000 * 4096 * 500);
   assert.equal(saved("exact"), 0);
+});
+
+test("a stage after the last block that has no scores of one before needs all of that block", () => {
+  const stages = [{ afterLayer: 1, present: 100, keep: 50, head: 4, tail: 16 }];
+  const at = (layers: number, stagesAfter: typeof stages) => prefillFlops({ config: shape({ layers }), stages: stagesAfter, n: 100, counting: "exact", modules: false });
+  const lastTokens = at(1, []) - 2 * 32 * 8;
+  assert.equal(at(2, stages), at(2, []) - lastTokens + (at(3, []) - at(2, [])));
 });
 
 test("evicted caches make decode cheaper than retained ones", () => {

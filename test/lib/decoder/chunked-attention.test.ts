@@ -18,7 +18,7 @@ for (const n of [7, 32, 45]) {
     const checkpoint = await openFolder(tiny.folder);
     const { config } = checkpoint;
     const g = new GraphBuilder();
-    prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [], scorer: null, attention: { kind: "plain", fusedChunks: 1, chunks: 4, windowed: true } });
+    prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [], scorer: null, attention: { kind: "plain", fusedChunks: 1, tiled: true, chunks: 4, windowed: true } });
     const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
     const ids = Array.from({ length: n }, (_, i) => (i * 13 + 2) % config.vocabSize);
     const { cos, sin, width } = rotaryTable(inverseFrequencies(config), ids.map((_, i) => i));
@@ -36,7 +36,7 @@ for (const n of [7, 32, 45]) {
 
 test("scores of long prompts are taken in pieces of bounded size", () => {
   const config = { slidingWindow: 4096, headDim: 128, heads: 32 } as Parameters<typeof planAttention>[0];
-  assert.deepEqual(planAttention(config, 4096), { kind: "fused", fusedChunks: 1, chunks: 1, windowed: false });
+  assert.deepEqual(planAttention(config, 4096), { kind: "fused", fusedChunks: 1, tiled: true, chunks: 1, windowed: false });
   const long = planAttention(config, 8192);
   assert.equal(long.windowed, true);
   assert.ok((4 * 32 * 8192 * 8192) / long.chunks <= 2 ** 28);
@@ -44,16 +44,16 @@ test("scores of long prompts are taken in pieces of bounded size", () => {
 });
 
 for (const family of ["llama", "mistral"] as const) {
-  test(`${family}: fused attention in 16 pieces gives what one piece gives, kept positions and caches too`, async (t) => {
+  test(`${family}: fused attention in 16 pieces gives what one piece gives, kept positions and caches too, in tiles or not`, async (t) => {
     const tiny = tinyCheckpoint(family);
     t.after(() => tiny.remove());
     const checkpoint = await openFolder(tiny.folder);
     const { config } = checkpoint;
     const n = 37;
     const windowed = config.slidingWindow !== null && n > config.slidingWindow;
-    const run = async (fusedChunks: number) => {
+    const run = async (fusedChunks: number, tiled: boolean) => {
       const g = new GraphBuilder();
-      prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [0], scorer: norm, attention: { kind: "fused", fusedChunks, chunks: 1, windowed } });
+      prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [0], scorer: norm, attention: { kind: "fused", fusedChunks, tiled, chunks: 1, windowed } });
       const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
       const ids = Array.from({ length: n }, (_, i) => (i * 13 + 2) % config.vocabSize);
       const { cos, sin, width } = rotaryTable(inverseFrequencies(config), ids.map((_, i) => i));
@@ -67,12 +67,14 @@ for (const family of ["llama", "mistral"] as const) {
       await session.release();
       return results;
     };
-    const [whole, pieces] = [await run(1), await run(16)];
+    const whole = await run(1, true);
     assert.equal(whole["kept.0"]!.dims[0], 19);
-    for (const [name, tensor] of Object.entries(whole)) {
-      assert.deepEqual(pieces[name]!.dims, tensor.dims, name);
-      if (tensor.type === "int64") assert.deepEqual(pieces[name]!.data, tensor.data, name);
-      else (tensor.data as Float32Array).forEach((value, i) => assert.ok(Math.abs((pieces[name]!.data as Float32Array)[i]! - value) < 1e-5, `${name}[${i}]`));
+    for (const other of [await run(16, true), await run(1, false), await run(16, false)]) {
+      for (const [name, tensor] of Object.entries(whole)) {
+        assert.deepEqual(other[name]!.dims, tensor.dims, name);
+        if (tensor.type === "int64") assert.deepEqual(other[name]!.data, tensor.data, name);
+        else (tensor.data as Float32Array).forEach((value, i) => assert.ok(Math.abs((other[name]!.data as Float32Array)[i]! - value) < 1e-5, `${name}[${i}]`));
+      }
     }
   });
 }
@@ -83,6 +85,20 @@ test("pieces only where every block gets a token for each, and on request", () =
   assert.equal(planAttention(config, 4096, { fewest: 15 }).fusedChunks, 1);
   assert.equal(planAttention(config, 4096).fusedChunks, 1);
   assert.equal(planAttention(config, 4096, { fewest: 4096, plain: true }).fusedChunks, 1);
+});
+
+test("on a CPU scores of a piece are held at once where they fit, else and within a window there are tiles", () => {
+  const config = { slidingWindow: null, headDim: 64, heads: 8 } as Parameters<typeof planAttention>[0];
+  const plan = (n: number, other = {}) => planAttention({ ...config, ...other }, n, { fewest: n });
+  assert.deepEqual([300, 512, 1024, 2048, 8192, 16384].map((n) => plan(n).fusedChunks), [1, 4, 4, 8, 32, 32]);
+  for (const n of [1, 300, 4096, 16384]) assert.equal(plan(n).tiled, false);
+  for (const n of [4096, 16384, 32768, 131072]) {
+    const { tiled, fusedChunks } = plan(n);
+    assert.equal(tiled, (4 * 8 * n * n) / fusedChunks > 2 ** 28, `${n}`);
+  }
+  assert.deepEqual(plan(32768), { kind: "fused", fusedChunks: 16, tiled: true, chunks: 1, windowed: false });
+  assert.equal(plan(4096, { slidingWindow: 1024 }).tiled, true);
+  assert.equal(planAttention(config, 4096).tiled, true);
 });
 
 test("pieces differ by at most one in length, and may be empty", async () => {

@@ -66,7 +66,7 @@ test("graphs of other presets make room where memory is short, and come back", a
 
 test("memory that ran out is told from other errors, and explained with the plan's numbers", async (t) => {
   const { checkpoint } = await tinyModel(t, Infinity);
-  const plan = (n: number) => memoryPlan(checkpoint, n, { reserve: 0, preset: resolvePreset("baseline"), plain: false, graphs: 2, kvDtype: "fp32" });
+  const plan = (n: number) => memoryPlan(checkpoint, n, { reserve: 0, preset: resolvePreset("baseline"), plain: false, cpu: true, graphs: 2, kvDtype: "fp32" });
   for (const message of ["std::bad_alloc", "Failed to allocate memory for requested buffer of size 1", "Array buffer allocation failed"]) assert.ok(isOutOfMemory(new Error(message)));
   assert.equal(isOutOfMemory(new Error("position: 7")), false);
   const error = memoryError(100_000, plan, 1e12, new Error("std::bad_alloc"));
