@@ -112,7 +112,7 @@ export function lastAttention(config: ModelConfig, positions: Value): Attention 
   return (g, projections, layer) => {
     const { q, key, value } = splitHeads(g, config, projections);
     const seesAll = layerWindow(config, layer) === null && config.positions !== "alibi";
-    const bias = seesAll ? null : scoreBias(g, config, layer, g.slice(positions, 0, -1, Number.MAX_SAFE_INTEGER, 1), positions);
+    const bias = seesAll ? null : scoreBias(g, config, layer, g.last(positions, 0), positions);
     return { ...attend(g, config, q, key, value, bias), key, value };
   };
 }

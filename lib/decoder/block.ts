@@ -31,7 +31,7 @@ export function block(
 ): BlockResult {
   const normOf = (name: string, y: Value) => norm(g, weights, config, blockWeight(layer, name), y);
   const normed = normOf("input_layernorm", x);
-  const wanted = (y: Value, axis: number) => (tokens === "all" ? y : g.slice(y, axis, -1, Number.MAX_SAFE_INTEGER, 1));
+  const wanted = (y: Value, axis: number) => (tokens === "all" ? y : g.last(y, axis));
   const queried = { normed: wanted(normed, 1), rotary: rotary && { cos: wanted(rotary.cos, 0), sin: wanted(rotary.sin, 0) } };
   const projections: Projections = { q: query(g, weights, config, layer, queried.normed, queried.rotary), ...keyAndValue(g, weights, config, layer, normed, rotary) };
   const { output, key, value, scores, weights: paid } = attention(g, projections, layer);

@@ -323,6 +323,9 @@ export class GraphBuilder extends Graph {
     return this.node("Concat", [...values], [{ dtype: first.dtype, shape }], { axis: int(at) })[0]!;
   }
 
+  /** The last entry along `axis`, which stays, of length 1. */
+  last(x: Value, axis: number): Value { return this.slice(x, axis, -1, Number.MAX_SAFE_INTEGER, 1); }
+
   /** Elements `start … end` (exclusive) of an axis; negative numbers count from the end. `size` names the result's length. */
   slice(x: Value, axis: number, start: number, end: number, size?: Dim): Value {
     const at = normalizeAxis(axis, x.rank);

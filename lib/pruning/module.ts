@@ -33,7 +33,7 @@ export function moduleLogits(g: GraphBuilder, hidden: Value, { weight0, bias0, w
 
 /** log(1 + how many positions before the last token) of each token: positions `[n]` int64, ascending -> `[n, 1]`. */
 export function logDistance(g: GraphBuilder, positions: Value): Value {
-  const last = g.slice(positions, 0, -1, Number.MAX_SAFE_INTEGER, 1);
+  const last = g.last(positions, 0);
   const distance = g.cast(g.sub(last, positions), "float32");
   return g.reshape(g.log(g.add(distance, 1)), [positions.shape[0]!, 1]);
 }
