@@ -26,7 +26,7 @@ export interface DeviceDecodeOptions {
 export function deviceDecodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { kind, masked, attention = false }: DeviceDecodeOptions): void {
   const { kvHeads, headDim } = config;
   if (kind === "fused" && (masked || attention)) throw new Error("decode: fused attention takes no mask and shows no weights");
-  decodeBlocks(g, weights, config, attention, (layer, positions) => {
+  decodeBlocks(g, weights, config, { attention }, (layer, positions) => {
     const cache = (name: string) => g.input(`${name}.${layer}`, "float32", [1, kvHeads, `length.${layer}`, headDim]);
     const past = { key: cache("past_key"), value: cache("past_value") };
     if (kind === "fused") return fusedGrowing(config, past);

@@ -4,6 +4,7 @@ import type { Dim, Value } from "../onnx/graph.js";
 import type { Attention } from "./attention.js";
 import { block, type BlockResult } from "./block.js";
 import { cachedInput, type CachedInput, type KvDtype } from "./cache-input.js";
+import { outputFinite, outputFiniteBlock } from "./finite.js";
 import { embed, head, softcap } from "./head.js";
 import { alibi, rotaryInputs, type Rotary } from "./positions.js";
 import type { Weights } from "./weights.js";
@@ -11,6 +12,8 @@ import type { Weights } from "./weights.js";
 export interface DecodeOptions {
   /** Give what each token pays as well. */
   readonly attention?: boolean;
+  /** Tells of each activation whether it is finite, in `finite.NAME` (see `outputFinite`). */
+  readonly finite?: boolean;
   /** What the cache holds keys and values in. */
   readonly kvDtype?: KvDtype;
 }
@@ -34,10 +37,10 @@ interface Past {
  * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, m, headDim]`; with `attention`, for each layer
  * `attention.L` `[m, capacity_L + m]`: what each new token pays to each slot and to each new token, the mean over heads.
  */
-export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, kvDtype = "fp32" }: DecodeOptions = {}): void {
+export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, finite = false, kvDtype = "fp32" }: DecodeOptions = {}): void {
   const selfBias = g.input("self_bias", "float32", ["rows", "m"]);
   const unlimited = config.windowEvery > 1 ? g.input("self_bias.unlimited", "float32", ["rows", "m"]) : selfBias;
-  decodeBlocks(g, weights, config, attention, (layer, positions) => {
+  decodeBlocks(g, weights, config, { attention, finite }, (layer, positions) => {
     const cache = (name: string) => cachedInput(g, name, layer, kvDtype, config, `capacity.${layer}`);
     const past: Past = {
       key: cache("past_key"),
@@ -54,17 +57,20 @@ export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConf
  * `ids`, `positions`, `cos`, `sin`; `logits`, `key.L`, `value.L` and `attention.L`.
  * @param attentionOf the attention of a layer, given the new tokens' positions `[m]` int64
  */
-export function decodeBlocks(g: GraphBuilder, weights: Weights, config: ModelConfig, attention: boolean, attentionOf: (layer: number, positions: Value) => Attention): void {
+export function decodeBlocks(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, finite = false }: Pick<DecodeOptions, "attention" | "finite">, attentionOf: (layer: number, positions: Value) => Attention): void {
   const ids = g.input("ids", "int64", [1, "m"]);
   const rotary = rotaryInputs(g, config, "m");
   const positions = g.input("positions", "int64", ["m"]);
   const logits = throughBlocks(g, weights, config, { ids, rotary, positions }, attentionOf, (layer, result) => {
     g.output(result.key, `key.${layer}`);
     g.output(result.value, `value.${layer}`);
+    if (finite) outputFiniteBlock(g, layer, result);
     if (!attention) return;
     const paid = result.inside["attention.weights"]!;
     const byHead = g.reshape(paid, [config.heads, "m", paid.shape[paid.rank - 1]!]);
     g.output(g.reduceMean(byHead, [0]), `attention.${layer}`);
+  }, (embedded) => {
+    if (finite) outputFinite(g, "embedding", embedded, 1);
   });
   g.output(g.reshape(logits, ["m", config.vocabSize]), "logits");
 }
@@ -76,9 +82,10 @@ export interface NewTokens {
   readonly positions: Value;
 }
 
-/** Logits `[1, m, vocabulary]` of new tokens. @param onBlock given what each block has made */
-export function throughBlocks(g: GraphBuilder, weights: Weights, config: ModelConfig, { ids, rotary, positions }: NewTokens, attentionOf: (layer: number, positions: Value) => Attention, onBlock: (layer: number, result: BlockResult) => void): Value {
+/** Logits `[1, m, vocabulary]` of new tokens. @param onBlock given what each block has made @param onEmbedded given the hidden states before the first */
+export function throughBlocks(g: GraphBuilder, weights: Weights, config: ModelConfig, { ids, rotary, positions }: NewTokens, attentionOf: (layer: number, positions: Value) => Attention, onBlock: (layer: number, result: BlockResult) => void, onEmbedded: (hidden: Value) => void = () => {}): Value {
   let hidden = embed(g, weights, config, ids, positions);
+  onEmbedded(hidden);
   for (let layer = 0; layer < config.layers; layer++) {
     const result = block(g, weights, config, layer, hidden, rotary, attentionOf(layer, positions));
     hidden = result.hidden;

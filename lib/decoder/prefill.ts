@@ -6,6 +6,7 @@ import { select, stageCounts } from "../pruning/stage.js";
 import { activationBlock, scoreActivations } from "./activations.js";
 import { chunkedAttention, FUSED_HEAD_MULTIPLE, fusedAttention, lastAttention, layerWindow, type Attention } from "./attention.js";
 import { block } from "./block.js";
+import { outputFinite, outputFiniteBlock } from "./finite.js";
 import { embed, head } from "./head.js";
 import { gatherRotary, rotaryInputs } from "./positions.js";
 import type { Weights } from "./weights.js";
@@ -21,6 +22,8 @@ export interface PrefillOptions {
   readonly evict?: boolean;
   /** Activations that become outputs of the graph under their own names (see `activationNames`). */
   readonly capture?: readonly string[];
+  /** Tells of each activation whether it is finite, in `finite.NAME` (see `outputFinite`). */
+  readonly finite?: boolean;
 }
 
 /** How a prompt's attention is computed. */
@@ -92,6 +95,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   let attention = attentionFor(options, positions, false);
   let hidden = embed(g, weights, config, ids, positions);
   if (captured.has("embedding")) g.output(hidden, "embedding");
+  if (options.finite) outputFinite(g, "embedding", hidden, 1);
   let scores: Value | null = null;
   const caches: { readonly key: Value; readonly value: Value; readonly stagesBefore: number }[] = [];
   const rowsKept: Value[] = [];
@@ -108,6 +112,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
       const name = `block.${layer}.${part}`;
       if (captured.has(name)) g.output(part === "attention.query" ? byHead(g, config, value) : value, name);
     }
+    if (options.finite) outputFiniteBlock(g, layer, result);
     caches.push({ key: result.key, value: result.value, stagesBefore: rowsKept.length });
 
     const stage = stages.indexOf(layer);

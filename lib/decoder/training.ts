@@ -4,6 +4,7 @@ import { gradients } from "../onnx/gradients.js";
 import type { Value } from "../onnx/graph.js";
 import { trainingAttention } from "./attention.js";
 import { block } from "./block.js";
+import { outputFinite, outputFiniteBlock } from "./finite.js";
 import { embed, head } from "./head.js";
 import { crossEntropy } from "./loss.js";
 import { rotaryInputs } from "./positions.js";
@@ -35,16 +36,17 @@ export function trainingGraph(config: ModelConfig, parameters: readonly Paramete
 
 /**
  * The forward pass alone, with the same inputs but `loss_weights`.
- * Outputs: `token_losses` `[batch * length, 1]` in nats and `predictions` `[batch * length]`, the likeliest next tokens.
+ * Outputs: `token_losses` `[batch * length, 1]` in nats and `predictions` `[batch * length]`, the likeliest next tokens; with `finite`
+ * `finite.NAME` of each activation (see `outputFinite`).
  */
-export function lossGraph(config: ModelConfig, parameters: readonly Parameter[], batch: number, length: number): GraphBuilder {
-  const { g, logits, losses } = forward(config, parameters, batch, length);
+export function lossGraph(config: ModelConfig, parameters: readonly Parameter[], batch: number, length: number, { finite = false } = {}): GraphBuilder {
+  const { g, logits, losses } = forward(config, parameters, batch, length, finite);
   g.output(losses, "token_losses");
   g.output(g.argMax(logits), "predictions");
   return g;
 }
 
-function forward(config: ModelConfig, parameters: readonly Parameter[], batch: number, length: number) {
+function forward(config: ModelConfig, parameters: readonly Parameter[], batch: number, length: number, finite = false) {
   const g = new GraphBuilder("training");
   const values = new Map<string, Value>(parameters.map(({ name, shape }) => [name, g.input(name, "float32", shape)]));
   const weights = valueWeights(g, (name) => values.get(name) ?? null);
@@ -54,7 +56,12 @@ function forward(config: ModelConfig, parameters: readonly Parameter[], batch: n
   const attention = trainingAttention(config, length, attentionChunks(length));
 
   let hidden = embed(g, weights, config, ids, g.constant("int64", Array.from({ length }, (_, position) => position)));
-  for (let layer = 0; layer < config.layers; layer++) hidden = block(g, weights, config, layer, hidden, rotary, attention).hidden;
+  if (finite) outputFinite(g, "embedding", hidden, 1);
+  for (let layer = 0; layer < config.layers; layer++) {
+    const result = block(g, weights, config, layer, hidden, rotary, attention);
+    hidden = result.hidden;
+    if (finite) outputFiniteBlock(g, layer, result);
+  }
   const logits = g.reshape(head(g, weights, config, hidden), [batch * length, config.vocabSize]);
   return { g, values, logits, losses: crossEntropy(g, logits, targets) };
 }

@@ -10,8 +10,7 @@ export function computeDtype(dtype: string, accuracy: Accuracy = "int8"): string
   return /^int[48]/.test(dtype) && accuracy === "int8" ? "fp32 with int8 products" : "fp32";
 }
 
-/** @throws where products of 16-bit numbers, which end at 65504, have left no numbers in the logits */
-export function requireFinite(logits: Float32Array, accuracy: Accuracy): void {
-  if (accuracy !== "float16" || logits.every(Number.isFinite)) return;
-  throw new Error("accuracy: float16 (this model's activations go beyond what 16-bit numbers hold; load it with accuracy: \"float32\")");
+/** What may be wrong where numbers are not finite although the weights are; undefined: nothing in particular. */
+export function overflowAdvice(accuracy: Accuracy): string | undefined {
+  return accuracy === "float16" ? "accuracy: float16: this model's activations go beyond what 16-bit numbers hold; load it with accuracy: \"float32\"" : undefined;
 }

@@ -3,6 +3,7 @@ import { checkPrompt } from "../checkpoint/validate.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { rotaryTable } from "../decoder/rotary.js";
 import { runLoop, type LoopEnd, type LoopStart } from "./decode-loop.js";
+import { allFinite } from "./finite.js";
 import type { DecodeStep } from "./home.js";
 import { HostCache } from "./host-cache.js";
 import type { KvCache } from "./kv-cache.js";
@@ -23,8 +24,8 @@ export interface DecoderSource {
   /** Works with the graph that generates in a loop. */
   useLoop<T>(work: (graph: LoadedGraph) => Promise<T>): Promise<T>;
   readonly loopSteps: number | null;
-  /** @throws on logits that are no numbers where products of 16-bit numbers may overflow */
-  requireFinite(logits: Float32Array): void;
+  /** The error for a step that gave logits that are not finite. @param feeds of a decode graph that makes the step, beside the cache's */
+  notFinite(logits: Float32Array, cache: KvCache, positions: readonly number[], feeds: Readonly<Record<string, Tensor>>): Promise<Error>;
   /** The error to throw for one of the graph's, with `length` tokens in the cache. */
   explain(error: unknown, length: number): unknown;
 }
@@ -72,7 +73,10 @@ export class Decoder {
     const end = await this.source.useLoop((graph) => runLoop(graph, this.config, this.frequencies, cache, { ...start, steps })).catch((error: unknown) => {
       throw this.source.explain(error, Math.max(...cache.lengths) + steps);
     });
-    this.source.requireFinite(end.logits);
+    if (!allFinite(end.logits)) {
+      const positions = end.tokens.map((_, i) => start.position + i);
+      throw await this.source.notFinite(end.logits, cache, positions, this.feeds(end.tokens, positions));
+    }
     return end;
   }
 
@@ -88,6 +92,19 @@ export class Decoder {
       throw new Error(`position: ${start + count} (the model has ${this.config.maxPositions})`);
     }
     const positions = Array.from({ length: count }, (_, i) => start + i);
+    const feeds = this.feeds(tokens, positions);
+    const length = Math.max(...cache.lengths) + count;
+    const results = await this.source.use({ count, attention }, (graph) => cache.step(graph, feeds, this.config, positions)).catch((error: unknown) => {
+      throw this.source.explain(error, length);
+    });
+    const logits = results["logits"]!.data as Float32Array;
+    if (!allFinite(logits)) throw await this.source.notFinite(logits, cache, positions, feeds);
+    return results;
+  }
+
+  /** New tokens as inputs of a decode graph, all but the cache. */
+  private feeds(tokens: readonly number[], positions: readonly number[]): Record<string, Tensor> {
+    const count = tokens.length;
     const feeds: Record<string, Tensor> = {
       ids: new Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, count]),
       positions: new Tensor("int64", BigInt64Array.from(positions, BigInt), [count]),
@@ -97,12 +114,7 @@ export class Decoder {
       feeds["cos"] = new Tensor("float32", cos, [count, width]);
       feeds["sin"] = new Tensor("float32", sin, [count, width]);
     }
-    const length = Math.max(...cache.lengths) + count;
-    const results = await this.source.use({ count, attention }, (graph) => cache.step(graph, feeds, this.config, positions)).catch((error: unknown) => {
-      throw this.source.explain(error, length);
-    });
-    this.source.requireFinite(results["logits"]!.data as Float32Array);
-    return results;
+    return feeds;
   }
 }
 

@@ -128,6 +128,16 @@ export class LayerCache implements KvLayer {
     this.filled = length;
   }
 
+  /** Forgets the last `count` tokens. */
+  drop(count: number): void {
+    this.filled -= count;
+    // Slots out of sight still meet a weight of zero, and zero times what is not finite is not a number.
+    const nothing = new Float32Array(count * this.headDim);
+    for (const store of [this.keys, this.values]) for (let head = 0; head < this.kvHeads; head++) store.write(head, this.filled, nothing);
+    this.mask.fill(-Infinity, this.filled, this.filled + count);
+    this.visibleFrom = Math.min(this.visibleFrom, this.filled);
+  }
+
   /** Makes room for `extra` tokens beyond those held. */
   reserve(extra: number): void {
     const needed = this.filled + extra;
@@ -220,6 +230,11 @@ export class HostCache extends LayeredCache<LayerCache> implements FedCache {
 
   clone(): HostCache {
     return new HostCache(this.layers.map((layer) => layer.clone()));
+  }
+
+  /** Forgets the last `count` tokens of every layer. */
+  drop(count: number): void {
+    for (const layer of this.layers) layer.drop(count);
   }
 
   async toHost(): Promise<HostCache> {

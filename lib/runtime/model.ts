@@ -14,14 +14,16 @@ import { resolvePreset, schedule, tokensPerBlock, type KvPolicy, type Preset, ty
 import type { Scorer } from "../pruning/scorer.js";
 import { listActivations, planCapture, readCapture, type Activation, type ActivationInfo, type ActivationsOptions, type CapturePlan } from "./capture.js";
 import { chat, type ChatOptions, type ChatReply } from "./chat.js";
-import { computeDtype, requireFinite } from "./compute-dtype.js";
+import { computeDtype } from "./compute-dtype.js";
 import { Decoder } from "./decoder.js";
 import type { Device } from "./devices/names.js";
 import { openHome } from "./devices/open.js";
+import { allFinite } from "./finite.js";
 import { Graphs } from "./graphs.js";
 import { hostHome, type AttentionKind, type DecodeStep, type GraphToLoad, type Home } from "./home.js";
 import { requireKvDtype } from "./kv-store.js";
 import { isOutOfMemory, memoryError, memoryLimit, memoryPlan, type MemoryPlan } from "./memory.js";
+import { decodeNotFinite, prefillNotFinite, type Diagnosed } from "./not-finite.js";
 import { allPositions, presentPositions } from "./present.js";
 import { Run } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
@@ -114,7 +116,7 @@ export class Model {
       use: (step: DecodeStep, work) => this.graphs.use(home.decode(this.config, step), false, work),
       useLoop: (work) => this.graphs.use({ key: "decode loop", build: (g, _, weightsOf) => loopGraph(g, weightsOf, this.config) }, false, work),
       loopSteps: home.loop,
-      requireFinite: (logits) => requireFinite(logits, this.accuracy),
+      notFinite: (logits, cache, positions, feeds) => decodeNotFinite(this.diagnosed, logits, cache, positions, feeds),
       explain: (error, n) => this.explain(error, n, { preset: resolvePreset("baseline"), reserve: 0 }),
     });
   }
@@ -190,7 +192,8 @@ export class Model {
    * Runs the prompt through the model, pruning as the preset says, and compacts the cache.
    * @param ids token ids of the prompt, `[n]`
    * @throws on an empty prompt, ids outside the vocabulary, a prompt beyond the model's positions; before anything runs,
-   * on a prompt that memory does not hold, on a capture of unknown names or above the limit
+   * on a prompt that memory does not hold, on a capture of unknown names or above the limit; on logits or scores that are not finite, with the
+   * first block that is not
    */
   async prefill(ids: readonly number[], settings: PrefillSettings = {}): Promise<Run> {
     const { reserve = 128, scores = false, signal = ambientSignal() } = settings;
@@ -202,14 +205,12 @@ export class Model {
     const capture = settings.capture?.length ? planCapture(this.config, settings.capture, planned, ids.length, settings.captureLimit) : null;
     const scorer = planned.length ? await this.scorer(settings.scorer) : null;
     const evict = kvPolicy === "evict" && planned.length > 0;
-    const graph = this.prefillGraph(ids.length, planned, scorer, evict, capture);
+    const graph = this.prefillGraph(ids.length, planned, scorer, evict, { capture });
     await this.makeRoom(graph, ids.length, { preset, reserve });
     const feeds = this.prefillFeeds(ids, planned);
     const { results, kept, positions, kv, prefillSeconds } = await this.graphs.use(graph, capture !== null, async (session) => {
-      const wanted = session.outputNames.filter((name) => scores || this.home.takesAllOutputs || !name.startsWith("scores."));
       const started = performance.now();
-      const results = await unlessAborted(session.run(feeds, wanted), signal);
-      requireFinite(results["logits"]!.data as Float32Array, this.accuracy);
+      const results = await unlessAborted(session.run(feeds, session.outputNames), signal);
       const kept = planned.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
       const positions = presentPositions(planned, kept, ids.length, this.config.layers);
       const kv = await this.home.cache(this.config, session, results, positions, evict ? kept.at(-1)! : null, reserve);
@@ -217,11 +218,19 @@ export class Model {
     }).catch((error: unknown) => {
       throw this.explain(error, ids.length, { preset, reserve });
     });
+    const stageScores = planned.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array);
+    if (![results["logits"]!.data as Float32Array, ...stageScores].every(allFinite)) {
+      kv.dispose();
+      throw await prefillNotFinite(this.diagnosed, {
+        graph: this.prefillGraph(ids.length, planned, scorer, evict, { finite: true }),
+        feeds, stages: planned, scorer, kept, positions, scores: stageScores, logits: results["logits"]!.data as Float32Array,
+      });
+    }
     const activations = capture ? readCapture(this.config, capture, results, positions) : new Map<string, Activation>();
 
     const present = (stage: number) => (stage === 0 ? allPositions(ids.length) : kept[stage - 1]!);
     const stages = planned.map((stage, index) =>
-      stageResult(stage, present(index), kept[index]!, scores ? (results[`scores.${index}`]!.data as Float32Array) : null));
+      stageResult(stage, present(index), kept[index]!, scores ? stageScores[index]! : null));
     return new Run({
       ids,
       preset,
@@ -256,16 +265,21 @@ export class Model {
     return typeof scorer === "string" ? resolveScorer(scorer, this.checkpoint) : scorer;
   }
 
-  private prefillGraph(n: number, planned: readonly Stage[], scorer: Scorer | null, evicted: boolean, capture: CapturePlan | null = null): GraphToLoad {
+  private prefillGraph(n: number, planned: readonly Stage[], scorer: Scorer | null, evicted: boolean, { capture = null, finite = false }: { capture?: CapturePlan | null; finite?: boolean } = {}): GraphToLoad {
     const stages = planned.map(({ afterLayer }) => afterLayer);
     // In pieces on the CPU alone: what it is good for, and where it was measured.
     const fewest = this.home.device === "cpu" ? Math.min(...tokensPerBlock(planned, n, this.config.layers)) : 0;
     const attention = planAttention(this.config, n, { plain: this.home.attention(this.config) === "plain", fewest });
     const evict = evicted && this.home.evictsInGraph;
     return {
-      key: `prefill ${Object.values(attention).join(" ")} ${stages.join(",")} ${scorer?.key ?? ""}${evict ? " evict" : ""}${capture ? ` ${capture.key}` : ""}`,
-      build: (g, weights) => prefillGraph(g, weights, { config: this.config, stages, scorer, attention, evict, ...(capture && { capture: capture.names }) }),
+      key: `prefill ${Object.values(attention).join(" ")} ${stages.join(",")} ${scorer?.key ?? ""}${evict ? " evict" : ""}${capture ? ` ${capture.key}` : ""}${finite ? " finite" : ""}`,
+      build: (g, weights) => prefillGraph(g, weights, { config: this.config, stages, scorer, attention, evict, finite, ...(capture && { capture: capture.names }) }),
     };
+  }
+
+  /** What is needed to find where numbers went wrong. */
+  private get diagnosed(): Diagnosed {
+    return { checkpoint: this.checkpoint, graphs: this.graphs, kvDtype: this.kvDtype, accuracy: this.accuracy };
   }
 
   private get memoryLimit(): number {

@@ -10,11 +10,13 @@ import { loadTokenizer, type Tokenizer } from "../checkpoint/tokenizer.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { trainingGraph } from "../decoder/training.js";
 import { toOnnx } from "../onnx/serialize.js";
+import { allFinite } from "../runtime/finite.js";
 import { BatchSource, kinds, type Batch, type Kind } from "./batches.js";
 import { END_OF_TEXT, trainBpe } from "./bpe.js";
 import { loadCorpus, type Corpus } from "./corpus.js";
 import { parameterFeeds, rotaryFeeds } from "./feeds.js";
 import { HeldOut, type HeldOutResult } from "./held-out.js";
+import { trainingNotFinite } from "./not-finite.js";
 import { adamStep, Muon, usesMuon } from "./optimizer.js";
 import { learningRate, type Recipe } from "./recipe.js";
 import { loadState, saveState, type TrainingState } from "./state.js";
@@ -83,8 +85,9 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
     if (before - started > (options.maxSeconds ?? Infinity) * 1e3) break;
     const batch = source.batch(state.step, state.tokens);
     const rate = learningRate(recipe, state.tokens, options.tokens);
-    const { loss, losses } = await run.step(batch, rate, recipe.weightDecay);
-    if (!Number.isFinite(loss)) throw new Error(`training: loss is ${loss} at step ${state.step} (the last saved state is whole: ${stateFile})`);
+    const { loss, losses } = await run.step(batch, rate, recipe.weightDecay).catch((error: unknown) => {
+      throw error instanceof NotFinite ? new Error(`training: ${error.message} (the last saved state is whole: ${stateFile})`) : error;
+    });
     const evaluate = Math.floor(state.tokens / EVALUATE_TOKENS) !== Math.floor((state.tokens - batch.ids.length) / EVALUATE_TOKENS);
     const seconds = (performance.now() - before) / 1e3;
     state.seconds += seconds;
@@ -111,6 +114,9 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
   return state;
 }
 
+/** A step that gave numbers that are none; nothing was changed by it. */
+class NotFinite extends Error {}
+
 /** Sessions by batch shape, and the step itself. */
 class Run {
   private session: { key: string; session: InferenceSession } | null = null;
@@ -126,14 +132,19 @@ class Run {
     const { state } = this;
     const session = await this.sessionFor(batch);
     const rows = batch.sequences * batch.length;
-    const results = await session.run({
+    const feeds = {
       ...parameterFeeds(state),
       ...rotaryFeeds(this.config, batch.length),
       ids: new Tensor("int64", batch.ids, [batch.sequences, batch.length]),
       targets: new Tensor("int64", batch.targets, [rows, 1]),
       loss_weights: new Tensor("float32", batch.weights, [rows, 1]),
-    });
+    };
+    const results = await session.run(feeds);
+    const loss = (results["loss"]!.data as Float32Array)[0]!;
+    // Before anything is updated with it.
+    if (!Number.isFinite(loss)) throw new NotFinite(`loss is ${loss} at step ${state.step + 1}: ${await trainingNotFinite(this.config, state, feeds)}`);
     const gradients = new Map(state.tensors.map(({ name }) => [name, results[`gradient:${name}`]!.data as Float32Array]));
+    for (const [name, gradient] of gradients) if (!allFinite(gradient)) throw new NotFinite(`the gradient of ${name} is not finite at step ${state.step + 1}`);
     const settings = { learningRate: rate, weightDecay, step: state.step + 1 };
     const byAdam = state.tensors.filter(({ name, shape }) => !usesMuon(name, shape));
     const norm = Math.sqrt(byAdam.reduce((sum, { name }) => sum + gradients.get(name)!.reduce((a, x) => a + x * x, 0), 0));
@@ -142,7 +153,7 @@ class Run {
     await this.muon.step(gradients, settings);
     state.step += 1;
     state.tokens += rows;
-    return { loss: (results["loss"]!.data as Float32Array)[0]!, losses: byKind(batch, results["token_losses"]!.data as Float32Array) };
+    return { loss, losses: byKind(batch, results["token_losses"]!.data as Float32Array) };
   }
 
   private async sessionFor({ sequences, length }: Batch): Promise<InferenceSession> {

@@ -13,8 +13,10 @@ import { prunerTrainingGraph, type LabelKind, type MaskKind, type PrunerLosses }
 import { GraphBuilder } from "../onnx/builder.js";
 import type { ModuleInputs } from "../pruning/module.js";
 import { Random } from "../random.js";
+import { allFinite } from "../runtime/finite.js";
 import { createSession } from "../runtime/session.js";
 import { parameterFeeds } from "./feeds.js";
+import { frozenNotFinite } from "./not-finite.js";
 import { adamStep } from "./optimizer.js";
 import { prunerFeeds, type PrunerExample } from "./pruner-feeds.js";
 import { scoreHeldOut, type BlockAgreement } from "./pruner-held-out.js";
@@ -171,20 +173,23 @@ async function loadExample(saliency: SaliencyFile, blocks: readonly number[], in
 
 async function step(
   session: InferenceSession,
-  { config }: Checkpoint,
+  checkpoint: Checkpoint,
   state: PrunerState,
   batch: readonly PrunerExample[],
   recipe: PrunerRecipe,
   learningRate: number,
 ): Promise<Pick<PrunerStep, "loss" | "crossEntropy" | "mse" | "ranking">> {
   const sums = new Map<string, Float32Array>(state.tensors.map(({ name, values }) => [name, new Float32Array(values.length)]));
+  const { config } = checkpoint;
   const losses = { loss: 0, crossEntropy: 0, mse: 0, ranking: 0 };
   const parameters = parameterFeeds(state);
   for (const [i, example] of batch.entries()) {
     const random = new Random(recipe.seed, 2, state.step, i);
     const results = await session.run({ ...parameters, ...prunerFeeds(config, example, recipe, random) });
     const scalar = (name: string) => (results[name] ? (results[name].data as Float32Array)[0]! : 0) / batch.length;
-    losses.loss += scalar("loss");
+    const loss = scalar("loss");
+    if (!Number.isFinite(loss)) throw await frozenNotFinite(checkpoint, example.ids, new Error(`pruner training: loss is ${loss} at step ${state.step} (a lower learning rate may help)`));
+    losses.loss += loss;
     losses.crossEntropy += scalar("cross_entropy");
     for (const block of example.targets.keys()) {
       losses.mse += scalar(`mse.${block}`) / example.targets.size;
@@ -192,7 +197,7 @@ async function step(
     }
     for (const [name, sum] of sums) add(sum, (results[`gradient:${name}`] as Tensor).data as Float32Array, 1 / batch.length);
   }
-  if (!Number.isFinite(losses.loss)) throw new Error(`pruner training: loss is ${losses.loss} at step ${state.step} (a lower learning rate may help)`);
+  for (const [name, sum] of sums) if (!allFinite(sum)) throw new Error(`pruner training: the gradient of ${name} is not finite at step ${state.step} (a lower learning rate may help)`);
   for (const tensor of state.tensors) adamStep(tensor, sums.get(tensor.name)!, { learningRate, weightDecay: 0, step: state.step + 1 });
   state.step++;
   return { ...losses, mse: recipe.losses.mse > 0 ? losses.mse : null, ranking: recipe.losses.ranking > 0 ? losses.ranking : null };

@@ -7,6 +7,7 @@ import { GraphBuilder } from "../onnx/builder.js";
 import { createSession } from "../runtime/session.js";
 import { exampleFeeds, type LossKind } from "./example-feeds.js";
 import type { Example } from "./examples.js";
+import { frozenNotFinite } from "./not-finite.js";
 
 export interface SaliencyOptions {
   /** Blocks at whose output saliency is measured, ascending. */
@@ -51,18 +52,20 @@ export class SaliencyMeter {
     return new SaliencyMeter(checkpoint, await createSession(g, { threads, folder: weightsFolder(checkpoint) }), blocks, target, loss);
   }
 
-  /** @throws where a number comes out that is not finite: then the model itself overflows */
+  /** @throws where a number comes out that is not finite, with the model's first block that is not */
   async measure(example: Example): Promise<Saliency> {
     const { config } = this.checkpoint;
     checkPrompt(example.ids, 0, config);
     const results = await this.session.run(exampleFeeds(config, example, this.loss));
-    const values = this.blocks.map((block) => {
-      const saliency = results[`saliency.${block}`]!.data as Float32Array;
+    const loss = (results["loss"]!.data as Float32Array)[0]!;
+    if (!Number.isFinite(loss)) throw await frozenNotFinite(this.checkpoint, example.ids, new Error(`saliency: the loss is ${loss} (must be finite)`));
+    const values = this.blocks.map((block) => results[`saliency.${block}`]!.data as Float32Array);
+    for (const [i, saliency] of values.entries()) {
       const at = saliency.findIndex((value) => !Number.isFinite(value));
-      if (at >= 0) throw new Error(`saliency: ${saliency[at]} at token ${at} after block ${block} (must be finite: do this model's hidden states overflow?)`);
-      return saliency;
-    });
-    return { values, loss: (results["loss"]!.data as Float32Array)[0]! };
+      if (at < 0) continue;
+      throw await frozenNotFinite(this.checkpoint, example.ids, new Error(`saliency: ${saliency[at]} at token ${at} after block ${this.blocks[i]} (must be finite: the model's own numbers are, its gradients overflow)`));
+    }
+    return { values, loss };
   }
 
   async release(): Promise<void> {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
-import { computeDtype, requireFinite } from "../../../lib/runtime/compute-dtype.js";
+import { computeDtype } from "../../../lib/runtime/compute-dtype.js";
 import { hostHome, type Home } from "../../../lib/runtime/home.js";
 import { load, Model } from "../../../lib/runtime/model.js";
 import { relativeError } from "../relative-error.js";
@@ -28,10 +28,7 @@ for (const [stored, dtype] of [["F32", undefined], ["BF16", undefined], ["F16", 
   });
 }
 
-test("what 16-bit numbers do not hold is an error, not a number", () => {
-  assert.throws(() => requireFinite(Float32Array.of(1, NaN), "float16"), /accuracy: float16 \(this model's activations go beyond/);
-  assert.throws(() => requireFinite(Float32Array.of(-Infinity, 1), "float16"), /accuracy: float16/);
-  requireFinite(Float32Array.of(1, 2), "float16");
+test("the products' numbers have a name", () => {
   assert.equal(computeDtype("fp16", "float16"), "fp32 with fp16 products");
 });
 
@@ -51,7 +48,7 @@ test("a graph that overflows fails its run, in prefill and in decode", async (t)
       },
     };
     const model = new Model(await openCheckpoint(tiny.folder), { threads: 1 }, home);
-    await assert.rejects(model.prefill([1, 2, 3]).then((run) => run.extend([4])), /accuracy: float16/);
+    await assert.rejects(model.prefill([1, 2, 3]).then((run) => run.extend([4])), /logits: Infinity for token id 0, .*accuracy: float16: this model's activations go beyond/);
     await model.release();
   }
 });

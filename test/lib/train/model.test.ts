@@ -49,6 +49,16 @@ describe("training a model", () => {
     assert.deepEqual(steps, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
 
+  test("a run that diverges ends with the step and the first place that is not finite, its last saved state whole", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sdtp-train-"));
+    folders.push(folder);
+    await run({ folder, tokens: 512 });
+    const state = readFileSync(join(folder, "state.safetensors"));
+    const wild = { ...recipe, learningRate: 1e25, warmupTokens: 1 };
+    await assert.rejects(run({ folder, recipe: wild }), /^Error: training: (loss is (NaN|-?Infinity) at step \d+: (parameter \S+ holds|embedding is not|block \d \([a-z ]+\) is not|every block is)|the gradient of \S+ is not finite at step \d+)/);
+    assert.deepEqual(readFileSync(join(folder, "state.safetensors")), state);
+  });
+
   test("the loss falls, phases follow the tokens seen, and the result is a model folder that runs", async () => {
     const { folder, reports } = await run({ tokens: 12800 });
     const prose = reports.flatMap(({ losses }) => losses.prose ?? []);
