@@ -1,5 +1,5 @@
 import type { ModelConfig } from "../checkpoint/types.js";
-import { layerWindow } from "../decoder/attention.js";
+import { layerWindow } from "../decoder/positions.js";
 import { lastTokenWillDo } from "../decoder/prefill.js";
 import type { KvPolicy } from "../pruning/presets.js";
 import { type Stage, tokensKept, tokensPerBlock } from "../pruning/schedule.js";

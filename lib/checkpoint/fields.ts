@@ -1,3 +1,6 @@
+/** Characters of a value that an error shows. */
+const LONGEST_VALUE = 200;
+
 /** Typed access to the fields of a configuration file, with errors that name file, field, value and what is right. */
 export class Fields {
   constructor(
@@ -20,9 +23,24 @@ export class Fields {
     return this.raw(field) !== undefined;
   }
 
-  /** True where some field is an object itself. */
-  hasObjects(): boolean {
-    return Object.values(this.values).some((value) => typeof value === "object" && value !== null && !Array.isArray(value));
+  /** Names of the fields that are there. */
+  get names(): string[] {
+    return Object.keys(this.values).filter((field) => this.has(field));
+  }
+
+  /** The same with other values where a field is absent or null. */
+  withDefaults(values: Readonly<Record<string, unknown>>): Fields {
+    return new Fields({ ...values, ...Object.fromEntries(Object.entries(this.values).filter(([field, value]) => value !== null || !(field in values))) }, this.file, this.path);
+  }
+
+  /** An object without fields in the place of an absent one. */
+  nothing(field: string): Fields {
+    return new Fields({}, this.file, `${this.path}${field}.`);
+  }
+
+  /** The same with the fields of `other` in the place of its own. */
+  overlaid(other: Fields): Fields {
+    return new Fields({ ...this.values, ...other.values }, this.file, this.path);
   }
 
   /** An integer >= `least`. */
@@ -38,6 +56,15 @@ export class Fields {
     const value = this.raw(field) ?? fallback;
     if (typeof value !== "number" || !Number.isFinite(value) || value <= 0) throw this.error(field, "must be a number > 0");
     return value;
+  }
+
+  /** A list of `length` finite numbers > 0. */
+  positives(field: string, length: number): number[] {
+    const values = this.raw(field);
+    if (!Array.isArray(values) || values.length !== length || !values.every((value) => typeof value === "number" && Number.isFinite(value) && value > 0)) {
+      throw this.error(field, `must be a list of ${length} numbers > 0`);
+    }
+    return values as number[];
   }
 
   boolean(field: string, fallback: boolean): boolean {
@@ -64,6 +91,7 @@ export class Fields {
   /** The error for a field: `file: field: value (right)`. */
   error(field: string, right: string): Error {
     const value = this.values[field];
-    return new Error(`${this.file}: ${this.path}${field}: ${value === undefined ? "missing" : JSON.stringify(value)} (${right})`);
+    const text = value === undefined ? "missing" : JSON.stringify(value);
+    return new Error(`${this.file}: ${this.path}${field}: ${text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text} (${right})`);
   }
 }

@@ -22,21 +22,19 @@ export function requiredTensors(config: ModelConfig): RequiredTensor[] {
 }
 
 function blockTensors(config: ModelConfig): RequiredTensor[] {
-  const { hiddenSize, heads, kvHeads, headDim, ffnSize, qkvBias, outputBias, mlpBias, qkNorm, outputNorms, gatedMlp } = config;
+  const { hiddenSize, heads, kvHeads, headDim, ffnSize, qkvBias, outputBias, mlpBias, inputNorms, outputNorms, parallel, gatedMlp } = config;
   const queries = heads * headDim;
   const keys = kvHeads * headDim;
   return [
-    ...norm("input_layernorm", config),
+    ...(inputNorms ? norm("input_layernorm", config) : []),
     ...linear("self_attn.q_proj", queries, hiddenSize, qkvBias),
     ...linear("self_attn.k_proj", keys, hiddenSize, qkvBias),
     ...linear("self_attn.v_proj", keys, hiddenSize, qkvBias),
-    ...(qkNorm ? [
-      { name: "self_attn.q_norm.weight", shape: [headDim] },
-      { name: "self_attn.k_norm.weight", shape: [headDim] },
-    ] : []),
+    ...headNorm("self_attn.q_norm", heads, config),
+    ...headNorm("self_attn.k_norm", kvHeads, config),
     ...linear("self_attn.o_proj", hiddenSize, queries, outputBias),
-    ...norm("post_attention_layernorm", config),
-    ...(outputNorms ? norm("pre_feedforward_layernorm", config) : []),
+    ...((outputNorms || inputNorms) && parallel !== "one norm" ? norm("post_attention_layernorm", config) : []),
+    ...(outputNorms && inputNorms ? norm("pre_feedforward_layernorm", config) : []),
     ...(gatedMlp ? linear("mlp.gate_proj", ffnSize, hiddenSize, mlpBias) : []),
     ...linear("mlp.up_proj", ffnSize, hiddenSize, mlpBias),
     ...linear("mlp.down_proj", hiddenSize, ffnSize, mlpBias),
@@ -44,9 +42,19 @@ function blockTensors(config: ModelConfig): RequiredTensor[] {
   ];
 }
 
-function norm(name: string, { norm, hiddenSize }: ModelConfig): RequiredTensor[] {
+function norm(name: string, { normBias, hiddenSize }: ModelConfig): RequiredTensor[] {
   const weight = { name: `${name}.weight`, shape: [hiddenSize] };
-  return norm === "layer" ? [weight, { name: `${name}.bias`, shape: [hiddenSize] }] : [weight];
+  return normBias ? [weight, { name: `${name}.bias`, shape: [hiddenSize] }] : [weight];
+}
+
+function headNorm(name: string, heads: number, { qkNorm, headDim }: ModelConfig): RequiredTensor[] {
+  switch (qkNorm) {
+    case null: return [];
+    case "head": return [{ name: `${name}.weight`, shape: [headDim] }];
+    case "each head": return [{ name: `${name}.weight`, shape: [heads, headDim] }];
+    case "head by head": return Array.from({ length: heads }, (_, head) => ({ name: `${name}.${head}.weight`, shape: [headDim] }));
+    case "all heads": return [{ name: `${name}.weight`, shape: [heads * headDim] }];
+  }
 }
 
 function linear(name: string, out: number, input: number, bias: boolean): RequiredTensor[] {

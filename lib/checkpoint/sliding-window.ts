@@ -1,33 +1,52 @@
 import type { Fields } from "./fields.js";
-import type { Family } from "./types.js";
+import type { ModelConfig } from "./types.js";
 
-/**
- * How many positions back attention looks, the same in every block; null: no limit.
- * mistral: `sliding_window`, null for none; transformers takes 4096 where the field is absent, so this does.
- * qwen2, qwen3: only with `use_sliding_window`, and then in the blocks that `layer_types` names or, without it,
- * those from `max_window_layers` on.
- * @throws where only some of the blocks would have a window
- */
-export function parseSlidingWindow(fields: Fields, family: Family, layers: number): number | null {
-  if (family === "llama") return null;
-  if (family === "mistral") {
-    if (fields.isNull("sliding_window")) return null;
-    return fields.integer("sliding_window", 1, 4096);
-  }
-  if (!fields.boolean("use_sliding_window", false)) return null;
-  const kinds = fields.raw("layer_types");
-  if (Array.isArray(kinds)) return fromLayerTypes(fields, kinds);
-  // transformers' own default, 28, is what a config without the field means.
-  const fullLayers = fields.integer("max_window_layers", 0, 28);
-  if (fullLayers >= layers) return null;
-  if (fullLayers > 0) {
-    throw fields.error("max_window_layers", `supported with use_sliding_window: 0 or >= num_hidden_layers, ${layers}: one window for all blocks`);
-  }
-  return fields.integer("sliding_window");
+/** How far back attention looks, and where it looks at everything. */
+export type Windows = Pick<ModelConfig, "slidingWindow" | "fullLayers">;
+
+export const noWindow: Windows = { slidingWindow: null, fullLayers: [] };
+
+/** Where a family's config has its window. */
+export interface WindowOptions {
+  /** The window where the field is absent; default: none. */
+  readonly fallback?: number;
+  /** Whether there is a window at all, whatever its field says; default true. */
+  readonly on?: boolean;
+  /** Blocks that have it where `layer_types` is absent; default: all. */
+  readonly slides?: (layer: number) => boolean;
 }
 
-function fromLayerTypes(fields: Fields, kinds: readonly unknown[]): number | null {
-  if (kinds.every((kind) => kind === "full_attention")) return null;
-  if (kinds.every((kind) => kind === "sliding_attention")) return fields.integer("sliding_window");
-  throw fields.error("layer_types", "supported: all full_attention or all sliding_attention");
+/**
+ * The windows of a model, from `sliding_window` and, where it is there, `layer_types`.
+ * @throws on layer types that are not known, or that want a window where there is none
+ */
+export function parseWindows(fields: Fields, layers: number, { fallback, on = true, slides = () => true }: WindowOptions = {}): Windows {
+  const field = "sliding_window";
+  const none = !on || fields.isNull(field) || (!fields.has(field) && fallback === undefined);
+  const kinds = layerKinds(fields, layers);
+  if (none) {
+    if (kinds?.includes("sliding_attention")) throw fields.error("layer_types", on ? `sliding_attention needs ${field}` : "sliding_attention, where the config turns windows off");
+    return noWindow;
+  }
+  const window = fields.integer(field, 1, fallback);
+  const fullLayers = Array.from({ length: layers }, (_, layer) => layer).filter((layer) => (kinds ? kinds[layer] === "full_attention" : !slides(layer)));
+  return fullLayers.length === layers ? noWindow : { slidingWindow: window, fullLayers };
+}
+
+/** Every n-th block, from block n - 1 on, has no window. */
+export const everyNthFull = (n: number) => (layer: number): boolean => (layer + 1) % n !== 0;
+
+/** For families whose blocks all look at everything. @throws where `layer_types` says otherwise */
+export function requireFull(fields: Fields, layers: number): void {
+  if (layerKinds(fields, layers)?.includes("sliding_attention")) throw fields.error("layer_types", "supported for this family: full_attention");
+}
+
+/** `layer_types`, one for each block. */
+export function layerKinds(fields: Fields, layers: number): readonly ("full_attention" | "sliding_attention")[] | undefined {
+  const kinds = fields.raw("layer_types");
+  if (kinds === undefined) return undefined;
+  const right = `must be ${layers} of full_attention and sliding_attention, one for each layer`;
+  if (!Array.isArray(kinds) || kinds.length !== layers) throw fields.error("layer_types", right);
+  for (const kind of kinds) if (kind !== "full_attention" && kind !== "sliding_attention") throw fields.error("layer_types", right);
+  return kinds as ("full_attention" | "sliding_attention")[];
 }

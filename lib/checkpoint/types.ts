@@ -42,11 +42,38 @@ export interface Quantization {
 }
 
 /** Model families the decoder can build. */
-export type Family = "llama" | "mistral" | "qwen2" | "qwen3" | "phi3" | "gemma" | "gemma2" | "gpt2" | "bloom";
+export type Family =
+  | "llama" | "mistral" | "ministral" | "qwen2" | "qwen3" | "phi3" | "gemma" | "gemma2" | "gemma3_text" | "smollm3" | "olmo2" | "olmo3" | "granite" | "exaone4"
+  | "cohere" | "cohere2" | "starcoder2" | "stablelm" | "glm" | "glm4" | "gpt_neox" | "gpt2" | "bloom";
 
-/** Rescaling of rotary frequencies, as in `rope_scaling` of config.json. */
+/**
+ * Rescaling of rotary frequencies, as in `rope_scaling` of config.json. Where there is an `attentionFactor`, cosines and sines are multiplied by it.
+ */
 export type RopeScaling =
   | { readonly kind: "linear"; readonly factor: number }
+  /** Beyond the length the model was made for, a larger base, from the length of the sequence at hand (NTK). */
+  | { readonly kind: "dynamic"; readonly factor: number; readonly originalMaxPositions: number }
+  /** arXiv:2309.00071; `betaFast` and `betaSlow` in turns within the original length. */
+  | {
+      readonly kind: "yarn";
+      readonly factor: number;
+      readonly betaFast: number;
+      readonly betaSlow: number;
+      /** The ends of the ramp are whole dimensions. */
+      readonly truncate: boolean;
+      readonly originalMaxPositions: number;
+      readonly attentionFactor: number;
+    }
+  /** arXiv:2402.13753: a divisor for each frequency, `[rotaryDim / 2]`, others for sequences beyond the original length. */
+  | {
+      readonly kind: "longrope";
+      readonly shortFactors: readonly number[];
+      readonly longFactors: readonly number[];
+      readonly originalMaxPositions: number;
+      readonly attentionFactor: number;
+    }
+  /** Only this share of the frequencies turns; all are those of the whole head. */
+  | { readonly kind: "proportional"; readonly factor: number; readonly share: number }
   /** Each frequency has a divisor of its own, `[headDim / 2]`. */
   | { readonly kind: "factors"; readonly factors: readonly number[] }
   | {
@@ -56,6 +83,13 @@ export type RopeScaling =
       readonly highFreqFactor: number;
       readonly originalMaxPositions: number;
     };
+
+/** A set of rotary frequencies. */
+export interface Rope {
+  /** The base. */
+  readonly theta: number;
+  readonly scaling: RopeScaling | null;
+}
 
 /** The shape of a decoder-only model, read from config.json. */
 export interface ModelConfig {
@@ -82,13 +116,29 @@ export interface ModelConfig {
   readonly positions: "rotary" | "learned" | "alibi";
   readonly ropeTheta: number;
   readonly ropeScaling: RopeScaling | null;
-  /** Root mean square, or mean and variance with a bias. */
+  /** The frequencies of blocks with a window, where they have their own (gemma3, olmo3). */
+  readonly windowRope: Rope | null;
+  /** Blocks without rotary positions in a model that has them (smollm3, cohere2, exaone4). */
+  readonly ropelessLayers: readonly number[];
+  /** How many of a head's elements are turned, from the first; usually all. */
+  readonly rotaryDim: number;
+  /** Element 2i turns with 2i + 1 (cohere, glm); else i with i + rotaryDim / 2. */
+  readonly ropeInterleaved: boolean;
+  /** Root mean square, or mean and variance. */
   readonly norm: "rms" | "layer";
+  /** Layer norms have a bias (all but cohere's). */
+  readonly normBias: boolean;
   readonly normEps: number;
   /** Added to the weight of each norm (gemma: 1). */
   readonly normOffset: number;
-  /** Norms on the outputs of attention and MLP as well (gemma2). */
+  /** Norms on the inputs of attention and MLP (all but olmo2, olmo3 and exaone4). */
+  readonly inputNorms: boolean;
+  /** Norms on the outputs of attention and MLP (gemma2). */
   readonly outputNorms: boolean;
+  /** Attention and MLP both work on the block's input, under one norm or each under its own; null: one after the other. */
+  readonly parallel: "one norm" | "own norms" | null;
+  /** The outputs of attention and MLP are multiplied by this (granite). */
+  readonly residualScale: number;
   readonly tiedEmbeddings: boolean;
   /** Embeddings are multiplied by this (gemma: the square root of the hidden size). */
   readonly embeddingScale: number;
@@ -100,18 +150,23 @@ export interface ModelConfig {
   readonly attentionSoftcap: number | null;
   /** The same for logits. */
   readonly logitSoftcap: number | null;
+  /** Logits are multiplied by this, before any cap (cohere, granite). */
+  readonly logitScale: number;
   /** Attention looks at most this many positions back; null: no limit. */
   readonly slidingWindow: number | null;
-  /** Blocks with the window: 1 all, 2 every second one, from the first (gemma2). */
-  readonly windowEvery: 1 | 2;
+  /** Blocks without a window in a model that has one, ascending. */
+  readonly fullLayers: readonly number[];
   /** Bias on the query, key and value projections (qwen2; llama with attention_bias). */
   readonly qkvBias: boolean;
   /** Bias on the attention's output projection (llama with attention_bias). */
   readonly outputBias: boolean;
   /** Bias on the MLP's projections (llama with mlp_bias). */
   readonly mlpBias: boolean;
-  /** RMS norm over headDim on queries and keys (qwen3). */
-  readonly qkNorm: boolean;
+  /**
+   * A norm on queries and keys: over each head with weights that all share (qwen3), with weights of its own in one tensor (cohere) or in
+   * a tensor for each head (stablelm), or over all heads at once (olmo2).
+   */
+  readonly qkNorm: "head" | "each head" | "head by head" | "all heads" | null;
   readonly bosTokenId: number | null;
   readonly eosTokenIds: readonly number[];
 }

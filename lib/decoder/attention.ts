@@ -2,7 +2,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
 import { softcap } from "./head.js";
-import { alibi } from "./positions.js";
+import { alibi, layerWindow } from "./positions.js";
 
 /** Queries `[b, n, heads * headDim]`, keys and values `[b, n, kvHeads * headDim]`, after rotary embedding. */
 export interface Projections {
@@ -24,10 +24,6 @@ export interface Attended {
 
 /** One way of computing attention for a layer. */
 export type Attention = (g: GraphBuilder, projections: Projections, layer: number) => Attended;
-
-/** How far back a layer's attention looks; null: no limit. */
-export const layerWindow = ({ slidingWindow, windowEvery }: ModelConfig, layer: number): number | null =>
-  layer % windowEvery === 0 ? slidingWindow : null;
 
 /** Head sizes that the fused attention takes: multiples of this. */
 export const FUSED_HEAD_MULTIPLE = 8;

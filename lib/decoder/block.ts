@@ -3,9 +3,9 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
 import type { BlockActivation } from "./activations.js";
 import type { Attended, Attention, Projections } from "./attention.js";
-import { norm } from "./norm.js";
-import type { Rotary } from "./positions.js";
-import { blockWeight, required, type Weights } from "./weights.js";
+import { headNorm, norm } from "./norm.js";
+import { rotaryLayout, type Rotary } from "./positions.js";
+import { blockWeight, type Weights } from "./weights.js";
 
 /** What a block gives: `hidden` `[b, n, d]`, the layer's queries (after rotary embedding), keys and values. */
 export interface BlockResult extends Pick<Attended, "key" | "value"> {
@@ -30,18 +30,22 @@ export function block(
   tokens: BlockTokens = "all",
 ): BlockResult {
   const normOf = (name: string, y: Value) => norm(g, weights, config, blockWeight(layer, name), y);
-  const normed = normOf("input_layernorm", x);
+  const normed = config.inputNorms ? normOf("input_layernorm", x) : x;
   const wanted = (y: Value, axis: number) => (tokens === "all" ? y : g.last(y, axis));
   const queried = { normed: wanted(normed, 1), rotary: rotary && { cos: wanted(rotary.cos, 0), sin: wanted(rotary.sin, 0) } };
   const projections: Projections = { q: query(g, weights, config, layer, queried.normed, queried.rotary), ...keyAndValue(g, weights, config, layer, normed, rotary) };
   const { output, key, value, scores, weights: paid } = attention(g, projections, layer);
   const mixed = projection(g, weights, layer, "self_attn.o_proj", output);
+  const scaled = (y: Value) => (config.residualScale === 1 ? y : g.mul(y, config.residualScale));
   // The names are the checkpoints' own: where outputs have norms, "post attention" is one of them.
-  const attentionOutput = config.outputNorms ? normOf("post_attention_layernorm", mixed) : mixed;
+  const attentionOutput = scaled(config.outputNorms ? normOf("post_attention_layernorm", mixed) : mixed);
   const attended = g.add(wanted(x, 1), attentionOutput);
-  const mlpInput = normOf(config.outputNorms ? "pre_feedforward_layernorm" : "post_attention_layernorm", attended);
+  const mlpNorm = config.outputNorms ? "pre_feedforward_layernorm" : "post_attention_layernorm";
+  const mlpInput = config.parallel === "one norm" ? queried.normed
+    : config.parallel === "own norms" ? normOf(mlpNorm, wanted(x, 1))
+    : config.inputNorms ? normOf(mlpNorm, attended) : attended;
   const fed = mlp(g, weights, config, layer, mlpInput);
-  const mlpOutput = config.outputNorms ? normOf("post_feedforward_layernorm", fed) : fed;
+  const mlpOutput = scaled(config.outputNorms ? normOf("post_feedforward_layernorm", fed) : fed);
   const hidden = g.add(attended, mlpOutput);
   const inside = {
     "attention.input": queried.normed,
@@ -68,15 +72,8 @@ const keyAndValue = (g: GraphBuilder, weights: Weights, config: ModelConfig, lay
 
 /** Queries or keys under the norm of their heads and the rotary embedding, where the model has them. */
 function turned(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, { norm, heads }: { norm: string; heads: number }, rotary: Rotary | null): Value {
-  const normed = config.qkNorm ? headNorm(g, x, required(weights, blockWeight(layer, `self_attn.${norm}.weight`)), heads, config) : x;
-  return rotary ? g.rotary(normed, rotary.cos, rotary.sin) : normed;
-}
-
-/** RMS norm of each head by itself. */
-function headNorm(g: GraphBuilder, x: Value, weight: Value, heads: number, config: ModelConfig): Value {
-  const [b, n] = [x.shape[0]!, x.shape[1]!];
-  const split = g.reshape(x, [b, n, heads, config.headDim]);
-  return g.reshape(g.rmsNorm(split, weight, config.normEps), [b, n, heads * config.headDim]);
+  const normed = headNorm(g, weights, config, blockWeight(layer, `self_attn.${norm}`), heads, x);
+  return rotary ? g.rotary(normed, rotary.cos, rotary.sin, rotaryLayout(config, heads)) : normed;
 }
 
 /** Gated MLP: `down(act(gate(x)) * up(x))`; else `down(act(up(x)))`. */

@@ -17,7 +17,7 @@ export interface DeviceDecodeOptions {
 /**
  * `m` further tokens on top of a cache that stays on a device: the graph returns the cache grown by them, so that no
  * key or value crosses to the host.
- * Inputs: `ids` `[1, m]` and `positions` `[m]` int64; with rotary positions `cos`, `sin` `[m, headDim / 2]`; for each layer L
+ * Inputs: `ids` `[1, m]` and `positions` `[m]` int64; with rotary positions `cos`, `sin` (see `rotaryInputs`); for each layer L
  * `past_key.L`, `past_value.L` `[1, kvHeads, length_L, headDim]` and, where masked, `slots.L` `[length_L + m]` int64, the
  * positions of the tokens held and then of the new ones.
  * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, length_L + m, headDim]`; with `attention`

@@ -4,7 +4,7 @@ import type { Value } from "../onnx/graph.js";
 import { scoreBias } from "./attention.js";
 import { throughBlocks } from "./decode.js";
 import { plainGrowing, type Past } from "./decode-device.js";
-import { rotaryInputs } from "./positions.js";
+import { gatherRotary, rotaryInputs } from "./positions.js";
 import type { Weights } from "./weights.js";
 
 /**
@@ -12,7 +12,7 @@ import type { Weights } from "./weights.js";
  * over to the host (CUDA) the cache crosses once a run and not once a token.
  * Inputs: `steps` int64 scalar, the most tokens to generate; `running` bool scalar, true; `logits.before` `[1, vocabulary]` that the first token is
  * chosen by; `position` `[1]` int64, its position; `stops` `[s]` int64, ids after which it ends (-1: none); with rotary positions `cos`, `sin`
- * `[steps, headDim / 2]` from that position on; for each layer L `past_key.L`, `past_value.L` `[1, kvHeads, length_L, headDim]` and, with ALiBi or a
+ * from that position on (see `rotaryInputs`); for each layer L `past_key.L`, `past_value.L` `[1, kvHeads, length_L, headDim]` and, with ALiBi or a
  * window, `past_slots.L` `[length_L]` int64, the positions of its tokens.
  * Outputs: `tokens` `[count, 1]` int64; `logits` `[1, vocabulary]` after the last; `key.L`, `value.L` `[1, kvHeads, length_L + count, headDim]`.
  * @param weightsOf the weights as values of a graph: the body is one of its own
@@ -27,7 +27,7 @@ export function loopGraph(g: GraphBuilder, weightsOf: (body: GraphBuilder) => We
     position: g.input("position", "int64", [1]),
     stops: g.input("stops", "int64", ["s"]),
   };
-  const rotary = rotaryInputs(g, config, "steps");
+  const rotaries = rotaryInputs(g, config, "steps");
   const kvShape = (layer: number) => [1, kvHeads, `length.${layer}`, headDim];
   const pastOf = (into: GraphBuilder, start: string) => Array.from({ length: layers }, (_, layer) => ({
     key: into.input(`${start}key.${layer}`, "float32", kvShape(layer)),
@@ -45,14 +45,14 @@ export function loopGraph(g: GraphBuilder, weightsOf: (body: GraphBuilder) => We
   const held = pastOf(body, "loop.");
   const token = body.argMax(logits);
   const row = body.reshape(iteration, [1]);
-  const rows = rotary && { cos: body.gather(rotary.cos, row), sin: body.gather(rotary.sin, row) };
+  const rows = gatherRotary(body, rotaries, row);
   const grown: Value[] = [];
   const attentionOf = (layer: number) => {
     const { key, value, slots } = held[layer]!;
     const all = slots && body.concat([slots, position], 0, `length.${layer}+1`);
     return plainGrowing(config, { key, value } satisfies Past, all && scoreBias(body, config, layer, position, all));
   };
-  const next = throughBlocks(body, weightsOf(body), config, { ids: body.reshape(token, [1, 1]), rotary: rows, positions: position }, attentionOf, (layer, result) => {
+  const next = throughBlocks(body, weightsOf(body), config, { ids: body.reshape(token, [1, 1]), rotaries: rows, positions: position }, attentionOf, (layer, result) => {
     grown.push(result.key, result.value);
     const { slots } = held[layer]!;
     if (slots) grown.push(body.concat([slots, position], 0, `length.${layer}+1`));

@@ -6,7 +6,7 @@ import { block, type BlockResult } from "./block.js";
 import { cachedInput, type CachedInput, type KvDtype } from "./cache-input.js";
 import { outputFinite, outputFiniteBlock } from "./finite.js";
 import { embed, head, softcap } from "./head.js";
-import { alibi, rotaryInputs, type Rotary } from "./positions.js";
+import { alibi, layerRotary, layerWindow, rotaryInputs, type Rotaries } from "./positions.js";
 import type { Weights } from "./weights.js";
 
 export interface DecodeOptions {
@@ -29,7 +29,7 @@ interface Past {
 /**
  * `m` further tokens on top of a cache that stays outside the graph: attention looks at `past` and at the new
  * tokens without joining them, and only the new keys and values come out.
- * Inputs: `ids` `[1, m]` int64; `positions` `[m]` int64; with rotary positions `cos`, `sin` `[m, headDim / 2]` for them; for each layer L `past_key.L` and
+ * Inputs: `ids` `[1, m]` int64; `positions` `[m]` int64; with rotary positions `cos`, `sin` for them (see `rotaryInputs`); for each layer L `past_key.L` and
  * `past_value.L` `[1, kvHeads, capacity_L, headDim]` (with int8 `past_key_scale.L`, `past_value_scale.L` too, see `cachedInput`) and `bias.L` `[1 or group * m, capacity_L]`, added to the scores
  * (0 where a slot may be seen, -inf where it is empty or out of the window), with ALiBi `slots.L` `[capacity_L]` int32, the
  * slots' positions; `self_bias` `[group * m, m]`, the same among
@@ -39,7 +39,7 @@ interface Past {
  */
 export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, finite = false, kvDtype = "fp32" }: DecodeOptions = {}): void {
   const selfBias = g.input("self_bias", "float32", ["rows", "m"]);
-  const unlimited = config.windowEvery > 1 ? g.input("self_bias.unlimited", "float32", ["rows", "m"]) : selfBias;
+  const unlimited = config.fullLayers.length > 0 ? g.input("self_bias.unlimited", "float32", ["rows", "m"]) : selfBias;
   decodeBlocks(g, weights, config, { attention, finite }, (layer, positions) => {
     const cache = (name: string) => cachedInput(g, name, layer, kvDtype, config, `capacity.${layer}`);
     const past: Past = {
@@ -48,7 +48,7 @@ export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConf
       bias: g.input(`bias.${layer}`, "float32", [`bias_rows.${layer}`, `capacity.${layer}`]),
       slots: config.positions === "alibi" ? g.input(`slots.${layer}`, "int32", [`capacity.${layer}`]) : null,
     };
-    return cachedAttention(config, past, positions, layer % config.windowEvery === 0 ? selfBias : unlimited);
+    return cachedAttention(config, past, positions, layerWindow(config, layer) === config.slidingWindow ? selfBias : unlimited);
   });
 }
 
@@ -59,9 +59,9 @@ export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConf
  */
 export function decodeBlocks(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, finite = false }: Pick<DecodeOptions, "attention" | "finite">, attentionOf: (layer: number, positions: Value) => Attention): void {
   const ids = g.input("ids", "int64", [1, "m"]);
-  const rotary = rotaryInputs(g, config, "m");
+  const rotaries = rotaryInputs(g, config, "m");
   const positions = g.input("positions", "int64", ["m"]);
-  const logits = throughBlocks(g, weights, config, { ids, rotary, positions }, attentionOf, (layer, result) => {
+  const logits = throughBlocks(g, weights, config, { ids, rotaries, positions }, attentionOf, (layer, result) => {
     g.output(result.key, `key.${layer}`);
     g.output(result.value, `value.${layer}`);
     if (finite) outputFiniteBlock(g, layer, result);
@@ -78,16 +78,16 @@ export function decodeBlocks(g: GraphBuilder, weights: Weights, config: ModelCon
 /** Tokens to be decoded: `ids` `[1, m]` and `positions` `[m]` int64, and their rotary rows. */
 export interface NewTokens {
   readonly ids: Value;
-  readonly rotary: Rotary | null;
+  readonly rotaries: Rotaries;
   readonly positions: Value;
 }
 
 /** Logits `[1, m, vocabulary]` of new tokens. @param onBlock given what each block has made @param onEmbedded given the hidden states before the first */
-export function throughBlocks(g: GraphBuilder, weights: Weights, config: ModelConfig, { ids, rotary, positions }: NewTokens, attentionOf: (layer: number, positions: Value) => Attention, onBlock: (layer: number, result: BlockResult) => void, onEmbedded: (hidden: Value) => void = () => {}): Value {
+export function throughBlocks(g: GraphBuilder, weights: Weights, config: ModelConfig, { ids, rotaries, positions }: NewTokens, attentionOf: (layer: number, positions: Value) => Attention, onBlock: (layer: number, result: BlockResult) => void, onEmbedded: (hidden: Value) => void = () => {}): Value {
   let hidden = embed(g, weights, config, ids, positions);
   onEmbedded(hidden);
   for (let layer = 0; layer < config.layers; layer++) {
-    const result = block(g, weights, config, layer, hidden, rotary, attentionOf(layer, positions));
+    const result = block(g, weights, config, layer, hidden, layerRotary(config, rotaries, layer), attentionOf(layer, positions));
     hidden = result.hidden;
     onBlock(layer, result);
   }

@@ -5,7 +5,7 @@ import { attend, scoreBias, splitHeads, type Attention } from "./attention.js";
 import { block } from "./block.js";
 import { embed, head } from "./head.js";
 import { crossEntropy, divergence } from "./loss.js";
-import { rotaryInputs } from "./positions.js";
+import { layerRotary, rotaryInputs } from "./positions.js";
 import type { Weights } from "./weights.js";
 
 /** How each next token counts: logits `[m, vocabulary]` and targets `[m, 1]` -> `[m, 1]`. */
@@ -21,12 +21,12 @@ export interface FrozenHooks {
 
 /**
  * A frozen model over one sequence of `n` tokens, differentiable, to be run any number of times in one graph.
- * Inputs: `ids` `[1, n]` int64; with rotary positions `cos`, `sin` `[n, headDim / 2]`; `rows` `[m]` int64, the tokens whose next token counts.
+ * Inputs: `ids` `[1, n]` int64; with rotary positions `cos`, `sin` (see `rotaryInputs`); `rows` `[m]` int64, the tokens whose next token counts.
  * @returns a function that adds one pass and gives the logits of `rows`, `[m, vocabulary]`
  */
 export function frozenModel(g: GraphBuilder, weights: Weights, config: ModelConfig): (hooks: FrozenHooks) => Value {
   const ids = g.input("ids", "int64", [1, "n"]);
-  const rotary = rotaryInputs(g, config, "n");
+  const rotaries = rotaryInputs(g, config, "n");
   const rows = g.input("rows", "int64", ["m"]);
   const positions = g.range("n");
   const embedded = embed(g, weights, config, ids, positions);
@@ -39,7 +39,7 @@ export function frozenModel(g: GraphBuilder, weights: Weights, config: ModelConf
     };
     let hidden = embedded;
     for (let layer = 0; layer < config.layers; layer++) {
-      hidden = afterBlock(block(g, weights, config, layer, hidden, rotary, attention).hidden, layer);
+      hidden = afterBlock(block(g, weights, config, layer, hidden, layerRotary(config, rotaries, layer), attention).hidden, layer);
     }
     // The head is costly where the vocabulary is large: only the rows that count go through it.
     return g.reshape(head(g, weights, config, g.gather(hidden, rows, 1)), ["m", config.vocabSize]);

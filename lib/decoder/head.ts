@@ -17,7 +17,8 @@ export function head(g: GraphBuilder, weights: Weights, config: ModelConfig, hid
   const normed = norm(g, weights, config, "model.norm", hidden);
   // One tensor for both may be held in two ways: then the head is there too.
   const shared = config.tiedEmbeddings && !weights.has("lm_head.weight");
-  return softcap(g, weights.product(shared ? "model.embed_tokens.weight" : "lm_head.weight", normed), config.logitSoftcap);
+  const logits = weights.product(shared ? "model.embed_tokens.weight" : "lm_head.weight", normed);
+  return softcap(g, config.logitScale === 1 ? logits : g.mul(logits, config.logitScale), config.logitSoftcap);
 }
 
 /** `cap tanh(x / cap)`, or x without one. */

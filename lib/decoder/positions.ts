@@ -1,23 +1,40 @@
 import type { ModelConfig } from "../checkpoint/types.js";
-import type { GraphBuilder } from "../onnx/builder.js";
+import type { GraphBuilder, RotaryLayout } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
+import { ropeSets } from "./rotary.js";
 
-/** Rotary rows for the tokens at hand, `[n, headDim / 2]`. */
+/** Rotary rows for the tokens at hand, `[n, rotaryDim / 2]`. */
 export interface Rotary {
   readonly cos: Value;
   readonly sin: Value;
 }
 
-/** The inputs `cos` and `sin` `[n, headDim / 2]`, where positions are rotary. */
-export function rotaryInputs(g: GraphBuilder, config: ModelConfig, n: Dim): Rotary | null {
-  if (config.positions !== "rotary") return null;
-  const table = (name: string) => g.input(name, "float32", [n, config.headDim / 2]);
-  return { cos: table("cos"), sin: table("sin") };
+/** The rows of each of the model's sets of frequencies (see `ropeSets`). */
+export type Rotaries = readonly Rotary[];
+
+/** The inputs `cos` and `sin` `[n, rotaryDim / 2]` of each set (`cos.window`, `sin.window` for the second); none where positions are not rotary. */
+export function rotaryInputs(g: GraphBuilder, config: ModelConfig, n: Dim): Rotaries {
+  const table = (name: string) => g.input(name, "float32", [n, config.rotaryDim / 2]);
+  return ropeSets(config).map(({ suffix }) => ({ cos: table(`cos${suffix}`), sin: table(`sin${suffix}`) }));
 }
 
 /** Rows of the tokens that stay. */
-export const gatherRotary = (g: GraphBuilder, rotary: Rotary | null, kept: Value): Rotary | null =>
-  rotary && { cos: g.gather(rotary.cos, kept), sin: g.gather(rotary.sin, kept) };
+export const gatherRotary = (g: GraphBuilder, rotaries: Rotaries, kept: Value): Rotaries =>
+  rotaries.map(({ cos, sin }) => ({ cos: g.gather(cos, kept), sin: g.gather(sin, kept) }));
+
+/** The rows that a layer's queries and keys are turned by; null: they are not. */
+export function layerRotary(config: ModelConfig, rotaries: Rotaries, layer: number): Rotary | null {
+  if (rotaries.length === 0 || config.ropelessLayers.includes(layer)) return null;
+  return rotaries[config.windowRope !== null && layerWindow(config, layer) !== null ? 1 : 0]!;
+}
+
+/** How far back a layer's attention looks; null: no limit. */
+export const layerWindow = ({ slidingWindow, fullLayers }: ModelConfig, layer: number): number | null =>
+  fullLayers.includes(layer) ? null : slidingWindow;
+
+/** Which elements of `heads` heads are turned. */
+export const rotaryLayout = ({ headDim, rotaryDim, ropeInterleaved: interleaved }: ModelConfig, heads: number): RotaryLayout =>
+  ({ interleaved, partial: rotaryDim === headDim ? null : { heads, turned: rotaryDim } });
 
 /**
  * ALiBi (arXiv:2108.12409): what is added to each head's scores, `[kvHeads, group, m, n]`: a slope times how far the key lies back.

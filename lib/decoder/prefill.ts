@@ -4,11 +4,11 @@ import type { Dim, Value } from "../onnx/graph.js";
 import type { Scorer } from "../pruning/scorer.js";
 import { select, stageCounts } from "../pruning/stage.js";
 import { activationBlock, scoreActivations } from "./activations.js";
-import { chunkedAttention, FUSED_HEAD_MULTIPLE, fusedAttention, lastAttention, layerWindow, type Attention } from "./attention.js";
+import { chunkedAttention, FUSED_HEAD_MULTIPLE, fusedAttention, lastAttention, type Attention } from "./attention.js";
 import { block } from "./block.js";
 import { outputFinite, outputFiniteBlock } from "./finite.js";
 import { embed, head } from "./head.js";
-import { gatherRotary, rotaryInputs } from "./positions.js";
+import { gatherRotary, layerRotary, layerWindow, rotaryInputs } from "./positions.js";
 import type { Weights } from "./weights.js";
 
 export interface PrefillOptions {
@@ -81,7 +81,7 @@ function fusedPlan({ heads }: ModelConfig, n: number, fewest: number, windowed: 
 /**
  * The whole prompt in one run, pruning stages inside. The last block computes only what is asked of it: keys and values of all tokens, and the
  * last token's hidden state (as llama.cpp does), unless it is captured.
- * Inputs: `ids` `[1, n]` int64; with rotary positions `cos`, `sin` `[n, headDim / 2]`; `stage.S.keep`, `.head`, `.tail` `[1]` int64 for each stage S.
+ * Inputs: `ids` `[1, n]` int64; with rotary positions `cos`, `sin` (see `rotaryInputs`); `stage.S.keep`, `.head`, `.tail` `[1]` int64 for each stage S.
  * Outputs: `logits` `[1, vocabulary]` of the last token; `key.L`, `value.L` `[1, kvHeads, n_L, headDim]` of each layer
  * (with `evict` `[1, kvHeads, k, headDim]`); `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
  * each captured activation, in the shape the block has it in.
@@ -90,7 +90,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   const { config, stages, scorer } = options;
   const captured = new Set(options.capture);
   const ids = g.input("ids", "int64", [1, "n"]);
-  let rotary = rotaryInputs(g, config, "n");
+  let rotaries = rotaryInputs(g, config, "n");
   let positions = g.range("n");
   let attention = attentionFor(options, positions, false);
   let hidden = embed(g, weights, config, ids, positions);
@@ -106,7 +106,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     const isLast = layer === config.layers - 1;
     const tokens = isLast && lastTokenWillDo(stages, config, options.capture) ? "last" : "all";
     const way = tokens === "last" ? lastAttention(config, positions) : spelledOut ? chunkedAttention(config, positions, 1) : attention;
-    const result = block(g, weights, config, layer, hidden, rotary, way, tokens);
+    const result = block(g, weights, config, layer, hidden, layerRotary(config, rotaries, layer), way, tokens);
     hidden = g.rename(result.hidden, `block.${layer}.hidden`);
     for (const [part, value] of Object.entries(result.inside)) {
       const name = `block.${layer}.${part}`;
@@ -131,7 +131,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     g.output(positions, `kept.${stage}`);
     if (isLast) continue;
     hidden = g.gather(hidden, kept, 1);
-    rotary = gatherRotary(g, rotary, kept);
+    rotaries = gatherRotary(g, rotaries, kept);
     attention = attentionFor(options, positions, true);
   }
   const left = options.evict ? rowsLeft(g, rowsKept) : [];

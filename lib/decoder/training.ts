@@ -7,7 +7,7 @@ import { block } from "./block.js";
 import { outputFinite, outputFiniteBlock } from "./finite.js";
 import { embed, head } from "./head.js";
 import { crossEntropy } from "./loss.js";
-import { rotaryInputs } from "./positions.js";
+import { layerRotary, rotaryInputs } from "./positions.js";
 import { valueWeights } from "./weights.js";
 
 /** A tensor that training changes. */
@@ -52,13 +52,13 @@ function forward(config: ModelConfig, parameters: readonly Parameter[], batch: n
   const weights = valueWeights(g, (name) => values.get(name) ?? null);
   const ids = g.input("ids", "int64", [batch, length]);
   const targets = g.input("targets", "int64", [batch * length, 1]);
-  const rotary = rotaryInputs(g, config, length);
+  const rotaries = rotaryInputs(g, config, length);
   const attention = trainingAttention(config, length, attentionChunks(length));
 
   let hidden = embed(g, weights, config, ids, g.constant("int64", Array.from({ length }, (_, position) => position)));
   if (finite) outputFinite(g, "embedding", hidden, 1);
   for (let layer = 0; layer < config.layers; layer++) {
-    const result = block(g, weights, config, layer, hidden, rotary, attention);
+    const result = block(g, weights, config, layer, hidden, layerRotary(config, rotaries, layer), attention);
     hidden = result.hidden;
     if (finite) outputFiniteBlock(g, layer, result);
   }

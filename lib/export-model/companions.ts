@@ -63,9 +63,18 @@ export function configJson(config: ModelConfig): Record<string, unknown> {
     hidden_act: config.activation,
     tie_word_embeddings: config.tiedEmbeddings,
     ...(family === "llama" && { attention_bias: config.qkvBias, mlp_bias: config.mlpBias }),
-    ...(config.slidingWindow !== null && { sliding_window: config.slidingWindow }),
+    ...windowJson(config),
     bos_token_id: config.bosTokenId,
     eos_token_id: config.eosTokenIds.length === 1 ? config.eosTokenIds[0] : config.eosTokenIds,
+  };
+}
+
+function windowJson({ family, layers, slidingWindow, fullLayers }: ModelConfig): Record<string, unknown> {
+  if (slidingWindow === null) return family === "mistral" ? { sliding_window: null } : {};
+  return {
+    sliding_window: slidingWindow,
+    ...(family.startsWith("qwen") && { use_sliding_window: true, max_window_layers: 0 }),
+    ...(fullLayers.length > 0 && { layer_types: Array.from({ length: layers }, (_, layer) => (fullLayers.includes(layer) ? "full_attention" : "sliding_attention")) }),
   };
 }
 
@@ -76,5 +85,10 @@ function ropeJson(scaling: RopeScaling | null): unknown {
     const { factor, lowFreqFactor, highFreqFactor, originalMaxPositions } = scaling;
     return { rope_type: "llama3", factor, low_freq_factor: lowFreqFactor, high_freq_factor: highFreqFactor, original_max_position_embeddings: originalMaxPositions };
   }
+  if (scaling.kind === "yarn") {
+    const { factor, betaFast, betaSlow, truncate, originalMaxPositions, attentionFactor } = scaling;
+    return { rope_type: "yarn", factor, beta_fast: betaFast, beta_slow: betaSlow, truncate, original_max_position_embeddings: originalMaxPositions, attention_factor: attentionFactor };
+  }
+  if (scaling.kind !== "factors") throw new Error(`export: rope type ${scaling.kind} of a model without config.json (supported: linear, llama3, yarn)`);
   throw new Error("export: rotary factors of a GGUF file (config.json has no name for them: take the model's own folder)");
 }

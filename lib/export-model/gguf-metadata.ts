@@ -55,6 +55,8 @@ export async function ggufMetadata(checkpoint: Checkpoint, dtype: ExportDtype): 
 export function ropeFactors(config: ModelConfig): Float32Array | null {
   if (config.ropeScaling === null || config.ropeScaling.kind === "linear") return null;
   if (architectures[config.family] !== "llama") throw new Error(`export: rope_scaling ${config.ropeScaling.kind} of ${config.family} to GGUF (supported: of llama)`);
-  const [plain, scaled] = [inverseFrequencies({ ...config, ropeScaling: null }), inverseFrequencies(config)];
+  if (config.ropeScaling.kind !== "llama3" && config.ropeScaling.kind !== "factors") throw new Error(`export: rope_scaling ${config.ropeScaling.kind} to GGUF (supported: linear, llama3)`);
+  const frequencies = (scaling: ModelConfig["ropeScaling"]) => inverseFrequencies({ theta: config.ropeTheta, scaling }, config.rotaryDim);
+  const [plain, scaled] = [frequencies(null), frequencies(config.ropeScaling)];
   return Float32Array.from(plain, (frequency, i) => frequency / scaled[i]!);
 }

@@ -1,8 +1,9 @@
 import type { ModelConfig } from "../checkpoint/types.js";
-import { attend, layerWindow, splitHeads, type Attention } from "../decoder/attention.js";
+import { attend, splitHeads, type Attention } from "../decoder/attention.js";
 import { block } from "../decoder/block.js";
 import { embed, head } from "../decoder/head.js";
-import { alibi } from "../decoder/positions.js";
+import { alibi, layerRotary, layerWindow, rotaryLayout } from "../decoder/positions.js";
+import { ropeSets } from "../decoder/rotary.js";
 import type { Weights } from "../decoder/weights.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
@@ -26,7 +27,7 @@ const [BATCH, NEW, PAST, TOTAL] = ["batch_size", "sequence_length", "past_sequen
  * Inputs: `input_ids` `[b, n]`, `attention_mask` `[b, past + n]` (0: padding), `position_ids` `[b, n]` where positions are rotary or
  * learned, `num_logits_to_keep` (scalar; 0: all), all int64; for each layer L `past_key_values.L.key` and `.value` `[b, kvHeads, past, headDim]`.
  * Outputs: `logits` `[b, n or what was asked for, vocabulary]`; `present.L.key` and `.value` `[b, kvHeads, past + n, headDim]`.
- * @param weights by llama's names, and `cos` and `sin` `[positions, headDim / 2]`
+ * @param weights by llama's names, and `cos` and `sin` `[positions, rotaryDim / 2]` of each set of frequencies
  */
 export function generationGraph(g: GraphBuilder, config: ModelConfig, weights: ReadonlyMap<string, ExternalWeight>): void {
   const external = externalWeights(g, weights);
@@ -41,10 +42,13 @@ export function generationGraph(g: GraphBuilder, config: ModelConfig, weights: R
   const keys = g.range(TOTAL);
   const queries = g.add(g.range(NEW), g.dim(PAST));
   const bias = once((window: number | null) => scoreBias(g, config, mask, queries, keys, window));
-  const rotary = config.positions === "rotary" ? { cos: external.find("cos")!, sin: external.find("sin")! } : null;
-  const turned = (x: Value) => (rotary ? g.node("RotaryEmbedding", [x, positions, rotary.cos, rotary.sin], [{ dtype: x.dtype, shape: x.shape }], { interleaved: { kind: "int", value: 0 } }, "com.microsoft")[0]! : x);
+  const rotaries = ropeSets(config).map(({ suffix }) => ({ cos: external.find(`cos${suffix}`)!, sin: external.find(`sin${suffix}`)! }));
+  const turned = (x: Value, layer: number, heads: number) => {
+    const rotary = layerRotary(config, rotaries, layer);
+    return rotary ? g.rotary(x, rotary.cos, rotary.sin, rotaryLayout(config, heads), positions) : x;
+  };
   const attention: Attention = (b, { q, k, v }, layer) => {
-    const own = splitHeads(b, config, { q: turned(q), k: turned(k), v });
+    const own = splitHeads(b, config, { q: turned(q, layer, config.heads), k: turned(k, layer, config.kvHeads), v });
     const join = (before: Value, added: Value) => b.concat([before, added], 2, TOTAL);
     const [key, value] = [join(past[layer]!.key, own.key), join(past[layer]!.value, own.value)];
     return { ...attend(b, config, own.q, key, value, bias(layerWindow(config, layer))), key, value };

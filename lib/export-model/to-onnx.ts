@@ -2,8 +2,8 @@ import { mkdir, open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeFloats } from "../checkpoint/dtype.js";
 import { requiredTensors } from "../checkpoint/required.js";
-import type { Checkpoint } from "../checkpoint/types.js";
-import { inverseFrequencies, rotaryTable } from "../decoder/rotary.js";
+import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
+import { RotaryTables, ropeSets } from "../decoder/rotary.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { toOnnx } from "../onnx/serialize.js";
 import { writeCompanions } from "./companions.js";
@@ -37,8 +37,8 @@ export async function toOnnxFolder(checkpoint: Checkpoint, folder: string, dtype
   };
   const half = dtype === "fp16" ? "F16" : "F32";
   const weights = requiredTensors(config).map(({ name, shape }) => plan(name, shape, half, () => weightValues(checkpoint.tensors.get(name)!)));
-  const angles = config.positions === "rotary" ? rotaryTable(inverseFrequencies(config), Int32Array.from({ length: config.maxPositions }, (_, i) => i)) : null;
-  const tables = angles ? (["cos", "sin"] as const).map((name) => plan(name, [angles.rows, angles.width], "F32", () => [angles[name]])) : [];
+  requireOneRope(config);
+  const tables = [...new RotaryTables(config).prompt(config.maxPositions)].map(([name, { data, shape }]) => plan(name, shape, "F32", () => [data]));
   const g = new GraphBuilder("model", "standard");
   generationGraph(g, config, new Map([...weights, ...tables].map((weight) => [weight.name, weight])));
 
@@ -49,6 +49,12 @@ export async function toOnnxFolder(checkpoint: Checkpoint, folder: string, dtype
     if (!tables.includes(weight)) count(values.length);
   });
   return writeCompanions(checkpoint, folder, { "transformers.js_config": { dtype: "fp32", use_external_data_format: { [MODEL]: files.length } } });
+}
+
+/** The graph holds one table of angles for all lengths. @throws where they depend on the length of the sequence */
+function requireOneRope(config: ModelConfig): void {
+  const changing = ropeSets(config).find(({ rope: { scaling } }) => scaling?.kind === "dynamic" || scaling?.kind === "longrope");
+  if (changing) throw new Error(`export: rope type ${changing.rope.scaling!.kind} to ONNX (its frequencies depend on the length of the sequence: take safetensors)`);
 }
 
 const dataFile = (index: number) => `${MODEL}_data${index === 0 ? "" : `_${index}`}`;

@@ -29,6 +29,14 @@ export interface QuantizedMatrix {
   readonly zeroPoints: Value | null;
 }
 
+/** Which elements of a head a rotary embedding turns with which. */
+export interface RotaryLayout {
+  /** 2i with 2i + 1; default: i with i + r / 2 ("rotate half"), r being the number of elements that are turned. */
+  readonly interleaved?: boolean;
+  /** Only the first `turned` elements of each of the `heads`; default: all. */
+  readonly partial?: { readonly heads: number; readonly turned: number } | null;
+}
+
 type ConstantDtype = keyof typeof typedArrays;
 
 /** A score that no other one leaves any weight. */
@@ -234,21 +242,21 @@ export class GraphBuilder extends Graph {
       { axis: int(-1), epsilon: float(eps), stash_type: int(1) })[0]!;
   }
 
-  /** Layer norm over the last axis: `(x - mean) / sqrt(variance + eps) * weight + bias`. */
-  layerNorm(x: Value, weight: Value, bias: Value, eps: number): Value {
+  /** Layer norm over the last axis: `(x - mean) / sqrt(variance + eps) * weight (+ bias)`. */
+  layerNorm(x: Value, weight: Value, bias: Value | null, eps: number): Value {
     const statistics = { dtype: "float32" as const, shape: [...x.shape.slice(0, -1), 1] };
-    return this.node("LayerNormalization", [x, weight, bias], [{ dtype: x.dtype, shape: x.shape }, statistics, statistics],
+    return this.node("LayerNormalization", bias ? [x, weight, bias] : [x, weight], [{ dtype: x.dtype, shape: x.shape }, statistics, statistics],
       { axis: int(-1), epsilon: float(eps), stash_type: int(1) })[0]!;
   }
 
   /**
-   * Rotary position embedding of `x` `[b, n, heads * headDim]` ("rotate half" convention).
-   * Row t of `cos` and `sin` `[n, headDim / 2]` belongs to token t.
+   * Rotary position embedding of `x` `[b, n, heads * headDim]`.
+   * @param cos, sin `[n, r / 2]`: row t belongs to token t, or, with positions, to that position
+   * @param positions `[b, n]` int64
    */
-  rotary(x: Value, cos: Value, sin: Value): Value {
-    const start = this.scalarVector(0);
-    return this.node("RotaryEmbedding", [x, start, cos, sin], [{ dtype: x.dtype, shape: x.shape }],
-      { interleaved: int(0) }, "com.microsoft")[0]!;
+  rotary(x: Value, cos: Value, sin: Value, { interleaved = false, partial = null }: RotaryLayout = {}, positions: Value | null = null): Value {
+    return this.node("RotaryEmbedding", [x, positions ?? this.scalarVector(0), cos, sin], [{ dtype: x.dtype, shape: x.shape }],
+      { interleaved: int(Number(interleaved)), ...(partial && { num_heads: int(partial.heads), rotary_embedding_dim: int(partial.turned) }) }, "com.microsoft")[0]!;
   }
 
   /**

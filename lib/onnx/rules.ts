@@ -169,7 +169,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 
   /** y = n w + b with n = (x - mean) s: dx = s (e - mean(e) - n mean(e n)), e = dy w. */
   LayerNormalization: (g, node, [d], wanted) => {
-    const [x, weight, bias] = [node.inputs[0]!, node.inputs[1]!, node.inputs[2]!];
+    const [x, weight, bias] = [node.inputs[0]!, node.inputs[1]!, node.inputs[2]];
     const [, mean, inverse] = node.outputs as [Value, Value, Value];
     const normed = g.mul(g.sub(x, mean), inverse);
     const dx = () => {
@@ -177,11 +177,15 @@ export const rules: Readonly<Record<string, Rule>> = {
       const along = g.mul(normed, g.reduceMean(g.mul(scaled, normed), [-1], true));
       return g.mul(inverse, g.sub(g.sub(scaled, g.reduceMean(scaled, [-1], true)), along));
     };
-    return [wanted(0) ? dx() : null, wanted(1) ? sumTo(g, g.mul(d!, normed), weight.shape) : null, wanted(2) ? sumTo(g, d!, bias.shape) : null];
+    return [wanted(0) ? dx() : null, wanted(1) ? sumTo(g, g.mul(d!, normed), weight.shape) : null, ...(bias ? [wanted(2) ? sumTo(g, d!, bias.shape) : null] : [])];
   },
 
-  /** A rotation: its transpose is the rotation by the negative angle. */
-  RotaryEmbedding: (g, node, [d]) => [g.rotary(d!, node.inputs[2]!, g.neg(node.inputs[3]!)), null, null, null],
+  /** A rotation, scaled perhaps: its transpose is the one by the negative angle. */
+  RotaryEmbedding: (g, node, [d]) => {
+    const turned = numberAttribute(node, "rotary_embedding_dim", 0);
+    const layout = { interleaved: numberAttribute(node, "interleaved", 0) === 1, partial: turned ? { turned, heads: numberAttribute(node, "num_heads", 0) } : null };
+    return [g.rotary(d!, node.inputs[2]!, g.neg(node.inputs[3]!), layout, node.inputs[1]!), null, null, null];
+  },
 
   Reshape: unary((g, d, x) => g.reshape(d, x.shape)),
   Squeeze: unary((g, d, x) => g.reshape(d, x.shape)),

@@ -1,8 +1,9 @@
 import { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { isMaskedForOne } from "../decoder/decode-loop.js";
-import { rotaryTable } from "../decoder/rotary.js";
+import type { RotaryTables } from "../decoder/rotary.js";
 import type { HostCache } from "./host-cache.js";
+import { rotaryFeeds } from "./rotary-feeds.js";
 import type { LoadedGraph } from "./session.js";
 
 export interface LoopStart {
@@ -23,7 +24,7 @@ export interface LoopEnd {
 }
 
 /** Greedy generation in one run of the loop graph (see `loopGraph`). The cache grows by the tokens generated; it must hold float32. */
-export async function runLoop(graph: LoadedGraph, config: ModelConfig, frequencies: Float64Array, cache: HostCache, { logits, position, steps, stops }: LoopStart): Promise<LoopEnd> {
+export async function runLoop(graph: LoadedGraph, config: ModelConfig, rotaries: RotaryTables, cache: HostCache, { logits, position, steps, stops }: LoopStart): Promise<LoopEnd> {
   const { kvHeads, headDim, vocabSize } = config;
   const feeds: Record<string, Tensor> = {
     steps: new Tensor("int64", BigInt64Array.of(BigInt(steps)), []),
@@ -32,11 +33,7 @@ export async function runLoop(graph: LoadedGraph, config: ModelConfig, frequenci
     position: new Tensor("int64", BigInt64Array.of(BigInt(position)), [1]),
     stops: new Tensor("int64", BigInt64Array.from(stops.length > 0 ? stops : [-1], BigInt), [Math.max(1, stops.length)]),
   };
-  if (config.positions === "rotary") {
-    const { cos, sin, width } = rotaryTable(frequencies, Array.from({ length: steps }, (_, i) => position + i));
-    feeds["cos"] = new Tensor("float32", cos, [steps, width]);
-    feeds["sin"] = new Tensor("float32", sin, [steps, width]);
-  }
+  Object.assign(feeds, rotaryFeeds(rotaries.steps(position, steps)));
   cache.layers.forEach((layer, l) => {
     if (layer.kvDtype !== "fp32") throw new Error(`loop: caches in ${layer.kvDtype} (must be fp32)`);
     for (const part of ["key", "value"] as const) {

@@ -1,12 +1,13 @@
 import { Tensor } from "onnxruntime-node";
 import { checkPrompt } from "../checkpoint/validate.js";
 import type { ModelConfig } from "../checkpoint/types.js";
-import { rotaryTable } from "../decoder/rotary.js";
+import type { RotaryTables } from "../decoder/rotary.js";
 import { runLoop, type LoopEnd, type LoopStart } from "./decode-loop.js";
 import { allFinite } from "./finite.js";
 import type { DecodeStep } from "./home.js";
 import { HostCache } from "./host-cache.js";
 import type { KvCache } from "./kv-cache.js";
+import { rotaryFeeds } from "./rotary-feeds.js";
 import type { LoadedGraph, Outputs } from "./session.js";
 
 /** A decode step with what its tokens looked at. */
@@ -34,7 +35,7 @@ export interface DecoderSource {
 export class Decoder {
   constructor(
     private readonly config: ModelConfig,
-    private readonly frequencies: Float64Array,
+    private readonly rotaries: RotaryTables,
     private readonly source: DecoderSource,
   ) {}
 
@@ -70,7 +71,7 @@ export class Decoder {
     const room = this.config.maxPositions - start.position;
     if (room < 1) throw new Error(`position: ${start.position + 1} (the model has ${this.config.maxPositions})`);
     const steps = Math.min(start.steps, room);
-    const end = await this.source.useLoop((graph) => runLoop(graph, this.config, this.frequencies, cache, { ...start, steps })).catch((error: unknown) => {
+    const end = await this.source.useLoop((graph) => runLoop(graph, this.config, this.rotaries, cache, { ...start, steps })).catch((error: unknown) => {
       throw this.source.explain(error, Math.max(...cache.lengths) + steps);
     });
     if (!allFinite(end.logits)) {
@@ -108,12 +109,8 @@ export class Decoder {
     const feeds: Record<string, Tensor> = {
       ids: new Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, count]),
       positions: new Tensor("int64", BigInt64Array.from(positions, BigInt), [count]),
+      ...rotaryFeeds(this.rotaries.rows(positions)),
     };
-    if (this.config.positions === "rotary") {
-      const { cos, sin, width } = rotaryTable(this.frequencies, positions);
-      feeds["cos"] = new Tensor("float32", cos, [count, width]);
-      feeds["sin"] = new Tensor("float32", sin, [count, width]);
-    }
     return feeds;
   }
 }

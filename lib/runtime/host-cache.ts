@@ -1,6 +1,6 @@
 import { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
-import { layerWindow } from "../decoder/attention.js";
+import { layerWindow } from "../decoder/positions.js";
 import type { KvDtype } from "../decoder/cache-input.js";
 import { LayeredCache, stepFed, type FedCache, type KvLayer } from "./kv-cache.js";
 import { KvStore, type StoredHead } from "./kv-store.js";
@@ -252,7 +252,7 @@ export class HostCache extends LayeredCache<LayerCache> implements FedCache {
     const group = config.heads / config.kvHeads;
     const self = (window: number | null) => new Tensor("float32", selfBias(count, group, window), [group * count, count]);
     const feeds: Record<string, Tensor> = { self_bias: self(config.slidingWindow) };
-    if (config.windowEvery > 1) feeds["self_bias.unlimited"] = self(null);
+    if (config.fullLayers.length > 0) feeds["self_bias.unlimited"] = self(null);
     this.layers.forEach((layer, index) => {
       const { kv, bias, slots } = layer.feeds(positions, group, layerWindow(config, index));
       for (const [name, tensor] of Object.entries(kv)) feeds[`${name}.${index}`] = tensor;

@@ -9,7 +9,7 @@ import type { KvDtype } from "../decoder/cache-input.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import { loopGraph } from "../decoder/decode-loop.js";
 import { planAttention, prefillGraph } from "../decoder/prefill.js";
-import { inverseFrequencies, rotaryTable, type RotaryTable } from "../decoder/rotary.js";
+import { RotaryTables } from "../decoder/rotary.js";
 import { resolvePreset, schedule, tokensPerBlock, type KvPolicy, type Preset, type Stage, type UserPreset } from "../pruning/schedule.js";
 import type { Scorer } from "../pruning/scorer.js";
 import { listActivations, planCapture, readCapture, type Activation, type ActivationInfo, type ActivationsOptions, type CapturePlan } from "./capture.js";
@@ -25,6 +25,7 @@ import { requireKvDtype } from "./kv-store.js";
 import { isOutOfMemory, memoryError, memoryLimit, memoryPlan, type MemoryPlan } from "./memory.js";
 import { decodeNotFinite, prefillNotFinite, type Diagnosed } from "./not-finite.js";
 import { allPositions, presentPositions } from "./present.js";
+import { rotaryFeeds } from "./rotary-feeds.js";
 import { Run } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
 import { stageResult } from "./stage-result.js";
@@ -98,10 +99,9 @@ interface PlanSettings {
 /** A model ready for inference. Its graphs are built and loaded when first needed and kept. */
 export class Model {
   readonly config: ModelConfig;
-  private readonly frequencies: Float64Array;
+  private readonly rotaries: RotaryTables;
   private readonly decoder: Decoder;
   private readonly graphs: Graphs;
-  private rotary: RotaryTable | null = null;
 
   constructor(
     readonly checkpoint: Checkpoint,
@@ -110,9 +110,9 @@ export class Model {
   ) {
     this.config = checkpoint.config;
     if (options.kvDtype !== undefined) requireKvDtype(options.kvDtype);
-    this.frequencies = inverseFrequencies(this.config);
+    this.rotaries = new RotaryTables(this.config);
     this.graphs = new Graphs(checkpoint, options, home);
-    this.decoder = new Decoder(this.config, this.frequencies, {
+    this.decoder = new Decoder(this.config, this.rotaries, {
       use: (step: DecodeStep, work) => this.graphs.use(home.decode(this.config, step), false, work),
       useLoop: (work) => this.graphs.use({ key: "decode loop", build: (g, _, weightsOf) => loopGraph(g, weightsOf, this.config) }, false, work),
       loopSteps: home.loop,
@@ -304,13 +304,7 @@ export class Model {
 
   private prefillFeeds(ids: readonly number[], stages: readonly Stage[]): Record<string, Tensor> {
     const n = ids.length;
-    const feeds: Record<string, Tensor> = { ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]) };
-    if (this.config.positions === "rotary") {
-      if (!this.rotary || this.rotary.rows < n) this.rotary = rotaryTable(this.frequencies, allPositions(n));
-      const { cos, sin, width } = this.rotary;
-      feeds["cos"] = new Tensor("float32", cos.subarray(0, n * width), [n, width]);
-      feeds["sin"] = new Tensor("float32", sin.subarray(0, n * width), [n, width]);
-    }
+    const feeds: Record<string, Tensor> = { ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]), ...rotaryFeeds(this.rotaries.prompt(n)) };
     stages.forEach((stage, index) => {
       for (const name of ["keep", "head", "tail"] as const) {
         feeds[`stage.${index}.${name}`] = new Tensor("int64", BigInt64Array.of(BigInt(stage[name])), [1]);

@@ -1,6 +1,7 @@
 import { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
-import { inverseFrequencies, rotaryTable } from "../decoder/rotary.js";
+import { RotaryTables } from "../decoder/rotary.js";
+import { rotaryFeeds as feedsOf } from "../runtime/rotary-feeds.js";
 import type { TrainingState } from "./state.js";
 
 /** The parameters as inputs of a training graph. */
@@ -10,7 +11,5 @@ export function parameterFeeds(state: Pick<TrainingState, "tensors">): Record<st
 
 /** `cos` and `sin` for positions 0 … length - 1; nothing where positions are not rotary. */
 export function rotaryFeeds(config: ModelConfig, length: number): Record<string, Tensor> {
-  if (config.positions !== "rotary") return {};
-  const { cos, sin, width } = rotaryTable(inverseFrequencies(config), Array.from({ length }, (_, i) => i));
-  return { cos: new Tensor("float32", cos, [length, width]), sin: new Tensor("float32", sin, [length, width]) };
+  return feedsOf(new RotaryTables(config).prompt(length));
 }

@@ -30,6 +30,7 @@ export const bloom: FamilyDefinition = {
       heads,
       kvHeads: heads,
       headDim,
+      rotaryDim: headDim,
       ffnSize: 4 * hiddenSize,
       activation: "gelu_tanh",
       vocabSize: fields.integer("vocab_size"),

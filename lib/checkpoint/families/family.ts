@@ -28,24 +28,32 @@ export const usual = {
   positions: "rotary",
   ropeTheta: 10000,
   ropeScaling: null,
+  windowRope: null,
+  ropelessLayers: [],
+  ropeInterleaved: false,
   norm: "rms",
+  normBias: false,
   normOffset: 0,
+  inputNorms: true,
   outputNorms: false,
+  parallel: null,
+  residualScale: 1,
   tiedEmbeddings: false,
   embeddingScale: 1,
   embeddingNorm: false,
   attentionSoftcap: null,
   logitSoftcap: null,
+  logitScale: 1,
   slidingWindow: null,
-  windowEvery: 1,
+  fullLayers: [],
   qkvBias: false,
   outputBias: false,
   mlpBias: false,
-  qkNorm: false,
+  qkNorm: null,
 } as const satisfies Partial<FamilyConfig>;
 
 /** What the families before llama have: layer norms, a plain MLP, a bias everywhere. */
-export const layerNormed = { ...usual, gatedMlp: false, norm: "layer", qkvBias: true, outputBias: true, mlpBias: true } as const satisfies Partial<FamilyConfig>;
+export const layerNormed = { ...usual, gatedMlp: false, norm: "layer", normBias: true, qkvBias: true, outputBias: true, mlpBias: true } as const satisfies Partial<FamilyConfig>;
 
 /** Modules whose tensors some families keep in one, in that order. */
 export const projections: readonly string[] = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];

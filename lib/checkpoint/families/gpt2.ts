@@ -29,6 +29,7 @@ export const gpt2: FamilyDefinition = {
       heads,
       kvHeads: heads,
       headDim,
+      rotaryDim: headDim,
       ffnSize: fields.integer("n_inner", 1, 4 * hiddenSize),
       activation: activation === "gelu" ? "gelu" : "gelu_tanh",
       vocabSize: fields.integer("vocab_size"),

@@ -1,5 +1,6 @@
-import { causalBias, layerWindow, scoreBias } from "../../decoder/attention.js";
+import { causalBias, scoreBias } from "../../decoder/attention.js";
 import { softcap } from "../../decoder/head.js";
+import { layerWindow } from "../../decoder/positions.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
 import type { Value } from "../../onnx/graph.js";
 import type { Scorer, ScorerInput } from "../scorer.js";

@@ -13,7 +13,7 @@ function shape(fields: Partial<ModelConfig>): ModelConfig {
   return {
     ...usual, attentionScale: 0.5, family: "mistral", hiddenSize: 8, layers: 2, heads: 2, kvHeads: 1, headDim: 4, ffnSize: 16, vocabSize: 32, maxPositions: 512,
     ropeTheta: 10000, ropeScaling: null, normEps: 1e-5, tiedEmbeddings: false, slidingWindow: null, qkvBias: false,
-    outputBias: false, mlpBias: false, qkNorm: false, bosTokenId: null, eosTokenIds: [], ...fields,
+    outputBias: false, mlpBias: false, rotaryDim: 4, qkNorm: null, bosTokenId: null, eosTokenIds: [], ...fields,
   };
 }
 

@@ -14,7 +14,7 @@ test("llama 2: every field", () => {
   assert.deepEqual(parse("llama"), {
     ...usual, attentionScale: 0.5, family: "llama", hiddenSize: 16, layers: 2, heads: 4, kvHeads: 2, headDim: 4, ffnSize: 24, vocabSize: 300, maxPositions: 64,
     ropeTheta: 10000, ropeScaling: null, normEps: 1e-6, tiedEmbeddings: false, slidingWindow: null,
-    qkvBias: false, outputBias: false, mlpBias: false, qkNorm: false, bosTokenId: 1, eosTokenIds: [2],
+    rotaryDim: 4, qkvBias: false, outputBias: false, mlpBias: false, qkNorm: null, bosTokenId: 1, eosTokenIds: [2],
   });
 });
 
@@ -51,24 +51,37 @@ test("mistral: the window, null for none, 4096 where the field is absent", () =>
   assert.equal(parse("mistral", { head_dim: 8 }).headDim, 8);
 });
 
-test("qwen2: bias on q, k, v; the window only when it is used, and used in every block", () => {
-  const window = (changes: RawConfig) => parse("qwen2", { sliding_window: 32, ...changes }).slidingWindow;
+test("mistral with layer_types is ministral: the window where they say", () => {
+  for (const family of ["mistral", "ministral"] as const) {
+    const { slidingWindow, fullLayers } = parse(family, { sliding_window: 32, layer_types: ["full_attention", "sliding_attention"] });
+    assert.deepEqual([slidingWindow, fullLayers], [32, [0]]);
+  }
+  assert.throws(() => parse("ministral", { sliding_window: null, layer_types: ["full_attention", "sliding_attention"] }), /layer_types: .*needs sliding_window/);
+  assert.throws(() => parse("ministral", { layer_types: ["full_attention"] }), /layer_types: .*one for each layer/);
+  assert.throws(() => parse("ministral", { layer_types: ["full_attention", "chunked_attention"] }), /layer_types: .*full_attention and sliding_attention/);
+  assert.throws(() => parse("llama", { layer_types: ["full_attention", "sliding_attention"] }), /layer_types: .*supported for this family: full_attention/);
+});
+
+test("qwen2: bias on q, k, v; the window only when it is used, in the blocks that the config names", () => {
+  const both = (changes: RawConfig) => parse("qwen2", { sliding_window: 32, ...changes });
+  const window = (changes: RawConfig) => both(changes).slidingWindow;
   const { qkvBias, outputBias, qkNorm } = parse("qwen2");
-  assert.deepEqual([qkvBias, outputBias, qkNorm], [true, false, false]);
+  assert.deepEqual([qkvBias, outputBias, qkNorm], [true, false, null]);
   assert.equal(window({ use_sliding_window: false, max_window_layers: 0 }), null);
   assert.equal(window({}), null);
   assert.equal(window({ use_sliding_window: true, max_window_layers: 0 }), 32);
   assert.equal(window({ use_sliding_window: true, max_window_layers: 2 }), null);
   assert.equal(window({ use_sliding_window: true }), null);
-  assert.throws(() => window({ use_sliding_window: true, max_window_layers: 1 }), /max_window_layers: 1 \(supported/);
+  assert.deepEqual(both({ use_sliding_window: true, max_window_layers: 1 }).fullLayers, [0]);
   assert.equal(window({ use_sliding_window: true, max_window_layers: 1, layer_types: ["sliding_attention", "sliding_attention"] }), 32);
   assert.equal(window({ use_sliding_window: true, layer_types: ["full_attention", "full_attention"] }), null);
-  assert.throws(() => window({ use_sliding_window: true, layer_types: ["full_attention", "sliding_attention"] }), /layer_types/);
+  assert.deepEqual(both({ use_sliding_window: true, layer_types: ["full_attention", "sliding_attention"] }).fullLayers, [0]);
+  assert.throws(() => window({ use_sliding_window: false, layer_types: ["full_attention", "sliding_attention"] }), /layer_types: .*turns windows off/);
 });
 
 test("qwen3: norms on q and k, head_dim given, bias only with attention_bias", () => {
   const config = parse("qwen3", { head_dim: 6 });
-  assert.deepEqual([config.qkNorm, config.headDim, config.qkvBias, config.outputBias], [true, 6, false, false]);
+  assert.deepEqual([config.qkNorm, config.headDim, config.qkvBias, config.outputBias], ["head", 6, false, false]);
   const biased = parse("qwen3", { attention_bias: true });
   assert.deepEqual([biased.qkvBias, biased.outputBias], [true, true]);
   assert.throws(() => parse("qwen3", { head_dim: undefined }), /head_dim: missing/);
@@ -99,8 +112,8 @@ test("gemma-2-2b as published: capped scores and logits, every second block with
     max_position_embeddings: 8192, model_type: "gemma2", num_attention_heads: 8, num_hidden_layers: 26, num_key_value_heads: 4, pad_token_id: 0,
     query_pre_attn_scalar: 256, rms_norm_eps: 1e-6, rope_theta: 10000, sliding_window: 4096, vocab_size: 256000,
   }, "config.json");
-  const { attentionSoftcap, logitSoftcap, slidingWindow, windowEvery, activation, tiedEmbeddings, embeddingScale, normOffset, attentionScale, outputNorms } = config;
-  assert.deepEqual([attentionSoftcap, logitSoftcap, slidingWindow, windowEvery, activation, tiedEmbeddings, embeddingScale, normOffset, attentionScale, outputNorms], [50, 30, 4096, 2, "gelu_tanh", true, 48, 1, 1 / 16, true]);
+  const { attentionSoftcap, logitSoftcap, slidingWindow, fullLayers, activation, tiedEmbeddings, embeddingScale, normOffset, attentionScale, outputNorms } = config;
+  assert.deepEqual([attentionSoftcap, logitSoftcap, slidingWindow, fullLayers.join(), activation, tiedEmbeddings, embeddingScale, normOffset, attentionScale, outputNorms], [50, 30, 4096, "1,3,5,7,9,11,13,15,17,19,21,23,25", "gelu_tanh", true, 48, 1, 1 / 16, true]);
   const parameters = requiredTensors(config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   assert.equal(parameters, 2_614_341_888);
 });
@@ -125,23 +138,24 @@ test("gpt2, bloom-560m and Phi-3-mini as published", () => {
   };
   assert.equal(parameters(phi3), 3_821_079_552);
   assert.equal(parseConfig(phi3, "").slidingWindow, 2047);
-  assert.throws(() => parseConfig({ ...phi3, rope_scaling: { type: "longrope", long_factor: [], short_factor: [] } }, "c"), /rope_scaling\.type: "longrope"/);
+  assert.throws(() => parseConfig({ ...phi3, rope_scaling: { type: "longrope", long_factor: [], short_factor: [] } }, "c"), /rope_scaling\.short_factor: \[\] \(must be a list of 48 numbers > 0\)/);
   assert.throws(() => parseConfig({ ...gpt2, scale_attn_by_inverse_layer_idx: true }, "c"), /scale_attn_by_inverse_layer_idx: true \(supported: false\)/);
   assert.throws(() => parseConfig({ ...gpt2, n_head: 7 }, "c"), /n_embd: 768 \(must be a multiple of n_head, 7\)/);
   assert.throws(() => parseConfig({ ...bloom, apply_residual_connection_post_layernorm: true }, "c"), /apply_residual_connection_post_layernorm: true/);
 });
 
 const impossible: [string, Family, RawConfig, RegExp][] = [
-  ["no family", "llama", { model_type: undefined }, /model_type: missing \(supported: llama, mistral, qwen2, qwen3, phi3, gemma, gemma2, gpt2, bloom\)/],
+  ["no family", "llama", { model_type: undefined }, /model_type: missing \(supported: llama, mistral, .*, gpt2, bloom\)/],
   ["an unknown family", "llama", { model_type: "t5" }, /model_type: "t5" \(supported: llama, /],
-  ["another activation", "llama", { hidden_act: "gelu" }, /hidden_act: "gelu" \(supported: silu\)/],
+  ["another activation", "llama", { hidden_act: "relu2" }, /hidden_act: "relu2" \(supported: silu, swish, gelu, /],
   ["quantised weights", "llama", { quantization_config: { quant_method: "gptq" } }, /quantization_config: present/],
-  ["yarn", "qwen2", { rope_scaling: { type: "yarn", factor: 4 } }, /rope_scaling\.type: "yarn" \(supported: default, linear, llama3\)/],
-  ["dynamic rope in the new layout", "llama", { rope_parameters: { rope_type: "dynamic", factor: 2 } }, /rope_parameters\.rope_type: "dynamic"/],
+  ["an unknown rope type", "qwen2", { rope_scaling: { type: "xpos", factor: 4 } }, /rope_scaling\.type: "xpos" \(supported: default, linear, dynamic, yarn, longrope, llama3, proportional, mrope\)/],
+  ["dynamic rope without its factor, in the new layout", "llama", { rope_parameters: { rope_type: "dynamic" } }, /rope_parameters\.factor: missing/],
+  ["a rotary setting that is not known", "llama", { rope_parameters: { rope_type: "yarn", factor: 2, llama_4_scaling_beta: 0.1 } }, /rope_parameters\.llama_4_scaling_beta: 0\.1 \(not known/],
+  ["longrope with too few factors", "qwen2", { rope_scaling: { type: "longrope", short_factor: [1, 1], long_factor: [1], original_max_position_embeddings: 8 } }, /rope_scaling\.long_factor: \[1\] \(must be a list of 2 numbers > 0\)/],
   ["a rope factor without a type", "llama", { rope_scaling: { factor: 2 } }, /rope_scaling\.rope_type: missing/],
   ["a rope type without its factor", "llama", { rope_scaling: { rope_type: "linear" } }, /rope_scaling\.factor: missing/],
   ["a rope factor below 1", "llama", { rope_scaling: { rope_type: "linear", factor: 0.5 } }, /rope_scaling\.factor: 0\.5 \(must be >= 1\)/],
-  ["llama3 rope without its original length", "llama", { rope_scaling: { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4 } }, /original_max_position_embeddings: missing/],
   ["llama3 rope with factors crossed", "llama", { rope_scaling: { rope_type: "llama3", factor: 8, low_freq_factor: 4, high_freq_factor: 4, original_max_position_embeddings: 32 } }, /high_freq_factor: 4 \(must be > low_freq_factor, 4\)/],
   ["rope by kind of layer", "llama", { rope_parameters: { full_attention: { rope_type: "default" } } }, /rope_parameters: .*one set for all layers/],
   ["rope over a part of the head", "llama", { partial_rotary_factor: 0.5 }, /partial_rotary_factor: 0\.5/],

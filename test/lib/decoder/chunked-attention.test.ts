@@ -3,9 +3,10 @@ import { test } from "node:test";
 import { openFolder } from "../../../lib/checkpoint/open.js";
 import { checkpointWeights, weightsFolder } from "../../../lib/decoder/checkpoint-weights.js";
 import { planAttention, prefillGraph } from "../../../lib/decoder/prefill.js";
-import { inverseFrequencies, rotaryTable } from "../../../lib/decoder/rotary.js";
+import { RotaryTables } from "../../../lib/decoder/rotary.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
 import { norm } from "../../../lib/pruning/scorers/norm.js";
+import { rotaryFeeds } from "../../../lib/runtime/rotary-feeds.js";
 import { createSession } from "../../../lib/runtime/session.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import { forward } from "../../reference/forward.js";
@@ -21,11 +22,9 @@ for (const n of [7, 32, 45]) {
     prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [], scorer: null, attention: { kind: "plain", fusedChunks: 1, tiled: true, chunks: 4, windowed: true } });
     const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
     const ids = Array.from({ length: n }, (_, i) => (i * 13 + 2) % config.vocabSize);
-    const { cos, sin, width } = rotaryTable(inverseFrequencies(config), ids.map((_, i) => i));
     const results = await session.run({
       ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]),
-      cos: new Tensor("float32", cos, [n, width]),
-      sin: new Tensor("float32", sin, [n, width]),
+      ...rotaryFeeds(new RotaryTables(config).prompt(n)),
     });
     const expected = forward(tiny.config, tiny.weights, ids).logits;
     const scale = Math.max(...expected.map(Math.abs));
@@ -56,12 +55,10 @@ for (const family of ["llama", "mistral"] as const) {
       prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [0], scorer: norm, attention: { kind: "fused", fusedChunks, tiled, chunks: 1, windowed } });
       const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
       const ids = Array.from({ length: n }, (_, i) => (i * 13 + 2) % config.vocabSize);
-      const { cos, sin, width } = rotaryTable(inverseFrequencies(config), ids.map((_, i) => i));
       const count = (value: number) => new Tensor("int64", BigInt64Array.of(BigInt(value)), [1]);
       const results = await session.run({
         ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]),
-        cos: new Tensor("float32", cos, [n, width]),
-        sin: new Tensor("float32", sin, [n, width]),
+        ...rotaryFeeds(new RotaryTables(config).prompt(n)),
         "stage.0.keep": count(19), "stage.0.head": count(2), "stage.0.tail": count(3),
       });
       await session.release();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseConfig } from "../../../lib/checkpoint/config.js";
 import { requiredTensors } from "../../../lib/checkpoint/required.js";
-import { inverseFrequencies, rotaryTable } from "../../../lib/decoder/rotary.js";
+import { RotaryTables } from "../../../lib/decoder/rotary.js";
 import { lossGraph, trainingGraph } from "../../../lib/decoder/training.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import { centralDifferences, nextTokenLoss } from "../../reference/gradient.js";
@@ -54,12 +54,11 @@ test("the loss graph gives each token's loss and the likeliest next token", asyn
 
 function inputs(config: ReturnType<typeof parseConfig>, sequences: number[][]): Record<string, Feed> {
   const rows = sequences.length * LENGTH;
-  const { cos, sin, width } = rotaryTable(inverseFrequencies(config), Array.from({ length: LENGTH }, (_, i) => i));
+  const rotary = [...new RotaryTables(config).prompt(LENGTH)].map(([name, { data, shape }]): [string, Feed] => [name, { dtype: "float32", data, dims: [...shape] }]);
   return {
     ids: { dtype: "int64", data: sequences.flatMap((ids) => ids.slice(0, LENGTH)), dims: [sequences.length, LENGTH] },
     targets: { dtype: "int64", data: sequences.flatMap((ids) => ids.slice(1)), dims: [rows, 1] },
     loss_weights: { dtype: "float32", data: new Float32Array(rows).fill(1 / rows), dims: [rows, 1] },
-    cos: { dtype: "float32", data: cos, dims: [LENGTH, width] },
-    sin: { dtype: "float32", data: sin, dims: [LENGTH, width] },
+    ...Object.fromEntries(rotary),
   };
 }
