@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { partName } from "./gguf/split.js";
 import { packageRoot } from "./package-root.js";
 
 /** Name of the embedded model. */
@@ -32,6 +33,9 @@ export async function locateGguf(name: string): Promise<string | null> {
   if (info?.isFile()) return /\.gguf$/i.test(path) ? path : null;
   if (!info || existsSync(join(path, "config.json"))) return null;
   const files = (await readdir(path)).filter((file) => /\.gguf$/i.test(file));
+  const first = files.find((file) => partName(file, 1) === file);
+  // The parts of one model are found by any of them.
+  if (first !== undefined && files.every((file) => partName(file, 1) === first)) return join(path, first);
   if (files.length > 1) throw new Error(`model: ${path} has ${files.length} GGUF files (give one of them: ${files.map((file) => join(path, file)).join(", ")})`);
   return files[0] === undefined ? null : join(path, files[0]);
 }

@@ -1,11 +1,13 @@
-import { headName, scalesName, withHead, zeroPointsName } from "./encode.js";
-import { BLOCK, blocksOf, dequantizeRows, quantBytes, zeroPointBytes, type Bits } from "./quantize.js";
+import { headName, offsetsName, scalesName, withHead, zeroPointsName } from "./encode.js";
+import { blocksOf, quantBytes, zeroPointBytes, type Bits } from "./quantize.js";
 import { requiredTensors, type RequiredTensor } from "./required.js";
-import { readTensor } from "./safetensors.js";
 import type { ModelConfig, Quantization, StoredTensor } from "./types.js";
 
+/** Block sizes that may be told from a file's shapes, likeliest first. */
+const blockSizes = [32, 16, 64, 128, 256] as const;
+
 /**
- * Joins what a file has of a quantised tensor (elements, scales, zero points) to one tensor with the shape that it stands for.
+ * Joins what a file has of a quantised tensor (elements, scales, zero points or offsets) to one tensor with the shape that it stands for.
  * Tensors without scales go through unchanged.
  * @throws on parts whose shapes do not fit
  */
@@ -13,13 +15,13 @@ export function joinQuantised(config: ModelConfig, stored: ReadonlyMap<string, S
   if (![...stored.keys()].some((name) => name.endsWith(".scales"))) return stored;
   const joined = new Map(stored);
   for (const tensor of tensorsOf(config, stored)) {
-    const scales = stored.get(scalesName(tensor.name));
     const quants = stored.get(tensor.name);
+    const scales = stored.get(scalesName(tensor.name));
     if (!scales || !quants) continue;
-    const zeroPoints = stored.get(zeroPointsName(tensor.name)) ?? null;
-    joined.set(tensor.name, { ...quants, shape: tensor.shape, quantization: quantization(tensor, quants, scales, zeroPoints) });
-    joined.delete(scales.name);
-    if (zeroPoints) joined.delete(zeroPoints.name);
+    const part = (name: string) => stored.get(name) ?? null;
+    const parts = { scales, zeroPoints: part(zeroPointsName(tensor.name)), offsets: part(offsetsName(tensor.name)) };
+    joined.set(tensor.name, { ...quants, shape: tensor.shape, quantization: quantization(tensor, quants, parts) });
+    for (const { name } of Object.values(parts).filter((each) => each !== null)) joined.delete(name);
   }
   return joined;
 }
@@ -30,26 +32,17 @@ function tensorsOf(config: ModelConfig, stored: ReadonlyMap<string, StoredTensor
   return stored.has(headName) && !tensors.some(({ name }) => name === headName) ? withHead(tensors) : tensors;
 }
 
-function quantization({ name, shape }: RequiredTensor, quants: StoredTensor, scales: StoredTensor, zeroPoints: StoredTensor | null): Quantization {
-  const [rows, columns] = shape as [number, number];
-  const bits = ((quants.shape[2] ?? 0) * 8) / BLOCK;
-  const blocks = blocksOf(columns);
-  const fits = (tensor: StoredTensor, dtype: string, expected: readonly number[]) => tensor.dtype === dtype && tensor.shape.join() === expected.join();
-  if ((bits !== 4 && bits !== 8) || !fits(quants, "U8", [rows, blocks, quantBytes(columns, bits) / blocks]) || !fits(scales, "F32", [rows, blocks])
-    || (zeroPoints && !fits(zeroPoints, "U8", [rows, zeroPointBytes(columns, bits)]))) {
-    throw new Error(`tensor ${name}: ${quants.file} (its quantised parts do not fit the shape [${shape.join(", ")}])`);
-  }
-  return { bits, scales, zeroPoints };
-}
+type Parts = Pick<Quantization, "scales" | "zeroPoints" | "offsets">;
 
-/** The values that a quantised tensor stands for, `[out, in]`. */
-export async function dequantize(tensor: StoredTensor): Promise<Float32Array> {
-  if (!tensor.quantization) throw new Error(`tensor ${tensor.name}: ${tensor.dtype} (is not quantised)`);
-  const { bits, scales, zeroPoints } = tensor.quantization;
-  const parts = {
-    quants: (await readTensor(tensor)) as Uint8Array,
-    scales: (await readTensor(scales)) as Float32Array,
-    zeroPoints: zeroPoints ? ((await readTensor(zeroPoints)) as Uint8Array) : null,
-  };
-  return dequantizeRows(parts, tensor.shape[1]!, bits as Bits);
+function quantization({ name, shape }: RequiredTensor, quants: StoredTensor, parts: Parts): Quantization {
+  const [rows, columns] = shape as [number, number];
+  const fits = (tensor: StoredTensor | null, dtype: string, expected: readonly number[]) => !tensor || (tensor.dtype === dtype && tensor.shape.join() === expected.join());
+  for (const blockSize of blockSizes) {
+    const blocks = blocksOf(columns, blockSize);
+    for (const bits of [4, 8] satisfies Bits[]) {
+      if (fits(quants, "U8", [rows, blocks, quantBytes(columns, bits, blockSize) / blocks]) && fits(parts.scales, "F32", [rows, blocks])
+        && fits(parts.offsets, "F32", [rows, blocks]) && fits(parts.zeroPoints, "U8", [rows, zeroPointBytes(columns, bits, blockSize)])) return { bits, blockSize, ...parts };
+    }
+  }
+  throw new Error(`tensor ${name}: ${quants.file} (its quantised parts do not fit the shape [${shape.join(", ")}])`);
 }

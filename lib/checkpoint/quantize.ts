@@ -1,26 +1,28 @@
-// Block-wise quantisation as ONNX Runtime's MatMulNBits reads it: blocks of 32 elements along a row, each with a scale.
+// Block-wise quantisation as ONNX Runtime's MatMulNBits reads it: blocks of elements along a row, each with a scale.
 // https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits
 
-/** Elements that share a scale (and a zero point). */
+/** Elements that share a scale (and a zero point), unless said otherwise. */
 export const BLOCK = 32;
 
 export type Bits = 4 | 8;
 
 /** Rows `[rows, columns]` in blocks; the last block of a row is padded with zeros. */
 export interface QuantizedRows {
-  /** `[rows, blocks, 32 * bits / 8]`; of two 4-bit elements in a byte the first is the low half. */
+  /** `[rows, blocks, blockSize * bits / 8]`; of two 4-bit elements in a byte the first is the low half. */
   readonly quants: Uint8Array;
   /** `[rows, blocks]` */
   readonly scales: Float32Array;
   /** `[rows, ceil(blocks * bits / 8)]`; null: 8 of 4 bits, 128 of 8. */
   readonly zeroPoints: Uint8Array | null;
+  /** `[rows, blocks]`: an element is then `level * scale + offset`, each operation rounded to float32; null or absent: `(level - zero point) * scale`. */
+  readonly offsets?: Float32Array | null;
 }
 
-export const blocksOf = (columns: number): number => Math.ceil(columns / BLOCK);
+export const blocksOf = (columns: number, blockSize = BLOCK): number => Math.ceil(columns / blockSize);
 /** Bytes of one row's elements. */
-export const quantBytes = (columns: number, bits: Bits): number => blocksOf(columns) * BLOCK * bits / 8;
+export const quantBytes = (columns: number, bits: Bits, blockSize = BLOCK): number => blocksOf(columns, blockSize) * blockSize * bits / 8;
 /** Bytes of one row's zero points. */
-export const zeroPointBytes = (columns: number, bits: Bits): number => Math.ceil((blocksOf(columns) * bits) / 8);
+export const zeroPointBytes = (columns: number, bits: Bits, blockSize = BLOCK): number => Math.ceil((blocksOf(columns, blockSize) * bits) / 8);
 
 /**
  * Rounds each block to 2^bits levels. Symmetric: the element of largest magnitude falls on the lowest level, zero on the middle
@@ -71,18 +73,22 @@ export function quantizeRows(values: Float32Array, columns: number, bits: Bits, 
 }
 
 /** The values that quantised rows stand for, `[rows, columns]`. */
-export function dequantizeRows({ quants, scales, zeroPoints }: QuantizedRows, columns: number, bits: Bits): Float32Array {
-  const blocks = blocksOf(columns);
+export function dequantizeRows({ quants, scales, zeroPoints, offsets }: QuantizedRows, columns: number, bits: Bits, blockSize = BLOCK): Float32Array {
+  const blocks = blocksOf(columns, blockSize);
   const rows = scales.length / blocks;
-  const rowBytes = quantBytes(columns, bits);
-  const pointBytes = zeroPointBytes(columns, bits);
+  const rowBytes = quantBytes(columns, bits, blockSize);
+  const pointBytes = zeroPointBytes(columns, bits, blockSize);
   const values = new Float32Array(rows * columns);
   for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const block = Math.floor(column / BLOCK);
-      const level = element(quants, row * rowBytes, column, bits);
-      const zero = zeroPoints ? element(zeroPoints, row * pointBytes, block, bits) : 2 ** (bits - 1);
-      values[row * columns + column] = (level - zero) * scales[row * blocks + block]!;
+    for (let block = 0; block < blocks; block++) {
+      const index = row * blocks + block;
+      const scale = scales[index]!;
+      const zero = offsets ? 0 : zeroPoints ? element(zeroPoints, row * pointBytes, block, bits) : 2 ** (bits - 1);
+      const end = Math.min(columns, (block + 1) * blockSize);
+      for (let column = block * blockSize; column < end; column++) {
+        const value = (element(quants, row * rowBytes, column, bits) - zero) * scale;
+        values[row * columns + column] = offsets ? Math.fround(value) + offsets[index]! : value;
+      }
     }
   }
   return values;

@@ -32,13 +32,17 @@ export interface TensorView {
   readonly perm?: readonly number[];
 }
 
-/** Blocks of 32 elements along the rows of a matrix `[out, in]`, as `quantizeRows` makes them. */
+/** Blocks of elements along the rows of a matrix `[out, in]`, as `QuantizedRows` says. */
 export interface Quantization {
   readonly bits: 4 | 8;
+  /** Elements that share a scale: a power of two, at least 16. */
+  readonly blockSize: number;
   /** F32 `[out, blocks]` */
   readonly scales: StoredTensor;
   /** U8 `[out, ceil(blocks * bits / 8)]`; null: in the middle. */
   readonly zeroPoints: StoredTensor | null;
+  /** F32 `[out, blocks]`; where there are any, there are no zero points and an element is `level * scale + offset`. */
+  readonly offsets: StoredTensor | null;
 }
 
 /** Model families the decoder can build. */

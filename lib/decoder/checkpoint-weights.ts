@@ -1,5 +1,4 @@
 import { dirname, relative, sep } from "node:path";
-import { BLOCK } from "../checkpoint/quantize.js";
 import type { Checkpoint, StoredTensor, TensorView } from "../checkpoint/types.js";
 import type { GraphBuilder, QuantizedMatrix } from "../onnx/builder.js";
 import type { Dtype, Value } from "../onnx/graph.js";
@@ -41,13 +40,16 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     return g.external(stored.name, dtype, shape, location, stored.offset, stored.length);
   });
   const matrix = (stored: StoredTensor, scaleType: Dtype = "float32"): QuantizedMatrix => {
-    const { bits, scales, zeroPoints } = stored.quantization!;
+    const { bits, blockSize, scales, zeroPoints, offsets } = stored.quantization!;
     const [rows, columns] = stored.shape as [number, number];
+    const factors = initializer(scales, scales.shape);
     return {
-      bits, blockSize: BLOCK, shape: [rows, columns],
-      quants: initializer(stored, [rows, scales.shape[1]!, (BLOCK * bits) / 8]),
-      scales: g.cast(initializer(scales, scales.shape), scaleType),
+      bits, blockSize, shape: [rows, columns],
+      quants: initializer(stored, [rows, scales.shape[1]!, (blockSize * bits) / 8]),
+      scales: g.cast(factors, scaleType),
       zeroPoints: zeroPoints && initializer(zeroPoints, zeroPoints.shape),
+      // The operators count levels from the middle; ONNX Runtime folds this when it loads the graph.
+      offsets: offsets && once(`centred ${scaleType} ${stored.name}`, () => g.cast(g.add(initializer(offsets, offsets.shape), g.mul(factors, 2 ** (bits - 1))), scaleType)),
     };
   };
   const dense = (stored: StoredTensor, dtype: Dtype = "float32") => once(`${dtype} ${stored.name}`, () => {

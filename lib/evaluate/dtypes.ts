@@ -94,6 +94,8 @@ export async function* compareDtypes(
 
 function weightBytes({ checkpoint }: Model): number {
   let bytes = 0;
-  for (const { length, quantization } of checkpoint.tensors.values()) bytes += length + (quantization?.scales.length ?? 0) + (quantization?.zeroPoints?.length ?? 0);
+  for (const { length, quantization } of checkpoint.tensors.values()) {
+    bytes += length + (quantization?.scales.length ?? 0) + (quantization?.zeroPoints?.length ?? 0) + (quantization?.offsets?.length ?? 0);
+  }
   return bytes;
 }

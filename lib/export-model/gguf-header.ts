@@ -1,4 +1,4 @@
-import { ggmlTypes, type GgmlType } from "../checkpoint/gguf/header.js";
+import { ggmlTypes, type GgmlType } from "../checkpoint/gguf/types.js";
 
 /** A tensor as a file's header names it. */
 export interface GgufEntry {

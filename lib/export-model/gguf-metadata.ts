@@ -1,17 +1,17 @@
-import type { Architecture } from "../checkpoint/gguf/config.js";
+import type { ArchitectureName } from "../checkpoint/gguf/architectures.js";
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import { inverseFrequencies } from "../decoder/rotary.js";
 import type { GgufValue } from "./gguf-header.js";
 import { tokenizerMetadata } from "./gguf-tokenizer.js";
 import type { ExportDtype } from "./options.js";
 
-const architectures: Readonly<Partial<Record<ModelConfig["family"], Architecture>>> = { llama: "llama", mistral: "llama", qwen2: "qwen2", qwen3: "qwen3" };
+const architectures: Readonly<Partial<Record<ModelConfig["family"], ArchitectureName>>> = { llama: "llama", mistral: "llama", qwen2: "qwen2", qwen3: "qwen3" };
 
 /** llama.cpp's numbers for what most weights are held in. */
 const fileTypes: Readonly<Record<ExportDtype, number>> = { fp32: 0, fp16: 1, q8_0: 7, bf16: 32 };
 
 /** @throws on a family that llama.cpp has another graph for than the ones written here */
-export async function ggufMetadata(checkpoint: Checkpoint, dtype: ExportDtype): Promise<{ metadata: Record<string, GgufValue>; architecture: Architecture; notes: string[] }> {
+export async function ggufMetadata(checkpoint: Checkpoint, dtype: ExportDtype): Promise<{ metadata: Record<string, GgufValue>; architecture: ArchitectureName; notes: string[] }> {
   const { config } = checkpoint;
   const architecture = architectures[config.family];
   if (!architecture) throw new Error(`export: ${config.family} to GGUF (supported: ${Object.keys(architectures).join(", ")})`);

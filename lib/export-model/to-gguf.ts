@@ -1,15 +1,16 @@
 // https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 import { open } from "node:fs/promises";
 import { bytesOf, encodeFloats } from "../checkpoint/dtype.js";
-import { ggmlTypes, type GgmlType } from "../checkpoint/gguf/header.js";
-import { ggufName, interleavedHeads, interleavedRows } from "../checkpoint/gguf/names.js";
+import { ggmlTypes, type GgmlType } from "../checkpoint/gguf/types.js";
+import { ggufSource, interleavedRows } from "../checkpoint/gguf/names.js";
 import { encodeFloat16 } from "../checkpoint/half.js";
 import { requiredTensors } from "../checkpoint/required.js";
 import type { Checkpoint, StoredTensor } from "../checkpoint/types.js";
+import { allValues, weightValues } from "../checkpoint/values.js";
 import { ggufHeader, type GgufEntry } from "./gguf-header.js";
 import { ggufMetadata, ropeFactors } from "./gguf-metadata.js";
 import type { ExportDtype } from "./options.js";
-import { allValues, requireHalf, weightValues } from "./values.js";
+import { requireHalf } from "./half.js";
 
 const ALIGNMENT = 32;
 
@@ -38,8 +39,8 @@ export async function toGguf(checkpoint: Checkpoint, file: string, dtype: Export
     ...(factors ? [plan("rope_freqs.weight", [factors.length], () => [factors])] : []),
     ...requiredTensors(config).map(({ name, shape }) => {
       const stored = checkpoint.tensors.get(name)!;
-      const heads = interleavedHeads(name, architecture, config);
-      return plan(ggufName(name), shape, () => (heads === null ? weightValues(stored) : interleaved(stored, heads, config.headDim)));
+      const { name: own, interleavedHeads: heads } = ggufSource(name, architecture, config);
+      return plan(own, shape, () => (heads === null ? weightValues(stored) : interleaved(stored, heads, config.headDim)));
     }),
   ];
   const handle = await open(file, "wx");

@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { encodeFloats } from "../checkpoint/dtype.js";
 import { requiredTensors } from "../checkpoint/required.js";
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
+import { weightValues } from "../checkpoint/values.js";
 import { RotaryTables, ropeSets } from "../decoder/rotary.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { toOnnx } from "../onnx/serialize.js";
 import { writeCompanions } from "./companions.js";
+import { requireHalf } from "./half.js";
 import { generationGraph, type ExternalWeight } from "./onnx-graph.js";
 import type { ExportDtype } from "./options.js";
-import { requireHalf, weightValues } from "./values.js";
 
 /** Browsers hold a file of data in one buffer: at most this many bytes. */
 const FILE_BYTES = 2 ** 31 - 2 ** 20;

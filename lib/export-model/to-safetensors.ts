@@ -7,10 +7,11 @@ import { requiredTensors } from "../checkpoint/required.js";
 import type { TensorToWrite } from "../checkpoint/safetensors.js";
 import { writeShards } from "../checkpoint/shards.js";
 import type { Checkpoint, StoredTensor, TensorView } from "../checkpoint/types.js";
+import { allValues, weightValues } from "../checkpoint/values.js";
 import { applyView } from "../checkpoint/view.js";
 import { writeCompanions } from "./companions.js";
 import type { ExportDtype } from "./options.js";
-import { allValues, requireHalf, weightValues } from "./values.js";
+import { requireHalf } from "./half.js";
 
 /** A tensor as the family's own files have it, and the weights that it is made of: itself, or views of it. */
 interface OwnTensor {

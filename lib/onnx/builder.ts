@@ -27,6 +27,8 @@ export interface QuantizedMatrix {
   readonly scales: Value;
   /** uint8 `[out, ceil(blocks * bits / 8)]`; null: in the middle. */
   readonly zeroPoints: Value | null;
+  /** `[out, blocks]`, added to every element of a block; null or absent: nothing. */
+  readonly offsets?: Value | null;
 }
 
 /** Which elements of a head a rotary embedding turns with which. */
@@ -51,6 +53,7 @@ export class GraphBuilder extends Graph {
   private readonly dims = new Map<string, Value>();
   private readonly even = new Map<string, Value>();
   private readonly views = new Map<string, Value>();
+  private readonly sums = new Map<string, Value>();
 
   /**
    * @param products `fused`: transposing and scaling products are ONNX Runtime's FusedMatMul, which only the CPU and CUDA
@@ -184,21 +187,42 @@ export class GraphBuilder extends Graph {
 
   /** `x · weightᵀ` with the weight in blocks of quantised elements. */
   linearNBits(x: Value, weight: QuantizedMatrix, accuracy: "float32" | "int8"): Value {
-    const { bits, blockSize, shape: [rows, columns], quants, scales, zeroPoints } = weight;
+    const { bits, blockSize, shape: [rows, columns], quants, scales, zeroPoints, offsets } = weight;
     const elements = this.view(quants, [rows, scales.shape[1] as number, (blockSize * bits) / 8]);
-    return this.node("MatMulNBits", [x, elements, scales, ...(zeroPoints ? [zeroPoints] : [])], [{ dtype: x.dtype, shape: [...x.shape.slice(0, -1), rows] }],
+    const y = this.node("MatMulNBits", [x, elements, scales, ...(zeroPoints ? [zeroPoints] : [])], [{ dtype: x.dtype, shape: [...x.shape.slice(0, -1), rows] }],
       { K: int(columns), N: int(rows), bits: int(bits), block_size: int(blockSize), accuracy_level: int(accuracy === "int8" ? 4 : 1) }, "com.microsoft")[0]!;
+    // What is added to all elements of a block counts once for the sum of the block's activations.
+    return offsets ? this.add(y, this.linear(this.blockSums(x, blockSize), offsets)) : y;
+  }
+
+  /** Sums over whole blocks of the last axis, made once for all products of `x`. */
+  private blockSums(x: Value, blockSize: number): Value {
+    const key = `${x.name} ${blockSize}`;
+    let sums = this.sums.get(key);
+    if (!sums) {
+      const blocks = (x.shape.at(-1) as number) / blockSize;
+      sums = this.reduceSum(this.reshape(x, [...x.shape.slice(0, -1), blocks, blockSize]), [x.rank]);
+      this.sums.set(key, sums);
+    }
+    return sums;
   }
 
   /** Rows of a quantised matrix at `indices` (any rank), dequantised. */
   gatherNBits(weight: QuantizedMatrix, indices: Value): Value {
-    const { bits, blockSize, shape: [rows, columns], quants, scales, zeroPoints } = weight;
+    const { bits, blockSize, shape: [rows, columns], quants, scales, zeroPoints, offsets } = weight;
     const padded = (scales.shape[1] as number) * blockSize;
     const elements = this.view(quants, [rows, (padded * bits) / 8]);
-    const [found] = this.node("GatherBlockQuantized", [elements, indices, scales, ...(zeroPoints ? [zeroPoints] : [])],
+    const [gathered] = this.node("GatherBlockQuantized", [elements, indices, scales, ...(zeroPoints ? [zeroPoints] : [])],
       [{ dtype: scales.dtype, shape: [...indices.shape, padded] }],
       { bits: int(bits), block_size: int(blockSize), gather_axis: int(0), quantize_axis: int(1) }, "com.microsoft");
-    return padded === columns ? found! : this.slice(found!, -1, 0, columns);
+    const found = offsets ? this.addToBlocks(gathered!, this.gather(offsets, indices), blockSize) : gathered!;
+    return padded === columns ? found : this.slice(found, -1, 0, columns);
+  }
+
+  /** `x` `[…, blocks * blockSize]` with `offsets` `[…, blocks]` added to each element of a block. */
+  private addToBlocks(x: Value, offsets: Value, blockSize: number): Value {
+    const split = this.reshape(x, [...offsets.shape, blockSize]);
+    return this.reshape(this.add(split, this.reshape(offsets, [...offsets.shape, 1])), x.shape);
   }
 
   /** An initializer's bytes under another shape of as many elements; no node is needed, so that it stays constant. */

@@ -63,7 +63,7 @@ function weightBytes(tensors: ReadonlyMap<string, StoredTensor>, tied: boolean, 
   for (const { name, shape, dtype, length, quantization } of tensors.values()) {
     // The embedding is read row by row from the file; where it is the head too, that is a product like any other.
     if (shape.length < 2 || (name === "model.embed_tokens.weight" && !(tied && !tensors.has("lm_head.weight"))) || name === "model.embed_positions.weight") continue;
-    if (quantization) packed += PACKED * (length + quantization.scales.length + (quantization.zeroPoints?.length ?? 0));
+    if (quantization) packed += PACKED * (length + quantization.scales.length + (quantization.zeroPoints?.length ?? 0) + (quantization.offsets?.length ?? 0));
     else {
       packed += 4 * elementCount(shape);
       // While a graph is loaded, one tensor is there in both widths.

@@ -1,59 +1,72 @@
 import { parseConfig } from "../config.js";
 import { readFloats } from "../safetensors.js";
-import type { ModelConfig, StoredTensor } from "../types.js";
+import type { ModelConfig, RopeScaling, StoredTensor } from "../types.js";
+import { architectures, isArchitecture, type Architecture, type ArchitectureName } from "./architectures.js";
+import { common } from "./common.js";
 import type { GgufHeader } from "./header.js";
-
-const architectures = ["llama", "qwen2", "qwen3"] as const;
-export type Architecture = (typeof architectures)[number];
+import { Metadata } from "./metadata.js";
 
 export interface GgufConfig {
-  readonly architecture: Architecture;
+  readonly architecture: ArchitectureName;
   readonly config: ModelConfig;
   /** The same as a Hugging Face config.json. */
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
-/** A model's shape from the metadata of a GGUF file. @throws an error that names file, field and value */
+/**
+ * A model's shape from the metadata of a GGUF file, and from which tensors it has: biases and norms of heads are used where they are.
+ * @throws an error that names file, field and value: another architecture, a value that is missing or not supported, a field of the
+ * architecture that is not known
+ */
 export async function ggufConfig({ metadata, tensors }: GgufHeader, file: string): Promise<GgufConfig> {
-  const architecture = architectures.find((each) => each === metadata["general.architecture"]);
-  if (!architecture) throw new Error(`${file}: general.architecture: ${JSON.stringify(metadata["general.architecture"])} (supported: ${architectures.join(", ")})`);
-  const field = (name: string) => plain(metadata[`${architecture}.${name}`]);
-  const heads = field("attention.head_count");
-  const headDim = field("attention.key_length") ?? Number(field("embedding_length")) / Number(heads);
-  const turned = field("rope.dimension_count");
-  if (turned !== undefined && turned !== headDim) throw new Error(`${file}: ${architecture}.rope.dimension_count: ${String(turned)} (supported: ${String(headDim)}, rotary over the whole head)`);
-  const scaling = field("rope.scaling.type");
+  const architecture = metadata["general.architecture"];
+  if (!isArchitecture(architecture)) throw new Error(`${file}: general.architecture: ${JSON.stringify(architecture)} (supported: ${Object.keys(architectures).join(", ")})`);
+  const fields = new Metadata(metadata, architecture, file);
+  const definition: Architecture = architectures[architecture];
+  const vocabulary = tensors.get("token_embd.weight")?.shape[0];
+  fields.must("vocab_size", vocabulary);
   const raw = {
-    model_type: architecture,
-    hidden_act: "silu",
-    hidden_size: field("embedding_length"),
-    num_hidden_layers: field("block_count"),
-    num_attention_heads: heads,
-    num_key_value_heads: field("attention.head_count_kv") ?? heads,
-    head_dim: headDim,
-    intermediate_size: field("feed_forward_length"),
-    vocab_size: tensors.get("token_embd.weight")?.shape[0],
-    max_position_embeddings: field("context_length"),
-    rms_norm_eps: field("attention.layer_norm_rms_epsilon"),
-    rope_theta: field("rope.freq_base") ?? 10000,
-    rope_scaling: scaling === undefined || scaling === "none" ? null : { type: scaling, factor: field("rope.scaling.factor") },
-    attention_bias: architecture === "llama" && tensors.has("blk.0.attn_q.bias"),
+    ...common(fields),
+    vocab_size: vocabulary,
     tie_word_embeddings: !tensors.has("output.weight"),
-    bos_token_id: plain(metadata["tokenizer.ggml.bos_token_id"]) ?? null,
+    bos_token_id: metadata["tokenizer.ggml.bos_token_id"] ?? null,
     eos_token_id: endTokens(metadata),
+    ...definition.config(fields, tensors),
   };
-  const config = parseConfig(raw, `${file} (its metadata)`);
+  fields.requireAllRead();
+  const parsed = parseConfig(raw, `${file} (its metadata)`);
+  const has = (...names: string[]) => names.some((name) => tensors.has(`blk.0.${name}`));
+  const config: ModelConfig = {
+    ...parsed,
+    ...definition.changes,
+    qkvBias: parsed.qkvBias || has("attn_q.bias", "attn_k.bias", "attn_v.bias", "attn_qkv.bias"),
+    outputBias: parsed.outputBias || has("attn_output.bias"),
+    mlpBias: parsed.mlpBias || has("ffn_gate.bias", "ffn_up.bias", "ffn_down.bias"),
+    qkNorm: parsed.qkNorm ?? (definition.interleaved ? null : headNorms(tensors, parsed)),
+  };
   const factors = tensors.get("rope_freqs.weight");
   if (!factors) return { architecture, raw, config };
-  return { architecture, raw, config: { ...config, ropeScaling: { kind: "factors", factors: [...(await readFloats({ ...factors, dtype: "F32" } as StoredTensor))] } } };
+  if (factors.type !== "F32" || factors.shape.join() !== String(config.rotaryDim / 2)) throw new Error(`${file}: tensor rope_freqs.weight: ${factors.type} [${factors.shape.join(", ")}] (must be F32 [${config.rotaryDim / 2}], a divisor for each frequency)`);
+  return { architecture, raw, config: { ...config, ropeScaling: divided(config.ropeScaling, await readFloats({ ...factors, dtype: "F32" } as StoredTensor), file) } };
+}
+
+/** Norms of queries and keys as the file has them, whether or not the architecture usually does. */
+function headNorms(tensors: GgufHeader["tensors"], { heads, headDim }: ModelConfig): ModelConfig["qkNorm"] {
+  const shape = tensors.get("blk.0.attn_q_norm.weight")?.shape;
+  if (!shape) return null;
+  return shape.length === 2 ? "each head" : shape[0] === heads * headDim && heads > 1 ? "all heads" : "head";
+}
+
+/** Each frequency divided by one of its own, and by what all are divided by. */
+function divided(scaling: RopeScaling | null, factors: Float32Array, file: string): RopeScaling {
+  if (scaling !== null && scaling.kind !== "linear") throw new Error(`${file}: rope.scaling.type: ${scaling.kind} beside rope_freqs.weight (supported: linear, none)`);
+  const wrong = factors.findIndex((factor) => !(factor > 0 && Number.isFinite(factor)));
+  if (wrong >= 0) throw new Error(`${file}: tensor rope_freqs.weight: ${factors[wrong]} for frequency ${wrong} (must be above 0)`);
+  return { kind: "factors", factors: Array.from(factors, (factor) => factor * (scaling?.factor ?? 1)) };
 }
 
 /** End of the text, and of a turn where the file names one. */
 function endTokens(metadata: Readonly<Record<string, unknown>>): number[] {
-  const ids = ["eos", "eot"].map((name) => plain(metadata[`tokenizer.ggml.${name}_token_id`])).filter((id): id is number => typeof id === "number");
+  const ids = ["eos", "eot"].map((name) => metadata[`tokenizer.ggml.${name}_token_id`]).filter((id): id is number => typeof id === "number");
   return [...new Set(ids)];
-}
-
-function plain(value: unknown): unknown {
-  return typeof value === "bigint" ? Number(value) : value;
 }

@@ -1,87 +1,101 @@
-import { scalesName } from "../encode.js";
+import { elementCount } from "../dtype.js";
+import { offsetsName, scalesName } from "../encode.js";
 import { requireFreeSpace } from "../free-space.js";
-import { blocksOf, quantizeRows, type QuantizedRows } from "../quantize.js";
-import { requiredTensors, type RequiredTensor } from "../required.js";
-import { readFloats, readStored, tensorBytes, type TensorToWrite } from "../safetensors.js";
+import { dequantizeRows } from "../quantize.js";
+import { readByteRange, readFloatChunks, tensorBytes, type TensorToWrite } from "../safetensors.js";
 import { writeShards } from "../shards.js";
-import type { StoredTensor } from "../types.js";
-import { fromQ4, fromQ6, fromQ8 } from "./blocks.js";
-import type { GgufConfig } from "./config.js";
-import { ggmlTypes, type GgufTensor } from "./header.js";
-import { ggufName, interleavedHeads, interleavedRows } from "./names.js";
+import { formats, fromGgml } from "./blocks.js";
+import { interleavedRows } from "./names.js";
+import { asStored, inPlace, type LocatedTensor } from "./tensors.js";
+import { ggmlTypes, isPlain, type BlockType } from "./types.js";
 
-/** A tensor as a range of the file, for the readers of whole bytes. */
-export const asStored = (tensor: GgufTensor): StoredTensor =>
-  ({ ...tensor, dtype: tensor.type === "F32" || tensor.type === "F16" || tensor.type === "BF16" ? tensor.type : "U8" });
+/** Elements worked on at a time. */
+const CHUNK = 2 ** 21;
 
 /**
- * Writes the weights of a GGUF file with quantised tensors as blocks that the engine multiplies, tensor by tensor: Q4_0 becomes
- * int4 and Q8_0 int8 with nothing lost, Q6_K is quantised anew in int8.
+ * Writes the weights of a GGUF file with quantised tensors as blocks that the engine multiplies, some rows at a time, with nothing
+ * lost: each stands for the float32 numbers of ggml's own dequantisers. Plain ones are copied.
  */
-export async function convertGguf(
-  folder: string,
-  { architecture, config }: GgufConfig,
-  find: (name: string) => GgufTensor,
-  label: string,
-  onProgress?: (done: number, total: number) => void,
-): Promise<void> {
-  const required = requiredTensors(config);
-  const total = required.reduce((sum, { name }) => sum + find(ggufName(name)).length, 0);
+export async function convertGguf(folder: string, located: readonly LocatedTensor[], label: string, onProgress?: (done: number, total: number) => void): Promise<void> {
+  const total = located.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   let done = 0;
-  const tensors = required.flatMap((tensor): TensorToWrite[] => {
-    const source = find(ggufName(tensor.name));
-    const heads = interleavedHeads(tensor.name, architecture, config);
-    const rows = heads === null ? null : interleavedRows(heads, config.headDim);
-    const count = () => onProgress?.((done += source.length), total);
-    return encode(tensor, source, rows, count);
-  });
+  const count = (elements: number) => onProgress?.((done += elements), total);
+  const tensors = located.flatMap((tensor) => (isPlain(tensor.tensor.type) ? [plain(tensor, count)] : quantised(tensor, tensor.tensor.type, count)));
   await requireFreeSpace(folder, tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0), label);
   await writeShards(folder, tensors, { format: "pt", sdtp_weights: "gguf" });
 }
 
-function encode({ name, shape }: RequiredTensor, source: GgufTensor, rows: readonly number[] | null, count: () => void): TensorToWrite[] {
-  const stored = asStored(source);
-  if (source.type === "F32" || source.type === "F16" || source.type === "BF16") {
-    return [{ name, dtype: source.type, shape, data: async () => { const values = ordered(await readFloats(stored), rows); count(); return values; } }];
+type Count = (elements: number) => void;
+
+function plain(located: LocatedTensor, count: Count): TensorToWrite {
+  const { name, shape } = located;
+  const stored = inPlace(located);
+  async function* data() {
+    for await (const values of readFloatChunks(stored, CHUNK)) {
+      yield values;
+      count(values.length);
+    }
   }
-  const [out, columns] = shape as [number, number];
-  const blocks = blocksOf(columns);
-  const bits = source.type === "Q4_0" ? 4 : 8;
-  let parts: QuantizedRows;
-  const quants = async () => {
-    parts = await quantised(source, columns);
-    count();
-    return ordered(parts.quants, rows);
-  };
+  return { name, shape, dtype: stored.dtype, data };
+}
+
+function quantised(located: LocatedTensor, type: BlockType, count: Count): TensorToWrite[] {
+  const { name, shape } = located;
+  const { bits, blockSize, offsets: hasOffsets } = formats[type];
+  const columns = shape.at(-1)!;
+  if (shape.length !== 2) {
+    // A vector: nothing multiplies it in blocks.
+    const data = async function* () {
+      for await (const bytes of rowPieces(located, type)) yield dequantizeRows(fromGgml(bytes, type), columns, bits, blockSize);
+      count(columns);
+    };
+    return [{ name, shape, dtype: "F32", data }];
+  }
+  const rows = shape[0]!;
+  const blocks = columns / blockSize;
+  // Known when the elements are written, which is before these are asked for.
+  let scales: Float32Array;
+  let offsets: Float32Array;
+  async function* quants() {
+    [scales, offsets] = [new Float32Array(rows * blocks), new Float32Array(hasOffsets ? rows * blocks : 0)];
+    let filled = 0;
+    for await (const bytes of rowPieces(located, type)) {
+      const piece = fromGgml(bytes, type);
+      scales.set(piece.scales, filled);
+      if (piece.offsets) offsets.set(piece.offsets, filled);
+      filled += piece.scales.length;
+      yield piece.quants;
+      count(piece.scales.length * blockSize);
+    }
+  }
   return [
-    { name, dtype: "U8", shape: [out, blocks, (32 * bits) / 8], data: quants },
-    { name: scalesName(name), dtype: "F32", shape: [out, blocks], data: () => ordered(parts.scales, rows) },
+    { name, dtype: "U8", shape: [rows, blocks, (blockSize * bits) / 8], data: quants },
+    { name: scalesName(name), dtype: "F32", shape: [rows, blocks], data: () => scales },
+    ...(hasOffsets ? [{ name: offsetsName(name), dtype: "F32" as const, shape: [rows, blocks], data: () => offsets }] : []),
   ];
 }
 
-async function quantised(source: GgufTensor, columns: number): Promise<QuantizedRows> {
-  const bytes = await readStored(asStored(source));
-  if (source.type === "Q4_0") return fromQ4(bytes);
-  if (source.type === "Q8_0") return fromQ8(bytes);
-  // A row at a time would do; a whole vocabulary in float32 would not.
-  const rowBytes = (columns / ggmlTypes.Q6_K.block) * ggmlTypes.Q6_K.bytes;
-  const rows = bytes.length / rowBytes;
-  const quants = new Uint8Array(rows * blocksOf(columns) * 32);
-  const scales = new Float32Array(rows * blocksOf(columns));
-  for (let row = 0; row < rows; row++) {
-    const part = quantizeRows(fromQ6(bytes.subarray(row * rowBytes, (row + 1) * rowBytes)), columns, 8, true);
-    quants.set(part.quants, row * part.quants.length);
-    scales.set(part.scales, row * part.scales.length);
+/** The bytes of a weight's rows in order, interleaved heads put right, whole rows at a time. */
+async function* rowPieces({ shape, tensor, source: { rows, interleavedHeads: heads } }: LocatedTensor, type: BlockType): AsyncGenerator<Uint8Array> {
+  const stored = asStored(tensor);
+  const count = shape.length === 1 ? 1 : shape[0]!;
+  const columns = shape.at(-1)!;
+  const rowBytes = (columns / ggmlTypes[type].block) * ggmlTypes[type].bytes;
+  const start = (rows?.from ?? 0) * rowBytes;
+  // Whole heads at a time, where rows change places within them.
+  const unit = heads === null ? 1 : count / heads;
+  const step = unit * Math.max(1, Math.floor(CHUNK / columns / unit));
+  for (let row = 0; row < count; row += step) {
+    const length = Math.min(step, count - row);
+    const bytes = await readByteRange(stored, start + row * rowBytes, length * rowBytes);
+    yield heads === null ? bytes : ordered(bytes, interleavedRows(length / unit, unit));
   }
-  return { quants, scales, zeroPoints: null };
 }
 
-/** Rows in another order; null: as they are. */
-function ordered<T extends Float32Array | Uint8Array>(values: T, rows: readonly number[] | null): T {
-  if (!rows) return values;
-  const width = values.length / rows.length;
-  const out = values.slice() as T;
-  rows.forEach((from, to) => out.set(values.subarray(from * width, (from + 1) * width), to * width));
+/** Rows in another order. */
+function ordered(bytes: Uint8Array, rows: readonly number[]): Uint8Array {
+  const width = bytes.length / rows.length;
+  const out = new Uint8Array(bytes.length);
+  rows.forEach((from, to) => out.set(bytes.subarray(from * width, (from + 1) * width), to * width));
   return out;
 }
-

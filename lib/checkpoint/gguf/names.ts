@@ -1,10 +1,15 @@
 import { blockTensor } from "../families/family.js";
+import { requiredTensors } from "../required.js";
 import type { ModelConfig } from "../types.js";
-import type { Architecture } from "./config.js";
+import { architectures, type Architecture, type ArchitectureName } from "./architectures.js";
 
 const outside: Readonly<Record<string, string>> = {
   "model.embed_tokens.weight": "token_embd.weight",
+  "model.embed_positions.weight": "position_embd.weight",
+  "model.embed_norm.weight": "token_embd_norm.weight",
+  "model.embed_norm.bias": "token_embd_norm.bias",
   "model.norm.weight": "output_norm.weight",
+  "model.norm.bias": "output_norm.bias",
   "lm_head.weight": "output.weight",
 };
 const modules: Readonly<Record<string, string>> = {
@@ -14,23 +19,39 @@ const modules: Readonly<Record<string, string>> = {
   "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
 };
 
-/** The name in a GGUF file of a tensor by llama's Hugging Face name. */
-export function ggufName(name: string): string {
+/** Where a GGUF file has a tensor. */
+export interface GgufSource {
+  readonly name: string;
+  /** The rows of it, of `of` rows, where several tensors are kept in one; absent: all. */
+  readonly rows?: { readonly from: number; readonly to: number; readonly of: number };
+  /** Heads whose rows lie in another order than here, see `interleavedRows`; null: as here. */
+  readonly interleavedHeads: number | null;
+}
+
+/** Where a file of an architecture has a tensor, by llama's Hugging Face name. */
+export function ggufSource(name: string, architecture: ArchitectureName, config: ModelConfig): GgufSource {
+  const definition: Architecture = architectures[architecture];
   const block = blockTensor(name);
-  return block ? `blk.${block.layer}.${modules[block.module] ?? block.module}.${block.kind}` : (outside[name] ?? name);
+  if (!block) return { name: outside[name] ?? name, interleavedHeads: null };
+  const { layer, module, kind } = block;
+  const heads = { "self_attn.q_proj": config.heads, "self_attn.k_proj": config.kvHeads }[module];
+  const interleavedHeads = definition.interleaved && heads !== undefined ? heads : null;
+  const whole = (own: string) => `blk.${layer}.${own}.${kind}`;
+  for (const [own, parts] of Object.entries(definition.fused ?? {})) {
+    if (!parts.includes(module)) continue;
+    const sizes = parts.map((part) => rowsOf(part, config));
+    const from = sizes.slice(0, parts.indexOf(module)).reduce((a, b) => a + b, 0);
+    return { name: whole(own), rows: { from, to: from + rowsOf(module, config), of: sizes.reduce((a, b) => a + b, 0) }, interleavedHeads };
+  }
+  return { name: whole(definition.names?.[module] ?? modules[module] ?? module), interleavedHeads };
 }
 
-/**
- * Heads whose rows lie in another order than here: llama's files have the two halves of each head's queries and keys interleaved,
- * since llama.cpp turns neighbours. Null: as here.
- */
-export function interleavedHeads(name: string, architecture: Architecture, { heads, kvHeads }: ModelConfig): number | null {
-  if (architecture !== "llama") return null;
-  const module = blockTensor(name)?.module;
-  return module === "self_attn.q_proj" ? heads : module === "self_attn.k_proj" ? kvHeads : null;
+function rowsOf(module: string, config: ModelConfig): number {
+  const suffix = `.${module}.weight`;
+  return requiredTensors({ ...config, layers: 1 }).find(({ name }) => name.endsWith(suffix))!.shape[0]!;
 }
 
-/** For each row here, the row there. */
+/** For each row of interleaved heads here, the row there: llama's files have the two halves of each head alternate. */
 export function interleavedRows(heads: number, headDim: number): number[] {
   return Array.from({ length: heads * headDim }, (_, row) => {
     const within = row % headDim;

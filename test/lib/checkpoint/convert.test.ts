@@ -7,11 +7,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { encodeFloat16, decodeFloat16 } from "../../../lib/checkpoint/half.js";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
-import { dequantize } from "../../../lib/checkpoint/quantised.js";
 import { readFloats } from "../../../lib/checkpoint/safetensors.js";
 import { synthesize } from "../../../lib/checkpoint/synthetic.js";
 import { openFolder } from "../../../lib/checkpoint/open.js";
 import { formatName, parseWeightFormat } from "../../../lib/checkpoint/weight-dtype.js";
+import { allValues } from "../../../lib/checkpoint/values.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import { rawConfig, temporaryFolder, tinyTensors, writeModel } from "./fixtures.js";
 
@@ -47,7 +47,7 @@ test("projections, embedding and head are held as asked for, norms and biases as
     const expected = tiny.weights.get(name)!;
     if (!quantization) assert.deepEqual([...(await readFloats(stored))], [...expected], name);
     else {
-      const values = await dequantize(stored);
+      const values = await allValues(stored);
       const error = Math.hypot(...values.map((x, i) => x - expected[i]!)) / Math.hypot(...expected);
       assert.ok(error > 0 && error < (quantization.bits === 4 ? 0.13 : 0.01), `${name}: ${error}`);
     }
@@ -129,8 +129,8 @@ test("a changed checkpoint is converted anew", async (t) => {
   (tensors[2]!.data as Float32Array).fill(1);
   await writeModel(folder, raw, tensors);
   const second = await openCheckpoint(folder, { dtype: "int8", cacheFolder });
-  assert.notEqual((await dequantize(first.tensors.get(tensors[2]!.name)!))[1], 1);
-  assert.ok(Math.abs((await dequantize(second.tensors.get(tensors[2]!.name)!))[1]! - 1) < 1e-6);
+  assert.notEqual((await allValues(first.tensors.get(tensors[2]!.name)!))[1], 1);
+  assert.ok(Math.abs((await allValues(second.tensors.get(tensors[2]!.name)!))[1]! - 1) < 1e-6);
 });
 
 test("synthetic weights are made quantised: the float32 ones, never written", async (t) => {
@@ -143,7 +143,7 @@ test("synthetic weights are made quantised: the float32 ones, never written", as
   const tiny = await make("fp32");
   const converted = await openCheckpoint(tiny.folder, { dtype: "int4:head=int4", cacheFolder });
   for (const name of [projection, "model.embed_tokens.weight", "lm_head.weight"]) {
-    assert.deepEqual(await dequantize(made.tensors.get(name)!), await dequantize(converted.tensors.get(name)!), name);
+    assert.deepEqual(await allValues(made.tensors.get(name)!), await allValues(converted.tensors.get(name)!), name);
   }
   assert.deepEqual(await readFloats(made.tensors.get("model.layers.0.self_attn.q_proj.bias")!), await readFloats(tiny.tensors.get("model.layers.0.self_attn.q_proj.bias")!));
   await assert.rejects(openCheckpoint(made.folder, { dtype: "int8", cacheFolder }), /is held in int4:head=int4; convert the original/);

@@ -1,10 +1,12 @@
 // A GGUF file from the weights of a tiny llama or qwen2, and what its quantised blocks stand for, written from the format's
 // description: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md and ggml-quants.c.
+import { formats, fromGgml } from "../../../lib/checkpoint/gguf/blocks.js";
+import { ggmlTypes, isPlain, type BlockType, type GgmlType } from "../../../lib/checkpoint/gguf/types.js";
+import { dequantizeRows } from "../../../lib/checkpoint/quantize.js";
 import { rounded } from "../../reference/storage.js";
 import type { HfConfig } from "../../reference/config.js";
 
-export type Kind = "F32" | "F16" | "Q8_0" | "Q4_0" | "Q6_K";
-const codes: Record<Kind, number> = { F32: 0, F16: 1, Q4_0: 2, Q8_0: 8, Q6_K: 14 };
+export type Kind = GgmlType;
 
 type MetadataValue = string | number | boolean | { float: number } | string[] | { ints: number[] } | { floats: number[] };
 
@@ -40,7 +42,7 @@ export function ggufFile(metadata: Record<string, MetadataValue>, tensors: reado
   });
   let offset = 0;
   const infos = tensors.map(({ name, shape, kind }, i) => {
-    const info = Buffer.concat([string(name), u32(shape.length), ...[...shape].reverse().map(u64), u32(codes[kind]), u64(offset)]);
+    const info = Buffer.concat([string(name), u32(shape.length), ...[...shape].reverse().map(u64), u32(ggmlTypes[kind].code), u64(offset)]);
     offset += data[i]!.length;
     return info;
   });
@@ -65,6 +67,11 @@ function encode(values: Float64Array, kind: Kind): { bytes: Buffer; values: Floa
     const stored = values.map((value) => rounded(value, "F16"));
     return { bytes: Buffer.concat([...stored].map(half)), values: stored };
   }
+  if (kind === "BF16") {
+    const stored = values.map((value) => rounded(value, "BF16"));
+    return { bytes: Buffer.from(Uint16Array.from(new Uint32Array(Float32Array.from(stored).buffer), (word) => word >>> 16).buffer), values: stored };
+  }
+  if (!isPlain(kind) && !["Q8_0", "Q4_0", "Q6_K"].includes(kind)) return anyBlocks(values, kind);
   const size = kind === "Q6_K" ? 256 : 32;
   const parts: Buffer[] = [];
   const stored = new Float64Array(values.length);
@@ -75,6 +82,36 @@ function encode(values: Float64Array, kind: Kind): { bytes: Buffer; values: Floa
     stored.set(out, start);
   }
   return { bytes: Buffer.concat(parts), values: stored };
+}
+
+/** Where a block has numbers of half precision, and what they are beside the first: minima are about as large as the levels' middle. */
+const halves: Partial<Record<BlockType, [number, number][]>> = {
+  Q4_1: [[0, 1], [2, -7.5]], Q5_0: [[0, 1]], Q5_1: [[0, 1], [2, -15.5]], Q2_K: [[80, 1], [82, 1.5]], Q3_K: [[108, 1]], Q4_K: [[0, 1], [2, 7.5]],
+  Q5_K: [[0, 1], [2, 15.5]], IQ4_NL: [[0, 1]], IQ4_XS: [[0, 1]],
+};
+
+/** Random blocks of about the size of the values given: any bytes are blocks. What they stand for is held against ggml's own dequantiser elsewhere. */
+function anyBlocks(given: Float64Array, type: BlockType): { bytes: Buffer; values: Float64Array } {
+  const { block, bytes: size } = ggmlTypes[type];
+  const random = seeded(given.length);
+  const bytes = Buffer.from(Uint8Array.from({ length: (given.length / block) * size }, random));
+  const decoded = () => dequantizeRows(fromGgml(bytes, type), given.length, formats[type].bits, formats[type].blockSize);
+  const size2 = (x: ArrayLike<number>) => Math.sqrt(Array.from(x).reduce((sum, value) => sum + value * value, 0));
+  const scale = (d: number) => {
+    for (let at = 0; at < bytes.length; at += size) {
+      for (const [place, factor] of halves[type] ?? []) half(rounded(factor * d, "F16")).copy(bytes, at + place);
+      if (type === "Q8_K") bytes.writeFloatLE(d, at);
+      if (type === "MXFP4") bytes[at] = 127 + Math.round(Math.log2(d));
+    }
+  };
+  scale(1);
+  scale(size2(given) / size2(decoded()));
+  return { bytes, values: Float64Array.from(decoded()) };
+}
+
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 24);
 }
 
 function q8(x: Float64Array): { bytes: Buffer; values: Float64Array } {

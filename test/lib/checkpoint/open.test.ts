@@ -109,7 +109,7 @@ test("other formats, a missing folder, a file, an empty folder: what is supporte
   await assert.rejects(openCheckpoint(join(folder, "none")), /model: .*none \(no such folder; give a model folder, "tiny" or "synthetic:NAME"\)/);
   await assert.rejects(openCheckpoint(folder), /is empty \(supported: a Hugging Face folder with config\.json and model\.safetensors/);
   await writeFile(join(folder, "model.Q4_K_M.gguf"), "GGUF");
-  await assert.rejects(openCheckpoint(folder), /model\.Q4_K_M\.gguf: the GGUF header cannot be read/);
+  await assert.rejects(openCheckpoint(folder), /model\.Q4_K_M\.gguf: 4 bytes \(truncated inside its header\)/);
   await writeFile(join(folder, "notes.txt"), "");
   await assert.rejects(openCheckpoint(join(folder, "notes.txt")), /is a file \(give its folder/);
   await writeFile(join(folder, "config.json"), JSON.stringify(rawConfig("llama")));

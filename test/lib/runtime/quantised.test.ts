@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { dequantize } from "../../../lib/checkpoint/quantised.js";
 import { readFloats } from "../../../lib/checkpoint/safetensors.js";
 import type { Checkpoint } from "../../../lib/checkpoint/types.js";
+import { allValues } from "../../../lib/checkpoint/values.js";
 import { checkpointWeights, weightsFolder } from "../../../lib/decoder/checkpoint-weights.js";
 import { saliencyGraph } from "../../../lib/decoder/saliency.js";
 import { valueWeights } from "../../../lib/decoder/weights.js";
@@ -28,7 +28,7 @@ const ids = Array.from({ length: 40 }, (_, i) => (i * 37 + 11 * (i % 7)) % TINY_
 /** The values that a checkpoint's weights stand for. */
 async function valuesOf(checkpoint: Checkpoint): Promise<Map<string, Float32Array>> {
   const values = new Map<string, Float32Array>();
-  for (const [name, stored] of checkpoint.tensors) values.set(name, await (stored.quantization ? dequantize(stored) : readFloats(stored)));
+  for (const [name, stored] of checkpoint.tensors) values.set(name, await (stored.quantization ? allValues(stored) : readFloats(stored)));
   return values;
 }
 
