@@ -6,7 +6,8 @@ export class Fields {
   constructor(
     private readonly values: Readonly<Record<string, unknown>>,
     readonly file: string,
-    private readonly path = "",
+    /** Where in the file the fields lie: `model.`. */
+    readonly path = "",
   ) {}
 
   /** The raw value; undefined where the field is absent or null, as the two mean the same in these files. */
@@ -78,6 +79,23 @@ export class Fields {
     const value = this.raw(field) ?? fallback;
     if (!allowed.includes(value as T)) throw this.error(field, `supported: ${allowed.join(", ")}`);
     return value as T;
+  }
+
+  /** A string. */
+  text(field: string, fallback?: string): string {
+    const value = this.raw(field) ?? fallback;
+    if (typeof value !== "string") throw this.error(field, "must be a string");
+    return value;
+  }
+
+  /** A list of objects. */
+  list(field: string): Fields[] {
+    const value = this.raw(field);
+    if (!Array.isArray(value)) throw this.error(field, "must be a list");
+    return value.map((item: unknown, i) => {
+      if (typeof item !== "object" || item === null || Array.isArray(item)) throw this.error(field, `its element ${i} must be an object`);
+      return new Fields(item as Record<string, unknown>, this.file, `${this.path}${field}[${i}].`);
+    });
   }
 
   /** A nested object; undefined where absent or null. */

@@ -1,9 +1,12 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { DecodeStream } from "./decode-stream.js";
+import { Fields } from "./fields.js";
 import { readJsonObject } from "./json.js";
+import { Pipeline } from "./tokenizer/pipeline.js";
+import type { PostProcessor } from "./tokenizer/post-processors.js";
+import { surroundings } from "./tokenizer/surroundings.js";
 
 export interface EncodeOptions {
   /** Add what the tokenizer's post-processor adds, such as a beginning-of-sequence token; default true. */
@@ -45,14 +48,11 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 
 /**
  * @param definition as tokenizer.json has it @param file named in errors @param config as tokenizer_config.json has it
- * @throws where it is none
+ * @throws an error that names the file, the key and what would be right
  */
 export function tokenizerFrom(definition: object, file: string, config: object = {}): Tokenizer {
-  try {
-    return new JsonTokenizer(new HuggingFaceTokenizer({ added_tokens: [], ...definition }, config));
-  } catch (error) {
-    throw new Error(`${file}: ${(error as Error).message} (must be a tokenizer.json of Hugging Face tokenizers)`);
-  }
+  const pipeline = new Pipeline(new Fields(definition as Record<string, unknown>, file));
+  return new JsonTokenizer(pipeline, surroundings(config as Record<string, unknown>, pipeline));
 }
 
 async function missingTokenizer(folder: string): Promise<Error> {
@@ -65,38 +65,23 @@ async function missingTokenizer(folder: string): Promise<Error> {
   );
 }
 
-/** The part of the package's class that is used here; its own declarations do not resolve under `nodenext`. */
-interface Inner {
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[]; tokens: string[] };
-  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;
-  id_to_token(id: number): string | undefined;
-  token_to_id(token: string): number | undefined;
-  get_vocab(withAddedTokens: boolean): Map<string, number>;
-}
-
 class JsonTokenizer implements Tokenizer {
   readonly vocabSize: number;
 
-  constructor(private readonly inner: Inner) {
-    let largest = -1;
-    for (const id of inner.get_vocab(true).values()) largest = Math.max(largest, id);
-    this.vocabSize = largest + 1;
+  /** @param surround adds special tokens in place of what the file says; undefined: as it says */
+  constructor(private readonly pipeline: Pipeline, private readonly surround: PostProcessor | undefined) {
+    this.vocabSize = pipeline.largestId() + 1;
   }
 
   encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): number[] {
-    const { ids, tokens } = this.inner.encode(text, { add_special_tokens: addSpecialTokens });
-    const unknown = ids.findIndex((id) => !Number.isInteger(id));
-    if (unknown >= 0) throw new Error(`text: ${JSON.stringify(tokens[unknown])} (not in the tokenizer's vocabulary, which has no unknown token)`);
-    return ids;
+    return this.pipeline.encode(text, addSpecialTokens, this.surround);
   }
 
   decode(ids: readonly number[], { skipSpecialTokens = false }: DecodeOptions = {}): string {
-    const known = ids.filter((id, position) => {
+    ids.forEach((id, position) => {
       if (!Number.isInteger(id) || id < 0) throw new Error(`token id: ${id} at position ${position} (must be an integer >= 0)`);
-      return this.inner.id_to_token(id) !== undefined;
     });
-    if (known.length === 0) return "";
-    return this.inner.decode(known, { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: false });
+    return this.pipeline.decode(ids, skipSpecialTokens);
   }
 
   decodeStream(options?: DecodeOptions): DecodeStream {
@@ -104,10 +89,10 @@ class JsonTokenizer implements Tokenizer {
   }
 
   token(id: number): string {
-    return this.inner.id_to_token(id) ?? `<id ${id}>`;
+    return this.pipeline.token(id) ?? `<id ${id}>`;
   }
 
   id(token: string): number | undefined {
-    return this.inner.token_to_id(token);
+    return this.pipeline.id(token);
   }
 }

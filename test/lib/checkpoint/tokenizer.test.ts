@@ -5,9 +5,9 @@ import { test, type TestContext } from "node:test";
 import { loadTokenizer } from "../../../lib/checkpoint/tokenizer.js";
 import { byteSymbols, temporaryFolder, tokenizerJson } from "./fixtures.js";
 
-async function tokenizer(t: TestContext, config?: object) {
+async function tokenizer(t: TestContext, config?: object, changes: object = {}) {
   const folder = await temporaryFolder(t);
-  await writeFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizerJson()));
+  await writeFile(join(folder, "tokenizer.json"), JSON.stringify({ ...tokenizerJson(), ...changes }));
   if (config) await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify(config));
   return loadTokenizer(folder);
 }
@@ -117,10 +117,65 @@ test("a folder without tokenizer.json says what to do", async (t) => {
   await assert.rejects(loadTokenizer(folder), /has only tokenizer\.model \(tokenizer\.json is needed: python -c 'from transformers import AutoTokenizer.*save_pretrained/);
 });
 
-test("a broken tokenizer.json is named", async (t) => {
+test("a broken tokenizer.json is named, and the key that is wrong", async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, "tokenizer.json"), "{");
   await assert.rejects(loadTokenizer(folder), /tokenizer\.json: not JSON/);
-  await writeFile(join(folder, "tokenizer.json"), JSON.stringify({ model: { type: "Nonsense" } }));
-  await assert.rejects(loadTokenizer(folder), /tokenizer\.json: .*must be a tokenizer\.json of Hugging Face tokenizers/);
+  const bytes = tokenizerJson() as { model: object };
+  const broken: [object, RegExp][] = [
+    [{ model: { type: "Nonsense" } }, /tokenizer\.json: model\.type: "Nonsense" \(supported: BPE, WordPiece, WordLevel, Unigram\)/],
+    [{}, /model: missing \(must be an object\)/],
+    [{ model: [] }, /model: \[\] \(must be an object\)/],
+    [{ model: { type: "BPE", vocab: { a: 0 } } }, /model\.merges: missing \(must be a list of pairs\)/],
+    [{ model: { type: "BPE", merges: [] } }, /model\.vocab: missing/],
+    [{ model: { type: "BPE", vocab: { a: 0, b: 1 }, merges: ["a b"] } }, /model\.merges\[0\]: "a b" \("ab" must be in model\.vocab\)/],
+    [{ model: { type: "BPE", vocab: { a: 0, b: 1 }, merges: [["a"]] } }, /model\.merges\[0\]: \["a"\] \(must be two tokens\)/],
+    [{ model: { type: "BPE", vocab: { a: -1 }, merges: [] } }, /model\.vocab: "a": -1 \(must be an integer from 0/],
+    [{ model: { type: "BPE", vocab: { a: "0" }, merges: [] } }, /model\.vocab: "a": "0"/],
+    [{ model: { type: "Unigram", vocab: [["a"]] } }, /model\.vocab\[0\]: \["a"\] \(must be \[token, score\]\)/],
+    [{ model: { type: "Unigram", vocab: [["a", 0]], unk_id: 4 } }, /model\.unk_id: 4 \(must be below the vocabulary's size, 1\)/],
+    [{ ...bytes, pre_tokenizer: { type: "Split", pattern: { Regex: "(" }, behavior: "Isolated" } }, /pre_tokenizer\.pattern: .*must be a regular expression of Oniguruma/],
+    [{ ...bytes, pre_tokenizer: { type: "Sequence", pretokenizers: [{ type: "Later" }] } }, /pre_tokenizer\.pretokenizers\[0\]\.type: "Later" \(supported: Sequence, ByteLevel,/],
+    [{ ...bytes, normalizer: { type: "constructor" } }, /normalizer\.type: "constructor" \(supported/],
+    [{ ...bytes, normalizer: { type: "Precompiled", precompiled_charsmap: "AAAA" } }, /normalizer\.precompiled_charsmap: "AAAA" \(must be a sentencepiece model's character map/],
+    [{ ...bytes, added_tokens: [{ id: 1 }] }, /added_tokens\[0\]\.content: missing/],
+    [{ ...bytes, decoder: { type: "Strip", content: " ", start: -1 } }, /decoder\.start: -1/],
+    [{ ...bytes, post_processor: { type: "TemplateProcessing", single: [{ SpecialToken: { id: "<s>" } }], pair: [], special_tokens: {} } }, /post_processor\.single\[0\]\.SpecialToken\.id: "<s>" \(must be a name in special_tokens/],
+  ];
+  for (const [definition, message] of broken) {
+    await writeFile(join(folder, "tokenizer.json"), JSON.stringify(definition));
+    await assert.rejects(loadTokenizer(folder), message);
+    await assert.rejects(loadTokenizer(folder), (error: Error) => error.message.startsWith(join(folder, "tokenizer.json")));
+  }
+});
+
+test("a megabyte of one letter, and of one word, takes time in proportion", async (t) => {
+  const it = await tokenizer(t);
+  for (const unit of ["a", "he", " "]) {
+    const seconds = (length: number) => {
+      const text = unit.repeat(length / unit.length);
+      const started = performance.now();
+      assert.ok(it.encode(text).length > 0);
+      return (performance.now() - started) / 1e3;
+    };
+    seconds(2 ** 17);
+    const [small, large] = [Math.max(seconds(2 ** 17), 0.02), seconds(2 ** 20)];
+    // Eight times the text; quadratic time would be sixty-four times.
+    assert.ok(large < 24 * small && large < 10, `${unit}: ${small} s, then ${large} s`);
+  }
+});
+
+test("bos by tokenizer_config.json where tokenizer.json adds nothing", async (t) => {
+  const config = { tokenizer_class: "LlamaTokenizerFast", bos_token: { content: "<end>" }, add_bos_token: true, add_eos_token: false };
+  const bos = await tokenizer(t, config, { post_processor: { type: "ByteLevel", add_prefix_space: true, trim_offsets: false, use_regex: true } });
+  assert.deepEqual(bos.encode("a"), [259, 97]);
+  assert.deepEqual(bos.encode("a", { addSpecialTokens: false }), [97]);
+  for (const other of [{ ...config, add_bos_token: false }, { ...config, tokenizer_class: "PreTrainedTokenizerFast" }, {}]) {
+    assert.deepEqual((await tokenizer(t, other, { post_processor: null })).encode("a"), [97]);
+  }
+});
+
+test("truncation and padding in the file are for those who ask for them", async (t) => {
+  const it = await tokenizer(t, undefined, { truncation: { max_length: 2, stride: 0, strategy: "LongestFirst", direction: "Right" }, padding: { strategy: { Fixed: 8 }, direction: "Right", pad_id: 0, pad_type_id: 0, pad_token: "x" } });
+  assert.equal(it.encode("abcde", { addSpecialTokens: false }).length, 5);
 });
