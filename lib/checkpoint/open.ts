@@ -14,6 +14,7 @@ import { joinQuantised } from "./quantised.js";
 import { isSyntheticName, isSyntheticMetadata, makeSynthetic, noTokenizer, type SyntheticOptions } from "./synthetic.js";
 import { loadTokenizer } from "./tokenizer.js";
 import type { Checkpoint, StoredTensor } from "./types.js";
+import { settleTensors } from "./unused.js";
 import { checkTensors, indexFile, readWeights, weightsFile } from "./weights.js";
 
 export interface OpenOptions {
@@ -52,10 +53,11 @@ export async function openCheckpoint(name: string, { dtype, synthetic, ...option
 /** Opens the folder that holds config.json. @param name as it is to appear in results */
 export async function openFolder(folder: string, name = folder): Promise<Checkpoint> {
   if (!existsSync(join(folder, "config.json"))) throw await noConfig(folder);
-  const config = await readConfig(folder);
+  const said = await readConfig(folder);
   const { tensors: stored, metadata } = await readWeights(folder);
   // What this program wrote is under llama's names already.
-  const tensors = "sdtp_weights" in metadata ? joinQuantised(config, stored) : familyTensors(config, stored, folder);
+  const own = "sdtp_weights" in metadata;
+  const { config, tensors } = own ? { config: said, tensors: joinQuantised(said, stored) } : await settleTensors(said, familyTensors(said, stored, folder), folder);
   checkTensors(config, tensors, folder);
   const synthetic = isSyntheticMetadata(metadata);
   const tokenizer = once(() => loadTokenizer(folder));

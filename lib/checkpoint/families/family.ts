@@ -19,6 +19,8 @@ export interface FamilyDefinition {
   source?(name: string, config: ModelConfig): TensorSource;
   /** What may stand before the names (checkpoints of a bare model lack it); default none. */
   readonly prefixes?: readonly string[];
+  /** Tensors that say nothing: causal masks that older files hold. */
+  readonly buffers?: RegExp;
 }
 
 /** What llama has, and a family may have otherwise. */

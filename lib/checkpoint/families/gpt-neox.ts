@@ -13,6 +13,7 @@ const outside: Readonly<Record<string, string>> = {
 const modules: Readonly<Record<string, string>> = { "self_attn.o_proj": "attention.dense", "mlp.up_proj": "mlp.dense_h_to_4h", "mlp.down_proj": "mlp.dense_4h_to_h" };
 
 export const gptNeox: FamilyDefinition = {
+  buffers: /\.attention\.(bias|masked_bias)$/,
   config(fields) {
     const common = llamaLike(fields, {
       kvHeadsOptional: true,

@@ -13,6 +13,7 @@ const modules: Readonly<Record<string, string>> = {
 
 export const gpt2: FamilyDefinition = {
   prefixes: ["", "transformer."],
+  buffers: /(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/,
   config(fields) {
     const activation = fields.choice("activation_function", ["gelu_new", "gelu_pytorch_tanh", "gelu"], "gelu_new");
     for (const [field, right] of [["scale_attn_weights", true], ["scale_attn_by_inverse_layer_idx", false], ["add_cross_attention", false]] as const) {

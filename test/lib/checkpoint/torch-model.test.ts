@@ -38,7 +38,7 @@ function torchCheckpoint(t: TestContext, variant: Variant, { shards = 1, turned 
       return { name, storage: "FloatStorage", key: String(key), size: values.length, offset: 0, shape, ...(transposed && { stride: [1, rows] }) };
     });
     // What old checkpoints keep beside the weights.
-    const mask = { name: `mask.${shard}`, storage: "BoolStorage", key: "999", size: 4, offset: 0, shape: [2, 2] };
+    const mask = { name: tiny.config.model_type === "gpt2" ? `h.${shard}.attn.bias` : `model.layers.${shard}.self_attn.rotary_emb.inv_freq`, storage: "BoolStorage", key: "999", size: 4, offset: 0, shape: [2, 2] };
     const all = { "data.pkl": stateDict([...tensors, mask]), ...entries, "data/999": Uint8Array.of(1, 0, 1, 1), version: new TextEncoder().encode("3\n") };
     writeFileSync(join(tiny.folder, file), zipSync(Object.fromEntries(Object.entries(all).map(([entry, bytes]) => [`archive/${entry}`, [bytes, { level: 0 }]]))));
   }
