@@ -7,9 +7,10 @@ import { requireFreeSpace } from "./free-space.js";
 import { filesIdentity } from "./hash.js";
 import { joinQuantised } from "./quantised.js";
 import type { RequiredTensor } from "./required.js";
-import { readFloatChunks, tensorBytes } from "./safetensors.js";
+import { tensorBytes } from "./safetensors.js";
 import { writeShards } from "./shards.js";
 import type { Checkpoint } from "./types.js";
+import { weightValues } from "./values.js";
 import { formatName, parseWeightFormat, type WeightFormat } from "./weight-dtype.js";
 import { checkTensors, readWeights } from "./weights.js";
 
@@ -26,18 +27,19 @@ export interface ConvertOptions {
 const CONVERTER_VERSION = 1;
 
 /**
- * A checkpoint with its weights held in another dtype: converted tensor by tensor into the cache folder, or found there.
+ * A checkpoint with its weights held in another dtype: converted tensor by tensor into the cache folder, or found there. Quantised
+ * weights count as the numbers they stand for.
  * The checkpoint's own files stay as they are. fp32 takes 16-bit weights as they are, since they are widened when loaded.
  * @param dtype fp32, fp16, int8, int4, or with choices (see `parseWeightFormat`); the checkpoint's own dtype changes nothing
- * @throws on an unknown dtype, on weights that are quantised already, on a value that the dtype cannot hold, or too little free space
+ * @throws on an unknown dtype, on a value that the dtype cannot hold, or too little free space
  */
 export async function convertCheckpoint(checkpoint: Checkpoint, dtype: string, options: ConvertOptions = {}): Promise<Checkpoint> {
   if (dtype === checkpoint.dtype) return checkpoint;
   const format = parseWeightFormat(dtype);
   const name = formatName(format);
   const stored = [...checkpoint.tensors.values()];
-  if (stored.some(({ quantization }) => quantization)) throw new Error(`dtype: ${dtype} (${checkpoint.name} is held in ${checkpoint.dtype}; convert the original)`);
-  if (name === checkpoint.dtype || name === "fp32") return { ...checkpoint, dtype: name };
+  const plain = stored.every(({ quantization }) => !quantization);
+  if (name === checkpoint.dtype || (name === "fp32" && plain)) return { ...checkpoint, dtype: name };
   const wanted = tensorsToHold(checkpoint.config, format);
   const files = await filesIdentity(checkpoint.config, stored);
   const id = createHash("sha256").update(`${CONVERTER_VERSION}\n${name}\n${files}`).digest("hex").slice(0, 16);
@@ -51,6 +53,7 @@ export async function convertCheckpoint(checkpoint: Checkpoint, dtype: string, o
   return {
     ...checkpoint,
     dtype: name,
+    original: checkpoint.original ?? checkpoint,
     tensors: joined,
     hash: async () => createHash("sha256").update(`${await checkpoint.hash()} ${CONVERTER_VERSION} ${name}`).digest("hex"),
   };
@@ -60,7 +63,7 @@ async function convertInto(folder: string, checkpoint: Checkpoint, tensors: read
   const total = encodedElements(tensors);
   let done = 0;
   const valuesOf: ValuesOf = async function* ({ name }, elements) {
-    for await (const values of readFloatChunks(checkpoint.tensors.get(sourceName(name, checkpoint.config.tiedEmbeddings))!, elements)) {
+    for await (const values of weightValues(checkpoint.tensors.get(sourceName(name, checkpoint.config.tiedEmbeddings))!, elements)) {
       signal?.throwIfAborted();
       yield values;
       onProgress?.((done += values.length), total);

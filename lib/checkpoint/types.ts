@@ -188,6 +188,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** True when the weights are seeded random numbers: good for latency only. */
   readonly synthetic: boolean;
+  /** The checkpoint as its own files have it, where the weights are held otherwise. */
+  readonly original?: Checkpoint;
   /** Loads tokenizer.json once; throws a clear error where there is none. */
   tokenizer(): Promise<Tokenizer>;
   /** Loads the chat template once; throws a clear error where there is none. */

@@ -4,6 +4,7 @@ import type { KvDtype } from "../decoder/cache-input.js";
 import type { Model } from "../runtime/model.js";
 import { forcedLosses, mean } from "./forced.js";
 import { askPassKey } from "./pass-key.js";
+import { weightError } from "./weight-error.js";
 
 /** How a model is held. */
 export interface HeldAs {
@@ -35,6 +36,8 @@ export interface DtypeRow {
   readonly perplexity: number;
   /** Pass keys found wholly right, of as many prompts. */
   readonly keys_right: number;
+  /** How far the weights are from those that are stored, see `weightError`; null: as stored. */
+  readonly weight_error: number | null;
   /** Bytes of the weights on disk, and of keys and values after a prompt. */
   readonly weight_bytes: number;
   readonly kv_bytes: number;
@@ -84,7 +87,7 @@ export async function* compareDtypes(
       }
       yield {
         dtype: model.dtype, kv_dtype: model.kvDtype, length, prompts, losses, perplexity: Math.exp(mean(losses)), keys_right: keysRight,
-        weight_bytes: weightBytes(model), kv_bytes: kvBytes, prefill_seconds: median(prefills), token_seconds: median(tokens),
+        weight_error: await weightError(model.checkpoint), weight_bytes: weightBytes(model), kv_bytes: kvBytes, prefill_seconds: median(prefills), token_seconds: median(tokens),
       };
     } finally {
       await model.release();

@@ -146,7 +146,6 @@ test("synthetic weights are made quantised: the float32 ones, never written", as
     assert.deepEqual(await allValues(made.tensors.get(name)!), await allValues(converted.tensors.get(name)!), name);
   }
   assert.deepEqual(await readFloats(made.tensors.get("model.layers.0.self_attn.q_proj.bias")!), await readFloats(tiny.tensors.get("model.layers.0.self_attn.q_proj.bias")!));
-  await assert.rejects(openCheckpoint(made.folder, { dtype: "int8", cacheFolder }), /is held in int4:head=int4; convert the original/);
   const config = JSON.parse(await readFile(join(made.folder, "config.json"), "utf8")) as { model_type: string };
   assert.equal(config.model_type, "qwen2");
 });
