@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { readJsonObject } from "../checkpoint/json.js";
-import { patterns } from "../checkpoint/gguf/tokenizer.js";
+import { canonicalJson, readJsonObject } from "../checkpoint/json.js";
+import { preTokenizations } from "../checkpoint/gguf/pre-tokenizers.js";
 import type { Checkpoint } from "../checkpoint/types.js";
 import type { GgufValue } from "./gguf-header.js";
 
@@ -12,7 +12,7 @@ interface Definition {
   readonly pre_tokenizer?: Step | null;
   readonly normalizer?: Step | null;
 }
-interface Step { readonly type: string; readonly pretokenizers?: readonly Step[]; readonly normalizers?: readonly Step[]; readonly pattern?: { readonly Regex?: string }; readonly use_regex?: boolean }
+interface Step { readonly type: string; readonly pretokenizers?: readonly Step[]; readonly normalizers?: readonly Step[]; readonly pattern?: { readonly Regex?: string }; readonly use_regex?: boolean; readonly behavior?: string; readonly individual_digits?: boolean }
 
 /** ggml's kinds of tokens. */
 const [NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE] = [1, 2, 3, 4, 5, 6];
@@ -77,13 +77,25 @@ function scores(tokens: readonly string[], merges: readonly string[]): number[] 
 const contractions = /^(\(\?i:'s[^)]*\)|'\(\?:[^)]*\)|\(\?i:[^)]*\)|'\(\?i:[^)]*\))\|/;
 
 /** The name by which llama.cpp knows how words are cut before merges apply. @throws where it knows none like it */
-function preTokenizer({ pre_tokenizer: step }: Definition, file: string): { pre: string; notes: string[] } {
+function preTokenizer({ pre_tokenizer: step, normalizer }: Definition, file: string): { pre: string; notes: string[] } {
   const steps = step?.type === "Sequence" ? (step.pretokenizers ?? []) : step ? [step] : [];
-  const cut = steps.find(({ type }) => type === "Split")?.pattern?.Regex;
-  if (cut === undefined && steps.some(({ type, use_regex: own }) => type === "ByteLevel" && own !== false)) return { pre: "gpt-2", notes: [] };
-  const same = Object.entries(patterns).find(([, pattern]) => pattern === cut);
-  if (same) return { pre: same[0], notes: [] };
-  const alike = Object.entries(patterns).find(([, pattern]) => cut?.replace(contractions, "") === pattern.replace(contractions, ""));
-  if (!alike) throw new Error(`export: ${file}: words are cut by ${JSON.stringify(cut ?? step)} (supported: gpt-2's way, ${Object.keys(patterns).join("'s, ")}'s)`);
-  return { pre: alike[0], notes: [`llama.cpp cuts words as ${alike[0]} does, this tokenizer contractions in another way: 'LL and the like may become other tokens there`] };
+  const named = (change = (pattern: string) => pattern) => {
+    const wanted = cuts(steps, change);
+    const alike = [...preTokenizations].filter(([name, { steps: theirs }]) => name !== "default" && cuts(theirs as Step[], change) === wanted);
+    return alike.find(([, { normalizer: theirs }]) => canonicalJson(theirs) === canonicalJson(normalizer ?? null))?.[0] ?? alike[0]?.[0];
+  };
+  const same = named();
+  if (same !== undefined) return { pre: same, notes: [] };
+  const alike = named((pattern) => pattern.replace(contractions, ""));
+  if (alike === undefined) throw new Error(`export: ${file}: words are cut by ${JSON.stringify(step).slice(0, 200)} (supported: as llama.cpp's ${[...preTokenizations.keys()].join(", ")} do)`);
+  return { pre: alike, notes: [`llama.cpp cuts words as ${alike} does, this tokenizer contractions in another way: 'LL and the like may become other tokens there`] };
+}
+
+/** What of the steps decides where words end, as text. */
+function cuts(steps: readonly Step[], change: (pattern: string) => string): string {
+  return canonicalJson(steps.map(({ type, pattern, behavior, individual_digits: each, use_regex: own }) => {
+    if (type === "ByteLevel") return { type, own: own !== false };
+    if (type === "Split") return { type, pattern: change(pattern?.Regex ?? ""), behavior };
+    return { type, behavior, each };
+  }));
 }

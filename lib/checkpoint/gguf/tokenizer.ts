@@ -1,80 +1,101 @@
 import { tokenizerFrom, type Tokenizer } from "../tokenizer.js";
-
-/** What words are cut into before merges apply, by `tokenizer.ggml.pre`. */
-export const patterns: Readonly<Record<string, string>> = {
-  "llama-bpe": "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-  "qwen2": "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-};
-
-/** ggml's kinds of tokens. */
-const [CONTROL, USER_DEFINED] = [3, 4];
+import { preTokenizations } from "./pre-tokenizers.js";
+import { scoredMerges } from "./scored-merges.js";
+import { readVocabulary, type GgufVocabulary } from "./vocabulary.js";
 
 /**
- * The tokenizer that a GGUF file holds: byte-level BPE (`gpt2`) with the cuts of gpt-2, llama 3 or qwen2, or sentencepiece BPE (`llama`).
- * @throws on another kind, with what to do
+ * The tokenizer that a GGUF file holds: byte-level BPE (`gpt2`) cut as the model's own tokenizer cuts, sentencepiece BPE (`llama`),
+ * sentencepiece unigram (`t5`), or BPE over whole text (`gemma4`).
+ * @throws on another kind, with what to do; on fields that are missing or do not fit, by their names
  */
 export function ggufTokenizer(metadata: Readonly<Record<string, unknown>>, file: string): Tokenizer {
-  const field = (name: string) => metadata[`tokenizer.ggml.${name}`];
-  const [model, tokens] = [field("model"), field("tokens") as string[] | undefined];
-  const instead = "put the model's tokenizer.json beside the file, or give the prompt as token ids";
-  if (!Array.isArray(tokens)) throw new Error(`tokenizer: ${file} holds none (${instead})`);
-  const pre = String(field("pre") ?? "default");
-  const bos = Number(field("bos_token_id") ?? -1);
-  const common = {
-    version: "1.0",
-    added_tokens: tokens.flatMap((content, id) => {
-      const kind = Number((field("token_type") as number[] | undefined)?.[id] ?? 1);
-      return kind === CONTROL || kind === USER_DEFINED ? [{ id, content, special: kind === CONTROL, single_word: false, lstrip: false, rstrip: false, normalized: false }] : [];
-    }),
-    post_processor: (field("add_bos_token") ?? model === "llama") && tokens[bos] !== undefined ? beginning(tokens[bos], bos) : null,
-  };
-  const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
-  if (model === "gpt2" && (pre === "gpt-2" || patterns[pre])) {
-    const pattern = patterns[pre];
-    const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: pattern === undefined };
-    return tokenizerFrom({
-      ...common,
-      normalizer: pre === "qwen2" ? { type: "NFC" } : null,
-      pre_tokenizer: pattern === undefined ? bytes : { type: "Sequence", pretokenizers: [{ type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false }, bytes] },
-      decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-      model: { type: "BPE", dropout: null, unk_token: null, fuse_unk: false, byte_fallback: false, ignore_merges: pre === "llama-bpe", vocab, merges: field("merges") as string[] },
-    }, file);
+  const vocabulary = readVocabulary(metadata, file);
+  const make = makers[vocabulary.model];
+  if (!make) throw new Error(`tokenizer: ${file}: tokenizer.ggml.model: ${JSON.stringify(vocabulary.model)} (supported: ${Object.keys(makers).join(", ")}; ${vocabulary.instead})`);
+  try {
+    return tokenizerFrom({ added_tokens: addedTokens(vocabulary), ...make(vocabulary) }, file);
+  } catch (error) {
+    // The parts of a tokenizer.json by the names that the file has for them.
+    throw new Error((error as Error).message.replace(/\bmodel\.merges\b/g, "tokenizer.ggml.merges").replace(/\bmodel\.vocab\b/g, "tokenizer.ggml.tokens"));
   }
-  if (model !== "llama") throw new Error(`tokenizer: ${file} holds one of kind ${String(model)}, ${pre} (known: gpt2 with gpt-2, ${Object.keys(patterns).join(", ")}, and llama; ${instead})`);
-  const prefixed = field("add_space_prefix") !== false;
-  return tokenizerFrom({
-    ...common,
-    normalizer: { type: "Sequence", normalizers: [...(prefixed ? [{ type: "Prepend", prepend: "▁" }] : []), { type: "Replace", pattern: { String: " " }, content: "▁" }] },
-    pre_tokenizer: null,
-    decoder: {
-      type: "Sequence",
-      decoders: [{ type: "Replace", pattern: { String: "▁" }, content: " " }, { type: "ByteFallback" }, { type: "Fuse" }, ...(prefixed ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : [])],
-    },
-    model: { type: "BPE", dropout: null, unk_token: tokens[Number(field("unknown_token_id") ?? 0)], fuse_unk: true, byte_fallback: true, vocab, merges: scoredMerges(tokens, field("scores") as number[]) },
-  }, file);
 }
 
-/** The beginning-of-sequence token before every text. */
-function beginning(token: string, id: number): object {
+const makers: Readonly<Record<string, (vocabulary: GgufVocabulary) => object>> = { gpt2: byteLevel, llama: sentencepiece, t5: unigram, gemma4: wholeText };
+
+function byteLevel(vocabulary: GgufVocabulary): object {
+  const { ids, merges, file, pre, instead } = vocabulary;
+  const how = preTokenizations.get(pre);
+  if (!how) throw new Error(`tokenizer: ${file}: tokenizer.ggml.pre: ${JSON.stringify(pre)} (supported: ${[...preTokenizations.keys()].join(", ")}; ${instead})`);
+  return {
+    normalizer: how.normalizer,
+    pre_tokenizer: { type: "Sequence", pretokenizers: how.steps },
+    post_processor: surrounded(vocabulary, how.addBos ?? false, false),
+    decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+    model: { type: "BPE", ignore_merges: how.wholeFirst ?? false, vocab: ids, merges: merges() },
+  };
+}
+
+const spacesToMarks = { type: "Replace", pattern: { String: " " }, content: "▁" };
+const marksToSpaces = { type: "Replace", pattern: { String: "▁" }, content: " " };
+
+function sentencepiece(vocabulary: GgufVocabulary): object {
+  const { ids, tokens, scores, unknown, spacePrefix } = vocabulary;
+  const prefixed = spacePrefix ?? true;
+  return {
+    normalizer: { type: "Sequence", normalizers: [...(prefixed ? [{ type: "Prepend", prepend: "▁" }] : []), spacesToMarks] },
+    post_processor: surrounded(vocabulary, true, false),
+    decoder: { type: "Sequence", decoders: [marksToSpaces, { type: "ByteFallback" }, { type: "Fuse" }, ...(prefixed ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : [])] },
+    model: { type: "BPE", unk_token: tokens[unknown ?? 0], fuse_unk: true, byte_fallback: true, vocab: ids, merges: scoredMerges(tokens, scores()) },
+  };
+}
+
+function unigram(vocabulary: GgufVocabulary): object {
+  const { tokens, scores, unknown, characterMap, spacePrefix, squeezesSpaces } = vocabulary;
+  const all = scores();
+  const scheme = { replacement: "▁", prepend_scheme: (spacePrefix ?? true) ? "always" : "never" };
+  return {
+    normalizer: characterMap === null ? null : { type: "Precompiled", precompiled_charsmap: characterMap },
+    pre_tokenizer: { type: "Sequence", pretokenizers: [...((squeezesSpaces ?? true) ? [{ type: "WhitespaceSplit" }] : []), { type: "Metaspace", ...scheme }] },
+    post_processor: surrounded(vocabulary, false, true),
+    decoder: { type: "Metaspace", ...scheme },
+    model: { type: "Unigram", unk_id: unknown ?? 2, vocab: tokens.map((token, id) => [token, all[id]]) },
+  };
+}
+
+function wholeText(vocabulary: GgufVocabulary): object {
+  const { ids, tokens, merges, unknown } = vocabulary;
+  return {
+    normalizer: spacesToMarks,
+    post_processor: surrounded(vocabulary, true, false),
+    decoder: { type: "Sequence", decoders: [marksToSpaces, { type: "ByteFallback" }, { type: "Fuse" }] },
+    model: { type: "BPE", unk_token: unknown === undefined ? null : tokens[unknown], fuse_unk: true, byte_fallback: true, vocab: ids, merges: merges() },
+  };
+}
+
+/** ggml's kinds of tokens that are found in the text itself. */
+const [UNKNOWN, CONTROL, USER_DEFINED] = [2, 3, 4];
+
+function addedTokens({ tokens, kinds, phi3 }: GgufVocabulary): object[] {
+  return tokens.flatMap((content, id) => {
+    const kind = kinds[id];
+    if (kind !== CONTROL && kind !== USER_DEFINED && kind !== UNKNOWN) return [];
+    // GGUF has no word for it: phi 3's tokens take the white space behind them along.
+    const rstrip = phi3 && kind !== USER_DEFINED ? !["<unk>", "<s>", "<|endoftext|>"].includes(content) : false;
+    return [{ id, content, special: kind !== USER_DEFINED, single_word: false, lstrip: false, rstrip, normalized: false }];
+  });
+}
+
+/** bos before a text and eos behind it, where the file says so or the kind of tokenizer has it so. */
+function surrounded({ tokens, bos, eos, addBos, addEos }: GgufVocabulary, usuallyBos: boolean, usuallyEos: boolean): object | null {
+  const before = (addBos ?? usuallyBos) && bos !== undefined ? [bos] : [];
+  const behind = (addEos ?? usuallyEos) && eos !== undefined ? [eos] : [];
+  if (before.length + behind.length === 0) return null;
+  const name = (id: number) => ({ SpecialToken: { id: tokens[id], type_id: 0 } });
+  const sequence = (id: string) => ({ Sequence: { id, type_id: 0 } });
   return {
     type: "TemplateProcessing",
-    single: [{ SpecialToken: { id: token, type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
-    pair: [{ Sequence: { id: "A", type_id: 0 } }, { Sequence: { id: "B", type_id: 1 } }],
-    special_tokens: { [token]: { id: token, ids: [id], tokens: [token] } },
+    single: [...before.map(name), sequence("A"), ...behind.map(name)],
+    pair: [sequence("A"), sequence("B")],
+    special_tokens: Object.fromEntries([...before, ...behind].map((id) => [tokens[id], { id: tokens[id], ids: [id], tokens: [tokens[id]] }])),
   };
-}
-
-/** Sentencepiece merges the pair whose whole has the best score: as a list of merges, every way to make a token, best token first. */
-function scoredMerges(tokens: readonly string[], scores: ArrayLike<number>): [string, string][] {
-  const ids = new Map(tokens.map((token, id) => [token, id]));
-  const merges: { pair: [string, string]; score: number; order: number }[] = [];
-  tokens.forEach((token, id) => {
-    const characters = [...token];
-    for (let at = 1; at < characters.length; at++) {
-      const pair: [string, string] = [characters.slice(0, at).join(""), characters.slice(at).join("")];
-      const [left, right] = pair.map((part) => ids.get(part));
-      if (left !== undefined && right !== undefined) merges.push({ pair, score: scores[id] ?? 0, order: left });
-    }
-  });
-  return merges.sort((a, b) => b.score - a.score || a.order - b.order).map(({ pair }) => pair);
 }
