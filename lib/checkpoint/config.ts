@@ -26,8 +26,7 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
  * @throws an error that names file, field, value and what is supported
  */
 export function parseConfig(raw: Readonly<Record<string, unknown>>, file: string, generation?: Fields): ModelConfig {
-  const fields = new Fields(raw, file);
-  const family = fields.choice("model_type", families);
+  const { fields, family } = textModel(new Fields(raw, file));
   if (fields.has("quantization_config")) {
     throw new Error(`${file}: quantization_config: present (supported: unquantised F32, F16 or BF16 weights)`);
   }
@@ -38,6 +37,39 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>, file: string
     bosTokenId: tokenIds(fields.has("bos_token_id") ? fields : (generation ?? fields), "bos_token_id", config.vocabSize)[0] ?? null,
     eosTokenIds: tokenIds(generation?.has("eos_token_id") ? generation : fields, "eos_token_id", config.vocabSize),
   };
+}
+
+/** Models that read more than text, and the family of the part that reads text, which their `text_config` describes: only that part is read here. */
+const composites: Readonly<Record<string, Composite>> = {
+  gemma3: { text: { gemma3_text: "gemma3_text" } },
+  mistral3: { text: { mistral: "mistral", ministral: "ministral" } },
+  // For text alone the three positions of their rotary embedding are one.
+  qwen2_vl: { text: { qwen2_vl_text: "qwen2" }, flat: true, defaults: { rope_theta: 1e6 } },
+  qwen2_5_vl: { text: { qwen2_5_vl_text: "qwen2" }, flat: true, defaults: { rope_theta: 1e6 } },
+  qwen3_vl: { text: { qwen3_vl_text: "qwen3" }, defaults: { rope_theta: 5e5 } },
+};
+
+interface Composite {
+  /** The text model's `model_type`, and whose family's it is. */
+  readonly text: Readonly<Record<string, Family>>;
+  /** Older files have the text model's fields among those of the whole. */
+  readonly flat?: boolean;
+  /** Of the text model, where they are not those of its family. */
+  readonly defaults?: Readonly<Record<string, unknown>>;
+}
+
+/** The fields of the text model, `text_config` where there is one, and its family. */
+function textModel(fields: Fields): { fields: Fields; family: Family } {
+  const type = fields.choice("model_type", [...families, ...Object.keys(composites)]);
+  const composite = composites[type];
+  if (!composite) return { fields, family: type as Family };
+  const text = fields.object("text_config") ?? (composite.flat ? fields : undefined);
+  if (!text) throw fields.error("text_config", "must be an object: the text model's configuration");
+  const types = Object.keys(composite.text);
+  const family = text === fields ? composite.text[types[0]!]! : composite.text[text.choice("model_type", types, types[0])]!;
+  // Of these, what is said of the whole counts.
+  const whole = ["quantization_config", "tie_word_embeddings", "bos_token_id", "eos_token_id"].filter((field) => fields.has(field));
+  return { fields: text.withDefaults(composite.defaults ?? {}).overlaid(fields.only(whole)), family };
 }
 
 /** A token id or a list of them; empty where the field is absent. */

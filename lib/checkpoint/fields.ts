@@ -29,6 +29,11 @@ export class Fields {
     return Object.keys(this.values).filter((field) => this.has(field));
   }
 
+  /** The same with these fields alone. */
+  only(fields: readonly string[]): Fields {
+    return new Fields(Object.fromEntries(fields.map((field) => [field, this.values[field]])), this.file, this.path);
+  }
+
   /** The same with other values where a field is absent or null. */
   withDefaults(values: Readonly<Record<string, unknown>>): Fields {
     return new Fields({ ...values, ...Object.fromEntries(Object.entries(this.values).filter(([field, value]) => value !== null || !(field in values))) }, this.file, this.path);

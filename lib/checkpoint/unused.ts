@@ -14,7 +14,7 @@ export interface Settled {
 }
 
 /**
- * Accounts for every tensor of a checkpoint: needed, known to say nothing (rotary frequencies, causal masks), or one of two that are tied.
+ * Accounts for every tensor of a checkpoint: needed, known to say nothing of text (rotary frequencies, causal masks, what reads images), or one of two that are tied.
  * Of an embedding and a head that config.json ties, either may be missing; where both are there and differ, both count, as in transformers.
  * @param tensors under llama's names, what the model does not need under its own
  * @param folder named in errors
@@ -38,17 +38,12 @@ function advice(name: string): string {
 
 async function settleTies(config: ModelConfig, tensors: ReadonlyMap<string, StoredTensor>): Promise<Settled> {
   if (!config.tiedEmbeddings) return { config, tensors };
-  const [embedding, head] = [tensors.get(embeddingName), headOf(config, tensors)];
+  const [embedding, head] = [tensors.get(embeddingName), tensors.get(headName)];
   if (!head) return { config, tensors };
   const others = new Map([...tensors].filter(([, tensor]) => tensor !== head));
   if (!embedding) return { config, tensors: others.set(embeddingName, { ...head, name: embeddingName }) };
   if (await sameBytes(embedding, head)) return { config, tensors: others };
   return { config: { ...config, tiedEmbeddings: false }, tensors: others.set(headName, { ...head, name: headName }) };
-}
-
-/** The head as the family's own files call it. */
-function headOf(config: ModelConfig, tensors: ReadonlyMap<string, StoredTensor>): StoredTensor | undefined {
-  return tensors.get(definitions[config.family].source?.(headName, config).name ?? headName);
 }
 
 async function sameBytes(a: StoredTensor, b: StoredTensor): Promise<boolean> {

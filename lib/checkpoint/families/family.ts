@@ -8,6 +8,8 @@ export type FamilyConfig = Omit<ModelConfig, "family" | "bosTokenId" | "eosToken
 export interface TensorSource {
   /** Its own name there. */
   readonly name: string;
+  /** Another name that it may have. */
+  readonly also?: string;
   /** How the tensor comes of what is stored under that name; absent: as it is. */
   readonly view?: TensorView;
 }
@@ -22,6 +24,9 @@ export interface FamilyDefinition {
   /** Tensors that say nothing: causal masks that older files hold. */
   readonly buffers?: RegExp;
 }
+
+/** What reads images, in a model whose text model is read here. */
+export const readsImages = /^(model\.)?(vision_tower|visual|multi_modal_projector)\./;
 
 /** What llama has, and a family may have otherwise. */
 export const usual = {

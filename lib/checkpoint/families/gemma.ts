@@ -4,10 +4,11 @@
 import type { Fields } from "../fields.js";
 import { everyNthFull, parseWindows } from "../sliding-window.js";
 import type { Family } from "../types.js";
-import type { FamilyConfig, FamilyDefinition } from "./family.js";
+import { readsImages, type FamilyConfig, type FamilyDefinition } from "./family.js";
 import { llamaLike } from "./llama.js";
 
 export const gemma: FamilyDefinition = {
+  buffers: readsImages,
   config(original, family) {
     const fields = family === "gemma3_text" ? original.withDefaults(gemma3Defaults) : original;
     const common = llamaLike(fields, {

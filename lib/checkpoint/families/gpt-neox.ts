@@ -8,7 +8,6 @@ const outside: Readonly<Record<string, string>> = {
   "model.embed_tokens.weight": "gpt_neox.embed_in.weight",
   "model.norm.weight": "gpt_neox.final_layer_norm.weight",
   "model.norm.bias": "gpt_neox.final_layer_norm.bias",
-  "lm_head.weight": "embed_out.weight",
 };
 const modules: Readonly<Record<string, string>> = { "self_attn.o_proj": "attention.dense", "mlp.up_proj": "mlp.dense_h_to_4h", "mlp.down_proj": "mlp.dense_4h_to_h" };
 
@@ -38,6 +37,7 @@ export const gptNeox: FamilyDefinition = {
   },
   source(name, { heads, headDim, hiddenSize }): TensorSource {
     const block = blockTensor(name);
+    if (name === "lm_head.weight") return { name: "embed_out.weight", also: name };
     if (!block) return { name: outside[name] ?? name };
     const { layer, module, kind } = block;
     const part = projections.indexOf(module);

@@ -2,7 +2,7 @@ import type { Family } from "../types.js";
 import { bloom } from "./bloom.js";
 import { cohere } from "./cohere.js";
 import { exaone4 } from "./exaone4.js";
-import type { FamilyDefinition } from "./family.js";
+import { readsImages, type FamilyDefinition } from "./family.js";
 import { gemma } from "./gemma.js";
 import { glm } from "./glm.js";
 import { gptNeox } from "./gpt-neox.js";
@@ -15,8 +15,11 @@ import { smollm3 } from "./smollm3.js";
 import { stablelm } from "./stablelm.js";
 import { starcoder2 } from "./starcoder2.js";
 
+/** Families whose models are the text models of others, which read images as well. */
+const inside: FamilyDefinition = { ...llama, buffers: readsImages };
+
 /** Families the decoder can build, as `model_type` spells them. */
 export const definitions: Readonly<Record<Family, FamilyDefinition>> = {
-  llama, mistral: llama, ministral: llama, qwen2: llama, qwen3: llama, phi3, gemma, gemma2: gemma, gemma3_text: gemma, smollm3, olmo2: olmo, olmo3: olmo,
+  llama, mistral: inside, ministral: inside, qwen2: inside, qwen3: inside, phi3, gemma, gemma2: gemma, gemma3_text: gemma, smollm3, olmo2: olmo, olmo3: olmo,
   granite, exaone4, cohere, cohere2: cohere, starcoder2, stablelm, glm, glm4: glm, gpt_neox: gptNeox, gpt2, bloom,
 };

@@ -145,7 +145,7 @@ test("gpt2, bloom-560m and Phi-3-mini as published", () => {
 });
 
 const impossible: [string, Family, RawConfig, RegExp][] = [
-  ["no family", "llama", { model_type: undefined }, /model_type: missing \(supported: llama, mistral, .*, gpt2, bloom\)/],
+  ["no family", "llama", { model_type: undefined }, /model_type: missing \(supported: llama, mistral, .*, gpt2, bloom, gemma3, /],
   ["an unknown family", "llama", { model_type: "t5" }, /model_type: "t5" \(supported: llama, /],
   ["another activation", "llama", { hidden_act: "relu2" }, /hidden_act: "relu2" \(supported: silu, swish, gelu, /],
   ["quantised weights", "llama", { quantization_config: { quant_method: "gptq" } }, /quantization_config: present/],

@@ -1,0 +1,91 @@
+// The cases of cases.json with the values that reference.py made of them.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "../../../lib/checkpoint/package-root.js";
+import { defineScorer } from "../../../lib/pruning/scorer.js";
+import type { UserPreset } from "../../../lib/pruning/schedule.js";
+import type { Model } from "../../../lib/runtime/model.js";
+import { hashedCheckpoint, type HashedCheckpoint } from "./weights.js";
+
+interface Cases {
+  readonly prompt: readonly number[];
+  /** Tokens that are appended after it, step by step. */
+  readonly steps: readonly (readonly number[])[];
+  /** Positions kept after blocks. */
+  readonly stages: readonly { readonly after: number; readonly kept: readonly number[] }[];
+  /** Fields that all configurations have. */
+  readonly common: Readonly<Record<string, unknown>>;
+  readonly cases: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** Logits that transformers gives. */
+interface Values {
+  readonly tensors: Readonly<Record<string, readonly number[]>>;
+  /** `[vocabulary]`, after the prompt. */
+  readonly prefill: readonly number[];
+  /** After each token decoded. */
+  readonly decode: readonly (readonly number[])[];
+  readonly pruned: readonly number[];
+  readonly prunedDecode: readonly (readonly number[])[];
+}
+
+const read = (file: string): unknown => JSON.parse(readFileSync(join(packageRoot(), "test", "reference", "transformers", file), "utf8"));
+
+export const cases = read("cases.json") as Cases;
+export const reference = read("values.json") as { readonly transformers: string; readonly torch: string; readonly cases: Readonly<Record<string, Values>> };
+
+const LAYERS = cases.common["num_hidden_layers"] as number;
+
+export const configOf = (name: string): Record<string, unknown> => ({ ...cases.common, ...cases.cases[name] });
+
+/** The case as a model folder. @param rename what a tensor is called in the file */
+export const checkpointOf = (name: string, rename?: (tensor: string) => string): HashedCheckpoint => hashedCheckpoint(configOf(name), LAYERS, reference.cases[name]!.tensors, rename);
+
+/** A preset and a scorer that keep exactly the positions of the cases. */
+export const preset: UserPreset = {
+  name: "cases", baseDepth: LAYERS,
+  stages: cases.stages.map(({ after, kept }, stage) => ({ afterBlock: after, ratio: (kept.length + 0.5) / (stage === 0 ? cases.prompt.length : cases.stages[stage - 1]!.kept.length) })),
+};
+export const scorer = defineScorer("cases", (g, { positions, stage }) => {
+  const kept = new Set(cases.stages[stage]!.kept);
+  return g.gather(g.constant("float32", cases.prompt.map((_, position) => Number(kept.has(position)))), positions);
+});
+
+/** Largest differences to transformers' logits, each relative to the largest logit of its row. */
+export interface Differences {
+  readonly prefill: number;
+  readonly decode: number;
+  readonly pruned: number;
+  readonly prunedDecode: number;
+}
+
+/** Runs a case. @throws where other positions are kept */
+export async function compare(name: string, model: Model): Promise<Differences> {
+  const values = reference.cases[name]!;
+  const run = await model.prefill(cases.prompt);
+  const prefill = difference(run.logits, values.prefill);
+  const decode = await steps(run, values.decode);
+  const short = await model.prefill(cases.prompt, { preset, scorer, kvPolicy: "retain" });
+  short.stages.forEach((stage, index) => {
+    if (stage.kept.join() !== cases.stages[index]!.kept.join()) throw new Error(`${name}: stage ${index} kept ${stage.kept.join()}`);
+  });
+  const pruned = difference(short.logits, values.pruned);
+  return { prefill, decode, pruned, prunedDecode: await steps(short, values.prunedDecode) };
+}
+
+async function steps(run: Awaited<ReturnType<Model["prefill"]>>, expected: readonly (readonly number[])[]): Promise<number> {
+  let [largest, at] = [0, 0];
+  for (const step of cases.steps) {
+    const logits = await run.extend(step);
+    const size = logits.length / step.length;
+    for (let i = 0; i < step.length; i++) largest = Math.max(largest, difference(logits.subarray(i * size, (i + 1) * size), expected[at++]!));
+  }
+  return largest;
+}
+
+function difference(actual: ArrayLike<number>, expected: readonly number[]): number {
+  if (actual.length !== expected.length) return Infinity;
+  const scale = Math.max(...expected.map(Math.abs));
+  const worst = expected.reduce((most, value, i) => Math.max(most, Math.abs(actual[i]! - value)), 0);
+  return Number.isNaN(worst) ? Infinity : worst / scale;
+}

@@ -1,0 +1,217 @@
+"""What transformers computes for the cases of cases.json: values.json.
+
+    pip install torch==2.13.0 transformers==5.23.0 numpy
+    python reference.py [CASE ...]      # only these, the others stay as they are
+
+Weights are not stored: both sides make them of the tensors' names (see `weights`, and weights.ts). Stored are, for each case, the names and shapes
+of transformers' own parameters, and logits: of the prompt's last token; of tokens decoded after it; the same with tokens pruned
+after some blocks, where transformers' own modules run on the tokens kept, at their original positions.
+"""
+import json
+import math
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, DynamicCache
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+HERE = Path(__file__).parent
+assert transformers.__version__ == "5.23.0", transformers.__version__
+
+
+def uniform(name, count):
+    """Numbers in [-1, 1): a hash of the name (FNV-1a) and the place (murmur3's finalizer)."""
+    seed = np.uint32(2166136261)
+    with np.errstate(over="ignore"):
+        for byte in name.encode():
+            seed = (seed ^ np.uint32(byte)) * np.uint32(16777619)
+        h = seed + np.arange(count, dtype=np.uint32) * np.uint32(0x9E3779B9)
+        h ^= h >> np.uint32(16)
+        h *= np.uint32(0x85EBCA6B)
+        h ^= h >> np.uint32(13)
+        h *= np.uint32(0xC2B2AE35)
+        h ^= h >> np.uint32(16)
+    return h.astype(np.float64) / 2**31 - 1
+
+
+def weights(name, shape, zero_centred):
+    """As in weights.ts: norms near 1 (or 0 where the model adds 1), everything else so that activations stay near 1."""
+    u = uniform(name, math.prod(shape))
+    if re.search(r"norm(\.weight|s\.\d+\.weight|.*layernorm\.weight)$", name) and len(shape) == 1 or re.search(r"[qk]_norm\.weight$", name):
+        values = (0 if zero_centred else 1) + 0.3 * u
+    elif name.endswith(".bias"):
+        values = 0.3 * u
+    elif re.search(r"embed", name):
+        values = (0.3 if zero_centred else 1.7) * u
+    else:
+        gain = 2.5 if re.search(r"([qk]_proj|qkv_proj|query_key_value)\.weight$", name) else 1.7
+        values = gain * u / math.sqrt(shape[1])
+    return torch.from_numpy(values.astype(np.float32)).reshape(shape)
+
+
+def build(raw):
+    raw = dict(raw)
+    config = AutoConfig.for_model(raw.pop("model_type"), **raw)
+    if raw.get("layer_types") and config.model_type == "mistral":
+        # What AutoConfig does with a file.
+        config = AutoConfig.for_model("ministral", **raw)
+    text = config.get_text_config()
+    kind = AutoModelForImageTextToText if text is not config else AutoModelForCausalLM
+    model = kind.from_config(config, attn_implementation="eager").eval().float()
+    zero_centred = text.model_type.startswith("gemma")
+    parameters = []
+    for name, parameter in model.named_parameters():
+        if not re.search(r"vision|visual|multi_modal", name):
+            parameter.data = weights(name, tuple(parameter.shape), zero_centred)
+            parameters.append([name, list(parameter.shape)])
+    return model, text, parameters
+
+
+def parts(model):
+    """The decoder's layers, its last norm and its rotary embedding, whatever they are called."""
+    inner = next(module for module in model.modules() if hasattr(module, "layers") and hasattr(module, "rotary_emb"))
+    return inner, inner.layers, getattr(inner, "norm", None) or inner.final_layer_norm
+
+
+def window_of(text, layer):
+    types = getattr(text, "layer_types", None)
+    if types is not None:
+        return text.sliding_window if types[layer] == "sliding_attention" else None
+    return text.sliding_window if text.model_type in ("mistral", "phi3", "starcoder2") else None
+
+
+def bias(queries, keys, window):
+    distance = queries[:, None] - keys[None, :]
+    allowed = distance >= 0
+    if window is not None:
+        allowed &= distance < window
+    return torch.where(allowed, 0.0, float("-inf"))[None, None]
+
+
+class Stepwise:
+    """transformers' own modules, block by block, on any positions. `stages`: after which block which positions stay."""
+
+    def __init__(self, model, text):
+        self.model, self.text = model, text
+        self.inner, self.layers, self.norm = parts(model)
+        self.cache = DynamicCache()
+        self.held = [torch.empty(0, dtype=torch.long) for _ in self.layers]
+
+    def rotary(self, hidden, positions, layer):
+        if hasattr(self.text, "rope_parameters") and any(k in self.text.rope_parameters for k in ("full_attention", "sliding_attention")):
+            return self.inner.rotary_emb(hidden, positions, self.text.layer_types[layer])
+        return self.inner.rotary_emb(hidden, positions)
+
+    def embedded(self, ids):
+        """What the first block gets."""
+        found = {}
+
+        class Found(Exception):
+            pass
+
+        def stop(_, args, kwargs):
+            found["hidden"] = args[0] if args else kwargs["hidden_states"]
+            raise Found
+
+        handle = self.layers[0].register_forward_pre_hook(stop, with_kwargs=True)
+        try:
+            self.model(input_ids=ids[None], use_cache=False)
+        except Found:
+            pass
+        handle.remove()
+        return found["hidden"]
+
+    def logits(self, hidden):
+        """The model's own head, and what it does after it."""
+        own = self.inner.forward
+        self.inner.forward = lambda *args, **kwargs: BaseModelOutputWithPast(last_hidden_state=hidden)
+        try:
+            return self.model(input_ids=torch.zeros(hidden.shape[:2], dtype=torch.long)).logits[0]
+        finally:
+            self.inner.forward = own
+
+    def run(self, ids, positions, stages={}):
+        hidden = self.embedded(ids)
+        length = int(positions[-1]) + 1
+        for index, layer in enumerate(self.layers):
+            # The last position stays: frequencies that depend on the length are those of the whole prompt.
+            assert int(positions[-1]) + 1 == length
+            keys = torch.cat([self.held[index], positions])
+            cache = {"layer_past" if self.text.model_type == "gpt_neox" else "past_key_values": self.cache}
+            place = positions[None]
+            rotary = self.rotary(hidden, place if self.text.model_type != "qwen2_5_vl_text" else place[None].expand(3, -1, -1), index)
+            result = layer(hidden, attention_mask=bias(positions, keys, window_of(self.text, index)), position_embeddings=rotary, position_ids=place, use_cache=True, **cache)
+            hidden = result if isinstance(result, torch.Tensor) else result[0]
+            self.held[index] = keys
+            if index in stages:
+                stay = torch.isin(positions, torch.tensor(stages[index]))
+                hidden, positions = hidden[:, stay], positions[stay]
+        return self.logits(self.norm(hidden))
+
+
+@torch.no_grad()
+def values(case, common):
+    ids = torch.tensor(common["prompt"])
+    steps = [torch.tensor(step) for step in common["steps"]]
+    model, text, parameters = build(case)
+    out = model(input_ids=ids[None], use_cache=True)
+    prefill, cache = out.logits[0, -1], out.past_key_values
+    decoded = []
+    for step in steps:
+        out = model(input_ids=step[None], past_key_values=cache, use_cache=True)
+        decoded.extend(out.logits[0])
+
+    def stepwise(stages):
+        # A model of its own: rotary embeddings that depend on the length remember the longest they have seen.
+        run = Stepwise(*build(case)[:2])
+        first = run.run(ids, torch.arange(len(ids)), stages)[-1]
+        rows, at = [], len(ids)
+        for step in steps:
+            rows.extend(run.run(step, torch.arange(at, at + len(step))))
+            at += len(step)
+        return first, rows
+
+    # What the block-by-block pass gives without pruning is what the model gives.
+    first, rows = stepwise({})
+    for a, b in zip([first, *rows], [prefill, *decoded]):
+        assert (a - b).abs().max() <= 2e-5 * b.abs().max(), (case["model_type"], (a - b).abs().max(), b.abs().max())
+    pruned, pruned_decoded = stepwise({stage["after"]: stage["kept"] for stage in common["stages"]})
+    rounded = lambda row: [float(f"{value:.7g}") for value in row.tolist()]
+    return {
+        "tensors": collapsed(parameters),
+        "prefill": rounded(prefill),
+        "decode": [rounded(row) for row in decoded],
+        "pruned": rounded(pruned),
+        "prunedDecode": [rounded(row) for row in pruned_decoded],
+    }
+
+
+def collapsed(parameters):
+    """Names with * for the layer; all layers have the same."""
+    shapes = {}
+    for name, shape in parameters:
+        shapes.setdefault(re.sub(r"layers\.\d+\.", "layers.*.", name, count=1), shape)
+    return shapes
+
+
+def main():
+    cases = json.loads((HERE / "cases.json").read_text())
+    file = HERE / "values.json"
+    known = json.loads(file.read_text())["cases"] if file.exists() else {}
+    wanted = sys.argv[1:] or list(cases["cases"])
+    result = {}
+    for name, raw in cases["cases"].items():
+        if name in wanted:
+            print(name, flush=True)
+            result[name] = values({**cases["common"], **raw}, cases)
+        elif name in known:
+            result[name] = known[name]
+    lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(value, separators=(',', ':'))}" for name, value in result.items())
+    file.write_text(f'{{"transformers": "{transformers.__version__}", "torch": "{torch.__version__}", "cases": {{\n{lines}\n}}}}\n')
+
+
+main()
