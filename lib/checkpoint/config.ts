@@ -27,9 +27,6 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
  */
 export function parseConfig(raw: Readonly<Record<string, unknown>>, file: string, generation?: Fields): ModelConfig {
   const { fields, family } = textModel(new Fields(raw, file));
-  if (fields.has("quantization_config")) {
-    throw new Error(`${file}: quantization_config: present (supported: unquantised F32, F16 or BF16 weights)`);
-  }
   const config = definitions[family].config(fields, family);
   return {
     family,

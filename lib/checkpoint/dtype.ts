@@ -1,3 +1,4 @@
+import { decodeFloat8 } from "./float8.js";
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./half.js";
 import type { StoredDtype } from "./types.js";
 
@@ -5,7 +6,7 @@ import type { StoredDtype } from "./types.js";
 export const elementBytes: Readonly<Record<StoredDtype, number>> = {
   F64: 8, F32: 4, F16: 2, BF16: 2,
   I64: 8, I32: 4, I16: 2, I8: 1,
-  U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1,
+  U64: 8, U32: 4, U16: 2, U8: 1, F8_E4M3: 1, F8_E5M2: 1, BOOL: 1,
 };
 
 /** What a tensor becomes in memory: every float kind is a Float32Array, integers keep their width, BOOL is 0/1 bytes. */
@@ -17,16 +18,16 @@ export type TensorData =
 export const storedArrays = {
   F64: Float64Array, F32: Float32Array, F16: Uint16Array, BF16: Uint16Array,
   I64: BigInt64Array, I32: Int32Array, I16: Int16Array, I8: Int8Array,
-  U64: BigUint64Array, U32: Uint32Array, U16: Uint16Array, U8: Uint8Array, BOOL: Uint8Array,
+  U64: BigUint64Array, U32: Uint32Array, U16: Uint16Array, U8: Uint8Array, F8_E4M3: Uint8Array, F8_E5M2: Uint8Array, BOOL: Uint8Array,
 } as const satisfies Record<StoredDtype, unknown>;
 
 export function isStoredDtype(value: unknown): value is StoredDtype {
   return typeof value === "string" && Object.hasOwn(elementBytes, value);
 }
 
-/** F64, F32, F16 or BF16. */
+/** F64, F32, F16, BF16 or one of 8 bits. */
 export function isFloatDtype(dtype: StoredDtype): boolean {
-  return dtype === "F64" || dtype === "F32" || dtype === "F16" || dtype === "BF16";
+  return /^B?F\d/.test(dtype);
 }
 
 /** Number of elements of a shape; 1 for a scalar (`[]`). */
@@ -43,6 +44,7 @@ export function decodeElements(dtype: StoredDtype, bytes: Uint8Array): TensorDat
     case "F32": return new Float32Array(buffer, byteOffset, count);
     case "F16": return decodeFloat16(new Uint16Array(buffer, byteOffset, count));
     case "BF16": return decodeBfloat16(new Uint16Array(buffer, byteOffset, count));
+    case "F8_E4M3": case "F8_E5M2": return decodeFloat8(dtype, new Uint8Array(buffer, byteOffset, count));
     case "I64": return new BigInt64Array(buffer, byteOffset, count);
     case "U64": return new BigUint64Array(buffer, byteOffset, count);
     case "I32": return new Int32Array(buffer, byteOffset, count);

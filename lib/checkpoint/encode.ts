@@ -8,6 +8,7 @@ import { bitsOf, type WeightDtype, type WeightFormat } from "./weight-dtype.js";
 /** Names of what belongs to a quantised tensor. */
 export const scalesName = (name: string): string => `${name}.scales`;
 export const zeroPointsName = (name: string): string => `${name}.zero_points`;
+export const orderName = (name: string): string => `${name}.order`;
 export const offsetsName = (name: string): string => `${name}.offsets`;
 
 export const embeddingName = "model.embed_tokens.weight";

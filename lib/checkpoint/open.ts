@@ -10,6 +10,8 @@ import { readJsonObject } from "./json.js";
 import { openGguf } from "./gguf/open.js";
 import { locateFolder, locateGguf } from "./locate.js";
 import { once } from "./once.js";
+import { readMethod } from "./packed/method.js";
+import { unpack, type PackedOptions } from "./packed/open.js";
 import { joinQuantised } from "./quantised.js";
 import { isSyntheticName, isSyntheticMetadata, makeSynthetic, noTokenizer, type SyntheticOptions } from "./synthetic.js";
 import { loadTokenizer } from "./tokenizer.js";
@@ -46,27 +48,29 @@ export interface OpenOptions {
 export async function openCheckpoint(name: string, { dtype, synthetic, ...options }: OpenOptions = {}): Promise<Checkpoint> {
   if (isSyntheticName(name)) return openFolder(await makeSynthetic(name, { ...options, ...(dtype !== undefined && { dtype }), ...synthetic }), name);
   const gguf = await locateGguf(name);
-  const checkpoint = gguf !== null ? await openGguf(gguf, name, options) : await openFolder(await locateFolder(name), name);
+  const checkpoint = gguf !== null ? await openGguf(gguf, name, options) : await openFolder(await locateFolder(name), name, options);
   return dtype === undefined ? checkpoint : convertCheckpoint(checkpoint, dtype, options);
 }
 
-/** Opens the folder that holds config.json. @param name as it is to appear in results */
-export async function openFolder(folder: string, name = folder): Promise<Checkpoint> {
+/** Opens the folder that holds config.json. @param name as it is to appear in results @param options for weights that must be made of what the folder has */
+export async function openFolder(folder: string, name = folder, options: PackedOptions = {}): Promise<Checkpoint> {
   if (!existsSync(join(folder, "config.json"))) throw await noConfig(folder);
   const said = await readConfig(folder);
   const { tensors: stored, metadata } = await readWeights(folder);
-  // What this program wrote is under llama's names already.
   const own = "sdtp_weights" in metadata;
-  const { config, tensors } = own ? { config: said, tensors: joinQuantised(said, stored) } : await settleTensors(said, familyTensors(said, stored, folder), folder);
+  const method = own ? null : await readMethod(folder);
+  const unpacked = method ? await unpack(method, stored, folder, options) : { tensors: stored, dtype: null };
+  // What this program wrote is under llama's names already.
+  const { config, tensors } = own ? { config: said, tensors: joinQuantised(said, stored) } : await settleTensors(said, familyTensors(said, unpacked.tensors, folder), folder);
   checkTensors(config, tensors, folder);
   const synthetic = isSyntheticMetadata(metadata);
   const tokenizer = once(() => loadTokenizer(folder));
-  const hash = once(async () => hashCheckpoint(await readJsonObject(join(folder, "config.json")), tensors.values()));
+  const hash = once(async () => hashCheckpoint(await readJsonObject(join(folder, "config.json")), (method ? stored : tensors).values()));
   return {
     name,
     folder,
     config,
-    dtype: metadata["sdtp_weights"] ?? storedDtype(tensors),
+    dtype: metadata["sdtp_weights"] ?? unpacked.dtype ?? storedDtype(tensors),
     tensors,
     synthetic,
     async tokenizer() {
@@ -78,7 +82,7 @@ export async function openFolder(folder: string, name = folder): Promise<Checkpo
   };
 }
 
-const dtypeNames: Readonly<Record<string, string>> = { F32: "fp32", F16: "fp16", BF16: "bf16" };
+const dtypeNames: Readonly<Record<string, string>> = { F32: "fp32", F16: "fp16", BF16: "bf16", F8_E4M3: "fp8", F8_E5M2: "fp8" };
 
 /** What most of the weights' bytes are stored in. */
 function storedDtype(tensors: ReadonlyMap<string, StoredTensor>): string {

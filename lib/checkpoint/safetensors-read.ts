@@ -24,6 +24,7 @@ export async function readStored(stored: StoredTensor): Promise<Uint8Array> {
 export async function readFloats(stored: StoredTensor): Promise<Float32Array> {
   requireFloats(stored);
   const values = (await readTensor(stored)) as Float32Array;
+  if (stored.scaling) (await scaler(stored))(values, 0);
   return stored.view ? applyView(values, stored.view) : values;
 }
 
@@ -59,9 +60,28 @@ export async function* readFloatChunks(stored: StoredTensor, chunkElements = 2 *
     for (let done = 0; done < values.length; done += chunkElements) yield values.subarray(done, done + chunkElements);
     return;
   }
+  const scale = stored.scaling ? await scaler(stored) : null;
+  let done = 0;
   for await (const bytes of readBytes(stored, chunkElements * elementBytes[stored.dtype])) {
-    yield decodeElements(stored.dtype, bytes) as Float32Array;
+    const values = decodeElements(stored.dtype, bytes) as Float32Array;
+    scale?.(values, done);
+    done += values.length;
+    yield values;
   }
+}
+
+/** Multiplies values from a place on by their scales. */
+async function scaler({ shape, view, scaling }: StoredTensor): Promise<(values: Float32Array, from: number) => void> {
+  const { scale, block: [height, width] } = scaling!;
+  const columns = (view?.stored ?? shape).at(-1)!;
+  const across = Math.ceil(columns / width);
+  const scales = await readFloats(scale);
+  return (values, from) => {
+    for (let i = 0; i < values.length; i++) {
+      const [row, column] = [Math.floor((from + i) / columns), (from + i) % columns];
+      values[i] = values[i]! * scales[Math.floor(row / height) * across + Math.floor(column / width)]!;
+    }
+  };
 }
 
 /** Reads `length` bytes at `begin` within the tensor. */

@@ -6,7 +6,7 @@ export type StoredDtype =
   | "F64" | "F32" | "F16" | "BF16"
   | "I64" | "I32" | "I16" | "I8"
   | "U64" | "U32" | "U16" | "U8"
-  | "BOOL";
+  | "F8_E4M3" | "F8_E5M2" | "BOOL";
 
 /** Where one tensor lies on disk. Nothing is read until somebody asks. */
 export interface StoredTensor {
@@ -23,6 +23,16 @@ export interface StoredTensor {
   readonly view?: TensorView;
   /** Where the bytes are blocks of 4- or 8-bit elements; `shape` is what they stand for. */
   readonly quantization?: Quantization;
+  /** Where the elements are to be multiplied by scales, which then are in `shape`'s values. */
+  readonly scaling?: Scaling;
+}
+
+/** A scale for each block of a matrix `[out, in]`. */
+export interface Scaling {
+  /** Of `ceil(out / block[0]) * ceil(in / block[1])` elements, row by row. */
+  readonly scale: StoredTensor;
+  /** Outputs and inputs that share one. */
+  readonly block: readonly [number, number];
 }
 
 /** The bytes hold a tensor of shape `stored`; of it the slice, its axes in another order, is the tensor wanted. */
@@ -43,6 +53,8 @@ export interface Quantization {
   readonly zeroPoints: StoredTensor | null;
   /** F32 `[out, blocks]`; where there are any, there are no zero points and an element is `level * scale + offset`. */
   readonly offsets: StoredTensor | null;
+  /** I64 `[in]`: column i of the blocks is input `order[i]`; null or absent: as they come. */
+  readonly order?: StoredTensor | null;
 }
 
 /** Model families the decoder can build. */

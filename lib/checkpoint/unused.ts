@@ -1,7 +1,8 @@
+import { isFloatDtype } from "./dtype.js";
 import { definitions } from "./families/index.js";
 import { embeddingName, headName } from "./encode.js";
 import { requiredTensors } from "./required.js";
-import { readBytes } from "./safetensors.js";
+import { readBytes, readFloats } from "./safetensors.js";
 import type { ModelConfig, StoredTensor } from "./types.js";
 
 /** Rotary frequencies and their tables, which older files hold though the configuration says them. */
@@ -14,7 +15,7 @@ export interface Settled {
 }
 
 /**
- * Accounts for every tensor of a checkpoint: needed, known to say nothing of text (rotary frequencies, causal masks, what reads images), or one of two that are tied.
+ * Accounts for every tensor of a checkpoint: needed, known to say nothing of text (rotary frequencies, causal masks, biases of zeros, what reads images), or one of two that are tied.
  * Of an embedding and a head that config.json ties, either may be missing; where both are there and differ, both count, as in transformers.
  * @param tensors under llama's names, what the model does not need under its own
  * @param folder named in errors
@@ -24,10 +25,15 @@ export async function settleTensors(config: ModelConfig, tensors: ReadonlyMap<st
   const settled = await settleTies(config, tensors);
   const needed = new Set(requiredTensors(settled.config).map(({ name }) => name));
   const { buffers } = definitions[config.family];
-  for (const name of settled.tensors.keys()) {
-    if (!needed.has(name) && !rotaryBuffer.test(name) && !buffers?.test(name)) throw new Error(`tensor ${name}: in ${folder}, but a ${config.family} model with this config.json has no use for it (${advice(name)})`);
+  for (const [name, tensor] of settled.tensors) {
+    if (!needed.has(name) && !rotaryBuffer.test(name) && !buffers?.test(name) && !(await isNoBias(name, tensor))) throw new Error(`tensor ${name}: in ${folder}, but a ${config.family} model with this config.json has no use for it (${advice(name)})`);
   }
   return { config: settled.config, tensors: new Map([...settled.tensors].filter(([name]) => needed.has(name))) };
+}
+
+/** AutoGPTQ writes a bias for every module, of zeros where the model has none. */
+async function isNoBias(name: string, tensor: StoredTensor): Promise<boolean> {
+  return /_proj\.bias$/.test(name) && isFloatDtype(tensor.dtype) && (await readFloats(tensor)).every((value) => value === 0);
 }
 
 function advice(name: string): string {

@@ -1,5 +1,5 @@
 import { blocksOf, dequantizeRows, quantBytes, zeroPointBytes } from "./quantize.js";
-import { readByteRange, readFloatChunks } from "./safetensors.js";
+import { readByteRange, readFloatChunks, readTensor } from "./safetensors.js";
 import type { StoredTensor } from "./types.js";
 
 /** Values read at a time, unless told otherwise. */
@@ -15,7 +15,8 @@ export async function* weightValues(stored: StoredTensor, elements = CHUNK): Asy
     yield* readFloatChunks(stored, elements);
     return;
   }
-  const { bits, blockSize, scales, zeroPoints, offsets } = stored.quantization;
+  const { bits, blockSize, scales, zeroPoints, offsets, order } = stored.quantization;
+  const inputs = order ? Array.from((await readTensor(order)) as BigInt64Array, Number) : null;
   const [rows, columns] = stored.shape as [number, number];
   const [blocks, quants, zeros] = [blocksOf(columns, blockSize), quantBytes(columns, bits, blockSize), zeroPointBytes(columns, bits, blockSize)];
   const step = Math.max(1, Math.floor(elements / columns));
@@ -23,13 +24,21 @@ export async function* weightValues(stored: StoredTensor, elements = CHUNK): Asy
     const count = Math.min(step, rows - row);
     const part = (tensor: StoredTensor, bytes: number) => readByteRange(tensor, row * bytes, count * bytes);
     const floats = async (tensor: StoredTensor) => new Float32Array((await part(tensor, 4 * blocks)).buffer, 0, count * blocks);
-    yield dequantizeRows({
+    const values = dequantizeRows({
       quants: await part(stored, quants),
       scales: await floats(scales),
       zeroPoints: zeroPoints && (await part(zeroPoints, zeros)),
       offsets: offsets && (await floats(offsets)),
     }, columns, bits, blockSize);
+    yield inputs ? reordered(values, inputs) : values;
   }
+}
+
+/** Rows of which column i is input `inputs[i]` -> rows with the inputs in their order. */
+function reordered(values: Float32Array, inputs: readonly number[]): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let row = 0; row < values.length; row += inputs.length) inputs.forEach((input, i) => (out[row + input] = values[row + i]!));
+  return out;
 }
 
 /** All values of a weight in one array. */

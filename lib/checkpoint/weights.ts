@@ -81,7 +81,7 @@ export function checkTensors(config: ModelConfig, tensors: ReadonlyMap<string, S
     if (tensor.shape.length !== shape.length || tensor.shape.some((size, axis) => size !== shape[axis])) {
       throw new Error(`tensor ${name}: shape [${tensor.shape.join(", ")}] in ${tensor.file} (config.json makes it ${expected})`);
     }
-    if (!tensor.quantization && !["F32", "F16", "BF16"].includes(tensor.dtype)) {
+    if (!tensor.quantization && !tensor.scaling && !["F32", "F16", "BF16"].includes(tensor.dtype)) {
       throw new Error(`tensor ${name}: dtype ${tensor.dtype} in ${tensor.file} (supported: F32, F16, BF16)`);
     }
   }

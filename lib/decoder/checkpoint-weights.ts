@@ -4,7 +4,7 @@ import type { GraphBuilder, QuantizedMatrix } from "../onnx/builder.js";
 import type { Dtype, Value } from "../onnx/graph.js";
 import type { Weights } from "./weights.js";
 
-const dtypes: Partial<Record<StoredTensor["dtype"], Dtype>> = { F32: "float32", F16: "float16", BF16: "bfloat16", F64: "float64", U8: "uint8" };
+const dtypes: Partial<Record<StoredTensor["dtype"], Dtype>> = { F32: "float32", F16: "float16", BF16: "bfloat16", F64: "float64", U8: "uint8", I64: "int64", F8_E4M3: "float8e4m3fn", F8_E5M2: "float8e5m2" };
 
 /**
  * What activations are rounded to where they meet weights. `int8`: where those are quantised, in blocks of 32 with a scale each, as most
@@ -35,7 +35,7 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
   };
   const initializer = (stored: StoredTensor, shape: readonly number[]) => once(`${stored.file} ${stored.offset} ${shape.join()}`, () => {
     const dtype = dtypes[stored.dtype];
-    if (!dtype) throw new Error(`weight ${stored.name}: dtype ${stored.dtype} (must be F32, F16, BF16 or F64)`);
+    if (!dtype) throw new Error(`weight ${stored.name}: dtype ${stored.dtype} (must be F32, F16, BF16, F64, F8_E4M3 or F8_E5M2)`);
     const location = relative(folder, stored.file).split(sep).join("/");
     return g.external(stored.name, dtype, shape, location, stored.offset, stored.length);
   });
@@ -52,16 +52,36 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
       offsets: offsets && once(`centred ${scaleType} ${stored.name}`, () => g.cast(g.add(initializer(offsets, offsets.shape), g.mul(factors, 2 ** (bits - 1))), scaleType)),
     };
   };
+  /** Where the blocks have the inputs in another order: that order, `[in]` int64. */
+  const order = ({ quantization }: StoredTensor) => quantization?.order ? initializer(quantization.order, quantization.order.shape) : null;
+  const rowsOf = (stored: StoredTensor, indices: Value) => {
+    const values = g.gatherNBits(matrix(stored), indices);
+    const inputs = order(stored);
+    if (!inputs) return values;
+    const count = stored.shape[1]!;
+    const [, back] = g.topK(inputs, g.constant("int64", [count]), count, { largest: false });
+    return g.gather(values, back, -1);
+  };
+  const floats = (stored: StoredTensor, shape: readonly number[], dtype: Dtype) => {
+    const values = initializer(stored, shape);
+    if (!stored.scaling) return g.cast(values, dtype);
+    const { scale, block } = stored.scaling;
+    return g.cast(scaledValue(g, g.cast(values, "float32"), g.cast(initializer(scale, scale.shape), "float32"), block), dtype);
+  };
   const dense = (stored: StoredTensor, dtype: Dtype = "float32") => once(`${dtype} ${stored.name}`, () => {
-    if (stored.view) return viewedValue(g, g.cast(initializer(stored, stored.view.stored), dtype), stored.view, stored.shape);
-    if (!stored.quantization) return g.cast(initializer(stored, stored.shape), dtype);
+    if (stored.view) return viewedValue(g, floats(stored, stored.view.stored, dtype), stored.view, stored.shape);
+    if (!stored.quantization) return floats(stored, stored.shape, dtype);
     const rows = stored.shape[0]!;
-    return g.gatherNBits(matrix(stored), g.constant("int64", Array.from({ length: rows }, (_, row) => row)));
+    return rowsOf(stored, g.constant("int64", Array.from({ length: rows }, (_, row) => row)));
   });
+  const blocksProduct = (stored: StoredTensor, x: Value, scaleType: Dtype, accuracy: "float32" | "int8") => {
+    const inputs = order(stored);
+    return g.linearNBits(inputs ? g.gather(x, inputs, -1) : x, matrix(stored, scaleType), accuracy);
+  };
   /** `x · weightᵀ` in 16-bit numbers. */
   const halfProduct = (stored: StoredTensor, x: Value): Value => {
     const half = g.cast(x, "float16");
-    return g.cast(stored.quantization ? g.linearNBits(half, matrix(stored, "float16"), "float32") : g.linear(half, dense(stored, "float16")), "float32");
+    return g.cast(stored.quantization ? blocksProduct(stored, half, "float16", "float32") : g.linear(half, dense(stored, "float16")), "float32");
   };
   const lookUp = (name: string): StoredTensor => {
     const stored = checkpoint.tensors.get(name);
@@ -76,12 +96,12 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
       if (accuracy === "float16") return halfProduct(stored, x);
       if (!stored.quantization) return g.linear(x, dense(stored));
       // Its gradient, for x alone, is the product with what the weight stands for.
-      return g.composite([x], () => g.linearNBits(x, matrix(stored), accuracy), (gradient) => [g.matmul(gradient, dense(stored))]);
+      return g.composite([x], () => blocksProduct(stored, x, "float32", accuracy), (gradient) => [g.matmul(gradient, dense(stored))]);
     },
     rows(name, indices) {
       const stored = lookUp(name);
-      if (stored.quantization) return g.gatherNBits(matrix(stored), indices);
-      if (stored.view || wideTables) return g.gather(dense(stored), indices);
+      if (stored.quantization) return rowsOf(stored, indices);
+      if (stored.view || stored.scaling || wideTables) return g.gather(dense(stored), indices);
       // Cast after the rows are taken: the whole table is not held twice.
       return g.cast(g.gather(initializer(stored, stored.shape), indices), "float32");
     },
@@ -93,6 +113,19 @@ function viewedValue(g: GraphBuilder, value: Value, { slice, perm }: TensorView,
   const part = slice ? g.slice(value, slice.axis, slice.from, slice.to) : value;
   const turned = perm ? g.transpose(part, perm) : part;
   return turned.shape.join() === shape.join() ? turned : g.reshape(turned, shape);
+}
+
+/** A matrix `[out, in]` times its scales, one for each block; ONNX Runtime folds it when it loads the graph. */
+function scaledValue(g: GraphBuilder, value: Value, scale: Value, [height, width]: readonly [number, number]): Value {
+  const [out, inputs] = value.shape as [number, number];
+  const [down, across] = [Math.ceil(out / height), Math.ceil(inputs / width)];
+  const scales = g.reshape(scale, [down, across]);
+  if (down * height === out && across * width === inputs) {
+    const blocks = g.reshape(value, [down, height, across, width]);
+    return g.reshape(g.mul(blocks, g.reshape(scales, [down, 1, across, 1])), [out, inputs]);
+  }
+  const index = (count: number, size: number) => g.constant("int64", Array.from({ length: count }, (_, i) => Math.floor(i / size)));
+  return g.mul(value, g.gather(g.gather(scales, index(out, height)), index(inputs, width), 1));
 }
 
 /** The folder that ONNX Runtime must take as the root of external data: the nearest one that holds all files. */

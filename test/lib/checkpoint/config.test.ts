@@ -148,7 +148,6 @@ const impossible: [string, Family, RawConfig, RegExp][] = [
   ["no family", "llama", { model_type: undefined }, /model_type: missing \(supported: llama, mistral, .*, gpt2, bloom, gemma3, /],
   ["an unknown family", "llama", { model_type: "t5" }, /model_type: "t5" \(supported: llama, /],
   ["another activation", "llama", { hidden_act: "relu2" }, /hidden_act: "relu2" \(supported: silu, swish, gelu, /],
-  ["quantised weights", "llama", { quantization_config: { quant_method: "gptq" } }, /quantization_config: present/],
   ["an unknown rope type", "qwen2", { rope_scaling: { type: "xpos", factor: 4 } }, /rope_scaling\.type: "xpos" \(supported: default, linear, dynamic, yarn, longrope, llama3, proportional, mrope\)/],
   ["dynamic rope without its factor, in the new layout", "llama", { rope_parameters: { rope_type: "dynamic" } }, /rope_parameters\.factor: missing/],
   ["a rotary setting that is not known", "llama", { rope_parameters: { rope_type: "yarn", factor: 2, llama_4_scaling_beta: 0.1 } }, /rope_parameters\.llama_4_scaling_beta: 0\.1 \(not known/],

@@ -119,7 +119,7 @@ const damaged: [string, Buffer, RegExp][] = [
   ["bytes after the last tensor", rawSafetensors({ a: f32(0, 4) }, 6), /2 unused bytes at its end, after tensor a/],
   ["a wrong byte length", rawSafetensors({ a: f32(0, 12, [2, 2]) }, 12), /tensor a: 12 bytes \(F32 \[2, 2\] takes 16\)/],
   ["a duplicate name", rawSafetensors('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8), /tensor a appears twice/],
-  ["an unknown dtype", rawSafetensors({ a: { dtype: "F8_E4M3", shape: [4], data_offsets: [0, 4] } }, 4), /tensor a: dtype "F8_E4M3" \(supported: F64, F32/],
+  ["an unknown dtype", rawSafetensors({ a: { dtype: "F6_E2M3", shape: [4], data_offsets: [0, 4] } }, 4), /tensor a: dtype "F6_E2M3" \(supported: F64, F32/],
   ["a dtype that objects inherit", rawSafetensors({ a: { dtype: "toString", shape: [4], data_offsets: [0, 4] } }, 4), /tensor a: dtype "toString"/],
   ["a negative size", rawSafetensors({ a: { dtype: "F32", shape: [-1], data_offsets: [0, 4] } }, 4), /tensor a: shape \[-1\]/],
   ["no shape", rawSafetensors({ a: { dtype: "F32", data_offsets: [0, 4] } }, 4), /tensor a: shape undefined/],
