@@ -118,7 +118,7 @@ function syntheticTensors(
   const std = raw.initializer_range ?? 0.02;
   if (typeof std !== "number" || !(std > 0)) throw new Error(`${file}: initializer_range: ${JSON.stringify(std)} (must be a number > 0)`);
   const [weights, biases, ones] = [normalTable(std), normalTable(std / 10), new Float32Array(65536).fill(1 - normOffset)];
-  const tableOf = (name: string) => (name.endsWith(".bias") ? biases : name.endsWith("norm.weight") ? ones : weights);
+  const tableOf = (name: string) => (name.endsWith(".bias") ? biases : /norm(\.\d+)?\.weight$/.test(name) ? ones : weights);
   if (format === null) {
     const rounded = new Map([weights, biases, ones].map((table) => [table, encodeBfloat16(table)]));
     return required.map(({ name, shape }) => ({

@@ -63,6 +63,7 @@ export function fusedAttention(config: ModelConfig, { chunks = 1, tiled = true, 
 export function trainingAttention(config: ModelConfig, length: number, chunks: number): Attention {
   const size = length / chunks;
   if (config.positions === "alibi") throw new Error("attention: training knows no ALiBi");
+  if (config.slidingWindow !== null && config.slidingWindow < length) throw new Error(`attention: training knows no sliding window (the model's is ${config.slidingWindow}, sequences are ${length} long)`);
   if (!Number.isInteger(size)) throw new Error(`attention chunks: ${chunks} (must divide the length ${length})`);
   return (g, projections) => {
     const { q, key, value } = splitHeads(g, config, projections);

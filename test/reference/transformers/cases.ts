@@ -5,6 +5,8 @@ import { packageRoot } from "../../../lib/checkpoint/package-root.js";
 import { defineScorer } from "../../../lib/pruning/scorer.js";
 import type { UserPreset } from "../../../lib/pruning/schedule.js";
 import type { Model } from "../../../lib/runtime/model.js";
+import type { Checkpoint } from "../../../lib/checkpoint/types.js";
+import { SaliencyMeter } from "../../../lib/train/saliency.js";
 import { hashedCheckpoint, type HashedCheckpoint } from "./weights.js";
 
 interface Cases {
@@ -25,6 +27,8 @@ interface Values {
   readonly prefill: readonly number[];
   /** After each token decoded. */
   readonly decode: readonly (readonly number[])[];
+  /** For each block that a stage stands after: the gradient's norm at each token, of the mean cross-entropy of all next tokens. */
+  readonly saliency: readonly (readonly number[])[];
   readonly pruned: readonly number[];
   readonly prunedDecode: readonly (readonly number[])[];
 }
@@ -57,6 +61,14 @@ export interface Differences {
   readonly decode: number;
   readonly pruned: number;
   readonly prunedDecode: number;
+}
+
+/** The saliency of each token after the blocks of the stages: the largest difference, relative to the largest value of a block. */
+export async function compareSaliency(name: string, checkpoint: Checkpoint): Promise<number> {
+  const meter = await SaliencyMeter.create(checkpoint, { blocks: cases.stages.map(({ after }) => after), target: "gradnorm", loss: "all", objective: "cross-entropy", threads: 1 });
+  const { values } = await meter.measure({ ids: [...cases.prompt], promptLength: cases.prompt.length - 1 });
+  await meter.release();
+  return Math.max(...values.map((row, block) => difference(row, reference.cases[name]!.saliency[block]!)));
 }
 
 /** Runs a case. @throws where other positions are kept */

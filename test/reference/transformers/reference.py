@@ -5,7 +5,7 @@
 
 Weights are not stored: both sides make them of the tensors' names (see `weights`, and weights.ts). Stored are, for each case, the names and shapes
 of transformers' own parameters, and logits: of the prompt's last token; of tokens decoded after it; the same with tokens pruned
-after some blocks, where transformers' own modules run on the tokens kept, at their original positions.
+after some blocks, where transformers' own modules run on the tokens kept, at their original positions; and what gradients say of each token.
 """
 import json
 import math
@@ -143,7 +143,7 @@ class Stepwise:
             keys = torch.cat([self.held[index], positions])
             cache = {"layer_past" if self.text.model_type == "gpt_neox" else "past_key_values": self.cache}
             place = positions[None]
-            rotary = self.rotary(hidden, place if self.text.model_type != "qwen2_5_vl_text" else place[None].expand(3, -1, -1), index)
+            rotary = self.rotary(hidden, place[None].expand(3, -1, -1) if "_vl_" in self.text.model_type else place, index)
             result = layer(hidden, attention_mask=bias(positions, keys, window_of(self.text, index)), position_embeddings=rotary, position_ids=place, use_cache=True, **cache)
             hidden = result if isinstance(result, torch.Tensor) else result[0]
             self.held[index] = keys
@@ -179,15 +179,37 @@ def values(case, common):
     first, rows = stepwise({})
     for a, b in zip([first, *rows], [prefill, *decoded]):
         assert (a - b).abs().max() <= 2e-5 * b.abs().max(), (case["model_type"], (a - b).abs().max(), b.abs().max())
+    saliency = gradient_norms(model, ids, [stage["after"] for stage in common["stages"]])
     pruned, pruned_decoded = stepwise({stage["after"]: stage["kept"] for stage in common["stages"]})
     rounded = lambda row: [float(f"{value:.7g}") for value in row.tolist()]
     return {
         "tensors": collapsed(parameters),
         "prefill": rounded(prefill),
         "decode": [rounded(row) for row in decoded],
+        "saliency": [rounded(row) for row in saliency],
         "pruned": rounded(pruned),
         "prunedDecode": [rounded(row) for row in pruned_decoded],
     }
+
+
+@torch.enable_grad()
+def gradient_norms(model, ids, blocks):
+    """Of each token at the output of each block, the norm of the gradient of the mean cross-entropy of all next tokens."""
+    outputs = {}
+
+    def keep(index):
+        def hook(module, args, result):
+            outputs[index] = result if isinstance(result, torch.Tensor) else result[0]
+            outputs[index].retain_grad()
+
+        return hook
+
+    handles = [parts(model)[1][index].register_forward_hook(keep(index)) for index in blocks]
+    logits = model(input_ids=ids[None], use_cache=False).logits[0]
+    torch.nn.functional.cross_entropy(logits[:-1], ids[1:]).backward()
+    for handle in handles:
+        handle.remove()
+    return [outputs[index].grad[0].norm(dim=-1) for index in blocks]
 
 
 def collapsed(parameters):
