@@ -109,10 +109,10 @@ export class RotaryTables {
     return this.named(({ rope }) => rotaryTable(inverseFrequencies(rope, this.config.rotaryDim, length), positions, amplitude(rope)));
   }
 
-  /** The same for a prompt of `n` tokens. */
-  prompt(n: number): ReturnType<RotaryTables["rows"]> {
+  /** The same for a prompt of `n` tokens. @param length of the sequence that it is the start of; default `n` */
+  prompt(n: number, length = n): ReturnType<RotaryTables["rows"]> {
     return this.named(({ suffix, rope }) => {
-      const frequencies = inverseFrequencies(rope, this.config.rotaryDim, n);
+      const frequencies = inverseFrequencies(rope, this.config.rotaryDim, length);
       let known = this.prompts.get(suffix);
       if (!known || known.table.rows < n || known.frequencies.some((frequency, i) => frequency !== frequencies[i])) {
         known = { frequencies, table: rotaryTable(frequencies, Int32Array.from({ length: n }, (_, i) => i), amplitude(rope)) };

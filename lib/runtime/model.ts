@@ -25,6 +25,8 @@ import { requireKvDtype } from "./kv-store.js";
 import { isOutOfMemory, memoryError, memoryLimit, memoryPlan, type MemoryPlan } from "./memory.js";
 import { decodeNotFinite, prefillNotFinite, type Diagnosed } from "./not-finite.js";
 import { allPositions, presentPositions } from "./present.js";
+import type { KvCache } from "./kv-cache.js";
+import { givenPositions } from "./renewed.js";
 import { rotaryFeeds } from "./rotary-feeds.js";
 import { Run } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
@@ -89,6 +91,21 @@ export interface PrefillSettings {
 export async function load(name = "tiny", options: LoadOptions = {}): Promise<Model> {
   const home = await openHome(options.device, options);
   return new Model(await openCheckpoint(name, options), options, home);
+}
+
+/** What one run of a prefill graph is asked for. */
+interface ComputeOptions {
+  readonly preset: Preset;
+  readonly planned: readonly Stage[];
+  readonly scorer: Scorer | null;
+  readonly evict: boolean;
+  readonly capture: CapturePlan | null;
+  /** Load the graph for this alone. */
+  readonly once: boolean;
+  readonly reserve: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Of the sequence that the tokens are the start of; default: all of it. */
+  readonly length?: number;
 }
 
 interface PlanSettings {
@@ -205,27 +222,8 @@ export class Model {
     const capture = settings.capture?.length ? planCapture(this.config, settings.capture, planned, ids.length, settings.captureLimit) : null;
     const scorer = planned.length ? await this.scorer(settings.scorer) : null;
     const evict = kvPolicy === "evict" && planned.length > 0;
-    const graph = this.prefillGraph(ids.length, planned, scorer, evict, { capture });
-    await this.makeRoom(graph, ids.length, { preset, reserve });
-    const feeds = this.prefillFeeds(ids, planned);
-    const { results, kept, positions, kv, prefillSeconds } = await this.graphs.use(graph, capture !== null, async (session) => {
-      const started = performance.now();
-      const results = await unlessAborted(session.run(feeds, session.outputNames), signal);
-      const kept = planned.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
-      const positions = presentPositions(planned, kept, ids.length, this.config.layers);
-      const kv = await this.home.cache(this.config, session, results, positions, evict ? kept.at(-1)! : null, reserve);
-      return { results, kept, positions, kv, prefillSeconds: (performance.now() - started) / 1e3 };
-    }).catch((error: unknown) => {
-      throw this.explain(error, ids.length, { preset, reserve });
-    });
+    const { results, kept, positions, kv, prefillSeconds } = await this.compute(ids, { preset, planned, scorer, evict, capture, once: capture !== null, reserve, signal });
     const stageScores = planned.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array);
-    if (![results["logits"]!.data as Float32Array, ...stageScores].every(allFinite)) {
-      kv.dispose();
-      throw await prefillNotFinite(this.diagnosed, {
-        graph: this.prefillGraph(ids.length, planned, scorer, evict, { finite: true }),
-        feeds, stages: planned, scorer, kept, positions, scores: stageScores, logits: results["logits"]!.data as Float32Array,
-      });
-    }
     const activations = capture ? readCapture(this.config, capture, results, positions) : new Map<string, Activation>();
 
     const present = (stage: number) => (stage === 0 ? allPositions(ids.length) : kept[stage - 1]!);
@@ -243,6 +241,45 @@ export class Model {
       activations,
       source: { model: this, decoder: this.decoder },
     });
+  }
+
+  /**
+   * The cache of a run's prompt and of the tokens appended to it, computed anew as the start of a sequence of `length` tokens, whose rotary
+   * frequencies may be others (see `renewedFrom`). The same tokens are kept at each stage, and all that were appended.
+   * @param ids of the prompt and of what was appended, `[n]`
+   */
+  async renewedCache(ids: readonly number[], run: Pick<Run, "ids" | "stages" | "preset" | "kvPolicy">, length: number): Promise<KvCache> {
+    const added = ids.length - run.ids.length;
+    const planned = run.stages.map(({ afterLayer, present, keep }) => ({ afterLayer, present: present + added, keep: keep + added, head: 0, tail: added }));
+    const scorer = planned.length ? givenPositions(run.stages.map(({ kept }) => kept), ids.length) : null;
+    const evict = run.kvPolicy === "evict" && planned.length > 0;
+    return (await this.compute(ids, { preset: run.preset, planned, scorer, evict, capture: null, once: planned.length > 0, reserve: 128, length })).kv;
+  }
+
+  /** One run of a prefill graph. */
+  private async compute(ids: readonly number[], { preset, planned, scorer, evict, capture, once, reserve, signal, length = ids.length }: ComputeOptions) {
+    const graph = this.prefillGraph(ids.length, planned, scorer, evict, { capture });
+    await this.makeRoom(graph, ids.length, { preset, reserve });
+    const feeds = this.prefillFeeds(ids, planned, length);
+    const { results, kept, positions, kv, prefillSeconds } = await this.graphs.use(graph, once, async (session) => {
+      const started = performance.now();
+      const results = await unlessAborted(session.run(feeds, session.outputNames), signal);
+      const kept = planned.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
+      const positions = presentPositions(planned, kept, ids.length, this.config.layers);
+      const kv = await this.home.cache(this.config, session, results, positions, evict ? kept.at(-1)! : null, reserve);
+      return { results, kept, positions, kv, prefillSeconds: (performance.now() - started) / 1e3 };
+    }).catch((error: unknown) => {
+      throw this.explain(error, ids.length, { preset, reserve });
+    });
+    const stageScores = planned.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array);
+    if (![results["logits"]!.data as Float32Array, ...stageScores].every(allFinite)) {
+      kv.dispose();
+      throw await prefillNotFinite(this.diagnosed, {
+        graph: this.prefillGraph(ids.length, planned, scorer, evict, { finite: true }),
+        feeds, stages: planned, scorer, kept, positions, scores: stageScores, logits: results["logits"]!.data as Float32Array,
+      });
+    }
+    return { results, kept, positions, kv, prefillSeconds };
   }
 
   /**
@@ -302,9 +339,9 @@ export class Model {
     return memoryError(n, (length) => this.plan(length, graphs, settings), this.memoryLimit, error);
   }
 
-  private prefillFeeds(ids: readonly number[], stages: readonly Stage[]): Record<string, Tensor> {
+  private prefillFeeds(ids: readonly number[], stages: readonly Stage[], length: number): Record<string, Tensor> {
     const n = ids.length;
-    const feeds: Record<string, Tensor> = { ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]), ...rotaryFeeds(this.rotaries.prompt(n)) };
+    const feeds: Record<string, Tensor> = { ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]), ...rotaryFeeds(this.rotaries.prompt(n, length)) };
     stages.forEach((stage, index) => {
       for (const name of ["keep", "head", "tail"] as const) {
         feeds[`stage.${index}.${name}`] = new Tensor("int64", BigInt64Array.of(BigInt(stage[name])), [1]);

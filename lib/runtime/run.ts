@@ -5,6 +5,7 @@ import type { Activation } from "./capture.js";
 import type { Decoder, Observation } from "./decoder.js";
 import type { KvCache } from "./kv-cache.js";
 import type { Model } from "./model.js";
+import { renewedFrom } from "./renewed.js";
 import { saveRun } from "./save-run.js";
 import type { StageResult } from "./stage-result.js";
 
@@ -26,6 +27,8 @@ export interface RunState {
   readonly source: ModelSource | LoadedSource;
   /** Position the next token will have; default: after the prompt. */
   readonly position?: number;
+  /** Tokens between the prompt's end and that position; default: none. */
+  readonly appended?: readonly number[];
   readonly kvLengthsAfterPrefill?: readonly number[];
 }
 
@@ -51,8 +54,6 @@ export class Run {
   readonly scorer: string | null;
   readonly kvPolicy: KvPolicy;
   readonly stages: readonly StageResult[];
-  /** The key/value cache, as it is now. */
-  readonly kv: KvCache;
   readonly prefillSeconds: number;
   /** KV length of each layer right after prefill, read off the cache. */
   readonly kvLengthsAfterPrefill: readonly number[];
@@ -60,6 +61,9 @@ export class Run {
   readonly activations: ReadonlyMap<string, Activation>;
   private current: Float32Array;
   private next: number;
+  private cache: KvCache;
+  /** Tokens after the prompt. */
+  private readonly appended: number[];
   private readonly source: RunState["source"];
   private readonly shared: Shared;
 
@@ -69,7 +73,8 @@ export class Run {
     this.scorer = state.scorer;
     this.kvPolicy = state.kvPolicy;
     this.stages = state.stages;
-    this.kv = state.kv;
+    this.cache = state.kv;
+    this.appended = [...(state.appended ?? [])];
     this.prefillSeconds = state.prefillSeconds;
     this.kvLengthsAfterPrefill = state.kvLengthsAfterPrefill ?? state.kv.lengths;
     this.activations = state.activations;
@@ -77,6 +82,11 @@ export class Run {
     this.next = state.position ?? state.ids.length;
     this.source = state.source;
     this.shared = shared;
+  }
+
+  /** The key/value cache, as it is now. */
+  get kv(): KvCache {
+    return this.cache;
   }
 
   /** The model that made the run; null for a run from a file. */
@@ -108,15 +118,19 @@ export class Run {
    * @throws on an id outside the vocabulary, beyond the model's positions, or for a run from a file
    */
   async extend(tokens: readonly number[]): Promise<Float32Array> {
-    const logits = await this.decoder().extend(this.kv, tokens, this.next);
-    this.advance(tokens.length, logits);
+    const decoder = this.decoder();
+    await this.renew(tokens.length);
+    const logits = await decoder.extend(this.kv, tokens, this.next);
+    this.advance(tokens, logits);
     return logits;
   }
 
   /** As `extend`, and what each new token looks at in every layer; from a graph of its own, loaded when first needed. */
   async observe(tokens: readonly number[]): Promise<Observation> {
-    const observed = await this.decoder().observe(this.kv, tokens, this.next);
-    this.advance(tokens.length, observed.logits);
+    const decoder = this.decoder();
+    await this.renew(tokens.length);
+    const observed = await decoder.observe(this.kv, tokens, this.next);
+    this.advance(tokens, observed.logits);
     return observed;
   }
 
@@ -127,8 +141,12 @@ export class Run {
   async loop(steps: number, stops: readonly number[]): Promise<number[] | null> {
     const decoder = this.decoder();
     if (decoder.loopSteps === null || this.model!.kvDtype !== "fp32") return null;
-    const { tokens, logits } = await decoder.loop(this.kv, { logits: this.current, position: this.next, steps: Math.min(steps, decoder.loopSteps), stops });
+    const switching = renewedFrom(this.model!.config);
+    const before = switching === null || this.next >= switching ? Infinity : switching - this.next;
+    await this.renew(1);
+    const { tokens, logits } = await decoder.loop(this.kv, { logits: this.current, position: this.next, steps: Math.min(steps, decoder.loopSteps, before), stops });
     this.next += tokens.length;
+    this.appended.push(...tokens);
     this.current = logits;
     return tokens;
   }
@@ -213,15 +231,28 @@ export class Run {
     throw new Error(`run: ${this.source.file} (a saved run can be looked at and compared, not continued)`);
   }
 
-  private advance(count: number, logits: Float32Array): void {
+  /** Before `count` tokens are appended that take the sequence to where other rotary frequencies begin: the cache anew, by those. */
+  private async renew(count: number): Promise<void> {
+    if (!("model" in this.source)) return;
+    const { model } = this.source;
+    const from = renewedFrom(model.config);
+    if (from === null || this.next > from || this.next + count <= from) return;
+    const renewed = await model.renewedCache([...this.ids, ...this.appended], this, this.next + count);
+    this.cache.dispose();
+    this.cache = renewed;
+  }
+
+  private advance(tokens: readonly number[], logits: Float32Array): void {
+    const count = tokens.length;
     this.next += count;
+    this.appended.push(...tokens);
     const size = logits.length / count;
     this.current = logits.subarray(logits.length - size);
   }
 
   private state(): RunState {
-    const { ids, preset, scorer, kvPolicy, stages, kv, prefillSeconds, activations, source, kvLengthsAfterPrefill } = this;
-    return { ids, preset, scorer, kvPolicy, stages, kv, prefillSeconds, activations, source, kvLengthsAfterPrefill, logits: this.current, position: this.next };
+    const { ids, preset, scorer, kvPolicy, stages, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill } = this;
+    return { ids, preset, scorer, kvPolicy, stages, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, logits: this.current, position: this.next };
   }
 }
 

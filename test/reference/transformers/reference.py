@@ -153,26 +153,56 @@ class Stepwise:
         return self.logits(self.norm(hidden))
 
 
+def anew_from(text):
+    """The length after which phi3's generate computes its cache anew, by the frequencies of longer sequences."""
+    return text.original_max_position_embeddings if text.model_type == "phi3" and text.rope_parameters["rope_type"] == "longrope" else math.inf
+
+
+def as_generate(model, text, ids, choose):
+    """The prompt's logits, and those of tokens after it. `choose`: all steps, or from logits and position the next one."""
+    out = model(input_ids=ids[None], use_cache=True)
+    first, rows, held, cache = out.logits[0, -1], [], ids, out.past_key_values
+    steps = choose(first, len(held))
+    steps = iter(steps) if isinstance(steps, list) else None
+    logits = first
+    while True:
+        step = next(steps, None) if steps else choose(logits, len(held))
+        if step is None or step is False:
+            return first, rows
+        before, held = len(held), torch.cat([held, step])
+        anew = before <= anew_from(text) < len(held)
+        out = model(input_ids=(held if anew else step)[None], past_key_values=None if anew else cache, use_cache=True)
+        cache = out.past_key_values
+        rows.extend(out.logits[0, -len(step) :])
+        logits = rows[-1]
+
+
 @torch.no_grad()
 def values(case, common):
     ids = torch.tensor(common["prompt"])
     steps = [torch.tensor(step) for step in common["steps"]]
     model, text, parameters = build(case)
-    out = model(input_ids=ids[None], use_cache=True)
-    prefill, cache = out.logits[0, -1], out.past_key_values
-    decoded = []
-    for step in steps:
-        out = model(input_ids=step[None], past_key_values=cache, use_cache=True)
-        decoded.extend(out.logits[0])
+    prefill, decoded = as_generate(model, text, ids, lambda *_: steps)
+    if anew_from(text) < math.inf:
+        # It is what generate does.
+        greedy = as_generate(model, text, ids, lambda logits, at: at < len(ids) + 5 and logits.argmax()[None])[1]
+        own = model.generate(ids[None], attention_mask=torch.ones_like(ids[None]), max_new_tokens=6, min_new_tokens=6, do_sample=False, eos_token_id=None, pad_token_id=0)
+        assert own[0, len(ids) + 1 :].tolist() == [int(row.argmax()) for row in greedy], case["model_type"]
 
     def stepwise(stages):
         # A model of its own: rotary embeddings that depend on the length remember the longest they have seen.
         run = Stepwise(*build(case)[:2])
         first = run.run(ids, torch.arange(len(ids)), stages)[-1]
-        rows, at = [], len(ids)
+        rows, held = [], ids
         for step in steps:
-            rows.extend(run.run(step, torch.arange(at, at + len(step))))
-            at += len(step)
+            at, held = len(held), torch.cat([held, step])
+            if at <= anew_from(text) < len(held):
+                # The same tokens are kept, and all that came after the prompt.
+                run = Stepwise(*build(case)[:2])
+                stay = {block: [*kept, *range(len(ids), len(held))] for block, kept in stages.items()}
+                rows.extend(run.run(held, torch.arange(len(held)), stay)[-len(step) :])
+            else:
+                rows.extend(run.run(step, torch.arange(at, len(held))))
         return first, rows
 
     # What the block-by-block pass gives without pruning is what the model gives.
