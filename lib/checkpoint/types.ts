@@ -200,6 +200,13 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** True when the weights are seeded random numbers: good for latency only. */
   readonly synthetic: boolean;
+  /** What a model folder would hold beside the weights, where the checkpoint comes in another way (a GGUF file). */
+  readonly described?: {
+    /** config.json; throws where the model has what its family's config.json has no field for. */
+    config(): Readonly<Record<string, unknown>>;
+    /** tokenizer.json; throws as `tokenizer` does. */
+    tokenizer(): object;
+  };
   /** The checkpoint as its own files have it, where the weights are held otherwise. */
   readonly original?: Checkpoint;
   /** Loads tokenizer.json once; throws a clear error where there is none. */

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parseConfig } from "../checkpoint/config.js";
 import { elementCount } from "../checkpoint/dtype.js";
 import { definitions } from "../checkpoint/families/index.js";
 import { requiredTensors } from "../checkpoint/required.js";
@@ -17,13 +18,16 @@ import { requireHalf } from "./half.js";
 interface OwnTensor {
   readonly shape: readonly number[];
   readonly parts: { readonly stored: StoredTensor; readonly view: TensorView | undefined }[];
+  /** What the family adds to the weight, where the checkpoint has it added already. */
+  readonly added: number;
 }
 
 /** Writes a Hugging Face folder: config.json, model.safetensors or shards with their index, tokenizer, pruning modules where there are. @returns notes */
 export async function toSafetensors(checkpoint: Checkpoint, folder: string, dtype: ExportDtype, count: (elements: number) => void): Promise<string[]> {
   const kind = dtype as "fp32" | "fp16" | "bf16";
   const notes = await writeCompanions(checkpoint, folder, { torch_dtype: { fp32: "float32", fp16: "float16", bf16: "bfloat16" }[kind], dtype: undefined });
-  const tensors = [...ownTensors(checkpoint)].map(([name, own]): TensorToWrite => ({
+  const added = checkpoint.described ? parseConfig(checkpoint.described.config(), checkpoint.name).normOffset - checkpoint.config.normOffset : 0;
+  const tensors = [...ownTensors(checkpoint, added)].map(([name, own]): TensorToWrite => ({
     name, shape: own.shape, dtype: ({ fp32: "F32", fp16: "F16", bf16: "BF16" } as const)[kind], data: () => counted(name, own, dtype, count),
   }));
   await writeShards(folder, tensors, { format: "pt" });
@@ -33,12 +37,12 @@ export async function toSafetensors(checkpoint: Checkpoint, folder: string, dtyp
 }
 
 /** The weights under the names and in the layouts of the family's own files: some families fuse or turn matrices. */
-function ownTensors({ config, tensors }: Checkpoint): Map<string, OwnTensor> {
+function ownTensors({ config, tensors }: Checkpoint, added: number): Map<string, OwnTensor> {
   const { source } = definitions[config.family];
   const own = new Map<string, OwnTensor>();
   for (const { name, shape } of requiredTensors(config)) {
     const { name: ownName, view } = source?.(name, config) ?? { name };
-    const tensor = own.get(ownName) ?? { shape: view ? fileShape(view, shape) : shape, parts: [] };
+    const tensor = own.get(ownName) ?? { shape: view ? fileShape(view, shape) : shape, parts: [], added: /norm\.weight$/.test(name) ? added : 0 };
     tensor.parts.push({ stored: tensors.get(name)!, view });
     own.set(ownName, tensor);
   }
@@ -50,9 +54,10 @@ function fileShape({ stored }: TensorView, [, ...rest]: readonly number[]): read
   return stored.length === rest.length + 1 ? stored : [elementCount(stored) / elementCount(rest), ...rest];
 }
 
-async function* counted(name: string, { shape, parts }: OwnTensor, dtype: ExportDtype, count: (elements: number) => void): AsyncGenerator<Float32Array> {
+async function* counted(name: string, { shape, parts, added }: OwnTensor, dtype: ExportDtype, count: (elements: number) => void): AsyncGenerator<Float32Array> {
   const whole = parts.every(({ view }) => view === undefined);
-  for await (const values of whole ? weightValues(parts[0]!.stored) : assembled(shape, parts)) {
+  for await (const held of whole ? weightValues(parts[0]!.stored) : assembled(shape, parts)) {
+    const values = added === 0 ? held : held.map((value) => value - added);
     if (dtype === "fp16") requireHalf(name, values);
     yield values;
     count(values.length);

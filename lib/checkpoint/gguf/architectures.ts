@@ -32,10 +32,12 @@ const gemmaNorms = { normOffset: 0 } as const;
 export const architectures = {
   llama: {
     interleaved: true,
-    config(metadata) {
+    config(metadata, tensors) {
       // llama.cpp has one name for both; only mistral has a window.
       const sliding_window = window(metadata);
-      return { model_type: sliding_window === null ? "llama" : "mistral", hidden_act: "silu", sliding_window, attention_bias: false, mlp_bias: false };
+      if (sliding_window !== null) return { model_type: "mistral", hidden_act: "silu", sliding_window };
+      const has = (name: string) => tensors.has(`blk.0.${name}.bias`);
+      return { model_type: "llama", hidden_act: "silu", attention_bias: has("attn_q") && has("attn_output"), mlp_bias: has("ffn_up") };
     },
   },
   qwen2: usual("qwen2"),

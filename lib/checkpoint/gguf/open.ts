@@ -12,11 +12,12 @@ import { loadTokenizer } from "../tokenizer.js";
 import type { Checkpoint, StoredTensor } from "../types.js";
 import { checkTensors, readWeights } from "../weights.js";
 import { ggufConfig, type GgufConfig } from "./config.js";
+import { describedConfig } from "./described.js";
 import { convertGguf } from "./convert.js";
 import type { GgufHeader } from "./header.js";
 import { readGguf } from "./split.js";
 import { asStored, inPlace, locateTensors, type LocatedTensor } from "./tensors.js";
-import { ggufTokenizer } from "./tokenizer.js";
+import { ggufTokenizer, ggufTokenizerJson } from "./tokenizer.js";
 import { isPlain, type GgmlType } from "./types.js";
 
 /** Counted up when the same file would be converted to other bytes, so that old cache entries are not used. */
@@ -46,6 +47,7 @@ export async function openGguf(path: string, name: string, options: ConvertOptio
     dtype: mostly(located),
     tensors,
     synthetic: false,
+    described: { config: () => describedConfig(parsed, path), tokenizer: () => ggufTokenizerJson(header.metadata, path) },
     tokenizer: () => (existsSync(join(folder, "tokenizer.json")) ? loadTokenizer(folder) : own()),
     chatTemplate: once(() => template(header, path)),
     hash: once(() => hashCheckpoint([parsed.raw, parsed.config], located.map(({ name, tensor }) => ({ ...asStored(tensor), name })))),

@@ -9,15 +9,21 @@ import { readVocabulary, type GgufVocabulary } from "./vocabulary.js";
  * @throws on another kind, with what to do; on fields that are missing or do not fit, by their names
  */
 export function ggufTokenizer(metadata: Readonly<Record<string, unknown>>, file: string): Tokenizer {
-  const vocabulary = readVocabulary(metadata, file);
-  const make = makers[vocabulary.model];
-  if (!make) throw new Error(`tokenizer: ${file}: tokenizer.ggml.model: ${JSON.stringify(vocabulary.model)} (supported: ${Object.keys(makers).join(", ")}; ${vocabulary.instead})`);
+  const definition = ggufTokenizerJson(metadata, file);
   try {
-    return tokenizerFrom({ added_tokens: addedTokens(vocabulary), ...make(vocabulary) }, file);
+    return tokenizerFrom(definition, file);
   } catch (error) {
     // The parts of a tokenizer.json by the names that the file has for them.
     throw new Error((error as Error).message.replace(/\bmodel\.merges\b/g, "tokenizer.ggml.merges").replace(/\bmodel\.vocab\b/g, "tokenizer.ggml.tokens"));
   }
+}
+
+/** The same as a tokenizer.json has it. */
+export function ggufTokenizerJson(metadata: Readonly<Record<string, unknown>>, file: string): object {
+  const vocabulary = readVocabulary(metadata, file);
+  const make = makers[vocabulary.model];
+  if (!make) throw new Error(`tokenizer: ${file}: tokenizer.ggml.model: ${JSON.stringify(vocabulary.model)} (supported: ${Object.keys(makers).join(", ")}; ${vocabulary.instead})`);
+  return { version: "1.0", truncation: null, padding: null, added_tokens: addedTokens(vocabulary), ...make(vocabulary) };
 }
 
 const makers: Readonly<Record<string, (vocabulary: GgufVocabulary) => object>> = { gpt2: byteLevel, llama: sentencepiece, t5: unigram, gemma4: wholeText };

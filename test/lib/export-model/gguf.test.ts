@@ -116,9 +116,42 @@ test("from a GGUF file: config.json is made from its metadata", async () => {
   const [file, output] = [join(folder, "source.gguf"), join(folder, "hf-gguf")];
   await exportModel(await openCheckpoint(tiny.folder), { to: "gguf", output: file, dtype: "fp32" });
   const { notes } = await exportModel(await openCheckpoint(file), { to: "safetensors", output });
-  assert.match(notes.join(), /no tokenizer\.json to copy/);
+  // Its vocabulary is cut short.
+  assert.match(notes.join(), /tokenizer\.ggml\.merges.*: prompts can be given as token ids only/);
   const [source, written] = [await openCheckpoint(tiny.folder), await openCheckpoint(output)];
   for (const { name } of requiredTensors(source.config)) assert.deepEqual(await readFloats(written.tensors.get(name)!), await readFloats(source.tensors.get(name)!), name);
+  tiny.remove();
+});
+
+test("a GGUF file becomes a folder with its tokenizer and chat template, from which the same comes out", async () => {
+  const file = join(folder, "tiny-again.gguf");
+  await exportModel(await openCheckpoint("tiny"), { to: "gguf", output: file });
+  const bytes = readFileSync(file);
+  const output = join(folder, "tiny-again");
+  const { notes } = await exportModel(await openCheckpoint(file), { to: "safetensors", output });
+  assert.deepEqual(notes, []);
+  const [a, b] = [await openCheckpoint(file), await openCheckpoint(output)];
+  assert.deepEqual({ ...b.config }, { ...a.config });
+  const text = "Call me Ishmael.  It's 1851 — naïve!\n";
+  const ids = (await a.tokenizer()).encode(text);
+  assert.deepEqual((await b.tokenizer()).encode(text), ids);
+  const [x, y] = [await load(file, { threads: 1 }), await load(output, { threads: 1 })];
+  assert.deepEqual((await y.prefill(ids)).logits, (await x.prefill(ids)).logits);
+  await x.release();
+  await y.release();
+  assert.deepEqual(readFileSync(file), bytes, "the file stays as it is");
+});
+
+test("frequencies of a GGUF file are written so that they come out alike", async () => {
+  const tiny = tinyCheckpoint("llama-llama3");
+  copy(tiny.folder);
+  const [file, output] = [join(folder, "llama3.gguf"), join(folder, "llama3-hf")];
+  await exportModel(await openCheckpoint(tiny.folder), { to: "gguf", output: file, dtype: "fp32" });
+  await exportModel(await openCheckpoint(file), { to: "safetensors", output });
+  const model = await load(output, { threads: 1 });
+  const { logits } = await model.prefill(prompt);
+  assert.ok(relativeError(logits, forward(tiny.config, tiny.weights, prompt).logits) < 1e-4);
+  await model.release();
   tiny.remove();
 });
 

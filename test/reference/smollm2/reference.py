@@ -12,6 +12,7 @@ import sys
 
 import torch
 import transformers
+from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 FOLDER, FILE = sys.argv[1], "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -20,6 +21,8 @@ TEXT = (ROOT / "lib/bench/prompts/held-out.txt").read_text()
 torch.set_grad_enabled(False)
 
 tokenizer = AutoTokenizer.from_pretrained(FOLDER, gguf_file=FILE)
+# What transformers makes of a GGUF file cuts as GPT-2 does, whatever the file says ("smollm"); the model's own tokenizer.json has the digits apart.
+tokenizer.backend_tokenizer.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)])
 model = AutoModelForCausalLM.from_pretrained(FOLDER, gguf_file=FILE, dtype=torch.float32).eval()
 ids = tokenizer.encode(TEXT[:60000], add_special_tokens=False)
 floats = lambda tensor: base64.b64encode(tensor.to(torch.float32).numpy().tobytes()).decode()
