@@ -33,7 +33,7 @@ export async function tokenizerMetadata(checkpoint: Checkpoint): Promise<{ metad
   const [tokens, kinds] = tokensOf(definition, vocabSize);
   const { pre, notes } = bytewise ? preTokenizer(definition, file) : { pre: "default", notes: [] };
   const id = (name: string, value: number | null | undefined) => (value === null || value === undefined ? {} : { [`tokenizer.ggml.${name}_token_id`]: { uint32: value } });
-  const template = await checkpoint.chatTemplate().then(({ source }) => source, () => null);
+  const template = await checkpoint.chatTemplate().then(({ source }) => source ?? null, () => null);
   const addsBos = bosTokenId !== null && (await checkpoint.tokenizer()).encode("a")[0] === bosTokenId;
   return {
     notes,

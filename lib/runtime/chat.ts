@@ -4,6 +4,10 @@ import { decode, type GenerateOptions, type Generation } from "./generate.js";
 import type { Model, PrefillSettings } from "./model.js";
 
 export interface ChatOptions extends GenerateOptions, PrefillSettings {
+  /** Which of the model's chat templates, where it has several; default: the one called default. */
+  readonly template?: string;
+  /** What the template knows besides the messages: `tools`, `enable_thinking`, … JSON data. */
+  readonly templateVariables?: Readonly<Record<string, unknown>>;
   /** Called with each piece of the answer, as soon as its characters are whole. */
   readonly onText?: (piece: string) => void;
 }
@@ -19,9 +23,9 @@ export interface ChatReply extends Generation {
  * Token ids of a conversation in the model's own format, the assistant's turn begun.
  * @throws where the model has no chat template or no tokenizer, or the template refuses the messages
  */
-export async function chatPrompt(model: Model, messages: readonly ChatMessage[]): Promise<{ prompt: string; ids: number[] }> {
+export async function chatPrompt(model: Model, messages: readonly ChatMessage[], { template: name, templateVariables: variables }: Pick<ChatOptions, "template" | "templateVariables"> = {}): Promise<{ prompt: string; ids: number[] }> {
   const [template, tokenizer] = [await model.checkpoint.chatTemplate(), await model.tokenizer()];
-  const prompt = template.render(messages);
+  const prompt = template.render(messages, true, { ...(name !== undefined && { template: name }), ...(variables && { variables }) });
   // The template writes the special tokens itself.
   return { prompt, ids: tokenizer.encode(prompt, { addSpecialTokens: false }) };
 }
@@ -33,7 +37,7 @@ export async function chatPrompt(model: Model, messages: readonly ChatMessage[])
  */
 export async function chat(model: Model, messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<ChatReply> {
   const { maxNewTokens = 128, stopTokens = model.config.eosTokenIds, onText } = options;
-  const { prompt, ids } = await chatPrompt(model, messages);
+  const { prompt, ids } = await chatPrompt(model, messages, options);
   checkPrompt(ids, maxNewTokens, model.config);
   const stream = (await model.tokenizer()).decodeStream({ skipSpecialTokens: true });
   const run = await model.prefill(ids, { reserve: maxNewTokens, ...options });

@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { cached, cacheFolder } from "../cache.js";
-import { chatTemplate } from "../chat-template.js";
 import type { ConvertOptions } from "../convert.js";
 import { filesIdentity, hashCheckpoint } from "../hash.js";
 import { once } from "../once.js";
@@ -11,10 +10,10 @@ import { joinQuantised } from "../quantised.js";
 import { loadTokenizer } from "../tokenizer.js";
 import type { Checkpoint, StoredTensor } from "../types.js";
 import { checkTensors, readWeights } from "../weights.js";
+import { ggufChatTemplate } from "./chat-template.js";
 import { ggufConfig, type GgufConfig } from "./config.js";
 import { describedConfig } from "./described.js";
 import { convertGguf } from "./convert.js";
-import type { GgufHeader } from "./header.js";
 import { readGguf } from "./split.js";
 import { asStored, inPlace, locateTensors, type LocatedTensor } from "./tensors.js";
 import { ggufTokenizer, ggufTokenizerJson } from "./tokenizer.js";
@@ -49,7 +48,7 @@ export async function openGguf(path: string, name: string, options: ConvertOptio
     synthetic: false,
     described: { config: () => describedConfig(parsed, path), tokenizer: () => ggufTokenizerJson(header.metadata, path) },
     tokenizer: () => (existsSync(join(folder, "tokenizer.json")) ? loadTokenizer(folder) : own()),
-    chatTemplate: once(() => template(header, path)),
+    chatTemplate: once(() => ggufChatTemplate(header.metadata, path)),
     hash: once(() => hashCheckpoint([parsed.raw, parsed.config], located.map(({ name, tensor }) => ({ ...asStored(tensor), name })))),
   };
 }
@@ -73,11 +72,4 @@ function mostly(located: readonly LocatedTensor[]): string {
   for (const { tensor: { type, length } } of located) bytes.set(type, (bytes.get(type) ?? 0) + length);
   const [most] = [...bytes].reduce((a, b) => (b[1] > a[1] ? b : a));
   return dtypeNames[most] ?? most.toLowerCase();
-}
-
-function template({ metadata }: GgufHeader, file: string) {
-  const tokens = metadata["tokenizer.ggml.tokens"] as string[] | undefined;
-  const token = (name: string) => tokens?.[Number(metadata[`tokenizer.ggml.${name}_token_id`] ?? -1)] ?? "";
-  const source = metadata["tokenizer.chat_template"];
-  return chatTemplate(typeof source === "string" ? source : undefined, file, { bos_token: token("bos"), eos_token: token("eos"), pad_token: token("padding"), unk_token: token("unknown") });
 }

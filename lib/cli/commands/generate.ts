@@ -13,6 +13,7 @@ interface Options extends ModelOptions, PruningOptions {
   promptIds?: string;
   chat?: boolean;
   system?: string;
+  chatTemplate?: string;
   config: string;
   maxNewTokens: number;
   temperature: number;
@@ -32,6 +33,7 @@ export function register(program: Command): void {
     .option("--prompt-file <file>", "a file that holds the prompt (UTF-8)")
     .option("--prompt-ids <ids>", "the prompt as token ids: 1,2,3")
     .option("--chat", "the prompt is a user's message: put it into the model's chat template")
+    .option("--chat-template <name>", "with --chat: which of the model's chat templates, where it has several")
     .option("--system <text>", "with --chat: the system message before it")
     .option("--config <preset>", `what is pruned: ${presetNames}`, "baseline")
     .option("--max-new-tokens <n>", "tokens to generate at most", positiveInteger, 128)
@@ -48,6 +50,7 @@ async function generate(options: Options): Promise<void> {
   const given = [options.prompt, options.promptFile, options.promptIds].filter((value) => value !== undefined);
   if (given.length !== 1) throw new Error(`prompt: ${given.length} given (give one of --prompt, --prompt-file, --prompt-ids)`);
   if (options.chat && options.promptIds !== undefined) throw new Error("--chat: takes text (--prompt or --prompt-file), not --prompt-ids");
+  if (options.chatTemplate !== undefined && !options.chat) throw new Error("--chat-template: is part of a conversation (add --chat)");
   if (options.system !== undefined && !options.chat) throw new Error("--system: is part of a conversation (add --chat)");
   const preset = resolvePreset(options.config);
   const signal = interruptSignal();
@@ -60,7 +63,7 @@ async function generate(options: Options): Promise<void> {
   // With ids, a folder without a tokenizer will do: only the text of the continuation is missing.
   const tokenizer = options.promptIds === undefined ? await model.tokenizer() : await model.tokenizer().catch(() => null);
   const ids = options.promptIds !== undefined ? parseIds(options.promptIds)
-    : options.chat ? await conversationIds(model, await promptText(options), options.system)
+    : options.chat ? await conversationIds(model, await promptText(options), options.system, options.chatTemplate)
     : tokenizer!.encode(await promptText(options));
   checkPrompt(ids, options.maxNewTokens, model.config);
   const pruning = {
@@ -120,10 +123,10 @@ async function generate(options: Options): Promise<void> {
   }));
 }
 
-async function conversationIds(model: Model, text: string, system: string | undefined): Promise<number[]> {
+async function conversationIds(model: Model, text: string, system: string | undefined, template: string | undefined): Promise<number[]> {
   const { chatPrompt } = await import("../../runtime/chat.js");
   const messages = [...(system === undefined ? [] : [{ role: "system", content: system }]), { role: "user", content: text }];
-  return (await chatPrompt(model, messages)).ids;
+  return (await chatPrompt(model, messages, template === undefined ? {} : { template })).ids;
 }
 
 async function promptText({ prompt, promptFile }: Options): Promise<string> {
