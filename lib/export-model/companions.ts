@@ -27,7 +27,7 @@ export async function writeCompanions(checkpoint: Checkpoint, folder: string, ch
     ...(eosTokenIds.length > 0 && { eos_token_id: eosTokenIds.length === 1 ? eosTokenIds[0] : eosTokenIds }),
   }));
   if (described) {
-    const template = await checkpoint.chatTemplate().then(({ source }) => source, () => null);
+    const template = await checkpoint.chatTemplate().then(({ source }) => source ?? null, () => null);
     if (template !== null) await writeFile(join(folder, templates[0]!), template);
   }
   if (!existsSync(join(source, "tokenizer.json"))) {
