@@ -46,6 +46,9 @@ const composites: Readonly<Record<string, Composite>> = {
   qwen3_vl: { text: { qwen3_vl_text: "qwen3" }, defaults: { rope_theta: 5e5 } },
 };
 
+/** Whether a `model_type` is that of a model which has a text model inside. */
+export const isComposite = (type: unknown): boolean => typeof type === "string" && Object.hasOwn(composites, type);
+
 interface Composite {
   /** The text model's `model_type`, and whose family's it is. */
   readonly text: Readonly<Record<string, Family>>;
@@ -58,7 +61,7 @@ interface Composite {
 /** The fields of the text model, `text_config` where there is one, and its family. */
 function textModel(fields: Fields): { fields: Fields; family: Family } {
   const type = fields.choice("model_type", [...families, ...Object.keys(composites)]);
-  const composite = composites[type];
+  const composite = isComposite(type) ? composites[type] : undefined;
   if (!composite) return { fields, family: type as Family };
   const text = fields.object("text_config") ?? (composite.flat ? fields : undefined);
   if (!text) throw fields.error("text_config", "must be an object: the text model's configuration");

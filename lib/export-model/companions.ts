@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readJsonObject } from "../checkpoint/json.js";
+import { parse, stringify } from "lossless-json";
 import type { Checkpoint } from "../checkpoint/types.js";
+import { textConfigJson } from "./text-config.js";
 
 /** Files of a model folder that go along as they are. */
 const copied = ["tokenizer.json", "special_tokens_map.json", "added_tokens.json"];
@@ -15,9 +16,10 @@ const templates = ["chat_template.jinja", "chat_template.json"];
  */
 export async function writeCompanions(checkpoint: Checkpoint, folder: string, changes: Readonly<Record<string, unknown>>): Promise<string[]> {
   const source = checkpoint.folder;
-  const json = (name: string, content: object) => writeFile(join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
+  // Numbers keep their digits: transformers takes 30.0 for a field that wants a float, and 30 not.
+  const json = (name: string, content: object) => writeFile(join(folder, name), `${stringify(content, undefined, 2)}\n`);
   const { described } = checkpoint;
-  const config = described ? described.config() : await readJsonObject(join(source, "config.json"));
+  const config = described ? described.config() : textConfigJson(parse(await readFile(join(source, "config.json"), "utf8")) as Record<string, unknown>, checkpoint.config);
   await json("config.json", { ...config, quantization_config: undefined, ...changes });
   for (const name of described ? copied : [...copied, ...templates]) if (existsSync(join(source, name))) await copyFile(join(source, name), join(folder, name));
   const { bosTokenId, eosTokenIds, maxPositions } = checkpoint.config;

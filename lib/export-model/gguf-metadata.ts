@@ -18,6 +18,8 @@ export async function ggufMetadata(checkpoint: Checkpoint, dtype: ExportDtype): 
   if (architecture === "qwen2" && config.heads * config.headDim !== config.hiddenSize) {
     throw new Error(`export: qwen2 with ${config.heads} heads of ${config.headDim} to GGUF (llama.cpp takes heads that make up the hidden size, ${config.hiddenSize})`);
   }
+  if (config.activation !== "silu") throw new Error(`export: ${config.family} with ${config.activation} to GGUF (llama.cpp takes SiLU for ${architecture})`);
+  requireKnownRope(config);
   const of = (name: string) => `${architecture}.${name}`;
   const uint32 = (value: number) => ({ uint32: value });
   const notes: string[] = [];
@@ -51,11 +53,17 @@ export async function ggufMetadata(checkpoint: Checkpoint, dtype: ExportDtype): 
   };
 }
 
+/** @throws on rotary scaling that llama.cpp does not read for the family */
+function requireKnownRope({ family, ropeScaling }: ModelConfig): void {
+  if (ropeScaling === null || ropeScaling.kind === "linear") return;
+  if (ropeScaling.kind !== "llama3" && ropeScaling.kind !== "factors") throw new Error(`export: rope_scaling ${ropeScaling.kind} to GGUF (supported: linear, llama3)`);
+  if (architectures[family] !== "llama") throw new Error(`export: rope_scaling ${ropeScaling.kind} of ${family} to GGUF (supported: of llama)`);
+}
+
 /** What each rotary frequency is divided by, `[headDim / 2]`, where that is not the same for all. @throws where llama.cpp does not read it */
 export function ropeFactors(config: ModelConfig): Float32Array | null {
+  requireKnownRope(config);
   if (config.ropeScaling === null || config.ropeScaling.kind === "linear") return null;
-  if (architectures[config.family] !== "llama") throw new Error(`export: rope_scaling ${config.ropeScaling.kind} of ${config.family} to GGUF (supported: of llama)`);
-  if (config.ropeScaling.kind !== "llama3" && config.ropeScaling.kind !== "factors") throw new Error(`export: rope_scaling ${config.ropeScaling.kind} to GGUF (supported: linear, llama3)`);
   const frequencies = (scaling: ModelConfig["ropeScaling"]) => inverseFrequencies({ theta: config.ropeTheta, scaling }, config.rotaryDim);
   const [plain, scaled] = [frequencies(null), frequencies(config.ropeScaling)];
   return Float32Array.from(plain, (frequency, i) => frequency / scaled[i]!);

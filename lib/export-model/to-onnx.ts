@@ -2,7 +2,7 @@ import { mkdir, open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeFloats } from "../checkpoint/dtype.js";
 import { requiredTensors } from "../checkpoint/required.js";
-import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
+import type { Checkpoint, Family, ModelConfig } from "../checkpoint/types.js";
 import { weightValues } from "../checkpoint/values.js";
 import { RotaryTables, ropeSets } from "../decoder/rotary.js";
 import { GraphBuilder } from "../onnx/builder.js";
@@ -39,6 +39,7 @@ export async function toOnnxFolder(checkpoint: Checkpoint, folder: string, dtype
   const half = dtype === "fp16" ? "F16" : "F32";
   const weights = requiredTensors(config).map(({ name, shape }) => plan(name, shape, half, () => weightValues(checkpoint.tensors.get(name)!)));
   requireOneRope(config);
+  if (unknown.includes(config.family)) throw new Error(`export: ${config.family} to ONNX (transformers.js does not know this family: take safetensors)`);
   const tables = [...new RotaryTables(config).prompt(config.maxPositions)].map(([name, { data, shape }]) => plan(name, shape, "F32", () => [data]));
   const g = new GraphBuilder("model", "standard");
   generationGraph(g, config, new Map([...weights, ...tables].map((weight) => [weight.name, weight])));
@@ -57,6 +58,9 @@ function requireOneRope(config: ModelConfig): void {
   const changing = ropeSets(config).find(({ rope: { scaling } }) => scaling?.kind === "dynamic" || scaling?.kind === "longrope");
   if (changing) throw new Error(`export: rope type ${changing.rope.scaling!.kind} to ONNX (its frequencies depend on the length of the sequence: take safetensors)`);
 }
+
+/** Families that transformers.js 4 has no model class for. */
+const unknown: readonly Family[] = ["exaone4", "glm4"];
 
 const dataFile = (index: number) => `${MODEL}_data${index === 0 ? "" : `_${index}`}`;
 

@@ -52,7 +52,7 @@ const telling: readonly [name: string, changes: Readonly<Record<string, unknown>
   ["cohere", { logit_scale: 1 }],
   ["glm", { partial_rotary_factor: 1 }],
   ["gpt_neox", { use_parallel_residual: false }],
-  ["gpt_neox", { hidden_act: "gelu_new" }],
+  ["gpt_neox", { hidden_act: "silu" }],
 ];
 for (const [name, changes] of telling) {
   test(`${name} tells ${Object.keys(changes).join(", ")} apart`, async (t) => {
@@ -64,8 +64,8 @@ for (const [name, changes] of telling) {
       await model.release();
       checkpoint.remove();
     });
-    const { prefill, decode } = await compare(name, model);
-    assert.ok(Math.max(prefill, decode) > LIMIT, `${prefill}, ${decode}`);
+    const { prefill } = await compare(name, model, "prefill");
+    assert.ok(prefill > LIMIT, `${prefill}`);
   });
 }
 
@@ -78,7 +78,7 @@ test("a model of text and images keeps its text model under three spellings of t
       await model.release();
       checkpoint.remove();
     });
-    assert.ok((await compare("gemma3-multimodal", model)).prefill < LIMIT);
+    assert.ok((await compare("gemma3-multimodal", model, "prefill")).prefill < LIMIT);
   }
 });
 
@@ -89,5 +89,5 @@ test("gpt_neox has its head under either name", async (t) => {
     await model.release();
     checkpoint.remove();
   });
-  assert.ok((await compare("gpt_neox", model)).prefill < LIMIT);
+  assert.ok((await compare("gpt_neox", model, "prefill")).prefill < LIMIT);
 });

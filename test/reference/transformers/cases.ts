@@ -71,11 +71,12 @@ export async function compareSaliency(name: string, checkpoint: Checkpoint): Pro
   return Math.max(...values.map((row, block) => difference(row, reference.cases[name]!.saliency[block]!)));
 }
 
-/** Runs a case. @throws where other positions are kept */
-export async function compare(name: string, model: Model): Promise<Differences> {
+/** Runs a case. @param part `prefill`: only the prompt, whose other differences are then 0 @throws where other positions are kept */
+export async function compare(name: string, model: Model, part: "prefill" | "all" = "all"): Promise<Differences> {
   const values = reference.cases[name]!;
   const run = await model.prefill(cases.prompt);
   const prefill = difference(run.logits, values.prefill);
+  if (part === "prefill") return { prefill, decode: 0, pruned: 0, prunedDecode: 0 };
   const decode = await steps(run, values.decode);
   const short = await model.prefill(cases.prompt, { preset, scorer, kvPolicy: "retain" });
   short.stages.forEach((stage, index) => {
