@@ -1,6 +1,6 @@
 // Every family written as safetensors and as ONNX: the numbers stay transformers' own.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -60,6 +60,16 @@ for (const name of names) {
     original.remove();
   });
 }
+
+test("numbers of config.json keep their digits: transformers takes 5.0 for a float and 5 not", async () => {
+  const original = checkpointOf("gemma2");
+  const file = join(original.folder, "config.json");
+  writeFileSync(file, readFileSync(file, "utf8").replace('"final_logit_softcapping":5', '"final_logit_softcapping":5.0'));
+  const output = join(folder, "digits");
+  await exportModel(await openCheckpoint(original.folder), { to: "safetensors", output, dtype: "fp32" });
+  original.remove();
+  assert.match(readFileSync(join(output, "config.json"), "utf8"), /"final_logit_softcapping": 5\.0,/);
+});
 
 test("to GGUF only the families and activations that llama.cpp has this graph for, the others by name", async () => {
   for (const [name, message] of [["olmo2", /export: olmo2 to GGUF \(supported: /], ["llama-gelu", /export: llama with gelu to GGUF/], ["llama-yarn", /export: rope_scaling yarn to GGUF/]] as const) {
