@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import writeFileAtomic from "write-file-atomic";
 import { listKernels, type InstalledKernel, type KernelSpec } from "../lib/jupyter/kernelspec.js";
+import { PROTOCOL_VERSION } from "../lib/jupyter/messages.js";
 import { sysPrefix, userDataDir, type PathContext } from "../lib/jupyter/paths.js";
 import { launcher } from "./launcher.js";
 import { LOGOS } from "./logos.js";
@@ -41,6 +42,7 @@ export function installKernel(options: InstallOptions = {}): string {
     language: "typescript",
     interrupt_mode: "message",
     env: vars,
+    kernel_protocol_version: PROTOCOL_VERSION,
     metadata: { debugger: false, supported_encryption: "curve", [OURS]: { main, node: process.execPath } },
   };
   writeFileAtomic.sync(join(folder, "kernel.json"), `${JSON.stringify(spec, null, 2)}\n`);

@@ -27,8 +27,8 @@ export interface CommMessage {
 export type ToChild =
   | RunCell
   | CommMessage
-  /** An interrupt where there are no signals (Windows). */
-  | { type: "interrupt" }
+  /** An interrupt of a run, beside the signal. */
+  | { type: "interrupt"; run: number | undefined }
   | { type: "input"; id: number; value?: string; error?: string };
 
 export type FromChild =
@@ -42,6 +42,9 @@ export type FromChild =
   | { type: "input"; run: number; id: number; prompt: string; password: boolean }
   | CommMessage
   | { type: "done"; run: number; error?: ErrorContent; bundle?: MimeBundle; reached: string[] };
+
+/** Numbers up to this one stand for what is preloaded; cells have those that follow. */
+export const LAST_PRELOADED = 9;
 
 /** File descriptors of the execution process besides stdin, stdout and stderr. */
 export const OUTPUT_FD = 3;

@@ -53,8 +53,8 @@ export interface Display {
   json(value: unknown): DisplayHandle;
   /** Runs JavaScript in the client. */
   javascript(code: string): DisplayHandle;
-  /** Shows an image: a path, or the bytes of a PNG, JPEG, GIF, WebP or SVG. */
-  image(image: string | Uint8Array, options?: { width?: number; height?: number; alt?: string }): DisplayHandle;
+  /** Shows an image: a path, the bytes of a PNG, JPEG, GIF, WebP or SVG, or a Blob of them. */
+  image(image: string | Uint8Array | ArrayBuffer | Blob, options?: { width?: number; height?: number; alt?: string }): DisplayHandle;
   /** Shows a Plotly figure. */
   plotly(data: object[], layout?: object, config?: object): DisplayHandle;
   /**

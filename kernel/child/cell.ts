@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { inspect } from "node:util";
 import type { Modules } from "./modules.js";
+import type { Scope } from "./scopes.js";
 
 /** Thrown into a cell that was interrupted. */
 export class KeyboardInterrupt extends Error {
@@ -37,16 +38,19 @@ export class Cell {
   readonly #interrupted: Promise<never>;
   #interrupt!: (reason: Error) => void;
   #awaitsLeft = AWAITS_AFTER_INTERRUPT;
-  /** Names that were assigned. */
-  readonly reached = new Set<string>();
+  /** Its variables, once they can be read. */
+  scope: Scope | undefined;
+  /** Value of the last expression. */
+  result: unknown;
   /** What must finish before the cell does: displays that are being made. */
   readonly pending = new Set<Promise<unknown>>();
-  readonly #previous = new Map<string, unknown>();
 
   constructor(
     readonly run: number,
     readonly modules: Modules,
-    readonly variables: Record<string, unknown>,
+    /** Local modules by the names under which its code imports them. */
+    readonly links: Record<string, string> = {},
+    readonly published: (scope: Scope) => void = () => undefined,
   ) {
     this.#interrupted = new Promise<never>((_, reject) => (this.#interrupt = reject));
     this.#interrupted.catch(() => undefined);
@@ -57,8 +61,8 @@ export class Cell {
     return this.#controller.signal;
   }
 
-  interrupt(): void {
-    const reason = new KeyboardInterrupt();
+  /** Ends the cell as soon as it awaits something. */
+  interrupt(reason: Error = new KeyboardInterrupt()): void {
     this.#controller.abort(reason);
     this.#interrupt(reason);
   }
@@ -93,26 +97,22 @@ export class Cell {
   }
 
   import(specifier: unknown): Promise<unknown> {
-    return this.modules.import(String(specifier));
+    return this.modules.import(String(specifier), this.links);
+  }
+
+  /** What a static import becomes. */
+  require(specifier: string): unknown {
+    return this.modules.load(specifier, this.links);
+  }
+
+  /** Called first of all by a cell's code, with its variables. */
+  publish(scope: Scope): void {
+    this.scope = scope;
+    this.published(scope);
   }
 
   get meta(): object {
     return this.modules.meta;
-  }
-
-  /** `names` are about to be declared: their earlier values come back if the cell does not get there. */
-  declare(names: string[]): void {
-    for (const name of names) {
-      const { value } = Object.getOwnPropertyDescriptor(this.variables, name) ?? {};
-      if (name in this.variables) this.#previous.set(name, value);
-      this.variables[name] = undefined;
-      this.reached.delete(name);
-    }
-  }
-
-  /** After a throw. */
-  restoreUnreached(): void {
-    for (const [name, value] of this.#previous) if (!this.reached.has(name)) this.variables[name] = value;
   }
 }
 

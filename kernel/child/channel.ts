@@ -1,23 +1,44 @@
-import { writeSync } from "node:fs";
-import { serialize } from "node:v8";
-import { FRAME_HEAD, FRAME_MARK, OUTPUT_FD, type FromChild } from "../messages.js";
+import type { FromChild } from "../messages.js";
+import { Backlog, MAIN } from "./backlog.js";
+import { writeFrame } from "./frame.js";
 
 /**
- * Sends to the parent before it returns, waiting where the pipe is full. What a cell printed has
- * therefore left this process even if the next statement crashes it or never yields.
+ * Lines that are written faster than this are collected: a frame for each would take longer than the printing. What a
+ * cell printed before has left this process even if the next statement crashes it or never yields.
  */
+const BURST = { writes: 100, ms: 20 };
+/** Bytes at which collected text is sent. */
+const FULL = 64 * 1024;
+
+/** Text that is printed in a burst. The watchdog's thread sends it on where this one never comes to it. */
+export const backlog = new Backlog();
+let windowStart = 0;
+let writes = 0;
+
+/** Sends to the parent before it returns, waiting where the pipe is full, behind all that was printed. */
 export function send(message: FromChild): void {
-  const body = serialize(message);
-  const frame = Buffer.allocUnsafe(FRAME_HEAD + body.length);
-  frame.writeUInt32LE(FRAME_MARK);
-  frame.writeUInt32LE(body.length, 4);
-  frame.set(body, FRAME_HEAD);
-  for (let sent = 0; sent < frame.length; ) {
-    try {
-      sent += writeSync(OUTPUT_FD, frame, sent);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-    }
+  backlog.locked(MAIN, () => {
+    const text = backlog.take();
+    if (text) writeFrame(text);
+    writeFrame(message);
+  });
+}
+
+/** Sends what was written to a stream. */
+export function sendText(run: number, name: "stdout" | "stderr", text: string): void {
+  const now = performance.now();
+  if (now - windowStart > BURST.ms) {
+    windowStart = now;
+    writes = 0;
   }
+  if (++writes <= BURST.writes || text.length > FULL / 4 || !backlog.add(run, name, text)) send({ type: "stream", run, name, text });
+  else if (backlog.length > FULL) flush();
+}
+
+/** Sends what was collected. */
+export function flush(): void {
+  backlog.locked(MAIN, () => {
+    const text = backlog.take();
+    if (text) writeFrame(text);
+  });
 }

@@ -4,59 +4,98 @@ import type { ErrorContent, MimeBundle } from "../../lib/jupyter/messages.js";
 import { toBundle } from "../display/bundle.js";
 import { asText, clip } from "../display/text.js";
 import type { RunCell } from "../messages.js";
-import { Cell, currentCell, KeyboardInterrupt } from "./cell.js";
+import { breakable, isBroken } from "./breakable.js";
+import { type Cell, currentCell, KeyboardInterrupt } from "./cell.js";
 import { send } from "./channel.js";
 import { isDisplayHandle } from "./host.js";
 import type { Modules } from "./modules.js";
-import type { Stacks } from "./stack.js";
+import { reached, type Scopes } from "./scopes.js";
+import { asWritten, type Stacks } from "./stack.js";
 
 /** Where a cell's script finds its arguments: a script has no parameters, and its text must not be global. */
 const ARGUMENTS = Symbol.for("sdtp.cell");
-const scope = globalThis as unknown as { [ARGUMENTS]?: unknown[] };
+const globals = globalThis as unknown as { [ARGUMENTS]?: unknown[] };
 
 export interface Notebook {
   modules: Modules;
-  variables: Record<string, unknown>;
+  scopes: Scopes;
   stacks: Stacks;
 }
 
-/** Runs a cell to its end and sends its result and how it ended. Never throws. */
-export async function execute(notebook: Notebook, job: RunCell, cell: Cell): Promise<void> {
-  const { cell: compiled } = job;
-  try {
-    const bundle = await currentCell.run(cell, () => evaluate(notebook, job, cell));
+/** A cell that is running, and the one word on how it ended. */
+export class Running {
+  #told = false;
+
+  constructor(
+    readonly notebook: Notebook,
+    readonly job: RunCell,
+    readonly cell: Cell,
+  ) {}
+
+  /** Runs the cell to its end and says how it ended. Never throws. */
+  async run(): Promise<void> {
+    const { job, cell } = this;
+    try {
+      const bundle = await currentCell.run(cell, () => evaluate(this.notebook, job, cell));
+      this.#tell(bundle);
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  /** Says that the cell failed, unless its end was told: where JavaScript was ended, {@link run} never returns. */
+  fail(thrown: unknown): void {
+    this.#tell(undefined, asError(thrown));
+  }
+
+  get over(): boolean {
+    return this.#told;
+  }
+
+  #tell(bundle: MimeBundle | undefined, error?: ErrorContent): void {
+    if (this.#told) return;
+    this.#told = true;
+    const { job, cell } = this;
     if (bundle && job.result === "publish") send({ type: "result", run: job.run, bundle });
     const returned = bundle && job.result === "return" ? { bundle } : {};
-    send({ type: "done", run: job.run, reached: [...cell.reached], ...returned });
-  } catch (thrown) {
-    cell.restoreUnreached();
-    send({ type: "done", run: job.run, error: asError(thrown), reached: [...cell.reached] });
-  } finally {
-    if (compiled.resultName) delete notebook.variables[compiled.resultName];
+    const names = error ? { error, reached: reached(cell.scope, job.cell.names, job.cell.hoisted) } : { reached: job.cell.names };
+    send({ type: "done", run: job.run, ...names, ...returned });
   }
 }
 
-async function evaluate({ modules, variables, stacks }: Notebook, job: RunCell, cell: Cell): Promise<MimeBundle | undefined> {
-  const { code, awaits, imports, maps, resultName, modules: local } = job.cell;
+async function evaluate({ modules, scopes, stacks }: Notebook, job: RunCell, cell: Cell): Promise<MimeBundle | undefined> {
+  const { code, awaits, imports, links, maps, modules: local, uses, forgotten } = job.cell;
+  scopes.forget(forgotten);
   modules.update(local);
   for (const module of local) stacks.addModule(module.path, module.maps, module.data.split("\n").length);
-  if (imports.length > 0) await cell.untilInterrupted(modules.prepare(imports));
+  if (imports.length > 0) await cell.untilInterrupted(modules.prepare(imports, links));
   stacks.add(job.name, maps, code.split("\n").length);
-  scope[ARGUMENTS] = [variables, modules.require, cell];
-  const head = `(${awaits ? "async " : ""}function (exports, require, __cell__) {`;
-  // The line break keeps columns as they are; lineOffset takes the line back.
-  const script = new vm.Script(`${head}\n${code}\n})(...globalThis[Symbol.for("sdtp.cell")])`, {
+  const { module, filename, dirname } = modules.commonJs(links);
+  globals[ARGUMENTS] = [cell, module.exports, module.require, module, filename, dirname, ...uses.map((use) => scopes.get(use.id))];
+  const script = new vm.Script(`${head(job.cell)}\n${code}\n})()})()})(...globalThis[Symbol.for("sdtp.cell")])`, {
     filename: job.name,
+    // The line break keeps columns as they are; this takes the line back.
     lineOffset: -1,
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   const value: unknown = script.runInThisContext({ breakOnSigint: process.platform !== "win32", displayErrors: false });
   if (awaits) await cell.untilInterrupted(value as Promise<unknown>);
+  const { result } = cell;
   let bundle: MimeBundle | undefined;
-  const result = resultName === undefined ? undefined : variables[resultName];
-  if (result !== undefined && !isDisplayHandle(result)) bundle = await cell.untilInterrupted(Promise.resolve(toBundle(result)));
+  if (result !== undefined && !isDisplayHandle(result)) bundle = await cell.untilInterrupted(Promise.resolve(breakable(() => toBundle(result))));
   if (cell.pending.size > 0) await cell.untilInterrupted(Promise.all(cell.pending));
   return bundle;
+}
+
+/**
+ * What stands in front of a cell's code: a function with what a CommonJS module has, and the variables of earlier cells;
+ * in it the cell's own, which may call its variables as it likes.
+ */
+function head({ awaits, uses }: RunCell["cell"]): string {
+  const scopes = uses.map(({ id }) => `, __cell${id}__`).join("");
+  const constants = uses.filter((use) => use.constants.length > 0).map((use) => `const { ${use.constants.join(", ")} } = __cell${use.id}__;`);
+  const parameters = `__cell__, exports, require, module, __filename, __dirname${scopes}`;
+  return `(function (${parameters}) { return (() => {${constants.join("")}return (${awaits ? "async " : ""}function () {"use strict";__cell__.publish(__published__());`;
 }
 
 /** Longest message of an error, and line of its traceback, in characters. */
@@ -75,20 +114,29 @@ export function asError(thrown: unknown): ErrorContent {
 }
 
 function describe(thrown: unknown): ErrorContent {
-  if (thrown instanceof KeyboardInterrupt || (thrown as { code?: string } | null)?.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED") {
+  if (thrown instanceof KeyboardInterrupt || isBroken(thrown)) {
     const { name, message } = new KeyboardInterrupt();
     return { ename: name, evalue: message, traceback: [`\x1b[31m${name}\x1b[39m: ${message}`] };
   }
   if (isError(thrown)) {
-    const ename = String(thrown.name || thrown.constructor?.name || "Error");
-    const text = inspect(thrown, { depth: 2, maxArrayLength: 20, maxStringLength: 5000 });
+    const ename = nameOf(thrown);
+    const text = asWritten(inspect(thrown, { depth: 2, maxArrayLength: 20, maxStringLength: 5000 }));
     // Without a frame of the cell's, an error is shown in brackets.
-    const [first = "", ...rest] = text.replace(/^\[(.*)\]$/s, "$1").split("\n");
+    const [shown = "", ...rest] = text.replace(/^\[(.*)\]$/s, "$1").split("\n");
+    // Node writes `MyError [Error]: …`, where the class has another name than it gives its errors.
+    const first = shown.startsWith(`${ename} [`) ? shown.replace(/^(\S+) \[[^\]]*\]/, "$1") : shown;
     const headline = first.startsWith(ename) ? `\x1b[31m${ename}\x1b[39m${first.slice(ename.length)}` : first;
-    return { ename, evalue: String(thrown.message), traceback: [headline, ...rest] };
+    return { ename, evalue: asWritten(String(thrown.message)), traceback: [headline, ...rest] };
   }
   const evalue = asText(thrown);
   return { ename: "Thrown", evalue, traceback: [`\x1b[31mThrown\x1b[39m: ${evalue}`] };
+}
+
+/** The class of an error, where it was given no other name. */
+function nameOf(error: Error): string {
+  const own = error.constructor?.name;
+  const isInherited = !Object.hasOwn(error, "name") && !Object.hasOwn(Object.getPrototypeOf(error) as object, "name");
+  return String((isInherited && own) || error.name || own || "Error");
 }
 
 function isError(value: unknown): value is Error {

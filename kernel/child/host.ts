@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { JsonObject, MimeBundle } from "../../lib/jupyter/messages.js";
-import { complete, toBundle } from "../display/bundle.js";
+import { asGiven, toBundle } from "../display/bundle.js";
 import type { Formatted } from "../display/format.js";
 import { imageBundle } from "../display/image.js";
 import { plotlyBundle } from "../display/plotly.js";
@@ -46,7 +46,7 @@ export const isDisplayHandle = (value: unknown): boolean => typeof value === "ob
 function createDisplay(): Display {
   const show = (value: unknown, { displayId, raw = false }: DisplayOptions = {}): DisplayHandle => {
     const id = displayId ?? randomUUID();
-    publish(raw ? complete(value as Formatted, undefined) : toBundle(value), id, false);
+    publish(raw ? asGiven(value as Formatted) : toBundle(value), id, false);
     const handle = { displayId: id, update: (next: unknown) => display.update(id, next) };
     handles.add(handle);
     return handle;
@@ -60,8 +60,10 @@ function createDisplay(): Display {
     svg: shape("image/svg+xml"),
     json: shape("application/json"),
     javascript: shape("application/javascript"),
-    image: (image: string | Uint8Array, options: { width?: number; height?: number; alt?: string } = {}) =>
-      show(imageBundle(typeof image === "string" ? readFileSync(image) : image, options), { raw: true }),
+    image: (image: string | Uint8Array | ArrayBuffer | Blob, options: { width?: number; height?: number; alt?: string } = {}) => {
+      if (image instanceof Blob) return show({ [Symbol.for("Jupyter.display")]: async () => imageBundle(await image.arrayBuffer(), options) });
+      return show(imageBundle(typeof image === "string" ? readFileSync(image) : image, options), { raw: true });
+    },
     plotly: (data: object[], layout?: object, config?: object) =>
       show(plotlyBundle({ data, ...(layout ? { layout } : {}), ...(config ? { config } : {}) }), { raw: true }),
     register: (test: (value: unknown) => boolean, format: (value: never) => Formatted | undefined) =>

@@ -7,41 +7,56 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { ToChild } from "../messages.js";
 import * as api from "./api.js";
-import { Cell, currentCell, installPromiseInspection } from "./cell.js";
-import { send } from "./channel.js";
-import { asError, execute, type Notebook } from "./execute.js";
+import { Cell, currentCell, installPromiseInspection, KeyboardInterrupt } from "./cell.js";
+import { backlog, flush, send } from "./channel.js";
+import { asError, Running, type Notebook } from "./execute.js";
 import { installHost } from "./host.js";
 import { guardListeners } from "./listeners.js";
 import { Modules } from "./modules.js";
 import { captureStreams, currentRun, setLastRun } from "./output.js";
 import { installStop } from "./stop.js";
+import { preload } from "./preload.js";
+import { Scopes, type Scope } from "./scopes.js";
+import { installSourceText } from "./source-text.js";
 import { Stacks } from "./stack.js";
-import { createVariables, preload } from "./variables.js";
+import { installStdin } from "./stdin.js";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const packageRoot = join(here, "..", "..", "..");
 
 const modules = new Modules(process.cwd(), packageRoot);
 const stacks = new Stacks();
-const variables: Record<string, unknown> = {};
-const notebook: Notebook = { modules, stacks, variables: createVariables(variables) };
+const preloaded: Scope = {};
+const scopes = new Scopes(preloaded);
+const notebook: Notebook = { modules, stacks, scopes };
 const host = installHost();
 const { display, clearOutput, input, progress, comms } = api;
-preload(variables, process.env.SDTP_PRELOAD, modules, { display, clearOutput, input, progress, comms });
+preload(preloaded, process.env.SDTP_PRELOAD, modules, { display, clearOutput, input, progress, comms });
 
 const seen = new Int32Array(new SharedArrayBuffer(4));
 const stopState = new Int32Array(new SharedArrayBuffer(4));
-const watchdog = new Worker(new URL("./watchdog.js", import.meta.url), { workerData: { seen: seen.buffer, state: stopState.buffer } });
+const watchdog = new Worker(new URL("./watchdog.js", import.meta.url), { workerData: { seen: seen.buffer, state: stopState.buffer, backlog: backlog.memory } });
 watchdog.unref();
 
 installStop(stopState);
 
-let running: Cell | undefined;
+let running: Running | undefined;
+/** Milliseconds that an interrupted cell has to end by itself once the event loop turns. */
+const LAST_WORDS = 100;
 
-function interrupt(): void {
+/** The event loop turns: what waits is interrupted. What computes was by the signal, which may come in the middle of it. */
+function interrupt(run: number | undefined): void {
   Atomics.add(seen, 0, 1);
   send({ type: "interrupted" });
-  running?.interrupt();
+  const interrupted = running;
+  // The signal of an interrupt that was meant for another cell may come late.
+  if (!interrupted || interrupted.job.run !== run) return;
+  interrupted.cell.interrupt();
+  // Where JavaScript was ended in the middle, what would tell of the cell's end is gone with it.
+  setTimeout(() => {
+    interrupted.fail(new KeyboardInterrupt());
+    if (running === interrupted) ended();
+  }, LAST_WORDS);
 }
 
 function receive(message: ToChild): void {
@@ -50,21 +65,26 @@ function receive(message: ToChild): void {
       void run(message);
       break;
     case "comm":
-      void currentCell.run(new Cell(message.run, modules, notebook.variables), () => host.comms.receive(message));
+      void currentCell.run(new Cell(message.run, modules), () => host.comms.receive(message));
       break;
     case "input":
       host.inputs.receive(message.id, message.value, message.error);
       break;
     case "interrupt":
-      interrupt();
+      interrupt(message.run);
       break;
   }
 }
 
 async function run(job: ToChild & { type: "run" }): Promise<void> {
   setLastRun(job.run);
-  running = new Cell(job.run, modules, notebook.variables);
-  await execute(notebook, job, running);
+  const cell = new Cell(job.run, modules, job.cell.links, (scope) => scopes.set(job.cell.id, scope));
+  const current = (running = new Running(notebook, job, cell));
+  await current.run();
+  if (running === current) ended();
+}
+
+function ended(): void {
   running = undefined;
   listen();
 }
@@ -76,7 +96,8 @@ function report(kind: string, thrown: unknown): void {
 }
 
 const listen = guardListeners({
-  SIGINT: interrupt,
+  // Without a listener it would end the process.
+  SIGINT: () => undefined,
   message: receive,
   disconnect: () => process.kill(process.pid, "SIGKILL"),
   uncaughtException: (error) => report("Uncaught exception", error),
@@ -84,7 +105,15 @@ const listen = guardListeners({
 });
 
 captureStreams();
+// What ends the process at once leaves no time to send what was printed in a burst.
+process.on("exit", flush);
+for (const name of ["abort", "kill"] as const) {
+  const end = process[name] as (...args: unknown[]) => unknown;
+  Object.defineProperty(process, name, { configurable: true, writable: true, value: (...args: unknown[]) => (flush(), end.apply(process, args)) });
+}
 stacks.install();
+installSourceText();
+installStdin(host.inputs);
 installPromiseInspection();
 // Cells have no business with the channel to the kernel.
 process.send = process.disconnect = undefined as never;

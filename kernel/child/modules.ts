@@ -1,7 +1,11 @@
 import Module, { createRequire, isBuiltin } from "node:module";
-import { dirname, extname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import vm from "node:vm";
+import type { LocalModule } from "../compile/modules.js";
+
+/** Local modules by the names under which a file imports them. */
+type Links = Record<string, string>;
 
 /** Errors of `require` for modules that `import()` can load: top-level await, or no entry for `require`. */
 const ONLY_IMPORTABLE = new Set(["ERR_REQUIRE_ASYNC_MODULE", "ERR_REQUIRE_ESM", "ERR_PACKAGE_PATH_NOT_EXPORTED"]);
@@ -15,9 +19,10 @@ export class Modules {
   readonly #requires: NodeJS.Require[];
   readonly #importers: ((specifier: string) => Promise<object>)[];
   readonly #own: string;
-  /** CommonJS by path, and what it exported once it ran. */
-  readonly #sources = new Map<string, string>();
+  /** Translated modules by path, and what they exported once they ran. */
+  readonly #sources = new Map<string, LocalModule>();
   readonly #loaded = new Map<string, NodeJS.Module>();
+  #waiting: Map<string, Promise<void>> | undefined;
   /** Namespaces of modules that only `import()` can load. */
   readonly #imported = new Map<string, object>();
   readonly require: NodeJS.Require;
@@ -37,33 +42,55 @@ export class Modules {
   }
 
   /** Takes over modules that the compiler translated; those that changed run anew when next imported. */
-  update(modules: { path: string; data: string }[]): void {
-    for (const { path, data } of modules) {
-      if (this.#sources.get(path) === data) continue;
-      this.#sources.set(path, data);
+  update(modules: LocalModule[]): void {
+    for (const module of modules) {
+      const known = this.#sources.get(module.path);
+      this.#sources.set(module.path, module);
+      if (known?.data === module.data) continue;
       // Whoever imported it must see the new one as well.
       this.#loaded.clear();
     }
   }
 
   /** Loads what static imports name, in order, so that `require` has it even where only `import()` can load it. */
-  async prepare(specifiers: string[]): Promise<void> {
+  async prepare(specifiers: string[], links: Links): Promise<void> {
     for (const specifier of specifiers) {
+      const local = this.#local(this.#folder, specifier, links);
+      if (local !== undefined) {
+        await this.#runWaiting(local);
+        continue;
+      }
       if (this.#imported.has(specifier)) continue;
       try {
-        this.require(specifier);
+        this.load(specifier, links);
       } catch (error) {
         if (!ONLY_IMPORTABLE.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
-        const namespace = await this.import(specifier);
+        const namespace = await this.import(specifier, links);
         this.#imported.set(specifier, Object.defineProperty({ ...namespace }, "__esModule", { value: true }));
       }
     }
   }
 
+  /** A static import of a file in the notebook's folder, whose imports mean `links`. */
+  load(specifier: string, links: Links): unknown {
+    return this.#requireFrom(this.#folder, links)(specifier);
+  }
+
+  /** What a CommonJS module in the notebook's folder would find. */
+  commonJs(links: Links): { module: NodeJS.Module; filename: string; dirname: string } {
+    const { filename, dirname: folder } = this.meta;
+    const module = new Module(filename);
+    Object.assign(module, { filename, paths: pathsFrom(folder), require: this.#requireFrom(folder, links), loaded: true });
+    return { module, filename, dirname: folder };
+  }
+
   /** `import()`. */
-  async import(specifier: string): Promise<object> {
-    const local = this.#local(this.#folder, specifier);
-    if (local !== undefined) return asNamespace(this.#run(local));
+  async import(specifier: string, links: Links = {}): Promise<object> {
+    const local = this.#local(this.#folder, specifier, links);
+    if (local !== undefined) {
+      await this.#runWaiting(local);
+      return asNamespace(this.#run(local));
+    }
     if (specifier === "sdtp-notebook") return import(pathToFileURL(this.#own).href) as Promise<object>;
     const [first, second] = this.#importers;
     if (!first || !second) throw new Error("unreachable");
@@ -74,11 +101,11 @@ export class Modules {
     });
   }
 
-  #requireFrom(folder: string): NodeJS.Require {
+  #requireFrom(folder: string, links: Links = {}): NodeJS.Require {
     const load = (specifier: string): unknown => {
       const imported = this.#imported.get(specifier);
       if (imported) return imported;
-      const local = this.#local(folder, specifier);
+      const local = this.#local(folder, specifier, links);
       if (local !== undefined) return this.#run(local);
       return this.#requires[0]?.(this.#resolve(specifier, folder));
     };
@@ -107,29 +134,73 @@ export class Modules {
   }
 
   /** Path of a module that the compiler translated. */
-  #local(folder: string, specifier: string): string | undefined {
+  #local(folder: string, specifier: string, links: Links): string | undefined {
+    const linked = links[specifier];
+    if (linked !== undefined && this.#sources.has(linked)) return linked;
     if (isBare(specifier)) return undefined;
+    // A name that was made while the cell ran.
     const path = resolve(folder, specifier);
-    const candidates = [path, `${path}.js`, path.slice(0, path.length - extname(path).length) + ".js", join(path, "index.js")];
+    const plain = path.replace(/\.([mc]?)js$/, "");
+    const candidates = [path, ...ENDINGS.flatMap((ending) => [path + ending, plain + ending, join(path, `index${ending}`)])];
     return candidates.find((candidate) => this.#sources.has(candidate));
+  }
+
+  /** Runs a module that awaits at its top level, or imports one that does, as far as it did not run yet. */
+  async #runWaiting(path: string, seen = new Set<string>()): Promise<void> {
+    const source = this.#sources.get(path);
+    if (!source || seen.has(path) || this.#loaded.has(path)) return;
+    seen.add(path);
+    for (const each of Object.values(source.links)) await this.#runWaiting(each, seen);
+    if (!source.awaits) return;
+    this.#waiting ??= new Map();
+    const running = this.#waiting.get(path) ?? (this.#evaluate(path, true) as Promise<void>);
+    this.#waiting.set(path, running);
+    try {
+      await running;
+    } finally {
+      this.#waiting.delete(path);
+    }
   }
 
   #run(path: string): unknown {
     const known = this.#loaded.get(path);
     if (known) return known.exports;
+    if (this.#sources.get(path)?.awaits) throw new Error(`require: ${path} (awaits at its top level: import it)`);
+    this.#evaluate(path, false);
+    return this.#loaded.get(path)?.exports;
+  }
+
+  /** Runs a module's code. One that awaits is there for others once it has run, any other at once, for those in a circle. */
+  #evaluate(path: string, awaits: boolean): unknown {
+    const { data = "", links = {} } = this.#sources.get(path) ?? {};
     const module = new Module(path);
-    module.filename = path;
-    module.paths = (Module as unknown as { _nodeModulePaths(folder: string): string[] })._nodeModulePaths(dirname(path));
-    module.require = this.#requireFrom(dirname(path));
+    const folder = dirname(path);
+    const load = this.#requireFrom(folder, links);
+    Object.assign(module, { filename: path, paths: pathsFrom(folder), require: load });
+    const text = awaits ? `return (async () => {${data}\n})()` : data;
+    const body = vm.compileFunction(text, ["exports", "require", "module", "__filename", "__dirname"], {
+      filename: path,
+      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    }) as (...args: unknown[]) => unknown;
+    const call = () => body.call(module.exports, module.exports, load, module, path, folder);
+    if (awaits) return (call() as Promise<void>).then(() => void this.#loaded.set(path, module));
     this.#loaded.set(path, module);
     try {
-      (module as unknown as { _compile(code: string, path: string): void })._compile(this.#sources.get(path) ?? "", path);
+      call();
     } catch (error) {
       this.#loaded.delete(path);
       throw error;
     }
-    return module.exports;
+    return undefined;
   }
+}
+
+/** Endings that an import may leave out, or write as `.js`. */
+const ENDINGS = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".json"];
+
+/** Folders of packages for a module in `folder`, nearest first. */
+function pathsFrom(folder: string): string[] {
+  return createRequire(join(folder, "module.js")).resolve.paths("any") ?? [];
 }
 
 function importerFrom(base: string): (specifier: string) => Promise<object> {

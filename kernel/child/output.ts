@@ -1,5 +1,5 @@
 import { StringDecoder } from "node:string_decoder";
-import { send } from "./channel.js";
+import { sendText } from "./channel.js";
 import { currentCell } from "./cell.js";
 
 let lastRun = 0;
@@ -11,6 +11,17 @@ export function setLastRun(run: number): void {
 
 export function currentRun(): number {
   return currentCell.getStore()?.run ?? lastRun;
+}
+
+/** Characters of a line that a question may repeat. */
+const LONGEST_PROMPT = 1000;
+let lastText = "";
+
+/** What was printed behind the last line break: the text of a question that is about to be asked. */
+export function unfinishedLine(): string {
+  const line = lastText.slice(lastText.lastIndexOf("\n") + 1);
+  lastText = "";
+  return line.slice(-LONGEST_PROMPT);
 }
 
 /** From now on what is written to stdout and stderr goes to the cell that wrote it. */
@@ -25,7 +36,10 @@ function capture(stream: NodeJS.WriteStream, name: "stdout" | "stderr"): void {
   const decoder = new StringDecoder("utf8");
   stream.write = (chunk: Uint8Array | string, encoding?: BufferEncoding | Written, written?: Written) => {
     const text = typeof chunk === "string" ? chunk : decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-    if (text !== "") send({ type: "stream", run: currentRun(), name, text });
+    if (text !== "") {
+      sendText(currentRun(), name, text);
+      if (name === "stdout") lastText = text.includes("\n") || lastText.length > LONGEST_PROMPT ? text : lastText + text;
+    }
     const callback = typeof encoding === "function" ? encoding : written;
     if (callback) process.nextTick(callback);
     return true;

@@ -1,5 +1,5 @@
 import { SourceMap } from "node:module";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** This package's kernel, whose frames say nothing to the author of a cell. */
@@ -35,10 +35,8 @@ export class Stacks {
     this.#sources.set(name, { payloads: maps, lines });
   }
 
-  /** @param path as it runs, `.js` */
   addModule(path: string, maps: string[], lines: number): void {
-    const [source] = (JSON.parse(maps.at(-1) ?? "{}") as { sources?: string[] }).sources ?? [];
-    if (source !== undefined) this.#sources.set(path, { payloads: maps, lines, file: join(dirname(path), basename(source)) });
+    this.#sources.set(path, { payloads: maps, lines, file: path });
   }
 
   format(error: Error, frames: NodeJS.CallSite[]): string {
@@ -61,9 +59,7 @@ export class Stacks {
     const column = frame.getColumnNumber();
     if (!source || line === null || column === null) return String(frame);
     const position = original(source, line, column);
-    const text = String(frame).replace(`${file}:${line}:${column}`, `${source.file ?? file}:${position.line}:${position.column}`);
-    // A cell's function is called as a property of the notebook's variables.
-    return text.replace(/^(async )?Proxy\./, "$1");
+    return String(frame).replace(`${file}:${line}:${column}`, `${source.file ?? file}:${position.line}:${position.column}`);
   }
 }
 
@@ -84,9 +80,14 @@ function fileOf(frame: NodeJS.CallSite): string {
   return file.startsWith("file:") ? fileURLToPath(file) : file;
 }
 
+/** V8 tells what was called by the text of the cell as it runs: `__cell3__.ob.foo is not a function`. */
+export function asWritten(message: string): string {
+  return message.includes("__cell") ? message.replace(/\(0 ?, __cell\d+__\.([^()\s]+)\)/g, "$1").replace(/\b__cell\d+__\./g, "") : message;
+}
+
 function headline(error: Error): string {
   try {
-    return Error.prototype.toString.call(error);
+    return asWritten(Error.prototype.toString.call(error));
   } catch {
     return "Error";
   }

@@ -3,6 +3,9 @@
  * whatever the main thread is doing.
  */
 
+/** Where an end would tear a message to the kernel in two. */
+const SENDING = /[\\/]kernel[\\/]child[\\/](channel|frame|backlog)\.js$/;
+
 /** Native code that calls JavaScript back and aborts the process if that JavaScript is ended. */
 const FRAGILE = /[\\/]onnxruntime-(node|common)[\\/]/;
 /** Milliseconds that the watchdog has to ask for the end. */
@@ -26,12 +29,22 @@ function running(): string[] {
 }
 
 /**
- * Ending JavaScript skips what Node does behind a callback, among it taking the callback off the stack of
- * async contexts; a stack that is not empty at the end of a turn aborts the process. So it is emptied
- * first, as Node does for an uncaught exception. Node's own function for it is not public.
+ * Ending JavaScript skips what Node does behind a callback, among it taking the callback off the stack of async contexts.
+ * Node 20 and 22 keep the running cell on it (AsyncLocalStorage), so there it is emptied, as Node does for an uncaught
+ * exception; its own function for that is not public. Later ones keep it elsewhere, and have no such function. None checks
+ * the stack at the end of a turn, which would abort the process: `--no-force-async-hooks-checks` in parent/execution.ts.
  */
-function clearContexts(): void {
-  (process as unknown as { binding?(name: string): { clearAsyncIdStack?(): void } }).binding?.("async_wrap").clearAsyncIdStack?.();
+const clearContexts = findClear();
+
+function findClear(): () => void {
+  const nothing = () => undefined;
+  if (Number(process.versions.node.split(".")[0]) >= 24) return nothing;
+  try {
+    const { binding } = process as unknown as { binding?(name: string): { clearAsyncIdStack?(): void } };
+    return binding?.call(process, "async_wrap").clearAsyncIdStack ?? nothing;
+  } catch {
+    return nothing;
+  }
 }
 
 export const STOP = "sdtp.stop";
@@ -43,7 +56,7 @@ export function installStop(state: Int32Array): void {
   const prepare = (insist: boolean): Answer => {
     const files = running();
     if (files.some((file) => FRAGILE.test(file))) return "never";
-    if (!insist && files[0]?.startsWith("node:")) return "later";
+    if ((!insist && files[0]?.startsWith("node:")) || files.some((file) => SENDING.test(file))) return "later";
     clearContexts();
     Atomics.store(state, 0, PREPARED);
     Atomics.notify(state, 0);

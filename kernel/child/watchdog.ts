@@ -8,9 +8,11 @@ import { Session } from "node:inspector";
 import { Socket } from "node:net";
 import { workerData } from "node:worker_threads";
 import { WATCHDOG_FD } from "../messages.js";
+import { Backlog, WATCHDOG } from "./backlog.js";
+import { writeFrame } from "./frame.js";
 import { type Answer, ASKED, IDLE, PREPARED, STOP } from "./stop.js";
 
-const buffers = workerData as { seen: SharedArrayBuffer; state: SharedArrayBuffer };
+const buffers = workerData as { seen: SharedArrayBuffer; state: SharedArrayBuffer; backlog: SharedArrayBuffer };
 /** Counts interrupts that the main thread has seen. */
 const seen = new Int32Array(buffers.seen);
 /** See stop.ts. */
@@ -46,6 +48,23 @@ async function stop(count: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
+
+/** Milliseconds that printed text may wait for the main thread to send it. */
+const LATE = 10;
+
+/** Sends what the main thread printed and does not come to send. */
+async function sendOn(): Promise<void> {
+  const backlog = new Backlog(buffers.backlog);
+  for (;;) {
+    await backlog.filled();
+    await new Promise((resolve) => setTimeout(resolve, LATE));
+    backlog.locked(WATCHDOG, () => {
+      const text = backlog.take();
+      if (text) writeFrame(text);
+    });
+  }
+}
+void sendOn();
 
 const session = new Session();
 session.connectToMainThread();

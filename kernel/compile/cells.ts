@@ -1,38 +1,41 @@
 import type * as TS from "@tslab/typescript-for-tslab";
-import { createCompiler, ts, type Compiler, type LocalModule } from "./typescript.js";
-import type { Docs } from "./docs.js";
-import { declaredIdentifiers, withoutExports } from "./names.js";
-import { survivingSource } from "./partial.js";
-import { awaitsAtTopLevel, CELL } from "./transform.js";
+import { LAST_PRELOADED } from "../messages.js";
+import { describeDiagnostic, type CellDiagnostic } from "./diagnostics.js";
+import type { Declared } from "./earlier.js";
+import { magicOf } from "./magics.js";
+import type { LocalModule } from "./modules.js";
+import { withoutExports } from "./names.js";
+import { settings } from "./options.js";
 import type { Preloaded } from "./prelude.js";
+import { Project } from "./project.js";
+import type { Uses } from "./references.js";
+import { awaitsAtTopLevel, cellTransformer, commonJsTransformer } from "./transform.js";
+import { createCellConverter, ts, type CellConverter, type Emitted } from "./typescript.js";
 
 /** A cell, ready to run. */
 export interface CompiledCell {
   ok: true;
+  /** Its variables are known by this number from now on. */
   id: number;
-  /** CommonJS, to be wrapped in a function of `exports`, `require` and `__cell__`. */
+  /** CommonJS, to be wrapped in a function; see child/execute.ts for what it finds there. */
   code: string;
   awaits: boolean;
-  /** Export that holds the value of the last expression. */
-  resultName?: string;
+  /** Top-level names that it declares, which `code` publishes. */
+  names: string[];
+  /** Those of them that can be read before their declaration is reached. */
+  hoisted: string[];
+  /** Earlier cells whose variables it uses, and the constants of each. */
+  uses: { id: number; constants: string[] }[];
+  /** Earlier cells that no name leads to any more. */
+  forgotten: number[];
   /** Static imports in order. */
   imports: string[];
+  /** Local modules by the names under which the cell imports them. */
+  links: Record<string, string>;
   /** Source maps from `code` back to the cell, applied in this order. */
   maps: string[];
   /** Local TypeScript and JavaScript modules, as CommonJS by absolute path. */
   modules: LocalModule[];
-}
-
-/** An error found before running. Lines and columns count from 1. */
-export interface CellDiagnostic {
-  message: string;
-  code: number;
-  line: number;
-  column: number;
-  endLine: number;
-  endColumn: number;
-  /** Set where the error is in a module that the cell imports. */
-  file?: string;
 }
 
 export interface RefusedCell {
@@ -43,27 +46,40 @@ export interface RefusedCell {
 /** How a cell ended, for the declarations that later cells see. */
 export type Outcome = "ok" | { reached: string[] };
 
+/** Function that gives a cell's variables to later cells; its name must be nobody else's. */
+export const PUBLISH = "__published__";
+
+/** What is preloaded from the start has the first number. */
+const EAGER = 1;
+
 /**
  * Compiles the cells of one notebook. Declarations of a compiled cell are seen by later ones once
  * {@link commit} tells how it ended.
  */
 export class CellCompiler {
-  readonly #compiler: Compiler;
-  readonly #eager: string;
-  readonly #lazy: Preloaded[];
-  #declared: string;
+  readonly project: Project;
+  readonly #converter: CellConverter;
+  readonly #prelude: { eager: string; lazy: Preloaded[] };
   #pending: Preloaded[];
-  #open: { id: number; source: string; declared: string } | undefined;
-  #count = 0;
+  #open: { id: number; emitted: Emitted } | undefined;
+  /** Cells whose variables the execution process holds. */
+  #held = new Set<number>();
+  #count = LAST_PRELOADED;
+  /** What a tsconfig.json asks for in vain. */
+  readonly remark: string | undefined;
 
-  constructor(packageRoot: string, prelude: { eager: string; lazy: Preloaded[] }, log: (text: string) => void) {
-    this.#compiler = createCompiler(packageRoot, log);
-    this.#eager = prelude.eager;
-    this.#lazy = prelude.lazy;
-    this.#declared = this.#eager;
-    this.#pending = this.#lazy;
+  /** @param packageRoot this package's folder, where modules are looked up that the notebook's project lacks */
+  constructor(readonly packageRoot: string, prelude: { eager: string; lazy: Preloaded[] }) {
+    const folder = ts.sys.getCurrentDirectory();
+    const { options, remark } = settings(ts, folder);
+    this.remark = remark;
+    this.project = new Project(ts, folder, packageRoot, options);
+    this.#converter = createCellConverter(this.project);
+    this.#prelude = prelude;
+    this.#pending = prelude.lazy;
+    this.#preload(EAGER, prelude.eager);
     // The first program is slow: it is made here, while nobody waits.
-    this.#compiler.converter.convert(this.#eager, "undefined");
+    this.#converter.convert("undefined", { unchecked: false, expression: false });
   }
 
   /** Names that are preloaded but were not mentioned yet. */
@@ -73,142 +89,124 @@ export class CellCompiler {
 
   compile(source: string): CompiledCell | RefusedCell {
     this.declare(source);
-    this.#compiler.forgetResolutions();
+    this.project.forgetResolutions();
     const directed = directives(source);
     const text = withoutExports(ts, directed.text);
-    const parsed = ts.createSourceFile("cell.ts", text, ts.ScriptTarget.Latest, true);
-    const reserved = reservedNames(parsed);
-    if (reserved.length > 0) return { ok: false, diagnostics: reserved };
-    const { unchecked } = directed;
-    const result = this.#convert(text, unchecked);
-    if (result.diagnostics.length > 0) {
-      return {
-        ok: false,
-        diagnostics: result.diagnostics.map((each) => ({
-          message: each.messageText,
-          code: each.code,
-          line: each.start.line + 1,
-          column: each.start.character + 1,
-          endLine: each.end.line + 1,
-          endColumn: each.end.character + 1,
-          ...(each.fileName === undefined ? {} : { file: each.fileName }),
-        })),
-      };
+    const { file: parsed, jsx } = parse(text);
+    this.project.jsx = jsx;
+    const expression = isObjectLiteral(text);
+    const result = this.#converter.convert(text, { unchecked: directed.unchecked, expression });
+    if ("diagnostics" in result) {
+      const diagnostics = result.diagnostics.map((each) => describeDiagnostic(ts, each, this.project.cell));
+      const first = diagnostics[0];
+      const magic = first && first.file === undefined ? magicOf(source, first.line) : undefined;
+      return { ok: false, diagnostics: magic ? [magic] : diagnostics };
     }
-    const { code, maps, imports } = this.#compiler.toCell(result.output ?? "");
     const id = ++this.#count;
-    this.#open = { id, source: text, declared: withoutReferences(result.declOutput ?? "") };
-    return {
-      ok: true,
-      id,
-      code: announceDeclarations(code),
-      awaits: result.hasToplevelAwait === true || awaitsAtTopLevel(ts, parsed),
-      ...(result.lastExpressionVar === undefined ? {} : { resultName: result.lastExpressionVar }),
-      imports,
-      maps,
-      modules: this.#compiler.localModules(result.sideOutputs ?? []),
-    };
+    this.#open = { id, emitted: result };
+    const { code, maps, imports } = toCell(result);
+    const { links, modules } = this.project.local();
+    const uses = [...result.uses].map(([cell, constants]) => ({ id: cell, constants: [...constants] }));
+    return { ok: true, id, code, awaits: awaitsAtTopLevel(ts, parsed), names: result.names, hoisted: result.hoisted, uses, forgotten: this.#forgotten(result.uses), imports, links, maps, modules };
   }
 
   /**
    * Takes over the declarations of the cell compiled last: all of them, or those that were reached.
-   * @returns all that is declared now
+   * @returns what another compiler would have to {@link restore}; undefined where there is nothing new
    */
-  commit(id: number, outcome: Outcome): string {
-    if (this.#open?.id !== id) return this.#declared;
-    const { source, declared } = this.#open;
+  commit(id: number, outcome: Outcome): Declared | undefined {
+    if (this.#open?.id !== id) return undefined;
+    const { names, declarations } = this.#open.emitted;
     this.#open = undefined;
-    if (outcome === "ok") return (this.#declared = declared);
-    const surviving = survivingSource(ts, source, new Set(outcome.reached));
-    if (surviving === "") return this.#declared;
-    const result = this.#convert(surviving, false);
-    if (result.diagnostics.length === 0) this.#declared = withoutReferences(result.declOutput ?? this.#declared);
-    return this.#declared;
+    const reached = outcome === "ok" ? undefined : new Set(outcome.reached);
+    const declared = { id, text: declarations, unreached: reached ? names.filter((name) => !reached.has(name)) : [] };
+    this.#held.add(id);
+    if (/^(export \{\s*\};\s*)*$/.test(declarations)) return undefined;
+    this.project.earlier.add(declared);
+    return declared;
   }
 
   /** Goes on with declarations that {@link commit} returned to another compiler. */
-  restore(declared: string): void {
-    this.#declared = declared;
-    this.#pending = this.#lazy.filter(({ name }) => !new RegExp(`^import \\* as ${name} `, "m").test(declared));
+  restore(declared: Declared[]): void {
+    for (const each of declared) {
+      this.#count = Math.max(this.#count, each.id);
+      this.#held.add(each.id);
+      this.project.earlier.add(each);
+    }
+  }
+
+  /** Declares preloaded names that `source` mentions. */
+  declare(source: string): void {
+    const mentioned = this.#pending.filter(({ name, also = [] }) => [name, ...also].some((word) => new RegExp(`\\b${word}\\b`).test(source)));
+    this.#pending = this.#pending.filter((each) => !mentioned.includes(each));
+    // A name of the notebook's own that was there first stays.
+    for (const each of mentioned) if (!this.project.earlier.find(each.name)) this.#preload(EAGER + 1 + this.#prelude.lazy.indexOf(each), each.declaration);
+  }
+
+  /** The text of a cell that is being written, for completion and hover. */
+  look(source: string): void {
+    this.declare(source);
+    this.project.jsx = parse(source).jsx;
+    this.project.setCell(`export {};\n${source}`);
   }
 
   /** Forgets all declarations: the process that held the variables is gone. */
   reset(): void {
-    this.#declared = this.#eager;
-    this.#pending = this.#lazy;
+    this.project.earlier.clear();
+    this.#held.clear();
     this.#open = undefined;
+    this.#pending = this.#prelude.lazy;
+    this.#preload(EAGER, this.#prelude.eager);
   }
 
-  /** Declares preloaded names that `source` mentions, and returns what is declared. */
-  declare(source: string): string {
-    const mentioned = this.#pending.filter(({ name, also = [] }) => [name, ...also].some((word) => new RegExp(`\\b${word}\\b`).test(source)));
-    if (mentioned.length > 0) {
-      this.#pending = this.#pending.filter((each) => !mentioned.includes(each));
-      this.#declared = mentioned.map(({ declaration }) => declaration).join("") + this.#declared;
-    }
-    return this.#declared;
+  #preload(id: number, text: string): void {
+    if (text !== "") this.project.earlier.add({ id, text, unreached: [] });
   }
 
-  get converter() {
-    return this.#compiler.converter;
-  }
-
-  /** The comment on the name at `position` of what was inspected last. */
-  docsAt(position: number): Docs | undefined {
-    return this.#compiler.docsAt(position);
-  }
-
-  #convert(source: string, unchecked: boolean) {
-    this.#compiler.unchecked = unchecked;
-    try {
-      return this.#compiler.converter.convert(this.#declared, source);
-    } finally {
-      this.#compiler.unchecked = false;
-    }
+  /** Cells that cannot be reached any more; a name that this very cell declares again is not gone yet. */
+  #forgotten(uses: Uses): number[] {
+    const reachable = this.project.earlier.reachable();
+    const gone = [...this.#held].filter((id) => !reachable.has(id) && !uses.has(id));
+    for (const id of gone) this.#held.delete(id);
+    return gone;
   }
 }
 
-/** What a cell's script has as parameters; TypeScript would say the same of a CommonJS module. */
-const RESERVED = new Set(["exports", "require", CELL]);
-
-function reservedNames(file: TS.SourceFile): CellDiagnostic[] {
-  const identifiers = file.statements.flatMap((statement) => declaredIdentifiers(ts, statement)).filter(({ text }) => RESERVED.has(text));
-  return identifiers.map((identifier) => {
-    const [start, end] = [identifier.getStart(), identifier.end].map((at) => file.getLineAndCharacterOfPosition(at)) as [TS.LineAndCharacter, TS.LineAndCharacter];
-    return {
-      message: `Duplicate identifier '${identifier.text}'. The kernel reserves it at the top level of a cell.`,
-      code: 2441,
-      line: start.line + 1,
-      column: start.character + 1,
-      endLine: end.line + 1,
-      endColumn: end.character + 1,
-    };
+/** The step from an ES module to CommonJS that runs as a cell, with a function in it that publishes its variables. */
+function toCell({ js, map, names }: Emitted): { code: string; maps: string[]; imports: string[] } {
+  const imports: string[] = [];
+  const accessors = names.map((name) => `get ${name}() { return ${name} }, set ${name}(__value__) { ${name} = __value__ }`);
+  const { outputText, sourceMapText = "" } = ts.transpileModule(`${js}function ${PUBLISH}() { return { __proto__: null, ${accessors.join(", ")} } }\n`, {
+    fileName: "cell.js",
+    compilerOptions: { module: ts.ModuleKind.CommonJS, esModuleInterop: true, target: ts.ScriptTarget.ESNext, newLine: ts.NewLineKind.LineFeed, sourceMap: true, alwaysStrict: false, ignoreDeprecations: "6.0" },
+    transformers: { before: [cellTransformer(ts, imports)], after: [commonJsTransformer(ts)] },
   });
+  return { code: outputText.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n"), maps: [sourceMapText, map].filter(Boolean), imports };
+}
+
+/** A cell's text, with JSX where it is nothing without. */
+function parse(text: string): { file: TS.SourceFile; jsx: boolean } {
+  const errors = (file: TS.SourceFile) => (file as unknown as { parseDiagnostics: unknown[] }).parseDiagnostics.length;
+  const file = ts.createSourceFile("cell.ts", text, ts.ScriptTarget.Latest, true);
+  if (errors(file) === 0 || !/<[\w>]/.test(text)) return { file, jsx: false };
+  const withJsx = ts.createSourceFile("cell.tsx", text, ts.ScriptTarget.Latest, true);
+  const jsx = errors(withJsx) < errors(file);
+  return { file: jsx ? withJsx : file, jsx };
+}
+
+/** `{ loss: 0.5, step: 3 }` alone: for TypeScript a block with a label, for whoever wrote it an object. */
+function isObjectLiteral(text: string): boolean {
+  if (!/^\s*\{[^]*\}\s*$/.test(text)) return false;
+  const file = ts.createSourceFile("cell.ts", `(${text})`, ts.ScriptTarget.Latest, false);
+  const [statement, ...more] = file.statements;
+  const { parseDiagnostics } = file as unknown as { parseDiagnostics: unknown[] };
+  if (parseDiagnostics.length > 0 || more.length > 0 || !statement || !ts.isExpressionStatement(statement)) return false;
+  return ts.isParenthesizedExpression(statement.expression) && ts.isObjectLiteralExpression(statement.expression.expression);
 }
 
 /** `// @ts-nocheck`, or a `%%javascript` line as other kernels have it: run without checking types. */
 function directives(source: string): { text: string; unchecked: boolean } {
   const magic = /^\s*%%(javascript|js|typescript|ts)[^\n]*/.exec(source);
-  if (magic) return { text: source.replace(magic[0], ""), unchecked: magic[1] === "javascript" || magic[1] === "js" };
+  if (magic) return { text: source.replace(magic[0], magic[0].replace(/[^\n]/g, "")), unchecked: magic[1] === "javascript" || magic[1] === "js" };
   return { text: source, unchecked: /^\s*\/\/\s*@ts-nocheck/.test(source) };
-}
-
-/**
- * TypeScript begins a module with `exports.a = exports.b = void 0`, which would lose the earlier values
- * of names that a cell declares again but does not reach. The cell is told of the names instead.
- */
-function announceDeclarations(output: string): string {
-  const lines = output.split("\n");
-  const isHoist = (line: string | undefined) => /^(exports\.[\p{ID_Continue}$]+ = )+void 0;$/u.test(line ?? "");
-  // Helpers such as __importDefault come before it.
-  for (let i = lines.findIndex(isHoist); i >= 0 && isHoist(lines[i]); i++) {
-    const names = [...(lines[i] ?? "").matchAll(/exports\.([\p{ID_Continue}$]+) = /gu)].map((match) => match[1]);
-    lines[i] = `__cell__.declare(${JSON.stringify(names)});`;
-  }
-  return lines.join("\n");
-}
-
-/** Every cell would add these; Node's types are always loaded. */
-function withoutReferences(declarations: string): string {
-  return declarations.replace(/^\/\/\/ <reference types="node" \/>\n/gm, "");
 }

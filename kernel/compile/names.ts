@@ -23,7 +23,8 @@ export function importedIdentifiers(ts: typeof TS, { importClause }: TS.ImportDe
 /** `text` with blanks for the word `export` in front of declarations: the converter exports every name of a cell itself. */
 export function withoutExports(ts: typeof TS, text: string): string {
   if (!text.includes("export")) return text;
-  const file = ts.createSourceFile("cell.ts", text, ts.ScriptTarget.Latest, true);
+  const file = ts.createSourceFile("cell.tsx", text, ts.ScriptTarget.Latest, true);
+  if ((file as unknown as { parseDiagnostics: unknown[] }).parseDiagnostics.length > 0) return text;
   let plain = text;
   const blank = (start: number, end: number) => {
     plain = plain.slice(0, start) + plain.slice(start, end).replace(/[^\n]/g, " ") + plain.slice(end);

@@ -9,6 +9,7 @@ export const CELL = "__cell__";
  * - `for await (… of x)` -> `… of __cell__.iterate(x)`, likewise;
  * - `import(x)` -> `__cell__.import(x)`: resolved from the notebook, packages with top-level await included;
  * - `import.meta` -> `__cell__.meta`, which a script does not have.
+ * `Function.prototype.toString` takes all of it back (child/source-text.ts), for functions that are sent elsewhere as text.
  * @param imports receives the modules of static imports, in order.
  */
 export function cellTransformer(ts: typeof TS, imports: string[]): TS.TransformerFactory<TS.SourceFile> {
@@ -46,23 +47,26 @@ export function cellTransformer(ts: typeof TS, imports: string[]): TS.Transforme
 }
 
 /**
- * `{ name }` of an earlier cell's variable -> `{ name: exports.name }`. The converter does so with names elsewhere, but takes
- * a shorthand property for a name of its own.
- * @param earlier the file that declares the variables of earlier cells
+ * What TypeScript adds where it makes CommonJS, made to go through the cell, so that a cell may have an `exports` and a
+ * `require` of its own: `require("m")` -> `__cell__.require("m")`, and no mark of an ES module, which a cell is none.
  */
-export function shorthandTransformer(ts: typeof TS, checker: TS.TypeChecker, earlier: string): TS.TransformerFactory<TS.SourceFile> {
+export function commonJsTransformer(ts: typeof TS): TS.TransformerFactory<TS.SourceFile> {
   const { factory } = ts;
+  const isAdded = (node: TS.Node) => node.pos < 0;
   return (context) => {
     const visit = (node: TS.Node): TS.Node => {
-      const isEarlier = ts.isShorthandPropertyAssignment(node) && checker.getShorthandAssignmentValueSymbol(node)?.declarations?.some((each) => each.getSourceFile().fileName === earlier);
-      if (!isEarlier) return ts.visitEachChild(node, visit, context);
-      const { name, objectAssignmentInitializer } = node;
-      const variable = factory.createPropertyAccessExpression(factory.createIdentifier("exports"), name.text);
-      // `({ name = 1 } = value)`
-      const initial = objectAssignmentInitializer && (ts.visitNode(objectAssignmentInitializer, visit) as TS.Expression);
-      return ts.setTextRange(factory.createPropertyAssignment(name.text, initial ? factory.createAssignment(variable, initial) : variable), node);
+      const inner = ts.visitEachChild(node, visit, context);
+      if (ts.isCallExpression(inner) && ts.isIdentifier(inner.expression) && inner.expression.text === "require" && isAdded(inner.expression)) {
+        const load = factory.createPropertyAccessExpression(factory.createIdentifier(CELL), "require");
+        return factory.updateCallExpression(inner, load, undefined, inner.arguments);
+      }
+      return inner;
     };
-    return (file) => ts.visitNode(file, visit) as TS.SourceFile;
+    const isMark = (statement: TS.Statement) => isAdded(statement) && ts.isExpressionStatement(statement) && ts.isCallExpression(statement.expression) && ts.isStringLiteral(statement.expression.arguments[1] ?? statement) && (statement.expression.arguments[1] as TS.StringLiteral).text === "__esModule";
+    return (file) => {
+      const visited = ts.visitEachChild(file, visit, context);
+      return factory.updateSourceFile(visited, visited.statements.filter((statement) => !isMark(statement)));
+    };
   };
 }
 
@@ -70,6 +74,8 @@ export function shorthandTransformer(ts: typeof TS, checker: TS.TypeChecker, ear
 export function awaitsAtTopLevel(ts: typeof TS, source: TS.SourceFile): boolean {
   const visit = (node: TS.Node): boolean => {
     if (ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier)) return true;
+    // `await using x = …`
+    if (ts.isVariableDeclarationList(node) && (node.flags & ts.NodeFlags.BlockScoped) === ts.NodeFlags.AwaitUsing) return true;
     if (ts.isFunctionLike(node)) return false;
     // Static initialisers and methods of a class have a scope of their own; its heritage and decorators do not.
     if (ts.isPropertyDeclaration(node) || ts.isClassStaticBlockDeclaration(node)) return false;

@@ -1,232 +1,184 @@
 /**
- * tslab's converter, with the TypeScript that it uses adjusted. The converter hard-codes its compiler
- * options and drops source maps; it takes everything from one `ts` object, so it gets a `ts` object of
- * ours that inherits from the real one and differs in three functions:
- * - `createWatchCompilerHost`: `exports` maps of packages are seen, packages of this project are found
- *   from any notebook's folder, only Node's global types are loaded, positions are recorded, comments of
- *   declaration files are left out (docs.ts), changes of files wait for the next cell;
- * - `transpileModule` (ES module -> CommonJS): what goes in is kept, so that a cell's own text can be made
- *   again with its source map, and with `import()`, `import.meta` and `await` going through the running cell;
- * - `getPreEmitDiagnosticsOfFiles`: a cell can ask not to be type-checked.
+ * TypeScript, and tslab's converter on top of it. The converter was written for a compiler of its own with options of its
+ * own; it takes everything from one `ts` object, so it gets a `ts` object of ours, which inherits from the real one and
+ * differs where the converter makes programs, emits and checks: there it meets the notebook's project (project.ts).
  */
-import { existsSync } from "node:fs";
 import Module, { createRequire } from "node:module";
-import { dirname, join, relative } from "node:path";
 import type * as TS from "@tslab/typescript-for-tslab";
-import type { Converter } from "tslab/dist/converter.js";
 import { loadWithCodeCache } from "./code-cache.js";
-import { docsAt, withoutDocs, type Docs } from "./docs.js";
-import { cellTransformer, shorthandTransformer } from "./transform.js";
+import type { Project } from "./project.js";
+import { exportsTransformer, referenceTransformer, type Uses } from "./references.js";
 
 const require = createRequire(import.meta.url);
 const ofTslab = createRequire(require.resolve("tslab/dist/converter"));
-const { version } = ofTslab("@tslab/typescript-for-tslab/package.json") as { version: string };
+export const { version } = ofTslab("@tslab/typescript-for-tslab/package.json") as { version: string };
 const loaded = loadWithCodeCache(ofTslab.resolve("@tslab/typescript-for-tslab"), `typescript-${version}`);
 export const ts = loaded.exports as typeof TS;
 
 /** Makes the next start faster. Call where nobody waits: it takes about a tenth of a second. */
 export const keepCode = (): Promise<void> => loaded.keep();
 
-/** JavaScript that runs as a cell. */
-export interface CellCode {
-  /** CommonJS that uses `__cell__`. */
-  code: string;
-  /** The two steps from the cell's text to `code`, each as a source map (JSON), the later one first. */
-  maps: string[];
-  /** Modules that the output imports statically. */
-  imports: string[];
+/** What the converter made of the cell at hand. */
+export interface Emitted {
+  /** An ES module, without the exports. */
+  js: string;
+  /** From `js` back to the cell's file (JSON). */
+  map: string;
+  declarations: string;
+  /** Top-level names that have a value. */
+  names: string[];
+  /** Those of them that can be read before their declaration is reached: of `var`, enums and namespaces. */
+  hoisted: string[];
+  uses: Uses;
 }
 
-export interface LocalModule {
-  /** Absolute, as a `.js` file that need not exist. */
-  path: string;
-  data: string;
-  /** Source maps from `data` back to the module, applied in this order. */
-  maps: string[];
+export interface CellConverter {
+  /** Converts a cell: its errors, or what it became. */
+  convert(text: string, options: { unchecked: boolean; expression: boolean }): { diagnostics: TS.Diagnostic[] } | Emitted;
 }
 
-export interface Compiler {
-  converter: Converter;
-  /** The converter's output for a cell, made again so that it runs as one. */
-  toCell(output: string): CellCode;
-  /**
-   * TypeScript modules that the last cell depends on, as CommonJS: those in the notebook's folder, which the
-   * converter translated, and those outside. Call once for each cell, after {@link toCell}.
-   */
-  localModules(inside: { path: string; data: string }[]): LocalModule[];
-  /** Looks modules up anew. */
-  forgetResolutions(): void;
-  /** The comment on the name at `position` of the cell that was compiled or inspected last. */
-  docsAt(position: number): Docs | undefined;
-  /** While true, only syntax is checked. */
-  unchecked: boolean;
+/** The converter's files; its cell has one line in front. */
+const PREFIX = "export {};";
+
+interface Builder {
+  getProgram(): TS.Program;
+  getSourceFile(path: string): TS.SourceFile | undefined;
+  getAllDependencies(): string[];
+  emit(file: TS.SourceFile, write: (path: string, text: string) => void): void;
 }
 
-/**
- * @param packageRoot this package's folder, where modules are looked up that the notebook's project lacks
- * @param log receives what the compiler itself complains about
- */
-export function createCompiler(packageRoot: string, log: (text: string) => void): Compiler {
-  const cwd = process.cwd();
-  const modules = new Map<string, { js: string; options: TS.TranspileOptions; map: string }>();
-  let outside: string[] = [];
-  let program: TS.Program | undefined;
-  const compiler = { unchecked: false } as Compiler;
+interface Watched {
+  readFile(path: string): string | undefined;
+  watchFile(path: string, changed: () => void): unknown;
+  setTimeout(callback: () => void): unknown;
+}
+
+export function createCellConverter(project: Project): CellConverter {
+  /** The converter's name for the cell's file, and for that of earlier declarations. */
+  const [cell, prev] = ["__tslab__.ts", "__prev__.d.ts"].map((name) => `${ts.sys.getCurrentDirectory()}/${name}`) as [string, string];
+  let mode = { unchecked: false, expression: false };
+  let found: TS.Diagnostic[] = [];
+  let emitted: Emitted | undefined;
+
+  const emit = (): Emitted => {
+    const names: string[] = [];
+    const uses: Uses = new Map();
+    const { program } = project;
+    let [js, declarations] = ["", ""];
+    const before = [referenceTransformer(ts, program.getTypeChecker(), project.earlier, uses, mode.unchecked)];
+    const write = (path: string, text: string) => (path.endsWith(".d.ts") ? (declarations = text) : (js = text));
+    // Where a type has no name that a declaration could use, TypeScript writes no declarations at all unless forced;
+    // forced, only that type is lost.
+    const force = program.emit as (...args: unknown[]) => TS.EmitResult;
+    force(project.cellFile, write, undefined, false, { before, after: [exportsTransformer(ts, names)] }, true);
+    const { code, map } = splitInlineMap(js);
+    const hoisted = names.filter((name) => ((localOf(project.cellFile, name)?.flags ?? 0) & HOISTED) !== 0);
+    return { js: code, map, declarations: withHoisted(program.getTypeChecker(), project.cellFile, declarations, hoisted), names, hoisted, uses };
+  };
 
   const adjusted = Object.create(ts) as Record<string, unknown>;
   const override = (name: string, value: unknown) => Object.defineProperty(adjusted, name, { value });
   override("__esModule", true);
-
-  override("createWatchCompilerHost", (files: string[], options: TS.CompilerOptions, ...rest: unknown[]) => {
-    const adjustedOptions: TS.CompilerOptions = {
-      ...options,
-      moduleResolution: ts.ModuleResolutionKind.Bundler,
-      types: ["node"],
-      typeRoots: typeRoots(cwd, packageRoot),
-      inlineSourceMap: true,
-      jsx: ts.JsxEmit.React,
-    };
-    const [system] = rest as [TS.System];
-    const { readFile } = system;
-    system.readFile = (path, encoding) => {
-      const text = readFile.call(system, path, encoding);
-      if (text !== undefined && path === join(cwd, "__tslab__.ts")) return withPlainExports(text);
-      return text !== undefined && path.endsWith(".d.ts") ? withoutDocs(text) : text;
-    };
-    const host = (ts.createWatchCompilerHost as (...args: unknown[]) => TS.WatchCompilerHostOfFilesAndCompilerOptions<TS.BuilderProgram>)(
-      files,
-      adjustedOptions,
-      ...rest,
-    );
-    collectTimers(host);
-    const cache = ts.createModuleResolutionCache(cwd, (name) => name, adjustedOptions);
-    // What was not found may be there by now: `npm install` in another window.
-    compiler.forgetResolutions = () => cache.clear();
-    // Otherwise TypeScript resolves every import of every file anew for each cell. Files that changed are
-    // looked at in any case, and a cell changes always.
-    host.hasInvalidatedResolutions = () => false;
-    host.resolveModuleNameLiterals = (literals, containing, redirect, resolved) =>
-      literals.map(({ text }) => {
-        // danfojs names two types of Plotly's, for charts that do not work in Node. Reading them takes as long as all else.
-        if (text === "plotly.js-dist-min" && containing.includes("danfojs-node")) return { resolvedModule: undefined };
-        const from = (file: string) => ts.resolveModuleName(text, file, resolved, host, cache, redirect);
-        const found = from(containing);
-        if (found.resolvedModule || /^[./]/.test(text) || containing.includes("node_modules")) return found;
-        const own = text === "sdtp-notebook" ? join(packageRoot, "dist/lib/index.js") : text;
-        const fallback = from(join(packageRoot, "dist", "index.ts"));
-        return own === text ? fallback : ts.resolveModuleName(own, containing, resolved, host, cache, redirect);
-      });
-    let created: ((program: TS.BuilderProgram) => void) | undefined;
-    Object.defineProperty(host, "afterProgramCreate", {
-      get: () => created,
-      set: (callback: (program: TS.BuilderProgram) => void) => {
-        created = (builder) => {
-          program = builder.getProgram();
-          callback(withoutOutside(builder));
-        };
-      },
-    });
-    return host;
-  });
-
-  // The converter can emit modules only inside its folder: those outside are taken out here and
-  // translated one by one in `localModules`.
-  const withoutOutside = (program: TS.BuilderProgram): TS.BuilderProgram => ({
-    ...program,
-    getAllDependencies: (file) => {
-      const all = program.getAllDependencies(file);
-      const isOutside = (path: string) => relative(cwd, path).startsWith("..");
-      outside = all.filter((path) => isOutside(path) && path.endsWith(".ts") && !path.endsWith(".d.ts"));
-      return all.filter((path) => !isOutside(path));
-    },
-    // Where a type has no name that a declaration could use (`await import("fs")`), TypeScript writes no
-    // declarations at all unless forced; forced, only that type is lost.
-    emit: (file, write, cancellation, onlyDeclarations, converters) => {
-      const shorthand = shorthandTransformer(ts, program.getProgram().getTypeChecker(), join(cwd, "__prev__.d.ts"));
-      const transformers = { ...converters, before: [shorthand, ...(converters?.before ?? [])] };
-      let declared = false;
-      const result = program.emit(
-        file,
-        (path, ...rest) => {
-          declared ||= path.endsWith(".d.ts");
-          write?.(path, ...rest);
+  override("getDefaultTypeRoots", () => []);
+  override("getNullTransformationContext", () => (ts as unknown as { nullTransformationContext: unknown }).nullTransformationContext);
+  override("createWatchCompilerHost", (_files: string[], _options: object, system: Watched) => ({ system }));
+  override("createWatchProgram", (host: { system: Watched; afterProgramCreate(builder: Builder): void }) => {
+    const { system } = host;
+    // The converter puts its file of earlier declarations around the cell, and writes on what it does not replace. There
+    // is nothing in it: earlier cells are around it in turn (project.ts).
+    const around = Object.assign(ts.createSourceFile("__prev__.d.ts", "", ts.ScriptTarget.ESNext), { locals: new Map(), externalModuleIndicator: true });
+    /** The cell whose names the converter has asked for, to export them in a last line. */
+    let bare: { text: string; file: TS.SourceFile } | undefined;
+    let scheduled = false;
+    const rebuild = () => {
+      scheduled = false;
+      const text = withPlainExports(system.readFile(cell) ?? "");
+      if (bare && text.startsWith(`${bare.text}\nexport {`)) bare = undefined;
+      else bare = bound(project, text);
+      // To tell the names, no program is needed.
+      if (!bare) project.setCell(mode.expression ? text.replace(PREFIX, `${PREFIX}(`) + "\n)" : text);
+      const own = bare?.file;
+      if (!own) (around as { parent?: TS.Node }).parent = project.preludeFile;
+      host.afterProgramCreate({
+        getProgram: () => project.program,
+        getSourceFile: (path) => (path !== cell ? around : (own ?? project.cellFile)),
+        // The notebook's own modules are translated elsewhere (modules.ts).
+        getAllDependencies: () => [cell],
+        emit: (_file, write) => {
+          emitted = emit();
+          write("outDir/__tslab__.js", emitted.js);
+          write("outDir/__tslab__.d.ts", emitted.declarations);
         },
-        cancellation,
-        onlyDeclarations,
-        transformers,
-      );
-      if (!declared && file && write) {
-        const forced = program.getProgram().emit as (...args: unknown[]) => TS.EmitResult;
-        forced(file, write, cancellation, true, transformers, true);
-      }
-      return result;
-    },
-  });
-
-  override("transpileModule", (js: string, options: TS.TranspileOptions) => {
-    const compilerOptions = { ...options.compilerOptions, sourceMap: true };
-    const { outputText, sourceMapText = "" } = ts.transpileModule(splitInlineMap(js).code, { ...options, compilerOptions });
-    const text = withoutMapUrl(outputText);
-    modules.set(text, { js, options, map: sourceMapText });
-    return { outputText: text };
-  });
-
-  // The converter writes `exports.` before every name that an earlier cell declared: here also before the name of
-  // a property that is taken out of a value, where only a name may stand (`const { size: n } = model`).
-  override("visitEachChild", (node: TS.Node, visit: TS.Visitor, context: TS.TransformationContext) =>
-    ts.visitEachChild(node, (child) => (ts.isBindingElement(node) && child === node.propertyName && ts.isIdentifier(child) ? child : visit(child)), context));
-
-  override("getPreEmitDiagnosticsOfFiles", (program: TS.Program, files: TS.SourceFile[]) => {
-    const check = (ts as unknown as Record<string, (p: TS.Program, f: TS.SourceFile[]) => TS.Diagnostic[]>).getPreEmitDiagnosticsOfFiles;
-    const all = check?.(program, files) ?? [];
-    const isDeclaration = ({ code }: TS.Diagnostic) => (code >= 4000 && code < 4200) || code === 2742;
-    const relevant = all.filter((each) => !isDeclaration(each));
-    // 1308 is how the converter learns that a cell awaits at its top level.
-    return compiler.unchecked
-      ? relevant.filter((each) => each.code < 2000 && (each.code === 1308 || isSyntax(program, each)))
-      : relevant;
-  });
-
-  const { createConverter } = loadWith(adjusted);
-  const warn = console.warn;
-  console.warn = (text: unknown) => log(String(text));
-  try {
-    compiler.converter = createConverter({ isJS: false, isBrowser: false });
-  } finally {
-    console.warn = warn;
-  }
-  compiler.toCell = (output) => {
-    const { js, options } = modules.get(output) ?? { js: "", options: {} };
-    const imports: string[] = [];
-    const { code, map } = splitInlineMap(js);
-    const out = ts.transpileModule(code, {
-      ...options,
-      compilerOptions: { ...options.compilerOptions, sourceMap: true },
-      transformers: { before: [cellTransformer(ts, imports)] },
-    });
-    return { code: withoutMapUrl(out.outputText), maps: [out.sourceMapText ?? "", map].filter(Boolean), imports };
-  };
-  compiler.docsAt = (position) => {
-    const file = program?.getSourceFile(join(cwd, "__tslab__.ts"));
-    // The converter puts a line in front of a cell.
-    return program && file && docsAt(ts, program, file, position + file.text.indexOf("\n") + 1, ts.sys.readFile);
-  };
-  compiler.localModules = (inside) => {
-    const translated = inside.map(({ path, data }) => {
-      const { js = "", map = "" } = modules.get(data) ?? {};
-      return { path, data, maps: [map, splitInlineMap(js).map].filter(Boolean) };
-    });
-    modules.clear();
-    const taken = outside.map((path) => {
-      const { outputText, sourceMapText = "" } = ts.transpileModule(ts.sys.readFile(path) ?? "", {
-        fileName: path,
-        compilerOptions: { module: ts.ModuleKind.CommonJS, esModuleInterop: true, target: ts.ScriptTarget.ES2022, sourceMap: true },
       });
-      return { path: path.replace(/\.ts$/, ".js"), data: withoutMapUrl(outputText), maps: [sourceMapText] };
-    });
-    return [...translated, ...taken];
+    };
+    const changed = () => {
+      if (scheduled) return;
+      scheduled = true;
+      system.setTimeout(rebuild);
+    };
+    system.watchFile(cell, changed);
+    system.watchFile(prev, changed);
+    rebuild();
+    return { close: () => undefined, updateRootFileNames: () => undefined };
+  });
+  override("getPreEmitDiagnosticsOfFiles", () => {
+    found = diagnose(project, mode.unchecked);
+    // How they are told is for cells.ts to say. The converter only has to see that there are some.
+    return found.length > 0 ? [{ file: project.cellFile, start: PREFIX.length, length: 0, messageText: "", code: 1, category: ts.DiagnosticCategory.Error }] : [];
+  });
+  // A cell is made CommonJS in one step with what else happens to it (cells.ts).
+  override("transpileModule", (js: string) => ({ outputText: js }));
+
+  const converter = loadWith(adjusted).createConverter({ isJS: false, isBrowser: false });
+  return {
+    convert(text, options) {
+      mode = options;
+      found = [];
+      emitted = undefined;
+      converter.convert("", text);
+      return emitted ?? { diagnostics: found };
+    },
   };
-  return compiler;
+}
+
+/** The cell as it stands alone, if it declares any names. */
+function bound(project: Project, text: string): { text: string; file: TS.SourceFile } | undefined {
+  const file = ts.createSourceFile(project.cell, text, { languageVersion: ts.ScriptTarget.ESNext, jsDocParsingMode: ts.JSDocParsingMode.ParseNone }, true);
+  (ts as unknown as { bindSourceFile(file: TS.SourceFile, options: TS.CompilerOptions): void }).bindSourceFile(file, project.options);
+  const { locals } = file as unknown as { locals?: Map<string, unknown> };
+  return locals && locals.size > 0 ? { text, file } : undefined;
+}
+
+/** Errors of the cell and of the notebook's own modules that it imports: of syntax, else of types. */
+function diagnose(project: Project, unchecked: boolean): TS.Diagnostic[] {
+  const { program, cellFile } = project;
+  const syntax = program.getSyntacticDiagnostics(cellFile);
+  if (syntax.length > 0) return [...syntax];
+  // Emitting needs what checking finds out, also where nobody wants to hear of errors.
+  const semantic = program.getSemanticDiagnostics(cellFile).filter(({ code }) => !TOLERATED.has(code));
+  if (unchecked) return [];
+  return [...semantic, ...project.localFiles().flatMap((file) => [...program.getSyntacticDiagnostics(file), ...(/\.[mc]?tsx?$/.test(file.fileName) ? program.getSemanticDiagnostics(file) : [])])];
+}
+
+const HOISTED = ts.SymbolFlags.FunctionScopedVariable | ts.SymbolFlags.Enum | ts.SymbolFlags.ValueModule;
+
+function localOf(file: TS.SourceFile, name: string): TS.Symbol | undefined {
+  return (file as unknown as { locals?: Map<string, TS.Symbol> }).locals?.get(ts.escapeLeadingUnderscores(name) as string);
+}
+
+/** 1202: `import x = require("y")`, which becomes a `require` here. */
+const TOLERATED = new Set([1202]);
+
+/** Declarations of names that are declared inside a block, `if (x) { var y = 1 }`: TypeScript exports them and declares nothing. */
+function withHoisted(checker: TS.TypeChecker, file: TS.SourceFile, declarations: string, names: string[]): string {
+  const hoisted = names.flatMap((name) => {
+    const symbol = localOf(file, name);
+    const declaration = symbol?.valueDeclaration;
+    if (!symbol || !declaration || !ts.isVariableDeclaration(declaration) || declaration.parent.parent.parent === file) return [];
+    const type = checker.typeToString(checker.getTypeOfSymbol(symbol), file, ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope);
+    return [`declare var ${name}: ${type};\n`];
+  });
+  return hoisted.join("") + declarations;
 }
 
 /**
@@ -240,62 +192,20 @@ function withPlainExports(text: string): string {
   });
 }
 
-/**
- * The converter has room for one timer, which it fires when a cell comes, and throws for a second one.
- * TypeScript sets one for changed files and one for new files where it looked for modules in vain. All
- * are kept here and fire as one.
- */
-function collectTimers(host: TS.WatchHost): void {
-  const { setTimeout: schedule } = host;
-  const pending = new Set<{ callback: () => void }>();
-  let scheduled = false;
-  const fire = () => {
-    // A callback may set another one.
-    for (const timer of pending) {
-      pending.delete(timer);
-      timer.callback();
-    }
-    scheduled = false;
-  };
-  host.setTimeout = (callback: () => void) => {
-    const timer = { callback };
-    pending.add(timer);
-    if (!scheduled) {
-      scheduled = true;
-      schedule?.call(host, fire, 0);
-    }
-    return timer;
-  };
-  host.clearTimeout = (timer) => void pending.delete(timer as { callback: () => void });
-}
-
-function isSyntax(program: TS.Program, diagnostic: TS.Diagnostic): boolean {
-  return program.getSyntacticDiagnostics(diagnostic.file as TS.SourceFile).includes(diagnostic as TS.DiagnosticWithLocation);
-}
-
 /** Loads the converter so that its `require` of TypeScript yields `typescript`. */
 function loadWith(typescript: unknown): typeof import("tslab/dist/converter.js") {
-  const loader = Module as unknown as { _load: (request: string, ...rest: unknown[]) => unknown };
-  const load = loader._load;
-  loader._load = function (request, ...rest) {
-    return request === "@tslab/typescript-for-tslab" ? typescript : load.call(this, request, ...rest);
-  };
+  const path = ofTslab.resolve("@tslab/typescript-for-tslab");
+  const module = new Module(path);
+  Object.assign(module, { exports: typescript, loaded: true, filename: path });
+  const { cache } = require;
+  const earlier = cache[path];
+  cache[path] = module;
   try {
     return require("tslab/dist/converter") as typeof import("tslab/dist/converter.js");
   } finally {
-    loader._load = load;
+    if (earlier) cache[path] = earlier;
+    else delete cache[path];
   }
-}
-
-function typeRoots(cwd: string, packageRoot: string): string[] {
-  const tslabs = join(dirname(require.resolve("tslab/package.json")), "node_modules", "@types");
-  const roots = [cwd, packageRoot].flatMap((folder) => ts.getDefaultTypeRoots(folder, { directoryExists: existsSync }) ?? []);
-  const all = [...roots, tslabs];
-  return [...new Set(all)].filter((root) => existsSync(join(root, "node", "package.json"))).slice(0, 1);
-}
-
-function withoutMapUrl(js: string): string {
-  return js.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n");
 }
 
 function splitInlineMap(js: string): { code: string; map: string } {

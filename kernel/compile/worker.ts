@@ -6,6 +6,7 @@ import { parentPort, workerData } from "node:worker_threads";
 // First: it sets a flag of V8's, and kept code is only good for the flags it was made with.
 import { trimHeap } from "./heap.js";
 import { CellCompiler, type Outcome } from "./cells.js";
+import type { Declared } from "./earlier.js";
 import { complete } from "./complete.js";
 import { inspect } from "./inspect.js";
 import { isComplete } from "./iscomplete.js";
@@ -16,13 +17,12 @@ export interface WorkerData {
   packageRoot: string;
   preload: string | undefined;
   /** Declarations of earlier cells, where another thread ended before this one. */
-  declared?: string | undefined;
+  declared: Declared[];
 }
 
 const { packageRoot, preload, declared } = workerData as WorkerData;
-const cells = new CellCompiler(packageRoot, prelude(packageRoot, preload), (text) => process.stderr.write(`${text}\n`));
-
-if (declared !== undefined) cells.restore(declared);
+const cells = new CellCompiler(packageRoot, prelude(packageRoot, preload));
+cells.restore(declared);
 
 /** Milliseconds without a cell after which garbage is collected. */
 const QUIET = 30;
@@ -32,10 +32,11 @@ const IDLE = 2000;
 let keeping: NodeJS.Timeout | undefined;
 
 const methods = {
-  ready: () => true,
+  /** What a tsconfig.json asks for in vain. */
+  remark: () => cells.remark,
   compile: (source: string) => cells.compile(source),
-  /** Returns what is declared from now on. */
-  commit: (id: number, outcome: Outcome): string => {
+  /** Returns what the cell declares. */
+  commit: (id: number, outcome: Outcome): Declared | undefined => {
     clearTimeout(trimming);
     trimming = setTimeout(trimHeap, QUIET);
     keeping = (keeping ?? setTimeout(() => void keepCode(), IDLE)).refresh();

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type { JsonObject, MimeBundle } from "../../lib/jupyter/messages.js";
 import type { Formatted } from "./format.js";
 import { formats } from "./registry.js";
@@ -10,20 +11,50 @@ const displaySymbol = Symbol.for("Jupyter.display");
  * else as text. Always holds text/plain.
  */
 export function toBundle(value: unknown): MimeBundle | Promise<MimeBundle> {
-  const own = (value as { [displaySymbol]?: unknown } | null | undefined)?.[displaySymbol];
-  if (typeof own === "function") {
-    const formatted = own.call(value) as Formatted | Promise<Formatted>;
-    return formatted instanceof Promise ? formatted.then((made) => complete(made, value)) : complete(formatted, value);
-  }
-  for (const format of formats()) {
-    const formatted = format(value);
-    if (formatted) return complete(formatted, value);
+  // A value behind a proxy may throw at whatever it is asked; how it says it looks is the author's business.
+  if (!types.isProxy(value) || answers(value)) {
+    const own = (value as { [displaySymbol]?: unknown } | null | undefined)?.[displaySymbol];
+    if (typeof own === "function") {
+      const formatted = own.call(value) as Formatted | Promise<Formatted>;
+      return formatted instanceof Promise ? formatted.then((made) => complete(made, value)) : complete(formatted, value);
+    }
+    for (const format of formats()) {
+      const formatted = attempt(() => format(value));
+      if (formatted instanceof Promise) return formatted.then((made) => complete(made, value));
+      if (formatted) return complete(formatted, value);
+    }
   }
   return { data: { "text/plain": asText(value) }, metadata: {} };
 }
 
-/** A bundle as it was given by a cell, with what the protocol asks of it. */
-export function complete(formatted: Formatted, value: unknown): MimeBundle {
+/** Whether a proxy lets itself be asked what it is. */
+function answers(value: unknown): boolean {
+  return attempt(() => {
+    void (value as { [displaySymbol]?: unknown })[displaySymbol];
+    void (value as { constructor?: unknown }).constructor;
+    return true;
+  }) === true;
+}
+
+/** A getter of a value of somebody's may throw: then it is no value of this kind. What is thrown by an interrupt goes on. */
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if ((error as { code?: string } | null)?.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED") throw error;
+    return undefined;
+  }
+}
+
+/** How a value looks, with the text that stands for it everywhere. */
+function complete(formatted: Formatted, value: unknown): MimeBundle {
+  const bundle = asGiven(formatted);
+  bundle.data["text/plain"] ??= asText(value);
+  return bundle;
+}
+
+/** A bundle as a cell gave it, as the protocol wants it. */
+export function asGiven(formatted: Formatted): MimeBundle {
   const isBundle = formatted && typeof formatted.data === "object" && formatted.data !== null && !Object.keys(formatted).some((key) => key.includes("/"));
   const data = (isBundle ? formatted.data : formatted) as Record<string, unknown>;
   const metadata = (isBundle ? (formatted.metadata ?? {}) : {}) as JsonObject;
@@ -32,7 +63,6 @@ export function complete(formatted: Formatted, value: unknown): MimeBundle {
     if (content instanceof Uint8Array) out[type] = Buffer.from(content).toString("base64");
     else if (content !== undefined) out[type] = jsonSafe(content);
   }
-  out["text/plain"] ??= asText(value);
   return { data: out, metadata: jsonSafe(metadata) as JsonObject };
 }
 

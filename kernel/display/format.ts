@@ -2,4 +2,4 @@
 export type Formatted = Record<string, unknown>;
 
 /** Shows values of some type; undefined for values of others. */
-export type Format = (value: unknown) => Formatted | undefined;
+export type Format = (value: unknown) => Formatted | Promise<Formatted> | undefined;

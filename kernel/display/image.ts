@@ -11,11 +11,18 @@ const SIGNATURES: [string, (bytes: Uint8Array) => boolean][] = [
  * An image by its bytes.
  * @throws for bytes of no known image format.
  */
-export function imageBundle(bytes: Uint8Array, options: { width?: number; height?: number; alt?: string }): Formatted {
+export function imageBundle(image: Uint8Array | ArrayBufferLike, options: { width?: number; height?: number; alt?: string } = {}): Formatted {
+  const bytes = image instanceof Uint8Array ? image : new Uint8Array(image);
   const { alt = "image", ...size } = options;
   const type = SIGNATURES.find(([, matches]) => matches(bytes))?.[0];
   if (type) return { data: { [type]: bytes, "text/plain": alt }, metadata: { [type]: size } };
   const text = new TextDecoder().decode(bytes.subarray(0, 1000));
   if (!/<svg[\s>]/.test(text)) throw new Error(`image: ${bytes.length} bytes (must be PNG, JPEG, GIF, WebP or SVG)`);
   return { data: { "image/svg+xml": new TextDecoder().decode(bytes), "text/plain": alt }, metadata: { "image/svg+xml": size } };
+}
+
+/** A `Blob` of an image, as `fetch` and canvases give them. */
+export function images(value: unknown): Promise<Formatted> | undefined {
+  if (!(value instanceof Blob) || !/^image\//.test(value.type)) return undefined;
+  return value.arrayBuffer().then((bytes) => imageBundle(bytes, { alt: `Blob ${value.type}, ${value.size} bytes` }));
 }

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { Outcome } from "../compile/cells.js";
+import type { Declared } from "../compile/earlier.js";
 import type { Call, Methods, WorkerData } from "../compile/worker.js";
 
 interface Waiting {
@@ -16,10 +17,10 @@ export class CompilerThread {
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
   #count = 0;
-  #declared: string | undefined;
+  #declared: Declared[] = [];
 
-  constructor(data: WorkerData) {
-    this.#data = data;
+  constructor(data: Omit<WorkerData, "declared">) {
+    this.#data = { ...data, declared: [] };
     this.#worker = this.#start();
   }
 
@@ -35,12 +36,13 @@ export class CompilerThread {
 
   /** Tells how the cell that was compiled last ended. */
   async commit(id: number, outcome: Outcome): Promise<void> {
-    this.#declared = await this.call("commit", id, outcome);
+    const declared = await this.call("commit", id, outcome);
+    if (declared) this.#declared.push(declared);
   }
 
   /** The process that held the variables is gone. */
   reset(): void {
-    this.#declared = undefined;
+    this.#declared = [];
     // One that ended knows nothing in any case.
     this.call("reset").catch(() => undefined);
   }

@@ -1,5 +1,6 @@
 import type { ErrorContent, ExecuteReply, JsonObject, Message } from "../../lib/jupyter/messages.js";
-import type { CellDiagnostic, RefusedCell } from "../compile/cells.js";
+import type { RefusedCell } from "../compile/cells.js";
+import type { CellDiagnostic } from "../compile/diagnostics.js";
 import { CompilerEnded, type CompilerThread } from "./compiler.js";
 import type { Execution, RunResult } from "./execution.js";
 import type { History } from "./history.js";
@@ -25,6 +26,8 @@ export class Executor {
   readonly #queue: Message[] = [];
   #working = false;
   #count = 0;
+  #unnumbered = 0;
+  #remarked = false;
   #run = 0;
   /** Grows with each interrupt: a cell that was still being compiled is stopped as well. */
   #interrupts = 0;
@@ -98,9 +101,17 @@ export class Executor {
     if (code.trim() === "") return { status: "ok", execution_count, user_expressions: {}, payload: [] };
 
     const interrupts = this.#interrupts;
-    const name = silent ? "Cell [silent]" : `Cell [${execution_count}]`;
+    // Cells without a number of their own must be told apart as well.
+    const name = request.storeHistory ? `Cell [${execution_count}]` : `Cell [unnumbered ${++this.#unnumbered}]`;
     await this.execution.idle();
+    const notice = this.execution.takeNotice();
+    if (notice !== undefined) this.publisher.stream(message, "stderr", notice);
     const { generation } = this.execution;
+    if (!this.#remarked) {
+      this.#remarked = true;
+      const remark = await this.compiler.call("remark");
+      if (remark !== undefined) this.publisher.stream(message, "stderr", `${remark}\n`);
+    }
     const compiled = await this.compiler.call("compile", code);
     let error: ErrorContent | undefined;
     if (!compiled.ok) {

@@ -4,12 +4,17 @@ import { fileURLToPath } from "node:url";
 import type { ErrorContent, MimeBundle } from "../../lib/jupyter/messages.js";
 import { OUTPUT_FD, WATCHDOG_FD, type FromChild, type RunCell, type ToChild } from "../messages.js";
 import { DAMAGED, describeEnd, describeFailedStart } from "./end.js";
+import { nativeOutput } from "./native-output.js";
 import { frameReader } from "./frames.js";
 
 /** Milliseconds after an interrupt until the watchdog stops what does not return to the event loop. */
 const BLOCKED_AFTER = 250;
 /** Milliseconds after an interrupt until the kernel goes on without the cell. */
 const ABANDONED_AFTER = 700;
+/** Milliseconds after an interrupt until a process that still computes is ended. */
+const GIVEN_UP_AFTER = 9000;
+/** Milliseconds between two tries to stop what did not stop. */
+const AGAIN_AFTER = 1000;
 
 export interface RunResult {
   error?: ErrorContent;
@@ -23,6 +28,7 @@ interface Running {
   run: number;
   settle: (result: RunResult) => void;
   settled: boolean;
+  interrupted: boolean;
 }
 
 /**
@@ -46,6 +52,9 @@ export class Execution {
   #acknowledged = 0;
   #log = "";
   #closing = false;
+  /** The process was ended because nothing else stopped it. */
+  #givenUp = false;
+  #notice: string | undefined;
 
   constructor(
     readonly receive: (message: FromChild) => void,
@@ -89,6 +98,7 @@ export class Execution {
       const running: Running = {
         run: job.run,
         settled: false,
+        interrupted: false,
         settle: (result) => {
           if (running.settled) return;
           running.settled = true;
@@ -105,24 +115,39 @@ export class Execution {
     if (this.#child.connected) this.#child.send(message, () => undefined);
   }
 
+  /** What nobody was told yet: the process ended, and no cell that it ran is left to say so. */
+  takeNotice(): string | undefined {
+    const notice = this.#notice;
+    this.#notice = undefined;
+    return notice;
+  }
+
   /**
-   * Interrupts what runs, a cell or a callback that it left behind. In this order: a signal, which the
-   * event loop or V8 sees; the watchdog, where neither does; at last the kernel replies for the cell, which
-   * happens while native code runs that cannot be stopped. A process that is still starting runs nothing.
+   * Interrupts what runs, a cell or a callback that it left behind. In this order: a signal, which V8 sees, and a message,
+   * which the event loop sees; the watchdog, where neither does, again and again; meanwhile the kernel replies for the cell;
+   * at last the process is ended, where native code does not come back. A process that is still starting runs nothing.
    */
   interrupt(): void {
     if (!this.#ready) return;
     const number = ++this.#interrupts;
     const child = this.#child;
     const running = this.#running;
+    if (running) running.interrupted = true;
+    const isStopped = () => this.#child !== child || this.#closing || (running ? running !== this.#running : this.#lastSeen >= number);
+    const later = (ms: number, act: () => void) => setTimeout(() => !isStopped() && act(), ms).unref();
+    const stop = () => {
+      // A waiting cell that was told is about to end by itself.
+      if (this.#lastSeen < number) (child.stdio[WATCHDOG_FD] as Writable).write(`${this.#acknowledged}\n`);
+    };
     signal(child);
-    setTimeout(() => {
-      if (this.#child !== child || this.#lastSeen >= number || (running !== undefined && running !== this.#running)) return;
-      (child.stdio[WATCHDOG_FD] as Writable).write(`${this.#acknowledged}\n`);
-    }, BLOCKED_AFTER);
-    setTimeout(() => {
-      if (running && running === this.#running) running.settle({ error: ABANDONED, reached: [] });
-    }, ABANDONED_AFTER);
+    this.send({ type: "interrupt", run: running?.run });
+    later(BLOCKED_AFTER, stop);
+    later(ABANDONED_AFTER, () => running?.settle({ error: ABANDONED, reached: [] }));
+    for (let ms = BLOCKED_AFTER + AGAIN_AFTER; ms < GIVEN_UP_AFTER; ms += AGAIN_AFTER) later(ms, () => (signal(child), stop()));
+    later(GIVEN_UP_AFTER, () => {
+      this.#givenUp = true;
+      kill(child);
+    });
   }
 
   /** Ends the process and everything that cells started in it. */
@@ -141,8 +166,8 @@ export class Execution {
       serialization: "advanced",
       // A process group of its own: signals reach what cells started, and not the kernel.
       detached: true,
-      // `require` of ES modules is experimental in Node 20; DEP0111 is our own use in child/main.ts.
-      execArgv: ["--disable-warning=ExperimentalWarning", "--disable-warning=DEP0111"],
+      // `require` of ES modules is experimental in Node 20; DEP0111 and the checks: see child/stop.ts.
+      execArgv: ["--disable-warning=ExperimentalWarning", "--disable-warning=DEP0111", "--no-force-async-hooks-checks"],
     });
     this.#child = child;
     this.#ready = false;
@@ -165,9 +190,11 @@ export class Execution {
     child.on("error", () => undefined);
     for (const name of ["stdout", "stderr"] as const) {
       // What bypassed JavaScript: native code, and processes that a cell started.
-      child[name]?.setEncoding("utf8").on("data", (text: string) => {
-        this.#log = (this.#log + text).slice(-8192);
-        this.receive({ type: "stream", run: this.#running?.run ?? 0, name, text });
+      const worthShowing = nativeOutput();
+      child[name]?.setEncoding("utf8").on("data", (raw: string) => {
+        this.#log = (this.#log + raw).slice(-8192);
+        const text = worthShowing(raw);
+        if (text !== "") this.receive({ type: "stream", run: this.#running?.run ?? 0, name, text });
       });
     }
     child.once("exit", (code, signalName) => {
@@ -193,10 +220,14 @@ export class Execution {
       const running = this.#running;
       if (child !== this.#child || running?.run !== message.run) return;
       this.#running = undefined;
-      running.settle(message);
+      const { error } = message;
+      // What a process or a native call threw because the signal hit it as well.
+      const result = running.interrupted && error && error.ename !== INTERRUPTED.ename ? { ...message, error: { ...INTERRUPTED, traceback: [...INTERRUPTED.traceback, ...error.traceback] } } : message;
+      running.settle(result);
       this.receive(message);
       this.#release();
-    } else {
+    } else if (!(this.#running?.settled && "run" in message && message.run === this.#running.run)) {
+      // What a cell shows after the kernel has replied for it would come behind its end.
       this.receive(message);
     }
   }
@@ -204,8 +235,10 @@ export class Execution {
   #ended(child: ChildProcess, code: number | null, signalName: NodeJS.Signals | null): void {
     kill(child);
     if (this.#closing) return;
-    const end = this.#ready ? describeEnd(code, signalName, this.#log) : describeFailedStart(code, signalName, this.#log);
+    const end = this.#givenUp ? GIVEN_UP : this.#ready ? describeEnd(code, signalName, this.#log) : describeFailedStart(code, signalName, this.#log);
+    this.#givenUp = false;
     const running = this.#running;
+    if (this.#ready && (!running || running.settled)) this.#notice = `${end.evalue}\n`;
     this.#running = undefined;
     this.#generation++;
     const release = this.#release;
@@ -218,13 +251,21 @@ export class Execution {
   }
 }
 
-const ABANDONED: ErrorContent = {
+const INTERRUPTED: ErrorContent = {
   ename: "KeyboardInterrupt",
   evalue: "the cell was interrupted",
-  traceback: [
-    "\x1b[31mKeyboardInterrupt\x1b[39m: the cell was interrupted",
-    "It is inside native code that cannot be stopped. Its result is dropped; the next cell starts when it returns.",
-  ],
+  traceback: ["\x1b[31mKeyboardInterrupt\x1b[39m: the cell was interrupted"],
+};
+
+const ABANDONED: ErrorContent = {
+  ...INTERRUPTED,
+  traceback: [...INTERRUPTED.traceback, `It is inside native code. Its result is dropped. The next cell starts when it returns; after ${GIVEN_UP_AFTER / 1000} s its process is ended, and all variables with it.`],
+};
+
+const GIVEN_UP: ErrorContent = {
+  ename: "ProcessEnded",
+  evalue: `the cell that was interrupted did not stop within ${GIVEN_UP_AFTER / 1000} s (native code), so its process was ended; all variables are gone, a new process is ready`,
+  traceback: ["\x1b[31mProcessEnded\x1b[39m: the interrupted cell did not stop"],
 };
 
 const LOST: ErrorContent = {
@@ -234,8 +275,7 @@ const LOST: ErrorContent = {
 };
 
 function signal(child: ChildProcess): void {
-  if (process.platform === "win32") child.send({ type: "interrupt" } satisfies ToChild);
-  else group(child, "SIGINT");
+  if (process.platform !== "win32") group(child, "SIGINT");
 }
 
 function kill(child: ChildProcess): void {

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { PROTOCOL_VERSION, type JsonObject, type KernelInfoReply } from "../../lib/jupyter/messages.js";
 
+const { version: typescript } = createRequire(import.meta.url)("@tslab/typescript-for-tslab/package.json") as { version: string };
 const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { version: string };
 
 /** The content of kernel_info_reply. */
@@ -12,11 +14,12 @@ export function kernelInfo(): JsonObject {
     implementation_version: version,
     language_info: {
       name: "typescript",
-      version: "5.0.4",
+      version: typescript,
       mimetype: "text/typescript",
       file_extension: ".ts",
       pygments_lexer: "typescript",
-      codemirror_mode: { name: "javascript", typescript: true },
+      // JupyterLab 4 takes the name, older clients the MIME type that it is as well.
+      codemirror_mode: "typescript",
       nbconvert_exporter: "script",
     },
     banner: `sdtp-notebook ${version}: TypeScript on Node ${process.versions.node}`,
@@ -24,7 +27,7 @@ export function kernelInfo(): JsonObject {
     supported_features: [],
     help_links: [
       { text: "TypeScript", url: "https://www.typescriptlang.org/docs/" },
-      { text: "Node.js", url: "https://nodejs.org/docs/latest-v20.x/api/" },
+      { text: "Node.js", url: `https://nodejs.org/docs/latest-v${process.versions.node.split(".")[0]}.x/api/` },
       { text: "danfo.js", url: "https://danfo.jsdata.org/" },
       { text: "Plotly", url: "https://plotly.com/javascript/" },
     ],

@@ -8,6 +8,8 @@ const schema = z.looseObject({
   display_name: z.string(),
   language: z.string().default(""),
   interrupt_mode: z.enum(["signal", "message"]).default("signal"),
+  /** The protocol that the kernel speaks, so that a client need not ask it (JEP 66). */
+  kernel_protocol_version: z.string().optional(),
   env: z.record(z.string(), z.string()).default({}),
   metadata: z.record(z.string(), z.unknown()).default({}),
 });

@@ -107,9 +107,55 @@ describe("interrupt", () => {
     assert.equal((await session.run("behind")).reply.ename, "CompileError");
   });
 
+  it("stops a value that takes long to show", async () => {
+    for (let i = 0; i < 3; i++) await stops("console.log('started'); ({ [Symbol.for('nodejs.util.inspect.custom')]() { const end = Date.now() + 20_000; while (Date.now() < end); return 'done' } })", 100 + 200 * i);
+    await stops("console.log('started'); ({ [Symbol.for('Jupyter.display')]: async () => { await null; for (;;); } })", 100);
+  });
+
+  it("is that of its own cell: one that ends by itself meanwhile leaves the next alone", async () => {
+    for (let i = 0; i < 5; i++) {
+      const { reply } = await session.interrupted("console.log('started'); const until = Date.now() + 30; while (Date.now() < until); 1", { delay: 20 + 5 * i });
+      assert.ok(reply.status === "ok" || reply.ename === "KeyboardInterrupt", reply.ename);
+      assert.equal(await session.value("kept"), "41");
+    }
+  });
+
+  it("lets a cell that cleans up do so, and tells of what was thrown", async () => {
+    const { reply, stream } = await session.interrupted("console.log('started'); try { await new Promise(() => {}) } finally { console.log('cleaned'); await sleep(1); console.log('twice') }");
+    assert.equal(reply.ename, "KeyboardInterrupt");
+    await session.value("await sleep(50)");
+    assert.match(stream("stdout"), /started\n/);
+  });
+
   it("does nothing where nothing runs", async () => {
     await session.client.interrupt();
     assert.equal(await session.value("kept"), "41");
+  });
+
+  it("gives the prompt back in native code, shows nothing of it afterwards, and keeps variables if it returns in time", async () => {
+    const late: string[] = [];
+    const stopped = await session.interrupted("console.log('started'); require('node:crypto').pbkdf2Sync('a', 'b', 1_500_000, 64, 'sha512').length", { delay: 100 });
+    assert.equal(stopped.reply.ename, "KeyboardInterrupt");
+    stopped.messages.length = 0;
+    const next = await session.run("kept", { onOutput: (message) => late.push(message.header.msg_type) });
+    if (next.text !== undefined) assert.equal(next.text, "41");
+    assert.deepEqual(stopped.messages.map(({ header }) => header.msg_type), []);
+  });
+
+  it("ends the process where native code does not return, and says so", { timeout: 120_000 }, async () => {
+    const other = await Session.start();
+    try {
+      await other.run("const mine = 1");
+      const stopped = await other.interrupted("console.log('started'); require('node:crypto').pbkdf2Sync('a', 'b', 2e9, 64, 'sha512')", { delay: 100 });
+      assert.equal(stopped.reply.ename, "KeyboardInterrupt");
+      assert.match((stopped.reply.traceback ?? []).join("\n"), /native code.*9 s its process is ended/s);
+      const next = await other.run("1 + 1");
+      assert.equal(next.text, "2");
+      assert.match(next.stream("stderr"), /did not stop within 9 s .*all variables are gone/);
+      assert.equal((await other.run("mine")).reply.ename, "CompileError");
+    } finally {
+      await other.end();
+    }
   });
 
   it("comes as an abort to whoever listens to the cell's signal", async () => {

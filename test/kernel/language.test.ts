@@ -47,26 +47,6 @@ describe("language", () => {
     assert.equal((await session.run("// @ts-nocheck\nlet broken = = 1")).reply.ename, "CompileError");
   });
 
-  it("lets a name be declared again with another type; closures see it", async () => {
-    await session.run("let again = 1; class Thing { a = 1 }");
-    await session.run("const show = () => again");
-    assert.equal(await session.value("const again = 'text'; again.length"), "4");
-    assert.equal(await session.value("show()"), "'text'");
-    assert.equal(await session.value("class Thing { b = 2 }; new Thing().b"), "2");
-  });
-
-  it("knows variables of earlier cells as shorthand properties, read and assigned", async () => {
-    await session.run("let short = 1, other = 2");
-    assert.equal(await session.value("const held = { short, inner: () => ({ other }) }; [held.short, held.inner().other]"), "[ 1, 2 ]");
-    assert.equal(await session.value("({ short, other = 5 } = { short: 3 } as { short: number; other?: number }); [short, other]"), "[ 3, 5 ]");
-    assert.equal(await session.value("((short: string) => ({ short }))('own')"), "{ short: 'own' }");
-  });
-
-  it("a declaration without a value starts undefined again", async () => {
-    await session.run("let blank: number = 3");
-    assert.equal(await session.value("let blank: number; blank === undefined"), "true");
-  });
-
   it("awaits at the top level, in `for await` alone too", async () => {
     assert.equal(await session.value("const later = await Promise.resolve(5); later + 1"), "6");
     const ran = await session.run("for await (const each of [1, Promise.resolve(2)]) console.log(each)");
@@ -205,11 +185,10 @@ describe("language", () => {
     assert.match((await session.run("export const e: string = 1")).reply.evalue ?? "", /:1:14 - /);
   });
 
-  it("lets names begin with underscores, and keeps those that it needs itself", async () => {
+  it("lets names begin with underscores", async () => {
     assert.equal(await session.value("let __one = 1, ____two = 2; __one"), "1");
     assert.equal(await session.value("const __one = 'now'; [__one.length, ____two]"), "[ 3, 2 ]");
     assert.equal(await session.value("declare global { interface Everywhere { e: number } }\nconst everywhere: Everywhere = { e: 1 }; everywhere.e"), "1");
-    assert.match((await session.run("1;\nconst [a, require] = [1, 2]")).reply.evalue ?? "", /:2:11 - Duplicate identifier 'require'\. The kernel reserves it/);
   });
 
   it("shows no frames of the kernel's where it called and the cell did not", async () => {

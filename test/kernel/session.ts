@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Kernel, type ExecuteOptions, type ExecuteReply, type JsonObject, type LaunchOptions, type Message } from "../../lib/jupyter/index.js";
@@ -34,8 +34,10 @@ export class Session {
     readonly folder: string,
   ) {}
 
-  static async start(options: Partial<LaunchOptions> = {}): Promise<Session> {
+  /** @param files texts by name, in the notebook's folder before the kernel starts */
+  static async start(options: Partial<LaunchOptions> = {}, files: Record<string, string> = {}): Promise<Session> {
     const folder = mkdtempSync(join(tmpdir(), "sdtp-notebook-"));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     const env = { SDTP_HISTORY: "none", ...options.env };
     return new Session(await Kernel.start({ spec, cwd: folder, ...options, env }, { timeout: PATIENCE }), folder);
   }

@@ -1,0 +1,46 @@
+import { LAST_PRELOADED } from "../messages.js";
+
+/** The variables of one cell: a getter and a setter for each, over the variables of its function. */
+export type Scope = Record<string, unknown>;
+
+/**
+ * The variables of the notebook, by the cell that declared them. A cell declared again has variables of its own; those of
+ * the earlier one are kept as long as a name leads to them, and then by the functions that use them alone.
+ */
+export class Scopes {
+  readonly #scopes = new Map<number, Scope>();
+
+  /** @param preloaded what the notebook has without importing it */
+  constructor(preloaded: Scope) {
+    for (let id = 1; id <= LAST_PRELOADED; id++) this.#scopes.set(id, preloaded);
+  }
+
+  get(id: number): Scope {
+    const scope = this.#scopes.get(id);
+    if (!scope) throw new Error(`variables of cell ${id}: gone`);
+    return scope;
+  }
+
+  set(id: number, scope: Scope): void {
+    this.#scopes.set(id, scope);
+  }
+
+  forget(ids: number[]): void {
+    for (const id of ids) this.#scopes.delete(id);
+  }
+}
+
+/**
+ * Names whose declarations were reached: reading another one throws, or gives undefined where it is hoisted.
+ * @param hoisted names among them that can be read from the start: those of `var`, enums and namespaces
+ */
+export function reached(scope: Scope | undefined, names: string[], hoisted: string[]): string[] {
+  if (!scope) return [];
+  return names.filter((name) => {
+    try {
+      return scope[name] !== undefined || !hoisted.includes(name);
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,191 @@
+import type * as TS from "@tslab/typescript-for-tslab";
+import { withoutDocs } from "./docs.js";
+import { EarlierCells } from "./earlier.js";
+import { LocalModules, type LocalModule } from "./modules.js";
+import { autoImportProgram } from "./packages.js";
+import { createResolver, nodeTypes } from "./resolve.js";
+
+/**
+ * The notebook as a TypeScript project: the cell at hand, what earlier cells declare, and the files that they import.
+ * One language service serves compiling, completion and hover. Earlier cells' files are not part of its program, which
+ * would make every step slower with each cell; the program is told of them when it asks (see earlier.ts).
+ */
+export class Project {
+  /** Path of the cell's file: of one with JSX, where the cell has some. */
+  cell: string;
+  readonly earlier: EarlierCells;
+  readonly #ts: typeof TS;
+  readonly #service: TS.LanguageService;
+  readonly #resolver: ReturnType<typeof createResolver>;
+  readonly #scope: TS.SourceFile;
+  readonly #folder: string;
+  readonly #prelude: string;
+  readonly #modules: LocalModules;
+  #text = { cell: "export {};\n", prelude: "export {};\n" };
+  #versions = { cell: 0, prelude: 0 };
+  #readied: TS.Program | undefined;
+  #autoImports = false;
+
+  /**
+   * @param folder the notebook's
+   * @param packageRoot this package's
+   * @param options the compiler's
+   */
+  constructor(ts: typeof TS, folder: string, packageRoot: string, readonly options: TS.CompilerOptions) {
+    this.#ts = ts;
+    this.cell = `${folder}/__tslab__.ts`;
+    this.#prelude = `${folder}/__prev__.d.ts`;
+    this.earlier = new EarlierCells(ts, folder, options);
+    this.#scope = this.earlier.scope();
+    const { sys } = ts;
+    const types = nodeTypes(ts, folder, packageRoot);
+    const isOwn = (path: string) => path === this.cell || path === this.#prelude;
+    this.#folder = folder;
+    const files = {
+      fileExists: (path: string) => isOwn(path) || sys.fileExists(path),
+      readFile: (path: string, encoding?: string) => this.#read(path) ?? sys.readFile(path, encoding),
+      directoryExists: sys.directoryExists,
+      getDirectories: sys.getDirectories,
+      readDirectory: sys.readDirectory,
+      realpath: sys.realpath,
+      useCaseSensitiveFileNames: () => true,
+    };
+    this.#resolver = createResolver(ts, folder, packageRoot, options, { ...files, useCaseSensitiveFileNames: true });
+    this.#modules = new LocalModules(ts, this.#resolver, options, packageRoot);
+    let extra: TS.Program | undefined;
+    const host: TS.LanguageServiceHost & { getPackageJsonAutoImportProvider?: () => TS.Program | undefined } = {
+      ...files,
+      getCompilationSettings: () => options,
+      getScriptFileNames: () => [this.#prelude, this.cell],
+      getScriptVersion: (path) => {
+        if (path === this.cell) return String(this.#versions.cell);
+        if (path === this.#prelude) return String(this.#versions.prelude);
+        // Packages and the library do not change while a notebook runs; the notebook's own modules do.
+        return path.includes("/node_modules/") || path.startsWith(`${packageRoot}/dist/`) ? "1" : String(sys.getModifiedTime?.(path)?.getTime() ?? 0);
+      },
+      getScriptSnapshot: (path) => {
+        const own = this.#read(path);
+        const text = own ?? sys.readFile(path);
+        if (text === undefined) return undefined;
+        return ts.ScriptSnapshot.fromString(own === undefined && path.endsWith(".d.ts") ? withoutDocs(text) : text);
+      },
+      getCurrentDirectory: () => folder,
+      getDefaultLibFileName: (compilerOptions) => ts.getDefaultLibFilePath(compilerOptions),
+      resolveModuleNameLiterals: (literals, containing, _redirected, resolved, file) =>
+        literals.map((literal) => {
+          const mode = ts.getModeForUsageLocation(file, literal as TS.StringLiteralLike, resolved);
+          return { resolvedModule: this.#resolver.resolve(literal.text, containing, mode) };
+        }),
+      resolveTypeReferenceDirectiveReferences: (references, containing, _redirected, resolved) =>
+        references.map((reference) => {
+          const name = typeof reference === "string" ? reference : reference.fileName;
+          if (name === "node" && types) return { resolvedTypeReferenceDirective: { primary: true, resolvedFileName: types, isExternalLibraryImport: true } };
+          return ts.resolveTypeReferenceDirective(name, containing, resolved, { ...files, useCaseSensitiveFileNames: true });
+        }),
+      getPackageJsonAutoImportProvider: () => (this.#autoImports ? (extra ??= autoImportProgram(ts, folder, options)) : undefined),
+    };
+    this.#service = ts.createLanguageService(host);
+  }
+
+  #read(path: string): string | undefined {
+    if (path === this.cell) return this.#text.cell;
+    return path === this.#prelude ? this.#text.prelude : undefined;
+  }
+
+  /** Sets the cell's text, with whatever stands in front of it. */
+  setCell(text: string): void {
+    const prelude = `export {};\n${this.earlier.prelude}`;
+    if (prelude !== this.#text.prelude) {
+      this.#text.prelude = prelude;
+      this.#versions.prelude++;
+    }
+    if (text === this.#text.cell) return;
+    this.#text.cell = text;
+    this.#versions.cell++;
+  }
+
+  /** Whether the cell is to be read with JSX, where `<T>x` is no cast. */
+  set jsx(jsx: boolean) {
+    this.cell = `${this.#folder}/__tslab__.ts${jsx ? "x" : ""}`;
+  }
+
+  /** Looks modules up anew for the next cell. */
+  forgetResolutions(): void {
+    this.#resolver.forget();
+    this.#versions.cell++;
+  }
+
+  /** The service, its program knowing earlier cells. */
+  get service(): TS.LanguageService {
+    void this.program;
+    return this.#service;
+  }
+
+  get program(): TS.Program {
+    const program = this.#service.getProgram() as TS.Program;
+    if (program !== this.#readied) {
+      this.#readied = program;
+      this.#teach(program);
+    }
+    return program;
+  }
+
+  /** The service for a completion that may bring an import with it. */
+  withAutoImports<T>(use: (service: TS.LanguageService) => T): T {
+    this.#autoImports = true;
+    try {
+      return use(this.service);
+    } finally {
+      this.#autoImports = false;
+    }
+  }
+
+  get cellFile(): TS.SourceFile {
+    return this.program.getSourceFile(this.cell) as TS.SourceFile;
+  }
+
+  /** The prelude's file, around which the scope of earlier cells lies. */
+  get preludeFile(): TS.SourceFile {
+    return this.program.getSourceFile(this.#prelude) as TS.SourceFile;
+  }
+
+  /** The notebook's own modules that the cell depends on, and which of them its imports mean. */
+  local(): { links: Record<string, string>; modules: LocalModule[] } {
+    return this.#modules.of(this.cell, this.#text.cell);
+  }
+
+  /** Those of them that the program has. */
+  localFiles(): TS.SourceFile[] {
+    return this.local().modules.flatMap(({ path }) => this.program.getSourceFile(path) ?? []);
+  }
+
+  /** Makes a program see earlier cells' files: as a scope around the cell, and where types are imported from them. */
+  #teach(program: TS.Program): void {
+    interface Internal {
+      getResolvedModule(file: TS.SourceFile, name: string, mode: TS.ResolutionMode): { resolvedModule?: TS.ResolvedModuleFull } | undefined;
+      getSourceFile(path: string): TS.SourceFile | undefined;
+    }
+    const ts = this.#ts;
+    const internal = program as unknown as Internal;
+    const { getResolvedModule, getSourceFile } = internal;
+    const cell = getSourceFile(this.cell) as TS.SourceFile;
+    const prelude = getSourceFile(this.#prelude) as TS.SourceFile;
+    const parent = (file: TS.SourceFile, scope: TS.SourceFile) => ((file as { parent?: TS.Node }).parent = scope);
+    parent(cell, prelude);
+    parent(prelude, this.#scope);
+    internal.getSourceFile = (path) => this.earlier.file(path) ?? getSourceFile(path);
+    internal.getResolvedModule = (file, name, mode) => {
+      const path = this.earlier.pathOf(name);
+      if (path !== undefined) return { resolvedModule: { resolvedFileName: path, extension: ts.Extension.Dts, isExternalLibraryImport: false } };
+      // What earlier cells import, the prelude imports as well.
+      return getResolvedModule(this.earlier.has(file) ? prelude : file, name, mode) ?? this.#resolveAnyway(file, name, mode);
+    };
+  }
+
+  /** A module that only a type of an earlier cell mentions; its file may already be there. */
+  #resolveAnyway(file: TS.SourceFile, name: string, mode: TS.ResolutionMode): { resolvedModule?: TS.ResolvedModuleFull } | undefined {
+    if (!this.earlier.has(file)) return undefined;
+    const resolvedModule = this.#resolver.resolve(name, this.cell, mode);
+    return resolvedModule && { resolvedModule };
+  }
+}

@@ -1,0 +1,15 @@
+import type { Formatted } from "./format.js";
+
+/** Elements of a page that lives in Node (linkedom, jsdom, Observable Plot's charts): SVG as a picture, others as HTML. */
+export function elements(value: unknown): Formatted | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { nodeType, outerHTML, localName } = value as { nodeType?: unknown; outerHTML?: unknown; localName?: unknown };
+  if (nodeType !== 1 || typeof outerHTML !== "string" || typeof localName !== "string") return undefined;
+  const plain = `<${localName}>`;
+  return localName === "svg" ? { "image/svg+xml": withNamespace(outerHTML), "text/plain": plain } : { "text/html": outerHTML, "text/plain": plain };
+}
+
+/** As a picture of its own, SVG needs its namespace said. */
+function withNamespace(svg: string): string {
+  return /^<svg\b[^>]*\sxmlns=/.test(svg) ? svg : svg.replace(/^<svg\b/, '<svg xmlns="http://www.w3.org/2000/svg"');
+}
