@@ -20,7 +20,7 @@ export async function locateFolder(name: string): Promise<string> {
   }
   const path = resolve(name);
   const info = await stat(path).catch(() => undefined);
-  if (!info) throw new Error(`model: ${name} (no such folder; give a model folder, "${embeddedName}" or "synthetic:NAME")`);
+  if (!info) throw new Error(`model: ${name} (no such folder; give a model folder, a model of the hub as "org/name", "${embeddedName}" or "synthetic:NAME")`);
   if (!info.isDirectory()) throw new Error(`model: ${name} is a file (give its folder: ${dirname(path)})`);
   return existsSync(join(path, "snapshots")) && !existsSync(join(path, "config.json")) ? snapshotFolder(path) : path;
 }

@@ -7,6 +7,8 @@ import { convertCheckpoint } from "./convert.js";
 import { familyTensors } from "./family-tensors.js";
 import { hashCheckpoint } from "./hash.js";
 import { readJsonObject } from "./json.js";
+import type { FetchProgress } from "./hub/fetch.js";
+import { localPath } from "./hub/local-path.js";
 import { openGguf } from "./gguf/open.js";
 import { locateFolder, locateGguf } from "./locate.js";
 import { once } from "./once.js";
@@ -31,13 +33,16 @@ export interface OpenOptions {
   readonly cacheFolder?: string;
   /** Called while weights are made or converted, with elements done and in all. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Stops making or converting weights; nothing is left. */
+  /** Called while files of a repository come from the hub, with bytes there and in all. */
+  readonly onFetch?: (progress: FetchProgress) => void;
+  /** Stops making or converting weights; nothing is left. Stops fetching; what came is kept. */
   readonly signal?: AbortSignal;
 }
 
 /**
  * Opens a model: configuration and tensor headers are read and checked, weights are not.
- * @param name a model folder; a GGUF file; a hub-cache folder (`models--org--name`); `tiny`, the embedded model; `synthetic:NAME`,
+ * @param name a model folder; a GGUF file; a hub-cache folder (`models--org--name`); the hub's name of a model (`org/name`, with
+ * `@revision`, `:file.gguf`), which is taken from the hub's cache or fetched into it; `tiny`, the embedded model; `synthetic:NAME`,
  * seeded random weights at a published shape, made when first asked for; `synthetic:/path/to/config.json`
  * @throws an error that says what is wrong where: no such folder, unsupported files, family or settings,
  * damaged safetensors, a tensor that is missing or has another shape than config.json makes it
@@ -45,10 +50,11 @@ export interface OpenOptions {
  * const checkpoint = await sdtp.openCheckpoint("/path/to/model");
  * checkpoint.config
  */
-export async function openCheckpoint(name: string, { dtype, synthetic, ...options }: OpenOptions = {}): Promise<Checkpoint> {
+export async function openCheckpoint(name: string, { dtype, synthetic, onFetch, ...options }: OpenOptions = {}): Promise<Checkpoint> {
   if (isSyntheticName(name)) return openFolder(await makeSynthetic(name, { ...options, ...(dtype !== undefined && { dtype }), ...synthetic }), name);
-  const gguf = await locateGguf(name);
-  const checkpoint = gguf !== null ? await openGguf(gguf, name, options) : await openFolder(await locateFolder(name), name, options);
+  const path = await localPath(name, { ...(onFetch && { onFetch }), ...(options.signal && { signal: options.signal }) });
+  const gguf = await locateGguf(path);
+  const checkpoint = gguf !== null ? await openGguf(gguf, name, options) : await openFolder(await locateFolder(path), name, options);
   return dtype === undefined ? checkpoint : convertCheckpoint(checkpoint, dtype, options);
 }
 

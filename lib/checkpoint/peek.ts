@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { parseConfig, readConfig } from "./config.js";
+import { localPath } from "./hub/local-path.js";
 import { readJsonObject } from "./json.js";
 import { locateFolder, locateGguf } from "./locate.js";
 import { isSyntheticName } from "./synthetic.js";
@@ -12,7 +13,10 @@ import type { ModelConfig } from "./types.js";
  * @throws where there is no such model, or its config.json says what is not supported
  */
 export async function peekConfig(name: string): Promise<ModelConfig | null> {
-  if (!isSyntheticName(name)) return (await locateGguf(name)) === null ? readConfig(await locateFolder(name)) : null;
+  if (!isSyntheticName(name)) {
+    const path = await localPath(name);
+    return (await locateGguf(path)) === null ? readConfig(await locateFolder(path)) : null;
+  }
   const shape = name.slice("synthetic:".length);
   if (Object.hasOwn(syntheticShapes, shape)) return parseConfig(syntheticShapes[shape]!, name);
   if (!/[/\\]|\.json$/.test(shape)) throw new Error(`synthetic model: ${shape} (must be ${Object.keys(syntheticShapes).join(", ")} or the path of a config.json)`);

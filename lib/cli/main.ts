@@ -11,6 +11,7 @@ import { register as dtypes } from "./commands/dtypes.js";
 import { register as evaluate } from "./commands/evaluate.js";
 import { register as exportModel } from "./commands/export-model.js";
 import { register as exportNotebook } from "./commands/export.js";
+import { register as fetchCommand } from "./commands/fetch.js";
 import { register as flops } from "./commands/flops.js";
 import { register as generate } from "./commands/generate.js";
 import { register as kernel } from "./commands/kernel.js";
@@ -31,7 +32,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, flops, bench, quality, dtypes, runNotebook, exportNotebook, exportModel, kernel, doctor, train, cache]) register(program);
+  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, flops, bench, quality, dtypes, runNotebook, exportNotebook, exportModel, fetchCommand, kernel, doctor, train, cache]) register(program);
   // A reader that closes the pipe early (`sdtp … | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   try {

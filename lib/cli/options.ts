@@ -42,6 +42,7 @@ export async function loadModel({ model, threads, device, dtype, kvDtype }: Mode
   try {
     return await load(model, {
       ...more, ...(device && { device }), ...(threads !== undefined && { threads }), ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(signal && { signal }),
+      onFetch: ({ done, total, file }) => bar.update(total === 0 ? 1 : done / total, `fetching ${file}`),
       onProgress: (done, total) => bar.update(done / total, `weights${dtype === undefined ? "" : ` in ${dtype}`}`),
     });
   } finally {

@@ -114,7 +114,7 @@ test("tied embeddings need no lm_head; one that is the same goes, one that diffe
 
 test("other formats, a missing folder, a file, an empty folder: what is supported", async (t) => {
   const folder = await temporaryFolder(t);
-  await assert.rejects(openCheckpoint(join(folder, "none")), /model: .*none \(no such folder; give a model folder, "tiny" or "synthetic:NAME"\)/);
+  await assert.rejects(openCheckpoint(join(folder, "none")), /model: .*none \(no such folder; give a model folder, a model of the hub as "org\/name", "tiny" or "synthetic:NAME"\)/);
   await assert.rejects(openCheckpoint(folder), /is empty \(supported: a Hugging Face folder with config\.json and model\.safetensors/);
   await writeFile(join(folder, "model.Q4_K_M.gguf"), "GGUF");
   await assert.rejects(openCheckpoint(folder), /model\.Q4_K_M\.gguf: 4 bytes \(truncated inside its header\)/);
