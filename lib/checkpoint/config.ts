@@ -38,12 +38,12 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>, file: string
 
 /** Models that read more than text, and the family of the part that reads text, which their `text_config` describes: only that part is read here. */
 const composites: Readonly<Record<string, Composite>> = {
-  gemma3: { text: { gemma3_text: "gemma3_text" } },
-  mistral3: { text: { mistral: "mistral", ministral: "ministral" } },
+  gemma3: { text: { gemma3_text: "gemma3_text" }, tied: true },
+  mistral3: { text: { mistral: "mistral", ministral: "ministral" }, tied: true },
   // For text alone the three positions of their rotary embedding are one.
-  qwen2_vl: { text: { qwen2_vl_text: "qwen2" }, flat: true, defaults: { rope_theta: 1e6 } },
-  qwen2_5_vl: { text: { qwen2_5_vl_text: "qwen2" }, flat: true, defaults: { rope_theta: 1e6 } },
-  qwen3_vl: { text: { qwen3_vl_text: "qwen3" }, defaults: { rope_theta: 5e5 } },
+  qwen2_vl: { text: { qwen2_vl_text: "qwen2" }, tied: "where the text model says so", flat: true, defaults: { rope_theta: 1e6 } },
+  qwen2_5_vl: { text: { qwen2_5_vl_text: "qwen2" }, tied: "where the text model says so", flat: true, defaults: { rope_theta: 1e6 } },
+  qwen3_vl: { text: { qwen3_vl_text: "qwen3" }, tied: false, defaults: { rope_theta: 5e5 } },
 };
 
 /** Whether a `model_type` is that of a model which has a text model inside. */
@@ -52,6 +52,8 @@ export const isComposite = (type: unknown): boolean => typeof type === "string" 
 interface Composite {
   /** The text model's `model_type`, and whose family's it is. */
   readonly text: Readonly<Record<string, Family>>;
+  /** Embedding and head are one where the field for the whole is absent. */
+  readonly tied: boolean | "where the text model says so";
   /** Older files have the text model's fields among those of the whole. */
   readonly flat?: boolean;
   /** Of the text model, where they are not those of its family. */
@@ -68,8 +70,10 @@ function textModel(fields: Fields): { fields: Fields; family: Family } {
   const types = Object.keys(composite.text);
   const family = text === fields ? composite.text[types[0]!]! : composite.text[text.choice("model_type", types, types[0])]!;
   // Of these, what is said of the whole counts.
-  const whole = ["quantization_config", "tie_word_embeddings", "bos_token_id", "eos_token_id"].filter((field) => fields.has(field));
-  return { fields: text.withDefaults(composite.defaults ?? {}).overlaid(fields.only(whole)), family };
+  const whole = ["quantization_config", "bos_token_id", "eos_token_id"].filter((field) => fields.has(field));
+  const inside = typeof composite.tied === "string" && text.boolean("tie_word_embeddings", false);
+  const tied = inside || fields.boolean("tie_word_embeddings", composite.tied === true);
+  return { fields: text.withDefaults(composite.defaults ?? {}).overlaid(fields.only(whole)).with({ tie_word_embeddings: tied }), family };
 }
 
 /** A token id or a list of them; empty where the field is absent. */

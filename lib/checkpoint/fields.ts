@@ -44,6 +44,11 @@ export class Fields {
     return new Fields({}, this.file, `${this.path}${field}.`);
   }
 
+  /** The same with these values in the place of its own. */
+  with(values: Readonly<Record<string, unknown>>): Fields {
+    return new Fields({ ...this.values, ...values }, this.file, this.path);
+  }
+
   /** The same with the fields of `other` in the place of its own. */
   overlaid(other: Fields): Fields {
     return new Fields({ ...this.values, ...other.values }, this.file, this.path);

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, DynamicCache
-from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+from transformers.models.bloom.modeling_bloom import _get_alibi_slopes
 
 HERE = Path(__file__).parent
 assert transformers.__version__ == "5.23.0", transformers.__version__
@@ -41,14 +42,14 @@ def uniform(name, count):
 def weights(name, shape, zero_centred):
     """As in weights.ts: norms near 1 (or 0 where the model adds 1), everything else so that activations stay near 1."""
     u = uniform(name, math.prod(shape))
-    if re.search(r"norm(\.weight|s\.\d+\.weight|.*layernorm\.weight)$", name) and len(shape) == 1 or re.search(r"[qk]_norm\.weight$", name):
+    if re.search(r"(norm|ln_[12f])(\.weight|s\.\d+\.weight|.*layernorm\.weight)$", name) and len(shape) == 1 or re.search(r"[qk]_norm\.weight$", name):
         values = (0 if zero_centred else 1) + 0.3 * u
     elif name.endswith(".bias"):
         values = 0.3 * u
-    elif re.search(r"embed", name):
+    elif re.search(r"embed|wte|wpe", name):
         values = (0.3 if zero_centred else 1.7) * u
     else:
-        gain = 2.5 if re.search(r"([qk]_proj|qkv_proj|query_key_value)\.weight$", name) else 1.7
+        gain = 2.5 if re.search(r"([qk]_proj|qkv_proj|query_key_value|c_attn)\.weight$", name) else 1.7
         values = gain * u / math.sqrt(shape[1])
     return torch.from_numpy(values.astype(np.float32)).reshape(shape)
 
@@ -73,7 +74,9 @@ def build(raw):
 
 def parts(model):
     """The decoder's layers, its last norm and its rotary embedding, whatever they are called."""
-    inner = next(module for module in model.modules() if hasattr(module, "layers") and hasattr(module, "rotary_emb"))
+    inner = next(module for module in model.modules() if hasattr(module, "h") or hasattr(module, "layers") and hasattr(module, "rotary_emb"))
+    if hasattr(inner, "h"):
+        return inner, inner.h, inner.ln_f
     return inner, inner.layers, getattr(inner, "norm", None) or inner.final_layer_norm
 
 
@@ -106,7 +109,7 @@ class Stepwise:
             return self.inner.rotary_emb(hidden, positions, self.text.layer_types[layer])
         return self.inner.rotary_emb(hidden, positions)
 
-    def embedded(self, ids):
+    def embedded(self, ids, positions):
         """What the first block gets."""
         found = {}
 
@@ -119,7 +122,7 @@ class Stepwise:
 
         handle = self.layers[0].register_forward_pre_hook(stop, with_kwargs=True)
         try:
-            self.model(input_ids=ids[None], use_cache=False)
+            self.model(input_ids=ids[None], use_cache=False, **({"position_ids": positions[None]} if self.text.model_type == "gpt2" else {}))
         except Found:
             pass
         handle.remove()
@@ -128,23 +131,27 @@ class Stepwise:
     def logits(self, hidden):
         """The model's own head, and what it does after it."""
         own = self.inner.forward
-        self.inner.forward = lambda *args, **kwargs: BaseModelOutputWithPast(last_hidden_state=hidden)
+        self.inner.forward = lambda *args, **kwargs: BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=hidden)
         try:
             return self.model(input_ids=torch.zeros(hidden.shape[:2], dtype=torch.long)).logits[0]
         finally:
             self.inner.forward = own
 
     def run(self, ids, positions, stages={}):
-        hidden = self.embedded(ids)
+        hidden = self.embedded(ids, positions)
         length = int(positions[-1]) + 1
         for index, layer in enumerate(self.layers):
             # The last position stays: frequencies that depend on the length are those of the whole prompt.
             assert int(positions[-1]) + 1 == length
             keys = torch.cat([self.held[index], positions])
-            cache = {"layer_past" if self.text.model_type == "gpt_neox" else "past_key_values": self.cache}
+            given = {"layer_past" if self.text.model_type in ("gpt_neox", "bloom") else "past_key_values": self.cache}
             place = positions[None]
-            rotary = self.rotary(hidden, place[None].expand(3, -1, -1) if "_vl_" in self.text.model_type else place, index)
-            result = layer(hidden, attention_mask=bias(positions, keys, window_of(self.text, index)), position_embeddings=rotary, position_ids=place, use_cache=True, **cache)
+            if self.text.model_type == "bloom":
+                given["alibi"] = _get_alibi_slopes(self.text.n_head, hidden.device)[:, None, None] * keys
+            elif self.text.model_type != "gpt2":
+                rotary = self.rotary(hidden, place[None].expand(3, -1, -1) if "_vl_" in self.text.model_type else place, index)
+                given.update(position_embeddings=rotary, position_ids=place)
+            result = layer(hidden, attention_mask=bias(positions, keys, window_of(self.text, index)), use_cache=True, **given)
             hidden = result if isinstance(result, torch.Tensor) else result[0]
             self.held[index] = keys
             if index in stages:
@@ -246,7 +253,7 @@ def collapsed(parameters):
     """Names with * for the layer; all layers have the same."""
     shapes = {}
     for name, shape in parameters:
-        shapes.setdefault(re.sub(r"layers\.\d+\.", "layers.*.", name, count=1), shape)
+        shapes.setdefault(re.sub(r"(layers|h)\.\d+\.", r"\1.*.", name, count=1), shape)
     return shapes
 
 

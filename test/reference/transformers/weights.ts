@@ -23,10 +23,10 @@ function uniform(name: string, count: number): Float64Array {
 export function weights(name: string, shape: readonly number[], zeroCentred: boolean): Float64Array {
   const u = uniform(name, shape.reduce((a, b) => a * b, 1));
   const values = (offset: number, factor: number) => u.map((value) => Math.fround(offset + factor * value));
-  if ((/norm(\.weight|s\.\d+\.weight|.*layernorm\.weight)$/.test(name) && shape.length === 1) || /[qk]_norm\.weight$/.test(name)) return values(zeroCentred ? 0 : 1, 0.3);
+  if ((/(norm|ln_[12f])(\.weight|s\.\d+\.weight|.*layernorm\.weight)$/.test(name) && shape.length === 1) || /[qk]_norm\.weight$/.test(name)) return values(zeroCentred ? 0 : 1, 0.3);
   if (name.endsWith(".bias")) return values(0, 0.3);
-  if (/embed/.test(name)) return values(0, zeroCentred ? 0.3 : 1.7);
-  const gain = /([qk]_proj|qkv_proj|query_key_value)\.weight$/.test(name) ? 2.5 : 1.7;
+  if (/embed|wte|wpe/.test(name)) return values(0, zeroCentred ? 0.3 : 1.7);
+  const gain = /([qk]_proj|qkv_proj|query_key_value|c_attn)\.weight$/.test(name) ? 2.5 : 1.7;
   return u.map((value) => Math.fround((gain * value) / Math.sqrt(shape[1]!)));
 }
 
@@ -38,12 +38,12 @@ export interface HashedCheckpoint {
 
 /**
  * Writes config.json and model.safetensors.
- * @param tensors shapes by name, `layers.*.` standing for every layer @param rename what a tensor is called in the file
+ * @param tensors shapes by name, `.*.` standing for every layer @param rename what a tensor is called in the file
  */
 export function hashedCheckpoint(config: Readonly<Record<string, unknown>>, layers: number, tensors: Readonly<Record<string, readonly number[]>>, rename = (name: string) => name): HashedCheckpoint {
   const text = String((config["text_config"] as Record<string, unknown> | undefined)?.["model_type"] ?? config["model_type"]);
   const all = Object.entries(tensors).flatMap(([pattern, shape]) =>
-    (pattern.includes("layers.*.") ? Array.from({ length: layers }, (_, layer) => pattern.replace("layers.*.", `layers.${layer}.`)) : [pattern]).map((name): TensorToWrite =>
+    (pattern.includes(".*.") ? Array.from({ length: layers }, (_, layer) => pattern.replace(".*.", `.${layer}.`)) : [pattern]).map((name): TensorToWrite =>
       ({ name: rename(name), shape: [...shape], values: weights(name, shape, text.startsWith("gemma")), dtype: "F32" })));
   const folder = mkdtempSync(join(tmpdir(), "sdtp-family-"));
   writeFileSync(join(folder, "config.json"), JSON.stringify(config));
