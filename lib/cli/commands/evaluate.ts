@@ -38,7 +38,9 @@ export function register(program: Command): void {
     .option("--html <file>", "write the heat maps as a page")
     .action(retrieval);
   addTaskOptions(command.command("longbench").description("data files in LongBench's layouts, with its prompts, lengths and metrics"))
-    .argument("<file...>", "JSON lines: input, context, answers, …; or input and answers alone")
+    .argument("<file...>", "JSON lines: input, context, answers, …; or input and answers alone; or longbench:hotpotqa, longbench-e:hotpotqa and the like of data that sdtp fetch brought")
+    .option("--chat", "put prompts as a user's message, where LongBench does so (default: where the model has a chat template)")
+    .option("--no-chat", "put prompts as they are")
     .option("--dataset <name>", "which of LongBench's data sets the files are (default: each line's dataset, or the file's name)")
     .option("--max-length <n>", "tokens of a prompt at most, cut in the middle (default: what the model's positions leave)", positiveInteger)
     .option("--max-new-tokens <n>", "tokens to generate (default: the data set's)", positiveInteger)
@@ -87,12 +89,31 @@ async function retrieval(options: TextOptions & { depths: number[]; keys: number
   if (options.html !== undefined) await writeOutput(options.html, heatMapPage("Retrieval: share of keys wholly right, by depth and prompt length", maps));
 }
 
-async function longbench(files: string[], options: TaskOptions & { dataset?: string; maxLength?: number; maxNewTokens?: number }): Promise<void> {
+async function longbench(given: string[], options: TaskOptions & { dataset?: string; maxLength?: number; maxNewTokens?: number; chat?: boolean }): Promise<void> {
   const { longbenchTasks } = await import("../../evaluate/longbench/task.js");
-  const { dataset, maxLength, maxNewTokens } = options;
+  const { dataset, maxLength, maxNewTokens, chat } = options;
+  const files = await Promise.all(given.map(longbenchFile));
   await compare(options, async (model) => longbenchTasks(await model.tokenizer(), model.config, files, {
+    chat: chat === false ? null : chat ? await model.checkpoint.chatTemplate() : await model.checkpoint.chatTemplate().catch(withoutTemplate),
     ...(dataset !== undefined && { dataset }), ...(maxLength !== undefined && { maxLength }), ...(maxNewTokens !== undefined && { maxNewTokens }),
   }));
+}
+
+/** A model without a chat template is no chat model; a template that cannot be read is an error. */
+function withoutTemplate(error: Error): null {
+  if (/ has no chat template \(/.test(error.message)) return null;
+  throw error;
+}
+
+/** The file of `longbench:NAME`, which `sdtp fetch --dataset longbench` brought; others are paths. */
+async function longbenchFile(given: string): Promise<string> {
+  const match = /^(longbench(?:-e)?):(.+)$/.exec(given);
+  if (!match) return given;
+  const { localDataset } = await import("../../evaluate/data/fetch.js");
+  const { files } = await localDataset(match[1]!);
+  const found = files.find(({ name }) => name === match[2] || name === `${match[2]}_e`);
+  if (!found) throw new Error(`data set: ${given} (${match[1]} has ${files.map(({ name }) => name).join(", ")})`);
+  return found.file;
 }
 
 /** Measures, prints the summary and gives all rows. */

@@ -9,11 +9,16 @@ export interface Dataset {
   readonly metric: Metric;
   /** Only the first line of the answer counts: the prompt has examples, and models go on with more of them. */
   readonly firstLine?: boolean;
+  /** Even a chat model gets the prompt as it is: it ends in the middle of examples or of code. */
+  readonly plain?: boolean;
+  /** A line end ends the answer, too, once there is a token. */
+  readonly stopsAtLine?: boolean;
 }
 
 const passages = "Answer the question based on the given passages. Only give me the answer and do not output any other words.";
 const asked = (text: string) => `${text}\n\nThe following are given passages.\n{context}\n\n${text}\n\nQuestion: {input}\nAnswer:`;
-const story = "Answer the question as concisely as you can, using a single phrase if possible. Do not provide any explanation.";
+// "asconcisely" is what LongBench puts to every model.
+const story = "Answer the question asconcisely as you can, using a single phrase if possible. Do not provide any explanation.";
 const article =
   'as concisely as you can, using a single phrase or sentence if possible. If the question cannot be answered based on the information in the article, write "unanswerable". ' +
   'If the question is a yes/no question, answer "yes", "no", or "unanswerable". Do not provide any explanation.';
@@ -21,7 +26,7 @@ const article =
 /** English and code; the Chinese ones need a word segmentation of their own. Templates and lengths are LongBench's, word for word. */
 export const datasets: Readonly<Record<string, Dataset>> = {
   narrativeqa: {
-    template: `You are given a story, which can be either a novel or a movie script, and a question. ${story}\n\nStory: {context}\n\nNow, answer the question based on the story as concisely as you can, using a single phrase if possible. Do not provide any explanation.\n\nQuestion: {input}\n\nAnswer:`,
+    template: `You are given a story, which can be either a novel or a movie script, and a question. ${story}\n\nStory: {context}\n\nNow, answer the question based on the story asconcisely as you can, using a single phrase if possible. Do not provide any explanation.\n\nQuestion: {input}\n\nAnswer:`,
     maxNewTokens: 128, metric: f1,
   },
   qasper: {
@@ -49,15 +54,15 @@ export const datasets: Readonly<Record<string, Dataset>> = {
   },
   trec: {
     template: "Please determine the type of the question below. Here are some examples of questions.\n\n{context}\n{input}",
-    maxNewTokens: 64, metric: classification, firstLine: true,
+    maxNewTokens: 64, metric: classification, firstLine: true, plain: true,
   },
   triviaqa: {
     template: "Answer the question based on the given passage. Only give me the answer and do not output any other words. The following are some examples.\n\n{context}\n\n{input}",
-    maxNewTokens: 32, metric: f1, firstLine: true,
+    maxNewTokens: 32, metric: f1, firstLine: true, plain: true,
   },
   samsum: {
     template: "Summarize the dialogue into a few short sentences. The following are some examples.\n\n{context}\n\n{input}",
-    maxNewTokens: 128, metric: rougeL, firstLine: true,
+    maxNewTokens: 128, metric: rougeL, firstLine: true, plain: true, stopsAtLine: true,
   },
   passage_count: {
     template: "There are some paragraphs below sourced from Wikipedia. Some of them may be duplicates. Please carefully read these paragraphs and determine how many unique paragraphs there are after removing duplicates. In other words, how many non-repeating paragraphs are there in total?\n\n{context}\n\nPlease enter the final count of unique paragraphs after removing duplicates. The output format should only contain the number, such as 1, 2, 3, and so on.\n\nThe final answer is: ",
@@ -67,8 +72,8 @@ export const datasets: Readonly<Record<string, Dataset>> = {
     template: 'Here are 30 paragraphs from Wikipedia, along with an abstract. Please determine which paragraph the abstract is from.\n\n{context}\n\nThe following is an abstract.\n\n{input}\n\nPlease enter the number of the paragraph that the abstract is from. The answer format must be like "Paragraph 1", "Paragraph 2", etc.\n\nThe answer is: ',
     maxNewTokens: 32, metric: passage,
   },
-  lcc: { template: "Please complete the code given below. \n{context}Next line of code:\n", maxNewTokens: 64, metric: codeSimilarity },
-  "repobench-p": { template: "Please complete the code given below. \n{context}{input}Next line of code:\n", maxNewTokens: 64, metric: codeSimilarity },
+  lcc: { template: "Please complete the code given below. \n{context}Next line of code:\n", maxNewTokens: 64, metric: codeSimilarity, plain: true },
+  "repobench-p": { template: "Please complete the code given below. \n{context}{input}Next line of code:\n", maxNewTokens: 64, metric: codeSimilarity, plain: true },
 };
 
 /** @throws on a name that is not known */

@@ -12,6 +12,8 @@ export interface LongbenchRecord {
   readonly context: string | null;
   readonly answers: readonly string[];
   readonly classes: readonly string[];
+  /** Length of the context in words, as the record states it; null: it does not. */
+  readonly length: number | null;
 }
 
 /**
@@ -33,12 +35,15 @@ function parse(line: string, where: string, id: string, dataset: string | null, 
   const fail = (field: string, right: string): never => {
     throw new Error(`${where}: ${field}: ${JSON.stringify(fields[field]) ?? "missing"} (must be ${right})`);
   };
-  const { input, context, answers, all_classes: classes } = fields;
+  const { input, context, all_classes: classes, length } = fields;
+  // One answer may stand by itself.
+  const answers = typeof fields["answers"] === "string" ? [fields["answers"]] : fields["answers"];
   if (typeof input !== "string") fail("input", "a string");
   if (context !== undefined && context !== null && typeof context !== "string") fail("context", "a string");
   const strings = (list: unknown): list is string[] => Array.isArray(list) && list.every((item) => typeof item === "string");
-  if (!strings(answers) || answers.length === 0) fail("answers", "an array of strings, at least one");
+  if (!strings(answers) || answers.length === 0) fail("answers", "a string, or an array of strings, at least one");
   if (classes !== undefined && classes !== null && !strings(classes)) fail("all_classes", "an array of strings, or null");
+  if (length !== undefined && length !== null && !(typeof length === "number" && length >= 0)) fail("length", "a number of words");
   const hasContext = typeof context === "string";
   return {
     id: typeof fields["_id"] === "string" ? `${fileName}/${fields["_id"]}` : id,
@@ -47,5 +52,6 @@ function parse(line: string, where: string, id: string, dataset: string | null, 
     context: hasContext ? context : null,
     answers: answers as string[],
     classes: (classes as string[] | null | undefined) ?? [],
+    length: (length as number | null | undefined) ?? null,
   };
 }

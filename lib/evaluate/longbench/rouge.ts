@@ -1,3 +1,5 @@
+import { words } from "./words.js";
+
 /**
  * ROUGE-L between two texts (Lin 2004), summary level, as the Python package `rouge` computes it for LongBench: sentences end at
  * full stops, words at white space; of each right sentence the union of its longest common subsequences with all sentences said.
@@ -15,11 +17,12 @@ export function rougeLF(prediction: string, answer: string): number {
     common += union.size - before;
   }
   const [precision, recall] = [common / saidWords.size, common / rightWords.size];
-  return (2 * precision * recall) / (precision + recall + 1e-8);
+  return 2 * ((precision * recall) / (precision + recall + 1e-8));
 }
 
+/** A sentence of white space alone has one word, the empty one: so the package counts. */
 const sentences = (text: string): string[][] =>
-  text.split(".").map((sentence) => sentence.split(/\s+/).filter((word) => word !== "")).filter((words) => words.length > 0);
+  text.split(".").filter((sentence) => sentence !== "").map((sentence) => words(sentence)).map((found) => (found.length > 0 ? found : [""]));
 
 /** One longest common subsequence of two sentences. */
 function commonSubsequence(a: readonly string[], b: readonly string[]): string[] {

@@ -1,14 +1,16 @@
+import type { ChatTemplate } from "../../checkpoint/chat-template.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
 import type { Tokenizer } from "../../checkpoint/tokenizer.js";
 import { decode } from "../../runtime/generate.js";
 import type { Run } from "../../runtime/run.js";
-import { cutMiddle } from "../../train/examples.js";
 import { textMark } from "../perplexity.js";
 import { groupBy } from "../summary.js";
 import type { EvaluationItem, EvaluationTask } from "../task.js";
-import { datasetNamed, fill, type Dataset } from "./datasets.js";
-import { f1, hit } from "./metrics.js";
+import { datasetNamed, type Dataset } from "./datasets.js";
+import { f1, hit, paragraph, passage } from "./metrics.js";
+import { longbenchPrompt } from "./prompt.js";
 import { readLongbench, type LongbenchRecord } from "./records.js";
+import { graded, lengthGroup, score } from "./score.js";
 
 export interface LongbenchOptions {
   /** Data set of all files. */
@@ -17,47 +19,74 @@ export interface LongbenchOptions {
   readonly maxLength?: number;
   /** Tokens to generate; default: the data set's. */
   readonly maxNewTokens?: number;
+  /** Puts prompts as a user's message, on the data sets where LongBench does so; null: as they are. */
+  readonly chat?: ChatTemplate | null;
 }
 
 /** How a whole prompt of unknown kind is put and graded: as it is, by word overlap. */
-const whole: Dataset = { template: "{input}", maxNewTokens: 32, metric: f1 };
+const whole: Dataset = { template: "{input}", maxNewTokens: 32, metric: f1, plain: true };
 
 /**
- * One task a data set. Metrics: `score`, the data set's own, the best over the right answers; `hit`, the seed's hit rate.
- * Prompts that are too long lose their middle, as in LongBench.
+ * One task a data set; of LongBench-E (`_e`), one a data set and length (0-4k, 4-8k, 8k+ words). Metrics: `score`, the data set's own, the
+ * best over the right answers; `hit`, the seed's hit rate. Prompts that are too long lose their middle, as in LongBench's pred.py.
+ * @throws an error that names file, line and field; on lengths that the model does not have
  */
 export async function longbenchTasks(tokenizer: Tokenizer, config: ModelConfig, files: readonly string[], options: LongbenchOptions = {}): Promise<EvaluationTask[]> {
   const records = (await Promise.all(files.map((file) => readLongbench(file, options.dataset)))).flat();
-  return [...groupBy(records, ({ dataset }) => dataset ?? "input")].map(([name, found]) => {
-    const dataset = name === "input" ? whole : datasetNamed(name);
+  return [...groupBy(records, taskName)].map(([name, found]) => {
+    const dataset = found[0]!.dataset === null ? whole : datasetNamed(found[0]!.dataset);
     const maxNewTokens = options.maxNewTokens ?? dataset.maxNewTokens;
-    const maxLength = options.maxLength ?? config.maxPositions - maxNewTokens;
-    if (maxLength < 1 || maxLength + maxNewTokens > config.maxPositions) {
-      throw new Error(`longbench prompt length: ${maxLength} (with ${maxNewTokens} tokens to generate at most ${config.maxPositions - maxNewTokens} in this model)`);
+    const room = config.maxPositions - maxNewTokens;
+    const maxLength = options.maxLength ?? room;
+    if (maxLength < 2 || maxLength > room) {
+      throw new Error(`longbench prompt length: ${maxLength} (with ${maxNewTokens} tokens to generate at most ${room} in this model)`);
     }
-    const items = found.map((record) => item(record, dataset, tokenizer, maxLength, maxNewTokens, config.eosTokenIds));
+    const chat = dataset.plain ? null : (options.chat ?? null);
+    const items = found.map((record) => item(record, dataset, tokenizer, { maxLength, room, chat }, maxNewTokens, config.eosTokenIds));
     const data = textMark(JSON.stringify(found));
-    return { name: `longbench-${name}`, settings: { dataset: name, maxLength, maxNewTokens, data }, metric: "score", better: "higher", items };
+    return { name: `longbench-${name}`, settings: { dataset: name, maxLength, maxNewTokens, chat: chat !== null, scoring: 2, data }, metric: "score", better: "higher", items };
   });
 }
 
-function item(record: LongbenchRecord, dataset: Dataset, tokenizer: Tokenizer, maxLength: number, maxNewTokens: number, stopTokens: readonly number[]): EvaluationItem {
-  const { id, input, context, answers, classes } = record;
-  const prompt = context === null ? input : fill(dataset, context, input);
+/** What records are graded together. */
+function taskName({ id, dataset, length }: LongbenchRecord): string {
+  if (dataset === null || !dataset.endsWith("_e")) return dataset ?? "input";
+  if (length === null) throw new Error(`longbench: ${id} of ${dataset}: length: missing (LongBench-E is graded by length: must be a number of words)`);
+  return `${dataset}-${lengthGroup(length)}`;
+}
+
+function item(record: LongbenchRecord, dataset: Dataset, tokenizer: Tokenizer, fit: { maxLength: number; room: number; chat: ChatTemplate | null }, maxNewTokens: number, eos: readonly number[]): EvaluationItem {
+  const { id, answers, classes, length } = record;
+  const lost = dataset.metric === passage ? answers.find((answer) => paragraph(answer) === undefined) : undefined;
+  if (lost !== undefined) throw new Error(`longbench: ${id}: answers: ${JSON.stringify(lost)} (must name a paragraph: "Paragraph 12")`);
+  const lineEnd = dataset.stopsAtLine ? tokenizer.encode("\n", { addSpecialTokens: false }).slice(-1) : [];
   return {
     id,
-    group: { dataset: record.dataset ?? "input" },
-    promptIds: cutMiddle(tokenizer.encode(prompt), maxLength),
+    group: { dataset: record.dataset ?? "input", ...(length !== null && record.dataset?.endsWith("_e") && { length: lengthGroup(length) }) },
+    promptIds: longbenchPrompt(record, dataset, tokenizer, fit),
     reserve: maxNewTokens,
     async grade(run: Run) {
       const started = performance.now();
-      const ids: number[] = [];
-      for await (const token of decode(run, { maxNewTokens, stopTokens })) ids.push(token.id);
+      const ids = await answer(run, maxNewTokens, [...eos, ...lineEnd], lineEnd.length > 0);
       const decodeSeconds = (performance.now() - started) / 1e3;
       const output = tokenizer.decode(ids, { skipSpecialTokens: true });
-      const said = dataset.firstLine ? output.replace(/^\n+/, "").split("\n")[0]! : output;
-      const best = (metric: Dataset["metric"]) => Math.max(...answers.map((answer) => metric(said, answer, classes)));
-      return { metrics: { score: best(dataset.metric), hit: best(hit) }, decodeSeconds, decodedTokens: ids.length, output };
+      const said = graded(dataset, output);
+      return { metrics: { score: score(dataset, output, answers, classes), hit: Math.max(...answers.map((each) => hit(said, each, classes))) }, decodeSeconds, decodedTokens: ids.length, output };
     },
   };
+}
+
+/** The likeliest tokens. @param oneAtLeast the first one ends nothing: it is the likeliest of those that do not */
+async function answer(run: Run, maxNewTokens: number, stopTokens: readonly number[], oneAtLeast: boolean): Promise<number[]> {
+  const ids: number[] = [];
+  if (oneAtLeast) {
+    let best = -1;
+    run.logits.forEach((logit, id) => {
+      if (!stopTokens.includes(id) && (best < 0 || logit > run.logits[best]!)) best = id;
+    });
+    await run.extend([best]);
+    ids.push(best);
+  }
+  if (ids.length < maxNewTokens) for await (const token of decode(run, { maxNewTokens: maxNewTokens - ids.length, stopTokens })) ids.push(token.id);
+  return ids;
 }

@@ -3,6 +3,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { chatTemplate } from "../../../lib/checkpoint/chat-template.js";
+import type { Tokenizer } from "../../../lib/checkpoint/tokenizer.js";
+import type { ModelConfig } from "../../../lib/checkpoint/types.js";
 import { configurations } from "../../../lib/evaluate/configuration.js";
 import { datasetNamed, datasets, fill } from "../../../lib/evaluate/longbench/datasets.js";
 import { classification, codeSimilarity, counting, f1, hit, normalise, passage } from "../../../lib/evaluate/longbench/metrics.js";
@@ -81,11 +84,14 @@ test("both layouts are read, and what is wrong is said with file and line", asyn
     { input: "Q", context: "C", answers: ["A"] },
     { input: "whole prompt", answers: ["A"] },
   );
-  assert.deepEqual(original, { id: "hotpotqa/x1", dataset: "musique", input: "Q", context: "C", answers: ["A", "B"], classes: [] });
+  assert.deepEqual(original, { id: "hotpotqa/x1", dataset: "musique", input: "Q", context: "C", answers: ["A", "B"], classes: [], length: 5 });
   assert.deepEqual([fromName!.dataset, fromName!.id], ["hotpotqa", "hotpotqa/1"]);
   assert.deepEqual([seed!.dataset, seed!.context], [null, null]);
   await assert.rejects(read("{"), /hotpotqa\.jsonl, line 1: not JSON/);
-  await assert.rejects(read({ input: "Q", answers: [] }), /line 1: answers: \[\] \(must be an array of strings, at least one\)/);
+  await assert.rejects(read({ input: "Q", answers: [] }), /line 1: answers: \[\] \(must be a string, or an array of strings, at least one\)/);
+  assert.deepEqual((await read({ input: "Q", answers: "Paris" }))[0]!.answers, ["Paris"]);
+  for (const answers of [[3], [], 3, null, {}, [null], undefined]) await assert.rejects(read({ input: "Q", answers: ["A"] }, { input: "Q", answers }), /hotpotqa\.jsonl, line 2: answers: .* \(must be a string, or an array/);
+  await assert.rejects(read({ input: "Q", context: "C", answers: ["A"], length: "5" }), /line 1: length: "5" \(must be a number of words\)/);
   await assert.rejects(read({ input: "Q", answers: ["A"] }, { answers: ["A"] }), /line 2: input: missing/);
   await assert.rejects(read({ input: "Q", context: 3, answers: ["A"] }), /context: 3/);
   await assert.rejects(read(""), /no lines in it/);
@@ -110,12 +116,53 @@ test("a task puts each prompt to the model, cut in the middle, and grades what i
     const prompt = index === 0 ? fill(datasets["hotpotqa"]!, context, "Which word?") : `${context} Which word?`;
     const ids = tokenizer.encode(prompt);
     assert.ok(ids.length > 100);
-    assert.deepEqual(item!.promptIds, [...ids.slice(0, 50), ...ids.slice(-50)]);
+    // LongBench cuts text: what is left is cut into tokens again, with a new beginning.
+    const text = [ids.slice(0, 50), ids.slice(-50)].map((half) => tokenizer.decode(half, { skipSpecialTokens: true })).join("");
+    assert.deepEqual(item!.promptIds, tokenizer.encode(text));
     const rows = await evaluate(model, task, configurations({ presets: ["keep07"], scorers: ["recency"] }));
     assert.deepEqual(rows.map(({ config }) => config), ["baseline", "keep07"]);
     const { ids: said } = await generate(model, item!.promptIds, { maxNewTokens: 8 });
     assert.equal(rows[0]!.output, tokenizer.decode(said, { skipSpecialTokens: true }));
-    assert.deepEqual([rows[0]!.kv_lens_after_prefill[0], rows[1]!.kv_lens_after_prefill[0]], [100, 70]);
+    const n = item!.promptIds.length;
+    assert.deepEqual([rows[0]!.kv_lens_after_prefill[0], rows[1]!.kv_lens_after_prefill[0]], [n, Math.floor(0.7 * n)]);
   }
   await assert.rejects(longbenchTasks(tokenizer, model.config, [file], { maxLength: 510, maxNewTokens: 8 }), /longbench prompt length: 510/);
+});
+
+test("a chat model is asked in its own format, but not in the middle of examples or code", async (t) => {
+  const tiny = tinyCheckpoint("llama");
+  t.after(() => tiny.remove());
+  const model = await load(tiny.folder, { threads: 1 });
+  t.after(() => model.release());
+  const tokenizer = await model.tokenizer();
+  const chat = await chatTemplate("{{ bos_token }}[user]{{ messages[0].content }}[assistant]", "f", { bos_token: "<s>" });
+  const file = join(folder, "chat.jsonl");
+  const context = Array.from({ length: 200 }, (_, i) => `word${i}`).join(" ");
+  await writeFile(file, ["hotpotqa", "trec", "triviaqa", "samsum", "lcc", "repobench-p", "qasper"].map((dataset) => JSON.stringify({ input: "Q", context: dataset === "qasper" ? context : "C", answers: ["A"], all_classes: [], dataset })).join("\n"));
+  const tasks = await longbenchTasks(tokenizer, model.config, [file], { chat, maxNewTokens: 8 });
+  const texts = new Map(tasks.map(({ settings, items }) => [settings["dataset"], tokenizer.decode(items[0]!.promptIds)]));
+  assert.equal(texts.get("hotpotqa"), `<s>[user]${fill(datasets["hotpotqa"]!, "C", "Q")}[assistant]`);
+  for (const name of ["trec", "triviaqa", "samsum", "lcc", "repobench-p"]) assert.equal(texts.get(name), `<s>${fill(datasets[name]!, "C", "Q")}`);
+  assert.deepEqual(tasks.map(({ settings }) => settings["chat"]), [true, false, false, false, false, false, true]);
+  const long = tasks.at(-1)!.items[0]!.promptIds;
+  assert.ok(long.length <= model.config.maxPositions - 8 && long.length > model.config.maxPositions - 24, `${long.length} tokens with the template around them`);
+  assert.match(texts.get("qasper")!, /^<s>\[user\]You are given .*\[assistant\]$/s);
+  // A line end would end the answer: there is one token all the same.
+  const [row] = await evaluate(model, tasks.find(({ name }) => name === "longbench-samsum")!, configurations({ presets: ["baseline"], scorers: ["recency"] }));
+  assert.ok(row!.decoded_tokens >= 1);
+});
+
+test("LongBench-E is graded by length", async () => {
+  const file = join(folder, "qasper_e.jsonl");
+  const record = (length: unknown) => JSON.stringify({ input: "Q", context: "C", answers: ["A"], length });
+  await writeFile(file, [10, 3999, 4000, 8000].map(record).join("\n"));
+  const tokenizer = { encode: () => [1, 2, 3], decode: () => "" } as unknown as Tokenizer;
+  const config = { maxPositions: 512, eosTokenIds: [] } as unknown as ModelConfig;
+  const tasks = await longbenchTasks(tokenizer, config, [file]);
+  assert.deepEqual(tasks.map(({ name, items }) => [name, items.length]), [["longbench-qasper_e-0-4k", 2], ["longbench-qasper_e-4-8k", 1], ["longbench-qasper_e-8k+", 1]]);
+  await writeFile(file, record(undefined));
+  await assert.rejects(longbenchTasks(tokenizer, config, [file]), /qasper_e\/0 of qasper_e: length: missing \(LongBench-E is graded by length/);
+  const paragraphs = join(folder, "passage_retrieval_en.jsonl");
+  await writeFile(paragraphs, JSON.stringify({ input: "Q", context: "C", answers: ["12"] }));
+  await assert.rejects(longbenchTasks(tokenizer, config, [paragraphs]), /answers: "12" \(must name a paragraph: "Paragraph 12"\)/);
 });
