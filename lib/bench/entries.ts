@@ -16,10 +16,18 @@ export interface Outcome {
   readonly peakMemory?: number | undefined;
 }
 
-export type EntryContext = Pick<Job, "mode" | "maxNewTokens"> & { readonly config: ModelConfig; readonly length: number };
+export type EntryContext = Pick<Job, "mode" | "maxNewTokens" | "warmup"> & { readonly config: ModelConfig; readonly length: number };
+
+/** Without a run that does not count, the baseline pays for what all find warm after it. */
+const cold = "no warm-up run: the first runs, the baseline's before all, are of a cold engine (take --warmup 1 or more)";
 
 /** An entry of a results file: an outcome beside the baseline of the same run, or the baseline alone. */
 export function entryOf(context: EntryContext, baseline: Outcome, outcome?: Outcome): Entry {
+  const entry = warmOrCold(context, baseline, outcome);
+  return context.warmup > 0 ? entry : { ...entry, warnings: [cold, ...(entry.warnings ?? [])] };
+}
+
+function warmOrCold(context: EntryContext, baseline: Outcome, outcome: Outcome | undefined): Entry {
   if (context.mode === "prefill") {
     const before = prefillMeasurement(baseline.measured.prefill, besides(context, baseline));
     return outcome ? prefillEntry(before, prefillMeasurement(outcome.measured.prefill, { ...besides(context, outcome), ...kept(context, outcome) })) : { baseline: before };

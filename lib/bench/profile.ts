@@ -77,7 +77,7 @@ export async function profile(options: ProfileOptions = {}): Promise<Profile> {
 }
 
 function collect(facts: RunFacts, presets: Group["presets"], shown: Group["presets"], measured: ReadonlyMap<number, (Outcome | Failure)[]>, scorer?: string): Profile {
-  const { mode, maxNewTokens } = facts.settings;
+  const { mode, maxNewTokens, warmup } = facts.settings;
   const results = new Map<string, Results>();
   const errors: ProfileError[] = [];
   for (const preset of shown) {
@@ -93,7 +93,7 @@ function collect(facts: RunFacts, presets: Group["presets"], shown: Group["prese
         continue;
       }
       first ??= outcome;
-      entries[length] = entryOf({ mode, maxNewTokens, config: facts.subject.checkpoint.config, length }, baseline, preset.name === "baseline" ? undefined : outcome);
+      entries[length] = entryOf({ mode, maxNewTokens, warmup, config: facts.subject.checkpoint.config, length }, baseline, preset.name === "baseline" ? undefined : outcome);
     }
     if (!first) continue;
     results.set(preset.name, {

@@ -31,6 +31,14 @@ function meanLength(lengths: readonly number[]): number {
   return Math.round(lengths.reduce((sum, length) => sum + length, 0) / lengths.length);
 }
 
+/** What is to be said against a length's numbers: too few repeats, a cold engine, differences within noise. */
+export function warningsAt(results: ReadonlyMap<string, Results>, length: number): string[] {
+  return [...results].flatMap(([config, { results: entries }]) => {
+    const warnings = entries[length]?.warnings ?? [];
+    return warnings.length > 0 ? [`${methodLabel(config)} at ${length}: ${warnings.join("; ")}`] : [];
+  });
+}
+
 /** The lines of every configuration that was measured against the baseline at a length, each under its name. */
 export function verification(results: ReadonlyMap<string, Results>, length: number): string[] {
   return [...results].flatMap(([config, { results: entries }]) => {

@@ -51,7 +51,7 @@ export function rowsOf(cell: Cell, outcomes: readonly (Outcome | Failure)[]): Sw
       const error = isFailure(outcome) ? outcome.error : `baseline: ${(baseline as Failure).error}`;
       return { ...common, scorer: isBaseline ? null : (group.scorer ?? null), kv_policy: group.kvPolicy ?? preset.kvPolicy, ...nothing, error, warnings: [], entry: null, metadata: null };
     }
-    const entry = entryOf({ mode: group.mode, maxNewTokens: group.maxNewTokens, config: checkpoint.config, length: group.ids.length }, baseline, isBaseline ? undefined : outcome);
+    const entry = entryOf({ mode: group.mode, maxNewTokens: group.maxNewTokens, warmup: group.warmup, config: checkpoint.config, length: group.ids.length }, baseline, isBaseline ? undefined : outcome);
     const metadata = metadataOf(facts, preset, outcome.measured, group.scorer);
     return { ...common, scorer: metadata.scorer, kv_policy: metadata.kv_policy, ...numbers(entry), error: null, warnings: entry.warnings ?? [], entry, metadata };
   });

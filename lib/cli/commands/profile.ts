@@ -50,7 +50,7 @@ Examples:
 }
 
 async function run(options: Options): Promise<void> {
-  const [{ parseLengths }, { profile }, output, { verification }, { progressBar }] = await Promise.all([
+  const [{ parseLengths }, { profile }, output, { verification, warningsAt }, { progressBar }] = await Promise.all([
     import("../../bench/lengths.js"), import("../../bench/profile.js"), import("../../bench/output.js"), import("../../report/verification.js"), import("../progress.js"),
   ]);
   const { benchmarkMode: mode, config: configs, model, device, dtype, kvDtype, threads, scorer, kvPolicy, repeats, warmup, maxNewTokens, promptFile, seed, memory, json } = options;
@@ -76,6 +76,7 @@ async function run(options: Options): Promise<void> {
         written = await output.writeAll(results, files);
         bar.clear();
         if (!json) for (const lines of verification(results, length)) console.log(lines);
+        if (!json) for (const warning of warningsAt(results, length)) process.stderr.write(`warning: ${warning}\n`);
       },
     });
     bar.stop();

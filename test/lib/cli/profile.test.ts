@@ -44,6 +44,15 @@ test("profile measures every seed configuration and writes a file for each", asy
   assert.equal(other.metadata.run, metadata.run);
 });
 
+test("what is against the numbers is said beside them", async (t) => {
+  const cwd = temporaryFolder(t);
+  const measure = (...more: string[]) => sdtp(cwd, "profile", "--benchmark-mode", "prefill", "--model", checkpoint(t), "--config", "keep07", "--lengths", "60", "--threads", "1", "--no-memory", ...more);
+  const once = await measure("--repeats", "1", "--warmup", "0");
+  assert.match(once.stderr, /^warning: SDTP \(keep07\) at 60: no warm-up run: the first runs, the baseline's before all, are of a cold engine \(take --warmup 1 or more\); speedups are of 1 repeat: too few to tell them from noise \(take 3 or more\)$/m);
+  const enough = await measure("--repeats", "3", "--warmup", "1");
+  assert.doesNotMatch(enough.stderr, /warm-up|repeat/);
+});
+
 test("prefill mode writes its own files; --json prints JSON alone", async (t) => {
   const cwd = temporaryFolder(t);
   const { code, stdout, stderr } = await sdtp(cwd, "profile", "--benchmark-mode", "prefill", "--model", checkpoint(t), "--config", "sdtp", "--lengths", "60", ...quick, "--kv_policy", "evict", "--scorer", "random:3", "--dtype", "fp16", "--kv-dtype", "int8", "--output", "one.json", "--json");
@@ -106,6 +115,6 @@ test("Ctrl-C ends a measurement with 130; lengths that were done are in whole fi
   child.kill("SIGINT");
   const { code, signal, stderr } = await ended;
   assert.deepEqual([code, signal], [130, null], stderr);
-  assert.match(stderr, /^lengths that were done are in out\/latency_prefill_keep07\.json\ninterrupted\n$/);
+  assert.match(stderr, /^(?:warning: .*\n)*lengths that were done are in out\/latency_prefill_keep07\.json\ninterrupted\n$/);
   assert.deepEqual(Object.keys((await readResults(file)).results), ["20"]);
 });
