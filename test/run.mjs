@@ -1,6 +1,6 @@
 // Runs the compiled tests with node's own runner. Node 20's `--test` takes no globs, hence this file.
-// `node test/run.mjs [--clients] [PATH-PART …]`: only files whose path contains one of the parts;
-// `*.clients.test.js` (slow, need system packages) run only with --clients.
+// `node test/run.mjs [--clients|--real] [PATH-PART …]`: only files whose path contains one of the parts;
+// `*.clients.test.js` (slow, need system packages) run only with --clients, `*.real.test.js` (fetch a model from PyPI) only with --real.
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -8,12 +8,14 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const args = process.argv.slice(2);
-const clients = args.includes("--clients");
+const kinds = ["clients", "real"];
+const kindOf = (file) => kinds.find((kind) => file.endsWith(`.${kind}.test.js`));
+const wanted = kinds.find((kind) => args.includes(`--${kind}`));
 const parts = args.filter((argument) => !argument.startsWith("--"));
 const tests = join(root, "dist", "test");
 const files = readdirSync(tests, { recursive: true })
   .map((file) => join(tests, String(file)))
-  .filter((file) => file.endsWith(".test.js") && file.endsWith(".clients.test.js") === clients)
+  .filter((file) => file.endsWith(".test.js") && kindOf(file) === wanted)
   .filter((file) => parts.length === 0 || parts.some((part) => relative(tests, file).includes(part)))
   .sort();
 if (files.length === 0) {

@@ -4,6 +4,7 @@ export class HeaderEnds extends Error {}
 /** Elements of one array: tokens and merges are hundreds of thousands. */
 const MOST_ELEMENTS = 2 ** 24;
 const MOST_TEXT = 2 ** 28;
+const MOST_NAME = 1024;
 
 /** Numbers of the kinds of values, and the bytes of one where that is fixed. */
 const [STRING, ARRAY] = [8, 9];
@@ -40,6 +41,15 @@ export class HeaderBytes {
     const length = this.uint64(`${where}: a text's length`);
     if (length > this.size - this.at || length > MOST_TEXT) throw this.beyond(`${where}: a text's length`, length);
     return this.text(length);
+  }
+
+  /** A text that is a name: short, of characters that can be shown. */
+  name(where: string): string {
+    const length = this.uint64(`${where}: its name's length`);
+    if (length > MOST_NAME) throw new Error(`${this.file}: ${where}: a name of ${length} bytes (must be at most ${MOST_NAME}: damaged)`);
+    const name = this.text(length);
+    if (/[\p{C}\ufffd]/u.test(name)) throw new Error(`${this.file}: ${where}: a name with characters that are none (damaged)`);
+    return name;
   }
 
   text(length: number): string {

@@ -70,7 +70,7 @@ function parse(bytes: HeaderBytes, size: number, file: string): GgufHeader {
   const keyCount = bytes.count("metadata count", 13);
   const metadata: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   for (let i = 0; i < keyCount; i++) {
-    const key = bytes.string(`metadata key ${i}`);
+    const key = bytes.name(`metadata key ${i}`);
     if (key in metadata) throw new Error(`${file}: metadata ${key}: there twice (damaged)`);
     metadata[key] = bytes.value(`metadata ${key}`);
   }
@@ -91,7 +91,7 @@ function parse(bytes: HeaderBytes, size: number, file: string): GgufHeader {
 }
 
 function entry(bytes: HeaderBytes, index: number, file: string): Omit<GgufTensor, "file" | "length"> {
-  const name = bytes.string(`tensor ${index}`);
+  const name = bytes.name(`tensor ${index}`);
   const where = `tensor ${name}`;
   const rank = bytes.uint32();
   if (rank < 1 || rank > 4) throw new Error(`${file}: ${where}: ${rank} dimensions (must be 1 to 4)`);
