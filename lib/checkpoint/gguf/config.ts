@@ -1,7 +1,8 @@
 import { parseConfig } from "../config.js";
 import { readFloats } from "../safetensors.js";
 import type { ModelConfig, RopeScaling, StoredTensor } from "../types.js";
-import { architectures, isArchitecture, type Architecture, type ArchitectureName } from "./architectures.js";
+import type { Architecture } from "./architecture.js";
+import { architectures, isArchitecture, type ArchitectureName } from "./architectures.js";
 import { common } from "./common.js";
 import type { GgufHeader } from "./header.js";
 import { Metadata } from "./metadata.js";
@@ -25,8 +26,11 @@ export async function ggufConfig({ metadata, tensors }: GgufHeader, file: string
   const definition: Architecture = architectures[architecture];
   const vocabulary = tensors.get("token_embd.weight")?.shape[0];
   fields.must("vocab_size", vocabulary);
+  const [freqs, short, long] = await Promise.all(["rope_freqs", "rope_factors_short", "rope_factors_long"].map((name) => divisors(tensors, `${name}.weight`, file)));
+  const shared = common(fields, { longrope: Boolean(short ?? long) });
   const raw = {
-    ...common(fields),
+    ...shared,
+    ...((short ?? long) && { rope_scaling: { ...(shared["rope_scaling"] as object), short_factor: short ?? long, long_factor: long ?? short } }),
     vocab_size: vocabulary,
     tie_word_embeddings: !tensors.has("output.weight"),
     bos_token_id: metadata["tokenizer.ggml.bos_token_id"] ?? null,
@@ -44,10 +48,18 @@ export async function ggufConfig({ metadata, tensors }: GgufHeader, file: string
     mlpBias: parsed.mlpBias || has("ffn_gate.bias", "ffn_up.bias", "ffn_down.bias"),
     qkNorm: parsed.qkNorm ?? (definition.interleaved ? null : headNorms(tensors, parsed)),
   };
-  const factors = tensors.get("rope_freqs.weight");
-  if (!factors) return { architecture, raw, config };
-  if (factors.type !== "F32" || factors.shape.join() !== String(config.rotaryDim / 2)) throw new Error(`${file}: tensor rope_freqs.weight: ${factors.type} [${factors.shape.join(", ")}] (must be F32 [${config.rotaryDim / 2}], a divisor for each frequency)`);
-  return { architecture, raw, config: { ...config, ropeScaling: divided(config.ropeScaling, await readFloats({ ...factors, dtype: "F32" } as StoredTensor), file) } };
+  return { architecture, raw, config: freqs ? { ...config, ropeScaling: divided(config, freqs, file) } : config };
+}
+
+/** What a tensor divides rotary frequencies by; undefined where the file has none. */
+async function divisors(tensors: GgufHeader["tensors"], name: string, file: string): Promise<number[] | undefined> {
+  const tensor = tensors.get(name);
+  if (!tensor) return undefined;
+  if (tensor.type !== "F32" || tensor.shape.length !== 1) throw new Error(`${file}: tensor ${name}: ${tensor.type} [${tensor.shape.join(", ")}] (must be F32, a divisor for each frequency)`);
+  const values = [...(await readFloats({ ...tensor, dtype: "F32" } as StoredTensor))];
+  const wrong = values.findIndex((factor) => !(factor > 0 && Number.isFinite(factor)));
+  if (wrong >= 0) throw new Error(`${file}: tensor ${name}: ${values[wrong]} for frequency ${wrong} (must be above 0)`);
+  return values;
 }
 
 /** Norms of queries and keys as the file has them, whether or not the architecture usually does. */
@@ -58,11 +70,10 @@ function headNorms(tensors: GgufHeader["tensors"], { heads, headDim }: ModelConf
 }
 
 /** Each frequency divided by one of its own, and by what all are divided by. */
-function divided(scaling: RopeScaling | null, factors: Float32Array, file: string): RopeScaling {
+function divided({ ropeScaling: scaling, rotaryDim }: ModelConfig, factors: readonly number[], file: string): RopeScaling {
+  if (factors.length !== rotaryDim / 2) throw new Error(`${file}: tensor rope_freqs.weight: ${factors.length} divisors (must be ${rotaryDim / 2}, one for each frequency)`);
   if (scaling !== null && scaling.kind !== "linear") throw new Error(`${file}: rope.scaling.type: ${scaling.kind} beside rope_freqs.weight (supported: linear, none)`);
-  const wrong = factors.findIndex((factor) => !(factor > 0 && Number.isFinite(factor)));
-  if (wrong >= 0) throw new Error(`${file}: tensor rope_freqs.weight: ${factors[wrong]} for frequency ${wrong} (must be above 0)`);
-  return { kind: "factors", factors: Array.from(factors, (factor) => factor * (scaling?.factor ?? 1)) };
+  return { kind: "factors", factors: factors.map((factor) => factor * (scaling?.factor ?? 1)) };
 }
 
 /** End of the text, and of a turn where the file names one. */

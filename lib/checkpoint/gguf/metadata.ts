@@ -27,6 +27,12 @@ export class Metadata {
     return value;
   }
 
+  boolean(name: string): boolean | undefined {
+    const value = this.raw(name);
+    if (value !== undefined && typeof value !== "boolean") throw this.error(name, "must be true or false");
+    return value;
+  }
+
   /** A field that changes nothing as long as it has this value. @throws where it has another */
   must(name: string, right: unknown): void {
     const value = this.raw(name);

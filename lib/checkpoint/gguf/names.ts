@@ -1,7 +1,8 @@
 import { blockTensor } from "../families/family.js";
 import { requiredTensors } from "../required.js";
 import type { ModelConfig } from "../types.js";
-import { architectures, type Architecture, type ArchitectureName } from "./architectures.js";
+import type { Architecture } from "./architecture.js";
+import { architectures, type ArchitectureName } from "./architectures.js";
 
 const outside: Readonly<Record<string, string>> = {
   "model.embed_tokens.weight": "token_embd.weight",
@@ -28,8 +29,11 @@ export interface GgufSource {
   readonly interleavedHeads: number | null;
 }
 
-/** Where a file of an architecture has a tensor, by llama's Hugging Face name. */
-export function ggufSource(name: string, architecture: ArchitectureName, config: ModelConfig): GgufSource {
+/**
+ * Where a file of an architecture has a tensor, by llama's Hugging Face name.
+ * @param has whether the file has a tensor: some files keep apart what others fuse
+ */
+export function ggufSource(name: string, architecture: ArchitectureName, config: ModelConfig, has: (name: string) => boolean = () => true): GgufSource {
   const definition: Architecture = architectures[architecture];
   const block = blockTensor(name);
   if (!block) return { name: outside[name] ?? name, interleavedHeads: null };
@@ -38,7 +42,7 @@ export function ggufSource(name: string, architecture: ArchitectureName, config:
   const interleavedHeads = definition.interleaved && heads !== undefined ? heads : null;
   const whole = (own: string) => `blk.${layer}.${own}.${kind}`;
   for (const [own, parts] of Object.entries(definition.fused ?? {})) {
-    if (!parts.includes(module)) continue;
+    if (!parts.includes(module) || !has(whole(own))) continue;
     const sizes = parts.map((part) => rowsOf(part, config));
     const from = sizes.slice(0, parts.indexOf(module)).reduce((a, b) => a + b, 0);
     return { name: whole(own), rows: { from, to: from + rowsOf(module, config), of: sizes.reduce((a, b) => a + b, 0) }, interleavedHeads };

@@ -16,8 +16,8 @@ export interface LocatedTensor {
   readonly source: GgufSource;
 }
 
-/** Tensors that say nothing that is not known otherwise: rotary frequencies as llama's first files had them. */
-const harmless = /^blk\.\d+\.attn_rot_embd(\.weight)?$|^rope_freqs\.weight$/;
+/** Tensors that are in the configuration, or say nothing that is not known otherwise (rotary frequencies as llama's first files had them). */
+const elsewhere = /^rope_(freqs|factors_short|factors_long)\.weight$|^blk\.\d+\.attn_rot_embd(\.weight)?$/;
 
 /**
  * Finds every weight in the file.
@@ -27,7 +27,7 @@ const harmless = /^blk\.\d+\.attn_rot_embd(\.weight)?$|^rope_freqs\.weight$/;
 export function locateTensors({ architecture, config }: GgufConfig, { tensors }: GgufHeader, file: string): LocatedTensor[] {
   const used = new Set<string>();
   const located = requiredTensors(config).map(({ name, shape }): LocatedTensor => {
-    const source = ggufSource(name, architecture, config);
+    const source = ggufSource(name, architecture, config, (own) => tensors.has(own));
     const tensor = tensors.get(source.name);
     if (!tensor) throw new Error(`tensor ${source.name}: missing in ${file}`);
     const expected = [source.rows?.of ?? shape[0]!, ...shape.slice(1)];
@@ -36,7 +36,7 @@ export function locateTensors({ architecture, config }: GgufConfig, { tensors }:
     return { name, shape, tensor, source };
   });
   for (const { name, file } of tensors.values()) {
-    if (!used.has(name) && !harmless.test(name)) throw new Error(`tensor ${name}: in ${file}, but a model of architecture ${architecture} with these metadata has no use for it`);
+    if (!used.has(name) && !elsewhere.test(name)) throw new Error(`tensor ${name}: in ${file}, but a model of architecture ${architecture} with these metadata has no use for it`);
   }
   return located;
 }

@@ -8,7 +8,7 @@ import type { HfConfig } from "../../reference/config.js";
 
 export type Kind = GgmlType;
 
-type MetadataValue = string | number | boolean | { float: number } | string[] | { ints: number[] } | { floats: number[] };
+export type MetadataValue = string | number | boolean | { float: number } | string[] | { ints: number[] } | { floats: number[] } | { bools: boolean[] };
 
 const u32 = (value: number) => { const b = Buffer.alloc(4); b.writeUInt32LE(value); return b; };
 const u64 = (value: number) => { const b = Buffer.alloc(8); b.writeBigUInt64LE(BigInt(value)); return b; };
@@ -21,6 +21,7 @@ function metadataValue(value: MetadataValue): Buffer {
   if (typeof value === "boolean") return Buffer.concat([u32(7), Buffer.of(Number(value))]);
   if (Array.isArray(value)) return Buffer.concat([u32(9), u32(8), u64(value.length), ...value.map(string)]);
   if ("float" in value) return Buffer.concat([u32(6), f32(value.float)]);
+  if ("bools" in value) return Buffer.concat([u32(9), u32(7), u64(value.bools.length), Buffer.from(value.bools.map(Number))]);
   if ("ints" in value) return Buffer.concat([u32(9), u32(5), u64(value.ints.length), ...value.ints.map(u32)]);
   return Buffer.concat([u32(9), u32(6), u64(value.floats.length), ...value.floats.map(f32)]);
 }
