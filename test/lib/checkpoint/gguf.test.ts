@@ -163,7 +163,7 @@ test("what is wrong with a file is said with its name", async (t) => {
   const gguf = await written(t, "llama", matrix("F32"));
   const other = (bytes: Uint8Array) => writeFile(gguf.file, bytes);
   await other(ggufFile({ "general.architecture": "mamba" }, []).bytes);
-  await assert.rejects(openCheckpoint(gguf.file), /tiny\.gguf: general\.architecture: "mamba" \(supported: llama, qwen2, qwen3, gemma, .*\)/);
+  await assert.rejects(openCheckpoint(gguf.file), /tiny\.gguf: general\.architecture: "mamba" \(supported: llama, .*qwen2, .*bloom\)/);
   await other(Buffer.from("no GGUF at all"));
   await assert.rejects(openCheckpoint(gguf.file), /tiny\.gguf: not a GGUF file/);
   const good = await written(t, "llama", matrix("F32"));

@@ -88,8 +88,8 @@ describe("SmolLM2-135M-Instruct", { skip }, () => {
     const { loss, same } = await forced(model);
     assert.ok(Math.abs(loss - reference.loss) < 0.02, `loss ${loss}, transformers' ${reference.loss}`);
     assert.ok(same > 0.9 * 513, `${same} of 513 choices`);
-    const reply = await model.chat(reference.chats[0]!.messages, { maxNewTokens: 16 });
-    assert.match(reply.text, /Paris/);
+    const reply = await model.chat(reference.chats[1]!.messages, { maxNewTokens: 16 });
+    assert.match(reply.text, /blue/);
   });
 
   test("a folder made of it: logits at 1, 4 and 8 thousand tokens, every choice, greedy answers", async (t) => {
