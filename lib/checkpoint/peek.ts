@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { parseConfig, readConfig } from "./config.js";
-import { localPath } from "./hub/local-path.js";
+import { localConfigPath } from "./hub/local-path.js";
 import { readJsonObject } from "./json.js";
 import { locateFolder, locateGguf } from "./locate.js";
 import { isSyntheticName } from "./synthetic.js";
@@ -14,7 +14,7 @@ import type { ModelConfig } from "./types.js";
  */
 export async function peekConfig(name: string): Promise<ModelConfig | null> {
   if (!isSyntheticName(name)) {
-    const path = await localPath(name);
+    const path = await localConfigPath(name);
     return (await locateGguf(path)) === null ? readConfig(await locateFolder(path)) : null;
   }
   const shape = name.slice("synthetic:".length);

@@ -51,7 +51,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
  * @throws an error that names the file, the key and what would be right
  */
 export function tokenizerFrom(definition: object, file: string, config: object = {}): Tokenizer {
-  const pipeline = new Pipeline(new Fields(definition as Record<string, unknown>, file));
+  const pipeline = new Pipeline(new Fields(definition as Record<string, unknown>, file), config as Record<string, unknown>);
   return new JsonTokenizer(pipeline, surroundings(config as Record<string, unknown>, pipeline));
 }
 

@@ -40,7 +40,7 @@ export function evaluate(expression: Expression, scope: Scope): Value {
     case "unary": {
       const value = evaluate(expression.of, scope);
       if (expression.operator === "not") return !isTrue(value);
-      return arithmetic(expression.operator, 0, value);
+      return expression.operator === "-" && value instanceof Float ? new Float(-value.value) : arithmetic(expression.operator, 0, value);
     }
     case "binary": {
       const left = evaluate(expression.left, scope);

@@ -6,7 +6,8 @@ export type Token =
 
 const operator = /\/\/|\*\*|==|!=|>=|<=|[-+/*%~[\](){}><=.:|,;]/y;
 const name = /[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{Mn}\p{Mc}\p{Nd}\p{Pc}]*/uy;
-const float = /(?:\d+(?:_\d+)*)(?:\.\d+(?:_\d+)*(?:e[+-]?\d+(?:_\d+)*)?|e[+-]?\d+(?:_\d+)*)/iy;
+// Behind a point digits are an index: `a.0.1`.
+const float = /(?<!\.)(?:\d+(?:_\d+)*)(?:\.\d+(?:_\d+)*(?:e[+-]?\d+(?:_\d+)*)?|e[+-]?\d+(?:_\d+)*)/iy;
 const integer = /0b(?:_?[01])+|0o(?:_?[0-7])+|0x(?:_?[\da-f])+|[1-9](?:_?\d)*|0(?:_?0)*/iy;
 const string = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/sy;
 const space = /[\p{White_Space}\x1c-\x1f]+/uy;
@@ -116,7 +117,6 @@ export function tokenize(given: string): Token[] {
   function next(): ["float" | "integer" | "name" | "string" | "operator", string] {
     for (const [kind, pattern] of [["float", float], ["integer", integer], ["name", name], ["string", string], ["operator", operator]] as const) {
       const text = match(pattern);
-      // `1.` before a name is an integer with an attribute; the patterns take no such point.
       if (text !== undefined) return [kind, text];
     }
     return fail(`unexpected ${JSON.stringify(source[at])}`);

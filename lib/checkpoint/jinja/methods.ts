@@ -21,6 +21,7 @@ export function methodOf(value: Value, name: string): Callable | undefined {
 
 const blank = "\\p{White_Space}\\x1c-\\x1f";
 const blanks = new RegExp(`[${blank}]+`, "u");
+const somethingElse = new RegExp(`[^${blank}]`, "u");
 
 /** White space, or of the characters given, at the left, the right, or both. */
 export function strip(text: string, characters: Value, left: boolean, right: boolean): string {
@@ -43,9 +44,12 @@ function split(text: string, args: readonly Value[], named: ReadonlyMap<string, 
     if (parts.length - 1 <= most) return parts;
     return fromRight ? [parts.slice(0, parts.length - most).join(separator), ...parts.slice(parts.length - most)] : [...parts.slice(0, most), parts.slice(most).join(separator)];
   }
+  if (fromRight && most === Infinity) return split(text, args, named, false);
   const found: string[] = [];
-  let rest = strip(text, null, true, true);
-  while (rest !== "" && found.length < most) {
+  let rest = strip(text, null, !fromRight, fromRight);
+  while (found.length < most) {
+    // Beyond the last part white space goes; what the limit leaves keeps it.
+    if (!somethingElse.test(rest)) return fromRight ? found.reverse() : found;
     const at = fromRight ? lastBlank(rest) : rest.search(blanks);
     if (at < 0) break;
     const gap = blanks.exec(rest.slice(at))![0].length;

@@ -4,6 +4,7 @@ import { Bpe } from "./bpe.js";
 import { readDecoder, type Decoder } from "./decoders.js";
 import type { Model } from "./model.js";
 import { readNormalizer } from "./normalizers.js";
+import { withNamedTokens } from "./named-tokens.js";
 import type { Normalizer, PreTokenizer } from "./pieces.js";
 import { readPostProcessor, type PostProcessor } from "./post-processors.js";
 import { readPreTokenizer } from "./pre-tokenizers.js";
@@ -23,8 +24,8 @@ export class Pipeline {
   private readonly added: AddedTokens;
   private readonly tokens: ReadonlyMap<number, string>;
 
-  /** @param definition what tokenizer.json holds @throws an error that names the file, the key and what would be right */
-  constructor(definition: Fields) {
+  /** @param definition what tokenizer.json holds @param config what tokenizer_config.json holds @throws an error that names the file, the key and what would be right */
+  constructor(definition: Fields, config: Readonly<Record<string, unknown>> = {}) {
     const optional = <T>(name: string, read: (step: Fields) => T): T | null => {
       const step = definition.object(name);
       return step ? read(step) : null;
@@ -36,7 +37,9 @@ export class Pipeline {
     this.model = readModel(definition);
     const { vocabulary } = this.model;
     this.tokens = new Map(Array.from(vocabulary, ([token, id]) => [id, token]));
-    this.added = new AddedTokens(definition.has("added_tokens") ? definition.list("added_tokens") : [], this.normalizer, (token) => vocabulary.get(token), vocabulary.size);
+    const added = definition.has("added_tokens") ? definition.raw("added_tokens") : [];
+    const joinedTokens = Array.isArray(added) ? withNamedTokens(added, config, (token) => vocabulary.has(token)) : added;
+    this.added = new AddedTokens(definition.overlaid(new Fields({ added_tokens: joinedTokens }, definition.file)).list("added_tokens"), this.normalizer, (token) => vocabulary.get(token), vocabulary.size);
   }
 
   /** @param surround adds special tokens in place of the file's own post-processor */

@@ -179,3 +179,24 @@ test("truncation and padding in the file are for those who ask for them", async 
   const it = await tokenizer(t, undefined, { truncation: { max_length: 2, stride: 0, strategy: "LongestFirst", direction: "Right" }, padding: { strategy: { Fixed: 8 }, direction: "Right", pad_id: 0, pad_type_id: 0, pad_token: "x" } });
   assert.equal(it.encode("abcde", { addSpecialTokens: false }).length, 5);
 });
+
+test("tokens that only tokenizer_config.json names are found in the text, as transformers finds them", async (t) => {
+  // What transformers 5.23 gives for such folders.
+  const plain = tokenizerJson() as { added_tokens: { content: string; id: number }[]; model: { vocab: Record<string, number> } };
+  const { content, id } = plain.added_tokens[0]!;
+  const model = { ...plain.model, vocab: { ...plain.model.vocab, [content]: id } };
+  const bare = { added_tokens: [], model };
+  const encode = async (config: object, changes: object = bare) => (await tokenizer(t, config, changes)).encode(`a${content} b`, { addSpecialTokens: false });
+  const apart = await encode({});
+  assert.ok(!apart.includes(id), "in the vocabulary alone it is text");
+  for (const config of [{ eos_token: content }, { additional_special_tokens: [content] }, { extra_special_tokens: [{ content }] }]) assert.deepEqual(await encode(config), [97, id, 32, 98]);
+  const flags = { content, special: true, lstrip: false, rstrip: true, normalized: false, single_word: false };
+  assert.deepEqual(await encode({ added_tokens_decoder: { [id]: flags } }), [97, id, 98]);
+  // tokenizer.json's own flags stay, but what is named is special.
+  const given = { ...bare, added_tokens: [{ ...flags, id, special: false }] };
+  assert.deepEqual(await encode({ eos_token: content }, given), [97, id, 98]);
+  assert.equal((await tokenizer(t, { eos_token: content }, given)).decode([97, id], { skipSpecialTokens: true }), "a");
+  assert.equal((await tokenizer(t, {}, given)).decode([97, id], { skipSpecialTokens: true }), `a${content}`);
+  // A token without an id in the vocabulary is none.
+  assert.equal((await tokenizer(t, { pad_token: "[PAD]" })).id("[PAD]"), undefined);
+});

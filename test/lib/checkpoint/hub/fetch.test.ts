@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fetchRepository, hubModel, type FetchProgress } from "../../../../lib/checkpoint/hub/fetch.js";
-import { localPath } from "../../../../lib/checkpoint/hub/local-path.js";
+import { localConfigPath, localPath } from "../../../../lib/checkpoint/hub/local-path.js";
 import { parseHubName } from "../../../../lib/checkpoint/hub/name.js";
 import { hubSettings, type HubSettings } from "../../../../lib/checkpoint/hub/settings.js";
 import { openCheckpoint } from "../../../../lib/checkpoint/open.js";
@@ -164,6 +164,18 @@ test("a folder of that name here goes first, and other names ask nobody", async 
   for (const path of ["tiny", "synthetic:tinyllama-1.1b", "./org/tiny", "/nowhere/at/all", "a/b/c", "model.gguf", "..\\x/y", "org/..", "C:\\models\\x"]) assert.equal(await localPath(path), path);
   assert.equal(parseHubName("org/tiny@v1:x/y.gguf")!.file, "x/y.gguf");
   assert.throws(() => parseHubName("org/tiny:../x"), /must lie in the repository/);
+});
+
+test("for a model's shape only its configuration is fetched", async (t) => {
+  const { server, settings, pause } = await setUp(t, { "models/org/tiny": repository(t) });
+  const folder = await localConfigPath("org/tiny", { settings, pause });
+  assert.deepEqual(readdirSync(folder), ["config.json"]);
+  assert.ok(!server.requests.some((request) => /safetensors|tokenizer/.test(request)));
+  const asked = server.requests.length;
+  assert.equal(await localConfigPath("org/tiny", { settings, pause }), folder);
+  assert.equal(server.requests.length, asked);
+  assert.equal(await hubModel(name, { settings, pause }), folder);
+  assert.ok(existsSync(join(folder, "model.safetensors")));
 });
 
 test("settings come from the hub's environment variables", () => {
