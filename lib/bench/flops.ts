@@ -8,7 +8,7 @@ import { type Stage, tokensKept, tokensPerBlock } from "../pruning/schedule.js";
  * How floating-point operations are counted, one multiply-add as two.
  *
  * `exact`: the matrix products of this model as it is computed. Grouped-query sharing, causal attention (a token
- * meets those before it and itself), a sliding window, the head on one token, the last block's queries and MLP on one token too
+ * meets those before it and itself), a sliding window, of experts those that a token goes to, the head on one token, the last block's queries and MLP on one token too
  * (unless its hidden states are asked for), the pruning modules (`Linear(d, d/4), Linear(d/4, 1)` on the tokens present at each stage). Norms, rotary, softmax and activations,
  * which are no matrix products, are left out.
  *
@@ -41,16 +41,16 @@ export interface FlopsInput {
 export function prefillFlops({ config, stages, n, counting, modules = true }: FlopsInput): number {
   const { hiddenSize: d, vocabSize: V } = config;
   const tokens = tokensPerBlock(stages, n, config.layers);
-  const perToken = blockFlopsPerToken(config, counting);
+  const perToken = (layer: number) => blockFlopsPerToken(config, counting, layer);
   if (counting === "paper") {
-    const blocks = sum(tokens, (m) => perToken * m + 3 * m * m * d);
+    const blocks = sum(tokens, (m, layer) => perToken(layer) * m + 3 * m * m * d);
     return blocks + 2 * V * d * n + 2 * V * d * tokensKept(stages, n);
   }
   const last = lastTokenWillDo(stages.map(({ afterLayer }) => afterLayer), config) ? config.layers - 1 : -1;
   const blocks = sum(tokens, (m, layer) => {
     const width = window(layerWindow(config, layer), m / n);
-    if (layer === last) return keyValueFlopsPerToken(config) * (m - 1) + perToken + attentionFlopsPerPair(config) * Math.min(m, width);
-    return perToken * m + attentionFlopsPerPair(config) * causalPairs(m, width);
+    if (layer === last) return keyValueFlopsPerToken(config) * (m - 1) + perToken(layer) + attentionFlopsPerPair(config) * Math.min(m, width);
+    return perToken(layer) * m + attentionFlopsPerPair(config) * causalPairs(m, width);
   });
   return blocks + (modules ? sum(stages, ({ present }) => moduleFlops(d) * present) : 0) + 2 * V * d;
 }
@@ -71,7 +71,7 @@ export interface DecodeInput extends FlopsInput {
 export function decodeFlops({ config, stages, n, counting, newTokens, kvPolicy }: DecodeInput): number {
   const { hiddenSize: d, vocabSize: V, layers } = config;
   const cached = kvPolicy === "evict" ? Array<number>(layers).fill(tokensKept(stages, n)) : tokensPerBlock(stages, n, layers);
-  const perToken = layers * blockFlopsPerToken(config, counting) + (counting === "paper" ? 4 : 2) * V * d;
+  const perToken = sum(cached, (_, layer) => blockFlopsPerToken(config, counting, layer)) + (counting === "paper" ? 4 : 2) * V * d;
   const perPair = counting === "paper" ? 3 * d : attentionFlopsPerPair(config);
   let pairs = 0;
   for (const [layer, kept] of cached.entries()) {
@@ -92,11 +92,14 @@ export function endToEndFlops(input: DecodeInput): number {
   return prefillFlops(input) + decodeFlops(input);
 }
 
-/** The projections and the MLP of one block for one token. */
-function blockFlopsPerToken(config: ModelConfig, counting: Counting): number {
-  const { hiddenSize: d, heads, headDim, ffnSize: f, gatedMlp } = config;
-  if (counting === "paper") return 2 * (4 * d * d + 3 * d * f);
-  return keyValueFlopsPerToken(config) + 2 * (2 * d * heads * headDim + (gatedMlp ? 3 : 2) * d * f);
+/** The projections and the MLP of one block for one token; of experts the router and those that the token goes to. */
+function blockFlopsPerToken(config: ModelConfig, counting: Counting, layer: number): number {
+  const { hiddenSize: d, heads, headDim, ffnSize, gatedMlp, experts } = config;
+  const routed = experts && !experts.denseLayers.includes(layer) ? experts : null;
+  const inner = routed ? routed.perToken * routed.size + (routed.sharedSize ?? 0) : ffnSize;
+  if (counting === "paper") return 2 * (4 * d * d + 3 * d * inner);
+  const router = routed ? routed.count + (routed.sharedSize === null ? 0 : 1) : 0;
+  return keyValueFlopsPerToken(config) + 2 * (2 * d * heads * headDim + (gatedMlp ? 3 : 2) * d * inner + d * router);
 }
 
 /** The projections to keys and values of one block for one token. */

@@ -1,4 +1,4 @@
-import type { ModelConfig } from "./types.js";
+import type { Experts, ModelConfig } from "./types.js";
 
 export interface RequiredTensor {
   readonly name: string;
@@ -15,14 +15,14 @@ export function requiredTensors(config: ModelConfig): RequiredTensor[] {
     { name: "model.embed_tokens.weight", shape: [vocabSize, hiddenSize] },
     ...(positions === "learned" ? [{ name: "model.embed_positions.weight", shape: [maxPositions, hiddenSize] }] : []),
     ...(embeddingNorm ? norm("model.embed_norm", config) : []),
-    ...Array.from({ length: layers }, (_, layer) => blockTensors(config).map(({ name, shape }) => ({ name: `model.layers.${layer}.${name}`, shape }))).flat(),
+    ...Array.from({ length: layers }, (_, layer) => blockTensors(config, layer).map(({ name, shape }) => ({ name: `model.layers.${layer}.${name}`, shape }))).flat(),
     ...norm("model.norm", config),
     ...(tiedEmbeddings ? [] : [{ name: "lm_head.weight", shape: [vocabSize, hiddenSize] }]),
   ];
 }
 
-function blockTensors(config: ModelConfig): RequiredTensor[] {
-  const { hiddenSize, heads, kvHeads, headDim, ffnSize, qkvBias, outputBias, mlpBias, inputNorms, outputNorms, parallel, gatedMlp } = config;
+function blockTensors(config: ModelConfig, layer: number): RequiredTensor[] {
+  const { hiddenSize, heads, kvHeads, headDim, qkvBias, outputBias, inputNorms, outputNorms, parallel, attentionSinks, experts } = config;
   const queries = heads * headDim;
   const keys = kvHeads * headDim;
   return [
@@ -32,13 +32,28 @@ function blockTensors(config: ModelConfig): RequiredTensor[] {
     ...linear("self_attn.v_proj", keys, hiddenSize, qkvBias),
     ...headNorm("self_attn.q_norm", heads, config),
     ...headNorm("self_attn.k_norm", kvHeads, config),
+    ...(attentionSinks ? [{ name: "self_attn.sinks.weight", shape: [heads] }] : []),
     ...linear("self_attn.o_proj", hiddenSize, queries, outputBias),
     ...((outputNorms || inputNorms) && parallel !== "one norm" ? norm("post_attention_layernorm", config) : []),
     ...(outputNorms && inputNorms ? norm("pre_feedforward_layernorm", config) : []),
-    ...(gatedMlp ? linear("mlp.gate_proj", ffnSize, hiddenSize, mlpBias) : []),
-    ...linear("mlp.up_proj", ffnSize, hiddenSize, mlpBias),
-    ...linear("mlp.down_proj", hiddenSize, ffnSize, mlpBias),
+    ...(experts && !experts.denseLayers.includes(layer) ? expertTensors(config, experts) : mlp("mlp", config, config.ffnSize, config.mlpBias)),
     ...(outputNorms ? norm("post_feedforward_layernorm", config) : []),
+  ];
+}
+
+function mlp(name: string, { hiddenSize, gatedMlp }: ModelConfig, size: number, bias: boolean): RequiredTensor[] {
+  return [
+    ...(gatedMlp ? linear(`${name}.gate_proj`, size, hiddenSize, bias) : []),
+    ...linear(`${name}.up_proj`, size, hiddenSize, bias),
+    ...linear(`${name}.down_proj`, hiddenSize, size, bias),
+  ];
+}
+
+function expertTensors(config: ModelConfig, { count, size, sharedSize, bias }: Experts): RequiredTensor[] {
+  return [
+    ...linear("mlp.gate", count, config.hiddenSize, bias),
+    ...Array.from({ length: count }, (_, expert) => mlp(`mlp.experts.${expert}`, config, size, bias)).flat(),
+    ...(sharedSize === null ? [] : [...mlp("mlp.shared_expert", config, sharedSize, false), ...linear("mlp.shared_expert_gate", 1, config.hiddenSize, false)]),
   ];
 }
 

@@ -60,7 +60,7 @@ export interface Quantization {
 /** Model families the decoder can build. */
 export type Family =
   | "llama" | "mistral" | "ministral" | "qwen2" | "qwen3" | "phi3" | "gemma" | "gemma2" | "gemma3_text" | "smollm3" | "olmo2" | "olmo3" | "granite" | "exaone4"
-  | "cohere" | "cohere2" | "starcoder2" | "stablelm" | "glm" | "glm4" | "gpt_neox" | "gpt2" | "bloom";
+  | "mixtral" | "qwen2_moe" | "qwen3_moe" | "gpt_oss" | "cohere" | "cohere2" | "starcoder2" | "stablelm" | "glm" | "glm4" | "gpt_neox" | "gpt2" | "bloom";
 
 /**
  * Rescaling of rotary frequencies, as in `rope_scaling` of config.json. Where there is an `attentionFactor`, cosines and sines are multiplied by it.
@@ -105,6 +105,23 @@ export interface Rope {
   /** The base. */
   readonly theta: number;
   readonly scaling: RopeScaling | null;
+}
+
+/** The experts of a model's blocks. */
+export interface Experts {
+  readonly count: number;
+  /** How many of them a token goes to. */
+  readonly perToken: number;
+  /** Inner size of each. */
+  readonly size: number;
+  /** The shares of a token's experts add up to 1; else they are those of the softmax over all experts. */
+  readonly normalised: boolean;
+  /** Blocks with one MLP of the inner size `ffnSize`, ascending. */
+  readonly denseLayers: readonly number[];
+  /** Inner size of an expert that every token goes to as well (qwen2_moe); null: there is none. */
+  readonly sharedSize: number | null;
+  /** Bias on router and experts (gpt_oss). */
+  readonly bias: boolean;
 }
 
 /** The shape of a decoder-only model, read from config.json. */
@@ -183,6 +200,12 @@ export interface ModelConfig {
    * a tensor for each head (stablelm), or over all heads at once (olmo2).
    */
   readonly qkNorm: "head" | "each head" | "head by head" | "all heads" | null;
+  /** MLPs of which a router chooses some for each token, in the place of one; null: there is one. */
+  readonly experts: Experts | null;
+  /** The MLP is `down(gate sigmoid(alpha gate) (up + 1))`, the gate at most `limit`, up within ± `limit` (gpt_oss); null: as `activation` says. */
+  readonly clampedGate: { readonly alpha: number; readonly limit: number } | null;
+  /** Every query's softmax has one score more, of the head's own (gpt_oss). */
+  readonly attentionSinks: boolean;
   readonly bosTokenId: number | null;
   readonly eosTokenIds: readonly number[];
 }

@@ -1,6 +1,7 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
+import { sumTo } from "../onnx/rules.js";
 import { softcap } from "./head.js";
 import { alibi, layerWindow } from "./positions.js";
 
@@ -9,6 +10,8 @@ export interface Projections {
   readonly q: Value;
   readonly k: Value;
   readonly v: Value;
+  /** `[heads]`: a score that every query's softmax has besides those of its keys, with no value (gpt_oss); null or absent: none. */
+  readonly sinks?: Value | null;
 }
 
 /** What attention gives: `output` `[b, n, heads * headDim]`, `key` and `value` `[b, kvHeads, n, headDim]`. */
@@ -37,9 +40,9 @@ export const FUSED_HEAD_MULTIPLE = 8;
  */
 export function fusedAttention(config: ModelConfig, { chunks = 1, tiled = true, windowed = false } = {}): Attention {
   const { heads, kvHeads, headDim, attentionScale: scale, attentionSoftcap: softcap } = config;
-  return (g, { q, k, v }, layer) => {
+  return (g, { q, k, v, sinks }, layer) => {
     const window = windowed ? layerWindow(config, layer) : null;
-    const settings = { heads, kvHeads, headDim, scale, softcap, window, tiled };
+    const settings = { heads, kvHeads, headDim, scale, softcap, window, tiled, sinks: sinks ?? null };
     const n = q.shape[1]!;
     const split = (x: Value) => (chunks === 1 ? [x] : g.splitEvenly(x, 1, chunks, (chunk) => `${n}/${chunks}.${chunk}`));
     const [queries, keys, values] = [split(q), split(k), split(v)];
@@ -71,7 +74,7 @@ export function trainingAttention(config: ModelConfig, length: number, chunks: n
       const [start, end] = [chunk * size, (chunk + 1) * size];
       const part = (x: Value, axis: number, from: number) => (end - from === length ? x : g.slice(x, axis, from, end));
       const bias = g.constant("float32", triangle(size, end), [size, end]);
-      return attend(g, config, part(q, 3, start), part(key, 2, 0), part(value, 2, 0), bias).output;
+      return attend(g, config, part(q, 3, start), part(key, 2, 0), part(value, 2, 0), bias, projections.sinks).output;
     });
     return { output: chunks === 1 ? outputs[0]! : g.concat(outputs, 1), key, value };
   };
@@ -95,7 +98,7 @@ export function chunkedAttention(config: ModelConfig, positions: Value, chunks: 
     const size = (chunk: number) => `${n}/${chunks}.${chunk}`;
     const [queries, places] = chunks === 1 ? [[q], [positions]] : [g.splitEvenly(q, 3, chunks, size), g.splitEvenly(positions, 0, chunks, size)];
     const parts = queries.map((part, chunk) =>
-      attend(g, config, part, key, value, scoreBias(g, config, layer, places[chunk]!, positions)));
+      attend(g, config, part, key, value, scoreBias(g, config, layer, places[chunk]!, positions), projections.sinks));
     if (chunks === 1) return { ...parts[0]!, key, value };
     return { output: g.concat(parts.map(({ output }) => output), 1, n), key, value };
   };
@@ -110,7 +113,7 @@ export function lastAttention(config: ModelConfig, positions: Value): Attention 
     const { q, key, value } = splitHeads(g, config, projections);
     const seesAll = layerWindow(config, layer) === null && config.positions !== "alibi";
     const bias = seesAll ? null : scoreBias(g, config, layer, g.last(positions, 0), positions);
-    return { ...attend(g, config, q, key, value, bias), key, value };
+    return { ...attend(g, config, q, key, value, bias, projections.sinks), key, value };
   };
 }
 
@@ -122,8 +125,8 @@ export function splitHeads(g: GraphBuilder, config: ModelConfig, { q, k, v }: Pr
   return { q: grouped, key: split(k), value: split(v) };
 }
 
-/** `q` `[b, kvHeads, group, m, headDim]`, keys and values `[b, kvHeads, n, headDim]`, `bias` `[m, n]` or by head -> output `[b, m, heads * headDim]`. */
-export function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Value, value: Value, bias: Value | null): Required<Pick<Attended, "output" | "scores" | "weights">> {
+/** `q` `[b, kvHeads, group, m, headDim]`, keys and values `[b, kvHeads, n, headDim]`, `bias` `[m, n]` or by head, `sinks` as in `Projections` -> output `[b, m, heads * headDim]`. */
+export function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Value, value: Value, bias: Value | null, sinks: Value | null = null): Required<Pick<Attended, "output" | "scores" | "weights">> {
   const [b, , group, m] = q.shape;
   const n = key.shape[2]!;
   const { heads, kvHeads, headDim } = config;
@@ -132,9 +135,23 @@ export function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Valu
   const products = g.matmul(g.reshape(q, [b!, kvHeads, rows, headDim]), key, { transB: true, alpha: config.attentionScale });
   const capped = softcap(g, g.reshape(products, [b!, kvHeads, group!, m!, n]), config.attentionSoftcap);
   const scores = bias ? g.add(capped, bias) : capped;
-  const weights = g.softmax(scores);
+  const weights = sinks ? softmaxWithSinks(g, scores, g.reshape(sinks, [1, kvHeads, group!, 1, 1])) : g.softmax(scores);
   const mixed = g.reshape(g.matmul(g.reshape(weights, [b!, kvHeads, rows, n]), value), [b!, kvHeads, group!, m!, headDim]);
   return { output: g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [b!, m!, heads * headDim]), scores, weights };
+}
+
+/** Softmax over the last axis of `scores` and one score more; what that one gets is left out. @param sinks `[…, 1]`, broadcast to the scores' other axes */
+export function softmaxWithSinks(g: GraphBuilder, scores: Value, sinks: Value): Value {
+  const n = scores.shape.at(-1)!;
+  let weights: Value;
+  return g.composite([scores, sinks], () => {
+    const all = g.concat([scores, g.expand(sinks, [...scores.shape.slice(0, -1), 1])], scores.rank - 1, typeof n === "number" ? n + 1 : `${n}+sink`);
+    return (weights = g.slice(g.softmax(all), -1, 0, -1, n));
+  }, (gradient) => {
+    const sum = g.reduceSum(g.mul(gradient, weights), [-1], true);
+    const left = g.sub(1, g.reduceSum(weights, [-1], true));
+    return [g.mul(weights, g.sub(gradient, sum)), sumTo(g, g.neg(g.mul(left, sum)), sinks.shape)];
+  });
 }
 
 /**

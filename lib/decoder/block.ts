@@ -3,14 +3,19 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
 import type { BlockActivation } from "./activations.js";
 import type { Attended, Attention, Projections } from "./attention.js";
+import { experts } from "./experts.js";
+import { mlp } from "./mlp.js";
 import { headNorm, norm } from "./norm.js";
 import { rotaryLayout, type Rotary } from "./positions.js";
-import { blockWeight, type Weights } from "./weights.js";
+import { projection } from "./projection.js";
+import { blockWeight, required, type Weights } from "./weights.js";
 
 /** What a block gives: `hidden` `[b, n, d]`, the layer's queries (after rotary embedding), keys and values. */
 export interface BlockResult extends Pick<Attended, "key" | "value"> {
   readonly hidden: Value;
   readonly queries: Value;
+  /** The layer's attention sinks (see `Projections`). */
+  readonly sinks: Value | null;
   /** Values inside the block that can be captured, by the last part of their name. Naming them adds no node. */
   readonly inside: Readonly<Partial<Record<BlockActivation, Value>>>;
 }
@@ -33,7 +38,7 @@ export function block(
   const normed = config.inputNorms ? normOf("input_layernorm", x) : x;
   const wanted = (y: Value, axis: number) => (tokens === "all" ? y : g.last(y, axis));
   const queried = { normed: wanted(normed, 1), rotary: rotary && { cos: wanted(rotary.cos, 0), sin: wanted(rotary.sin, 0) } };
-  const projections: Projections = { q: query(g, weights, config, layer, queried.normed, queried.rotary), ...keyAndValue(g, weights, config, layer, normed, rotary) };
+  const projections: Projections = { q: query(g, weights, config, layer, queried.normed, queried.rotary), ...keyAndValue(g, weights, config, layer, normed, rotary), sinks: config.attentionSinks ? required(weights, blockWeight(layer, "self_attn.sinks.weight")) : null };
   const { output, key, value, scores, weights: paid } = attention(g, projections, layer);
   const mixed = projection(g, weights, layer, "self_attn.o_proj", output);
   const scaled = (y: Value) => (config.residualScale === 1 ? y : g.mul(y, config.residualScale));
@@ -44,7 +49,7 @@ export function block(
   const mlpInput = config.parallel === "one norm" ? queried.normed
     : config.parallel === "own norms" ? normOf(mlpNorm, wanted(x, 1))
     : config.inputNorms ? normOf(mlpNorm, attended) : attended;
-  const fed = mlp(g, weights, config, layer, mlpInput);
+  const fed = config.experts && !config.experts.denseLayers.includes(layer) ? experts(g, weights, config, layer, mlpInput) : mlp(g, weights, config, layer, "mlp", mlpInput);
   const mlpOutput = scaled(config.outputNorms ? normOf("post_feedforward_layernorm", fed) : fed);
   const hidden = g.add(attended, mlpOutput);
   const inside = {
@@ -59,7 +64,7 @@ export function block(
     "mlp.output": mlpOutput,
     hidden,
   };
-  return { hidden, queries: projections.q, key, value, inside };
+  return { hidden, queries: projections.q, sinks: projections.sinks ?? null, key, value, inside };
 }
 
 const query = (g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, rotary: Rotary | null): Value =>
@@ -74,19 +79,4 @@ const keyAndValue = (g: GraphBuilder, weights: Weights, config: ModelConfig, lay
 function turned(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, { norm, heads }: { norm: string; heads: number }, rotary: Rotary | null): Value {
   const normed = headNorm(g, weights, config, blockWeight(layer, `self_attn.${norm}`), heads, x);
   return rotary ? g.rotary(normed, rotary.cos, rotary.sin, rotaryLayout(config, heads)) : normed;
-}
-
-/** Gated MLP: `down(act(gate(x)) * up(x))`; else `down(act(up(x)))`. */
-function mlp(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value): Value {
-  const linear = (name: string, y: Value) => projection(g, weights, layer, `mlp.${name}`, y);
-  const activate = (y: Value) => (config.activation === "silu" ? g.silu(y) : g.gelu(y, config.activation === "gelu" ? "none" : "tanh"));
-  if (!config.gatedMlp) return linear("down_proj", activate(linear("up_proj", x)));
-  return linear("down_proj", g.mul(activate(linear("gate_proj", x)), linear("up_proj", x)));
-}
-
-/** A linear layer with its bias, if the checkpoint has one. */
-function projection(g: GraphBuilder, weights: Weights, layer: number, name: string, x: Value): Value {
-  const y = weights.product(blockWeight(layer, `${name}.weight`), x);
-  const bias = weights.find(blockWeight(layer, `${name}.bias`));
-  return bias ? g.add(y, bias) : y;
 }

@@ -98,6 +98,10 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
       // Its gradient, for x alone, is the product with what the weight stands for.
       return g.composite([x], () => blocksProduct(stored, x, "float32", accuracy), (gradient) => [g.matmul(gradient, dense(stored))]);
     },
+    blocks(name) {
+      const stored = lookUp(name);
+      return stored.quantization && !stored.quantization.order ? matrix(stored) : null;
+    },
     rows(name, indices) {
       const stored = lookUp(name);
       if (stored.quantization) return rowsOf(stored, indices);

@@ -43,8 +43,8 @@ export interface Past {
 
 function fusedGrowing(config: ModelConfig, past: Past): Attention {
   const { heads, kvHeads, headDim, attentionScale: scale, attentionSoftcap: softcap } = config;
-  return (g, { q, k, v }) => {
-    const [output, key, value] = g.groupQueryAttention(q, k, v, { heads, kvHeads, headDim, scale, softcap, past });
+  return (g, { q, k, v, sinks }) => {
+    const [output, key, value] = g.groupQueryAttention(q, k, v, { heads, kvHeads, headDim, scale, softcap, past, sinks: sinks ?? null });
     return { output, key, value };
   };
 }
@@ -56,6 +56,6 @@ export function plainGrowing(config: ModelConfig, past: Past, bias: Value | null
     const total = `${past.key.shape[2]}+m`;
     const key = g.concat([past.key, newKey], 2, total);
     const value = g.concat([past.value, newValue], 2, total);
-    return { ...attend(g, config, q, key, value, bias), key, value };
+    return { ...attend(g, config, q, key, value, bias, projections.sinks), key, value };
   };
 }

@@ -37,7 +37,7 @@ export function loopGraph(g: GraphBuilder, weightsOf: (body: GraphBuilder) => We
   const past = pastOf(g, "past_");
 
   // Names in a body must not be those of the graph around it.
-  const body = new GraphBuilder("body");
+  const body = new GraphBuilder("body", "fused", g.fusedExperts);
   const iteration = body.input("loop.iteration", "int64", []);
   body.input("loop.running", "bool", []);
   const logits = body.input("loop.logits", "float32", [1, vocabSize]);

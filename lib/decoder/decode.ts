@@ -1,7 +1,7 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
-import type { Attention } from "./attention.js";
+import { softmaxWithSinks, type Attention } from "./attention.js";
 import { block, type BlockResult } from "./block.js";
 import { cachedInput, type CachedInput, type KvDtype } from "./cache-input.js";
 import { outputFinite, outputFiniteBlock } from "./finite.js";
@@ -98,7 +98,7 @@ export function throughBlocks(g: GraphBuilder, weights: Weights, config: ModelCo
 function cachedAttention(config: ModelConfig, past: Past, positions: Value, selfBias: Value): Attention {
   const { heads, kvHeads, headDim } = config;
   const group = heads / kvHeads;
-  return (g, { q, k, v }) => {
+  return (g, { q, k, v, sinks }) => {
     const m = q.shape[1]!;
     const split = (x: Value) => g.transpose(g.reshape(x, [1, m, kvHeads, headDim]), [0, 2, 1, 3]);
     const [key, value] = [split(k), split(v)];
@@ -117,7 +117,9 @@ function cachedAttention(config: ModelConfig, past: Past, positions: Value, self
     const before = scores(past.key, past.bias, past.slots && g.cast(past.slots, "int64"));
     const own = scores({ elements: key, scale: null }, selfBias, past.slots && positions);
     const capacity = past.key.elements.shape[2]!;
-    const weights = g.softmax(g.concat([before, own], 3, `${capacity}+m`));
+    const all = g.concat([before, own], 3, `${capacity}+m`);
+    const sinkOfRow = (x: Value) => g.reshape(g.expand(g.reshape(x, [1, kvHeads, group, 1]), [1, kvHeads, group, m]), [1, kvHeads, "rows", 1]);
+    const weights = sinks ? softmaxWithSinks(g, all, sinkOfRow(sinks)) : g.softmax(all);
     const [onPast, onSelf] = g.splitAt(weights, 3, capacity, m);
     const mix = (paid: Value, { elements, scale }: CachedInput) =>
       rowsOf(g.matmul(g.reshape(scaled(paid, scale), [1, kvHeads, group, m, elements.shape[2]!]), forGroup(elements)), headDim);

@@ -35,7 +35,7 @@ export function frozenModel(g: GraphBuilder, weights: Weights, config: ModelConf
       const { q, key, value } = splitHeads(g, config, projections);
       const causal = scoreBias(g, config, layer, positions, positions);
       const extra = keyBias(layer);
-      return { ...attend(g, config, q, key, value, extra ? g.add(causal, extra) : causal), key, value };
+      return { ...attend(g, config, q, key, value, extra ? g.add(causal, extra) : causal, projections.sinks), key, value };
     };
     let hidden = embedded;
     for (let layer = 0; layer < config.layers; layer++) {

@@ -62,17 +62,20 @@ export interface PlanAttentionOptions {
 /** The plan for a prompt of `n` tokens. */
 export function planAttention(config: ModelConfig, n: number, { plain = false, fewest = 0 }: PlanAttentionOptions = {}): AttentionPlan {
   const windowed = config.slidingWindow !== null && n > config.slidingWindow;
-  // Fused attention has no room for ALiBi's slopes.
-  const kind = plain || config.positions === "alibi" || config.headDim % FUSED_HEAD_MULTIPLE !== 0 ? "plain" : "fused";
+  const fused = fusedPlan(config, n, fewest, windowed);
+  // Fused attention has no room for ALiBi's slopes, and takes no tiles where there are sinks.
+  const fits = !config.attentionSinks || 4 * config.heads * Math.ceil(n / fused.fusedChunks) * n <= SCORE_BYTES;
+  const kind = plain || config.positions === "alibi" || config.headDim % FUSED_HEAD_MULTIPLE !== 0 || !fits ? "plain" : "fused";
   const bytes = 4 * config.heads * n * n;
   // Powers of two, so that prompts of like length share a graph. Where attention is fused, plain one is left for layers with a window after a stage.
   const chunks = kind === "fused" && !windowed ? 1 : 2 ** Math.max(0, Math.ceil(Math.log2(bytes / SCORE_BYTES)));
-  return { kind, ...fusedPlan(config, n, kind === "fused" ? fewest : 0, windowed), chunks, windowed };
+  return { kind, ...(kind === "fused" ? fused : fusedPlan(config, n, 0, windowed)), chunks, windowed };
 }
 
-function fusedPlan({ heads }: ModelConfig, n: number, fewest: number, windowed: boolean): Pick<AttentionPlan, "fusedChunks" | "tiled"> {
+function fusedPlan({ heads, attentionSinks }: ModelConfig, n: number, fewest: number, windowed: boolean): Pick<AttentionPlan, "fusedChunks" | "tiled"> {
   const pieces = (wanted: number) => (n >= PIECES_FROM && fewest >= wanted ? wanted : 1);
   const whole = pieces(2 ** Math.round(Math.log2(Math.min(Math.max(n / PIECE, FEWEST_PIECES), MOST_PIECES))));
+  if (attentionSinks) return { fusedChunks: whole, tiled: false };
   // Tiles out of a window's reach are passed over; scores are not.
   if (fewest > 0 && !windowed && 4 * heads * Math.ceil(n / whole) * n <= SCORE_BYTES) return { fusedChunks: whole, tiled: false };
   return { fusedChunks: pieces(TILED_PIECES), tiled: true };
@@ -120,7 +123,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     if (!scorer) throw new Error(`prefill: a scorer is needed for the stage after block ${layer}`);
     // After the last block a token's saliency is zero by construction: the scores of the stage before go on.
     if (!isLast || !scores) {
-      scores = scorer.score(g, { hidden, positions, queries: result.queries, keys: result.key, stage, afterLayer: layer, config });
+      scores = scorer.score(g, { hidden, positions, queries: result.queries, keys: result.key, sinks: result.sinks, stage, afterLayer: layer, config });
     }
     g.output(scores, `scores.${stage}`);
     const size: Dim = `kept.${stage}`;

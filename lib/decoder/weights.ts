@@ -1,4 +1,4 @@
-import type { GraphBuilder } from "../onnx/builder.js";
+import type { GraphBuilder, QuantizedMatrix } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
 
 /** Where a graph gets its weights: by Hugging Face name (`model.layers.0.mlp.up_proj.weight`). */
@@ -10,6 +10,10 @@ export interface Weights {
   product(name: string, x: Value): Value;
   /** Rows of the weight at `indices` (any rank). */
   rows(name: string, indices: Value): Value;
+  /** The weight as blocks of quantised elements, where it is held so and its inputs are in their order; else null. */
+  blocks(name: string): QuantizedMatrix | null;
+  /** The weights are inputs whose gradients are wanted. */
+  readonly trained?: boolean;
 }
 
 /** Weights that are float32 values of the graph. */
@@ -20,6 +24,8 @@ export function valueWeights(g: GraphBuilder, find: (name: string) => Value | nu
     find,
     product: (name, x) => g.linear(x, required(all, name)),
     rows: (name, indices) => g.gather(required(all, name), indices),
+    blocks: () => null,
+    trained: true,
   };
 }
 

@@ -47,11 +47,11 @@ export function generationGraph(g: GraphBuilder, config: ModelConfig, weights: R
     const rotary = layerRotary(config, rotaries, layer);
     return rotary ? g.rotary(x, rotary.cos, rotary.sin, rotaryLayout(config, heads), positions) : x;
   };
-  const attention: Attention = (b, { q, k, v }, layer) => {
+  const attention: Attention = (b, { q, k, v, sinks }, layer) => {
     const own = splitHeads(b, config, { q: turned(q, layer, config.heads), k: turned(k, layer, config.kvHeads), v });
     const join = (before: Value, added: Value) => b.concat([before, added], 2, TOTAL);
     const [key, value] = [join(past[layer]!.key, own.key), join(past[layer]!.value, own.value)];
-    return { ...attend(b, config, own.q, key, value, bias(layerWindow(config, layer))), key, value };
+    return { ...attend(b, config, own.q, key, value, bias(layerWindow(config, layer)), sinks), key, value };
   };
 
   let hidden = embed(g, external, config, ids, positions ?? queries);
@@ -95,6 +95,7 @@ function externalWeights(g: GraphBuilder, weights: ReadonlyMap<string, ExternalW
     product: (name, x) => g.linear(x, dense(name)),
     // Cast after the rows are taken: the whole table is not held twice.
     rows: (name, indices) => g.cast(g.gather(stored(name), indices), "float32"),
+    blocks: () => null,
   };
 }
 

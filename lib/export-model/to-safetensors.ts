@@ -17,7 +17,7 @@ import { requireHalf } from "./half.js";
 /** A tensor as the family's own files have it, and the weights that it is made of: itself, or views of it. */
 interface OwnTensor {
   readonly shape: readonly number[];
-  readonly parts: { readonly stored: StoredTensor; readonly view: TensorView | undefined }[];
+  readonly parts: { readonly stored: StoredTensor; readonly view: TensorView | undefined; readonly cut: TensorView | undefined }[];
   /** What the family adds to the weight, where the checkpoint has it added already. */
   readonly added: number;
 }
@@ -41,9 +41,9 @@ function ownTensors({ config, tensors }: Checkpoint, added: number): Map<string,
   const { source } = definitions[config.family];
   const own = new Map<string, OwnTensor>();
   for (const { name, shape } of requiredTensors(config)) {
-    const { name: ownName, view } = source?.(name, config) ?? { name };
-    const tensor = own.get(ownName) ?? { shape: view ? fileShape(view, shape) : shape, parts: [], added: /norm\.weight$/.test(name) ? added : 0 };
-    tensor.parts.push({ stored: tensors.get(name)!, view });
+    const { name: ownName, view, cut } = source?.(name, config) ?? { name };
+    const tensor = own.get(ownName) ?? { shape: cut ? cut.stored : view ? fileShape(view, shape) : shape, parts: [], added: /norm\.weight$/.test(name) ? added : 0 };
+    tensor.parts.push({ stored: tensors.get(name)!, view, cut });
     own.set(ownName, tensor);
   }
   return own;
@@ -55,7 +55,7 @@ function fileShape({ stored }: TensorView, [, ...rest]: readonly number[]): read
 }
 
 async function* counted(name: string, { shape, parts, added }: OwnTensor, dtype: ExportDtype, count: (elements: number) => void): AsyncGenerator<Float32Array> {
-  const whole = parts.every(({ view }) => view === undefined);
+  const whole = parts.every(({ view, cut }) => view === undefined && cut === undefined);
   for await (const held of whole ? weightValues(parts[0]!.stored) : assembled(shape, parts)) {
     const values = added === 0 ? held : held.map((value) => value - added);
     if (dtype === "fp16") requireHalf(name, values);
@@ -67,8 +67,11 @@ async function* counted(name: string, { shape, parts, added }: OwnTensor, dtype:
 /** The parts put where their views take them from. */
 async function* assembled(shape: readonly number[], parts: OwnTensor["parts"]): AsyncGenerator<Float32Array> {
   const whole = new Float32Array(elementCount(shape));
-  for (const { stored, view } of parts) {
-    const places = applyView(Int32Array.from(whole, (_, i) => i), view!);
+  for (const { stored, view, cut } of parts) {
+    const row = cut ? elementCount(cut.stored.slice(1)) : 0;
+    const [from, to] = cut ? [cut.slice!.from * row, cut.slice!.to * row] : [0, whole.length];
+    const all = Int32Array.from({ length: to - from }, (_, i) => from + i);
+    const places = view ? applyView(all, view) : all;
     const values = await allValues(stored);
     places.forEach((place, i) => (whole[place] = values[i]!));
   }

@@ -41,8 +41,19 @@ export interface RotaryLayout {
 
 type ConstantDtype = keyof typeof typedArrays;
 
+/** How experts are chosen and what they compute. */
+export interface ExpertSettings {
+  /** Experts that a token goes to. */
+  readonly perToken: number;
+  /** `gate sigmoid(alpha gate) (up + 1)`, clamped to `limit`; null: `silu(gate) up`. */
+  readonly gate: { readonly alpha: number; readonly limit: number } | null;
+}
+
 /** A score that no other one leaves any weight. */
 const NO_WEIGHT = -1e30;
+
+/** Largest finite float32. */
+const FLOAT_MAX = 3.4028234663852886e38;
 
 /**
  * The operators that models are written in. Every method adds nodes and returns the resulting value;
@@ -58,8 +69,9 @@ export class GraphBuilder extends Graph {
   /**
    * @param products `fused`: transposing and scaling products are ONNX Runtime's FusedMatMul, which only the CPU and CUDA
    * have; elsewhere ONNX Runtime would take every one of them back to the CPU. `standard`: the same in standard ONNX
+   * @param fusedExperts mixtures of experts are ONNX Runtime's own operators: on the CPU
    */
-  constructor(name?: string, private readonly products: "fused" | "standard" = "fused") {
+  constructor(name?: string, private readonly products: "fused" | "standard" = "fused", readonly fusedExperts = products === "fused") {
     super(name);
   }
 
@@ -207,6 +219,21 @@ export class GraphBuilder extends Graph {
     return sums;
   }
 
+  /**
+   * Mixture of experts on `x` `[n, d]`: each token goes through the `perToken` experts of the highest `logits` `[n, experts]`,
+   * whose shares, a softmax over those, add up to 1 (not normalised, ONNX Runtime 1.30 gives zeros where it computes in place). CPU.
+   * @param first weight `[experts, 2 f, d]`, rows of gate and up in turn, bias `[experts, 2 f]` @param second weight `[experts, d, f]`, bias `[experts, d]`
+   */
+  moe(x: Value, logits: Value, first: { weight: Value; bias: Value | null }, second: { weight: Value; bias: Value | null }, settings: ExpertSettings): Value {
+    return this.node("MoE", [x, logits, first.weight, first.bias, second.weight, second.bias], [{ dtype: x.dtype, shape: x.shape }], expertAttributes(settings), "com.microsoft")[0]!;
+  }
+
+  /** As `moe`, of weights in blocks of quantised elements, unrounded. Quants `[experts, rows, bytes]`, scales `[experts, rows, blocks]`. */
+  qmoe(x: Value, logits: Value, first: ExpertBlocks, second: ExpertBlocks, settings: ExpertSettings & Pick<QuantizedMatrix, "bits" | "blockSize">): Value {
+    return this.node("QMoE", [x, logits, first.quants, first.scales, first.bias, second.quants, second.scales, second.bias, null, null, null, ...(first.zeroPoints ? [first.zeroPoints, second.zeroPoints] : [])],
+      [{ dtype: x.dtype, shape: x.shape }], { ...expertAttributes(settings), expert_weight_bits: int(settings.bits), block_size: int(settings.blockSize) }, "com.microsoft")[0]!;
+  }
+
   /** Rows of a quantised matrix at `indices` (any rank), dequantised. */
   gatherNBits(weight: QuantizedMatrix, indices: Value): Value {
     const { bits, blockSize, shape: [rows, columns], quants, scales, zeroPoints, offsets } = weight;
@@ -289,13 +316,14 @@ export class GraphBuilder extends Graph {
    * `q` `[1, n, heads * headDim]`, `k`, `v` `[1, n, kvHeads * headDim]` -> output `[1, n, heads * headDim]`,
    * present keys and values `[1, kvHeads, p + n, headDim]`; `present` names that length.
    * On a CPU the keys are taken in tiles with a running softmax, or, with `tiled` false, all scores of the n tokens are held at a time: faster for few queries.
+   * `sinks` `[heads]`: a score that every query's softmax has besides, with no value (gpt_oss); never in tiles.
    */
   groupQueryAttention(
     q: Value,
     k: Value,
     v: Value,
-    { heads, kvHeads, headDim, scale, softcap = null, window = null, past = null, present, tiled = true }: {
-      heads: number; kvHeads: number; headDim: number; scale: number; softcap?: number | null; window?: number | null; past?: { key: Value; value: Value } | null; present?: Dim; tiled?: boolean;
+    { heads, kvHeads, headDim, scale, softcap = null, window = null, past = null, present, tiled = true, sinks = null }: {
+      sinks?: Value | null; heads: number; kvHeads: number; headDim: number; scale: number; softcap?: number | null; window?: number | null; past?: { key: Value; value: Value } | null; present?: Dim; tiled?: boolean;
     },
   ): [Value, Value, Value] {
     const n = q.shape[1]!;
@@ -304,9 +332,9 @@ export class GraphBuilder extends Graph {
     const total = this.cast(tokens, "int32");
     const last = this.sub(total, 1);
     const cache = { dtype: q.dtype, shape: [1, kvHeads, present ?? (past ? `${past.key.shape[2]}+${n}` : n), headDim] };
-    // ONNX Runtime takes no tiles where there is an attention sink: one of no weight changes nothing else.
-    const sink = tiled ? [] : [null, null, null, null, this.cast(this.constant("float32", new Float32Array(heads).fill(NO_WEIGHT)), q.dtype)];
-    const outputs = this.node("GroupQueryAttention", [q, k, v, past?.key ?? empty, past?.value ?? empty, last, this.squeeze(total, [0]), ...sink],
+    // ONNX Runtime takes no tiles where there are attention sinks: such of no weight change nothing else.
+    const sink = sinks ?? (tiled ? null : this.constant("float32", new Float32Array(heads).fill(NO_WEIGHT)));
+    const outputs = this.node("GroupQueryAttention", [q, k, v, past?.key ?? empty, past?.value ?? empty, last, this.squeeze(total, [0]), ...(sink ? [null, null, null, null, this.cast(sink, q.dtype)] : [])],
       [{ dtype: q.dtype, shape: q.shape }, cache, cache],
       { num_heads: int(heads), kv_num_heads: int(kvHeads), scale: float(scale), do_rotary: int(0), softcap: float(softcap ?? 0), local_window_size: int(window ?? -1) }, "com.microsoft");
     return [outputs[0]!, outputs[1]!, outputs[2]!];
@@ -507,6 +535,21 @@ export class GraphBuilder extends Graph {
     return this.node(op, [x, this.constant("int64", axes)], [{ dtype: x.dtype, shape: reduced(x.shape, axes, keepDims) }],
       { keepdims: int(Number(keepDims)) })[0]!;
   }
+}
+
+/** Every expert's matrix in blocks. */
+export interface ExpertBlocks {
+  readonly quants: Value;
+  readonly scales: Value;
+  readonly zeroPoints: Value | null;
+  readonly bias: Value | null;
+}
+
+function expertAttributes({ perToken, gate }: ExpertSettings): Record<string, Attribute> {
+  return {
+    k: int(perToken), normalize_routing_weights: int(1), activation_type: { kind: "string", value: "swiglu" }, swiglu_fusion: int(1),
+    activation_alpha: float(gate?.alpha ?? 1), activation_beta: float(gate ? 1 : 0), swiglu_limit: float(gate?.limit ?? FLOAT_MAX),
+  };
 }
 
 /** ONNX's numbers for element types (TensorProto.DataType). */

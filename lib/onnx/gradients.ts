@@ -12,8 +12,13 @@ import { rules } from "./rules.js";
  */
 export function gradients(g: GraphBuilder, loss: Value, wrt: readonly Value[]): Value[] {
   if (loss.rank !== 0) throw new Error(`gradients: loss has shape [${loss.shape.join(", ")}] (must be a scalar)`);
+  return vectorJacobian(g, loss, g.scalar("float32", 1), wrt);
+}
+
+/** As `gradients`, of any value, from its own gradient. */
+export function vectorJacobian(g: GraphBuilder, output: Value, gradient: Value, wrt: readonly Value[]): Value[] {
   const needed = dependents(g.tape, wrt);
-  const sums = new Map<Value, Value>([[loss, g.scalar("float32", 1)]]);
+  const sums = new Map<Value, Value>([[output, gradient]]);
   const tape = [...g.tape];
   for (let step = tape.length - 1; step >= 0; step--) {
     const entry = tape[step]!;

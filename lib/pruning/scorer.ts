@@ -12,6 +12,8 @@ export interface ScorerInput {
   readonly queries: Value;
   /** Keys of the block after rotary embedding, `[1, kvHeads, n, headDim]`. */
   readonly keys: Value;
+  /** The block's attention sinks, `[heads]` (see `Projections`); null or absent: none. */
+  readonly sinks?: Value | null;
   /** Index of the stage, from 0. */
   readonly stage: number;
   /** The block the stage stands after, from 0. */

@@ -1,6 +1,6 @@
 import { elementCount } from "../checkpoint/dtype.js";
 import { formatBytes } from "../checkpoint/free-space.js";
-import type { Checkpoint, StoredTensor } from "../checkpoint/types.js";
+import type { Checkpoint, ModelConfig, StoredTensor } from "../checkpoint/types.js";
 import { kvTokenBytes, type KvDtype } from "../decoder/cache-input.js";
 import { planAttention, SCORE_BYTES } from "../decoder/prefill.js";
 import { schedule, tokensPerBlock, type Preset } from "../pruning/schedule.js";
@@ -35,6 +35,8 @@ export interface MemoryOptions {
 const PACKED = 1.25;
 /** Vectors of the hidden size, and of the MLP's inner size, that are there at once for each token. */
 const [HIDDEN, INNER] = [6, 3];
+/** Vectors of the hidden size that ONNX Runtime's experts hold for each of a token's: gathered twice, the result twice, its share of the sums of all threads. */
+const EXPERT_COPIES = 6;
 /** Copies of keys and values until they are in the cache: the graph's, and what is made of it for JavaScript. */
 const COPIES = 2;
 /** Node, the library, the graphs themselves. */
@@ -43,7 +45,7 @@ const BASE = 1.5e8;
 /** @param n tokens of the prompt */
 export function memoryPlan(checkpoint: Checkpoint, n: number, { reserve, preset, plain, cpu, graphs, kvDtype }: MemoryOptions): MemoryPlan {
   const { config, tensors } = checkpoint;
-  const { kvHeads, headDim, hiddenSize, ffnSize, vocabSize, heads, layers } = config;
+  const { kvHeads, headDim, hiddenSize, vocabSize, heads, layers } = config;
   const tokens = tokensPerBlock(schedule(preset, n, layers), n, layers);
   const perToken = 2 * kvHeads * headDim;
   const cachedBytes = kvTokenBytes(config, kvDtype);
@@ -52,17 +54,27 @@ export function memoryPlan(checkpoint: Checkpoint, n: number, { reserve, preset,
   const all = 4 * heads * n * n;
   const scores = kind === "plain" ? 3 * Math.max(all / chunks, Math.min(SCORE_BYTES, all)) : tiled ? 0 : all / fusedChunks;
   const moving = COPIES * tokens.reduce((sum, count) => sum + 4 * count * perToken, 0);
-  const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + INNER * ffnSize) + 4 * vocabSize + scores;
+  const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + innerWidth(config)) + 4 * vocabSize + scores;
   const weights = weightBytes(tensors, config.tiedEmbeddings, graphs);
   return { weights, cache, activations, total: weights + cache + activations };
+}
+
+/** Vectors of the MLP's inner size, or all that a token takes on its way through its experts: gate and up, their product, what goes in and comes out of each. */
+function innerWidth({ hiddenSize, ffnSize, experts }: ModelConfig): number {
+  if (!experts) return INNER * ffnSize;
+  const routed = experts.perToken * (INNER * experts.size + EXPERT_COPIES * hiddenSize) + INNER * (experts.sharedSize ?? 0);
+  return experts.denseLayers.length > 0 ? Math.max(INNER * ffnSize, routed) : routed;
 }
 
 function weightBytes(tensors: ReadonlyMap<string, StoredTensor>, tied: boolean, graphs: number): number {
   let packed = 0;
   let widened = 0;
+  const experts = new Map<string, number>();
   for (const { name, shape, dtype, length, quantization } of tensors.values()) {
     // The embedding is read row by row from the file; where it is the head too, that is a product like any other.
     if (shape.length < 2 || (name === "model.embed_tokens.weight" && !(tied && !tensors.has("lm_head.weight"))) || name === "model.embed_positions.weight") continue;
+    const [block] = /^model\.layers\.\d+\.mlp\.experts\./.exec(name) ?? [];
+    if (block) experts.set(block, (experts.get(block) ?? 0) + (quantization ? length + quantization.scales.length : 4 * elementCount(shape)));
     if (quantization) packed += PACKED * (length + quantization.scales.length + (quantization.zeroPoints?.length ?? 0) + (quantization.offsets?.length ?? 0));
     else {
       packed += 4 * elementCount(shape);
@@ -70,7 +82,8 @@ function weightBytes(tensors: ReadonlyMap<string, StoredTensor>, tied: boolean, 
       if (dtype !== "F32") widened = Math.max(widened, 4 * elementCount(shape));
     }
   }
-  return Math.round(graphs * packed + widened);
+  // While a graph is loaded, the experts of one block are there apart and joined.
+  return Math.round(graphs * packed + Math.max(widened, 2 * Math.max(0, ...experts.values())));
 }
 
 /** What this process has, and could have more, in bytes. */

@@ -12,6 +12,10 @@ export interface TensorSource {
   readonly also?: string;
   /** How the tensor comes of what is stored under that name; absent: as it is. */
   readonly view?: TensorView;
+  /** Rows of what is stored that the view is of; absent: all. */
+  readonly cut?: TensorView;
+  /** Where it is in other files of the family. */
+  readonly others?: readonly TensorSource[];
 }
 
 /** A family as a difference from llama. */
@@ -57,6 +61,9 @@ export const usual = {
   outputBias: false,
   mlpBias: false,
   qkNorm: null,
+  experts: null,
+  clampedGate: null,
+  attentionSinks: false,
 } as const satisfies Partial<FamilyConfig>;
 
 /** What the families before llama have: layer norms, a plain MLP, a bias everywhere. */

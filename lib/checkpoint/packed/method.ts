@@ -12,9 +12,10 @@ export type Method =
   | { readonly kind: "gptq"; readonly settings: GptqSettings }
   | { readonly kind: "awq"; readonly settings: AwqSettings }
   | { readonly kind: "compressed"; readonly settings: CompressedSettings & Fp8Settings }
-  | { readonly kind: "fp8"; readonly settings: Fp8Settings };
+  | { readonly kind: "fp8"; readonly settings: Fp8Settings }
+  | { readonly kind: "mxfp4"; readonly settings: { readonly where: string } };
 
-const readable = "gptq, awq, auto-round, compressed-tensors with integers or fp8, fp8, fbgemm_fp8";
+const readable = "gptq, awq, auto-round, compressed-tensors with integers or fp8, fp8, fbgemm_fp8, mxfp4";
 /** What to do about a method that is not read. */
 const instead: Readonly<Record<string, string>> = {
   bitsandbytes: "take the checkpoint it was made of, whose weights --dtype int4 or int8 holds in as little, or one in GPTQ, AWQ or GGUF",
@@ -46,6 +47,7 @@ function parseMethod(fields: Fields, where: string, assumed?: string): Method {
     case "auto-round": case "intel/auto-round": return autoRound(fields, where);
     case "compressed-tensors": case "sparseml": return { kind: "compressed", settings: compressed(fields, where) };
     case "fp8": case "fbgemm_fp8": return { kind: "fp8", settings: { block: blockSize(fields), where } };
+    case "mxfp4": return { kind: "mxfp4", settings: { where } };
     case "modelopt": {
       if (fields.raw("quant_algo") !== "FP8") throw refused(fields, "quant_algo", "FP8");
       return { kind: "fp8", settings: { block: null, where } };

@@ -15,6 +15,7 @@ import { awqWeights } from "./awq.js";
 import { compressedWeights } from "./compressed.js";
 import { fp8Weights } from "./fp8.js";
 import { gptqWeights } from "./gptq.js";
+import { mxfp4Weights } from "./mxfp4.js";
 import type { Method } from "./method.js";
 import type { PackedRows, PackedWeight } from "./weight.js";
 
@@ -52,6 +53,7 @@ export async function unpack(method: Method, stored: ReadonlyMap<string, StoredT
   }
   const weights = method.kind === "gptq" ? await gptqWeights(tensors, method.settings)
     : method.kind === "awq" ? awqWeights(tensors, method.settings)
+    : method.kind === "mxfp4" ? mxfp4Weights(tensors)
     : method.kind === "compressed" ? await compressedWeights(tensors, method.settings) : [];
   if (weights.length === 0) return { tensors, dtype: scaled ? "fp8" : null };
   const blocks = await inBlocks(weights, folder, method, options);

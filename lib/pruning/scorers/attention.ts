@@ -1,4 +1,4 @@
-import { causalBias, scoreBias } from "../../decoder/attention.js";
+import { causalBias, scoreBias, softmaxWithSinks } from "../../decoder/attention.js";
 import { softcap } from "../../decoder/head.js";
 import { layerWindow } from "../../decoder/positions.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
@@ -17,13 +17,15 @@ export const attention: Scorer = {
   name: "attention",
   key: "attention",
   score(g, input) {
-    const { positions, queries, stage, config, afterLayer } = input;
+    const { positions, queries, stage, config, afterLayer, sinks } = input;
     const n = positions.shape[0]!;
     const observers = `observers.${stage}`;
     const observerPositions = g.slice(positions, 0, -OBSERVERS, Number.MAX_SAFE_INTEGER, observers);
     const products = g.matmul(lastQueries(g, input, observers), input.keys, { transB: true, alpha: config.attentionScale });
     const byHead = g.reshape(softcap(g, products, config.attentionSoftcap), [config.kvHeads, config.heads / config.kvHeads, observers, n]);
-    const paid = g.reduceSum(g.reduceMean(g.softmax(g.add(byHead, scoreBias(g, config, afterLayer, observerPositions, positions))), [0, 1]), [0]);
+    const scores = g.add(byHead, scoreBias(g, config, afterLayer, observerPositions, positions));
+    const weights = sinks ? softmaxWithSinks(g, scores, g.reshape(sinks, [config.kvHeads, config.heads / config.kvHeads, 1, 1])) : g.softmax(scores);
+    const paid = g.reduceSum(g.reduceMean(weights, [0, 1]), [0]);
     const seenBy = g.reduceSum(g.exp(causalBias(g, observerPositions, positions, layerWindow(config, afterLayer))), [0]);
     return g.reshape(g.div(paid, g.max(seenBy, 1)), [queries.shape[1]!]);
   },

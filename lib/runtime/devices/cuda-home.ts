@@ -1,5 +1,6 @@
 // Not run on a real GPU yet: only that it is refused with a clear error where CUDA is not there, and its graphs on the CPU, were seen.
 import { listSupportedBackends } from "onnxruntime-node";
+import { GraphBuilder } from "../../onnx/builder.js";
 import { hostHome, type Home } from "../home.js";
 import { createSession } from "../session.js";
 import type { DeviceAttention, GpuAccuracy } from "../webgpu-home.js";
@@ -29,6 +30,8 @@ export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefi
     device: "cuda",
     loop: LOOP,
     accuracy,
+    // ONNX Runtime's experts for CUDA have another layout.
+    builder: (name) => new GraphBuilder(name, "fused", false),
     load: (g, settings) => createSession(g, { ...settings, provider: "cuda" }),
   };
 }

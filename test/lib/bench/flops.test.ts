@@ -109,3 +109,12 @@ test("evicted caches make decode cheaper than retained ones", () => {
   assert.ok(evict! < retain!);
   assert.ok(retain! < decodeFlops({ ...input, stages: [], kvPolicy: "evict" }));
 });
+
+test("of experts those that a token goes to are counted, the router and the shared one", () => {
+  const experts = { count: 8, perToken: 2, size: 6, normalised: true, denseLayers: [0], sharedSize: 10, bias: false };
+  const input = { stages: [], n: 5, counting: "exact" as const, newTokens: 1, kvPolicy: "retain" as const };
+  const dense = decodeFlops({ ...input, config: shape({}) });
+  const d = 8;
+  // Block 1 of the two: three products of each expert's inner size in the place of the MLP's 16, 8 scores and the shared one's gate.
+  assert.equal(decodeFlops({ ...input, config: shape({ experts }) }) - dense, 2 * d * (3 * (2 * 6 + 10 - 16) + 8 + 1));
+});

@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { load } from "../../../lib/runtime/model.js";
-import { cases, checkpointOf, compare } from "../../reference/transformers/cases.js";
+import { cases, checkpointOf, compare, published } from "../../reference/transformers/cases.js";
 
 const LIMIT = 1e-4;
 
@@ -51,6 +51,14 @@ const telling: readonly [name: string, changes: Readonly<Record<string, unknown>
   ["exaone4-32b", { rope_scaling: null }],
   ["cohere", { logit_scale: 1 }],
   ["glm", { partial_rotary_factor: 1 }],
+  ["mixtral", { num_experts_per_tok: 1 }],
+  ["qwen2_moe", { norm_topk_prob: true }],
+  ["qwen2_moe", { num_experts_per_tok: 2 }],
+  ["qwen3_moe-unnormalised", { sliding_window: 7 }],
+  ["gpt_oss", { rope_scaling: { rope_type: "default" } }],
+  ["gpt_oss", { sliding_window: 9 }],
+  ["gpt_oss-tight", { swiglu_limit: 7 }],
+  ["gpt_oss-tight", { swiglu_alpha: 1.702 }],
   ["gpt_neox", { use_parallel_residual: false }],
   ["gpt_neox", { hidden_act: "silu" }],
 ];
@@ -91,3 +99,15 @@ test("gpt_neox has its head under either name", async (t) => {
   });
   assert.ok((await compare("gpt_neox", model, "prefill")).prefill < LIMIT);
 });
+
+for (const name of ["mixtral", "qwen2_moe-mixed", "qwen3_moe-unnormalised"]) {
+  test(`${name} with a matrix for each expert, as it is published`, async (t) => {
+    const checkpoint = checkpointOf(name, undefined, published(name));
+    const model = await load(checkpoint.folder, { threads: 1 });
+    t.after(async () => {
+      await model.release();
+      checkpoint.remove();
+    });
+    for (const [what, value] of Object.entries(await compare(name, model))) assert.ok(value < LIMIT, `${what}: ${value}`);
+  });
+}

@@ -104,4 +104,15 @@ inverse = torch.rand(OUT // block[0], IN // block[1]) / 100
 dense = elements.to(torch.float32) * inverse.repeat_interleave(block[0], 0).repeat_interleave(block[1], 1)
 add("fp8.8.0.block", {"weight": elements, "weight_scale_inv": inverse}, dense)
 
+# gpt_oss's experts, by transformers: [experts, in, out].
+from transformers.integrations.mxfp4 import convert_moe_packed_tensors  # noqa: E402
+
+experts, rows, groups = 2, 6, 2
+blocks = torch.randint(0, 256, (experts, rows, groups, 16), dtype=torch.uint8)
+exponents = torch.randint(110, 130, (experts, rows, groups), dtype=torch.uint8)
+exponents[0, 0] = torch.tensor([0, 200])
+tensors["mxfp4.gate_up_proj_blocks"] = blocks
+tensors["mxfp4.gate_up_proj_scales"] = exponents
+tensors["mxfp4.values"] = convert_moe_packed_tensors(blocks, exponents, dtype=torch.float32).contiguous()
+
 save_file(tensors, Path(__file__).parent / "reference.safetensors")

@@ -7,7 +7,7 @@ import type { UserPreset } from "../../../lib/pruning/schedule.js";
 import type { Model } from "../../../lib/runtime/model.js";
 import type { Checkpoint } from "../../../lib/checkpoint/types.js";
 import { SaliencyMeter } from "../../../lib/train/saliency.js";
-import { hashedCheckpoint, type HashedCheckpoint } from "./weights.js";
+import { hashedCheckpoint, type HashedCheckpoint, type Split } from "./weights.js";
 
 interface Cases {
   readonly prompt: readonly number[];
@@ -42,8 +42,8 @@ const LAYERS = cases.common["num_hidden_layers"] as number;
 
 export const configOf = (name: string): Record<string, unknown> => ({ ...cases.common, ...cases.cases[name] });
 
-/** The case as a model folder. @param rename what a tensor is called in the file */
-export const checkpointOf = (name: string, rename?: (tensor: string) => string): HashedCheckpoint => hashedCheckpoint(configOf(name), LAYERS, reference.cases[name]!.tensors, rename);
+/** The case as a model folder. @param rename what a tensor is called in the file @param split what is in the file in its place */
+export const checkpointOf = (name: string, rename?: (tensor: string) => string, split?: Split): HashedCheckpoint => hashedCheckpoint(configOf(name), LAYERS, reference.cases[name]!.tensors, rename, split);
 
 /** A preset and a scorer that keep exactly the positions of the cases. */
 export const preset: UserPreset = {
@@ -101,4 +101,22 @@ function difference(actual: ArrayLike<number>, expected: readonly number[]): num
   const scale = Math.max(...expected.map(Math.abs));
   const worst = expected.reduce((most, value, i) => Math.max(most, Math.abs(actual[i]! - value)), 0);
   return Number.isNaN(worst) ? Infinity : worst / scale;
+}
+
+/** Experts as they are published: a matrix each, where transformers holds all in one. Other tensors stay as they are. */
+export function published(name: string): Split {
+  const type = cases.cases[name]!["model_type"] as string;
+  const mixtral = type === "mixtral";
+  if (!mixtral && !/^qwen\d_moe$/.test(type)) return (tensor) => [tensor];
+  return ({ name, shape, values, dtype }) => {
+    const [, before, kind] = /^(.*)mlp\.experts\.(gate_up_proj|down_proj)$/.exec(name) ?? [];
+    if (before === undefined) return [{ name: mixtral ? name.replace(".mlp.gate.", ".block_sparse_moe.gate.") : name, shape, values, dtype }];
+    const [count, rows, width] = shape as [number, number, number];
+    const parts = kind === "down_proj" ? [mixtral ? "w2" : "down_proj"] : mixtral ? ["w1", "w3"] : ["gate_proj", "up_proj"];
+    const height = rows / parts.length;
+    return Array.from({ length: count }, (_, expert) => parts.map((part, i) => ({
+      name: `${before}${mixtral ? "block_sparse_moe" : "mlp"}.experts.${expert}.${part}.weight`, shape: [height, width], dtype,
+      values: values.slice((expert * rows + i * height) * width, (expert * rows + (i + 1) * height) * width),
+    }))).flat();
+  };
 }

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, DynamicCache
-from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions, MoeModelOutputWithPast
 from transformers.models.bloom.modeling_bloom import _get_alibi_slopes
 
 HERE = Path(__file__).parent
@@ -46,6 +46,8 @@ def weights(name, shape, zero_centred):
         values = (0 if zero_centred else 1) + 0.3 * u
     elif name.endswith(".bias"):
         values = 0.3 * u
+    elif re.search(r"_bias$|sinks$", name):
+        values = (1.5 if name.endswith("sinks") else 0.5) * u
     elif re.search(r"embed|wte|wpe", name):
         values = (0.3 if zero_centred else 1.7) * u
     else:
@@ -62,7 +64,7 @@ def build(raw):
         config = AutoConfig.for_model("ministral", **raw)
     text = config.get_text_config()
     kind = AutoModelForImageTextToText if text is not config else AutoModelForCausalLM
-    model = kind.from_config(config, attn_implementation="eager").eval().float()
+    model = kind.from_config(config, attn_implementation="eager", experts_implementation="eager").eval().float()
     zero_centred = text.model_type.startswith("gemma")
     parameters = []
     for name, parameter in model.named_parameters():
@@ -84,7 +86,7 @@ def window_of(text, layer):
     types = getattr(text, "layer_types", None)
     if types is not None:
         return text.sliding_window if types[layer] == "sliding_attention" else None
-    return text.sliding_window if text.model_type in ("mistral", "phi3", "starcoder2") else None
+    return text.sliding_window if text.model_type in ("mistral", "phi3", "starcoder2", "mixtral", "qwen3_moe") else None
 
 
 def bias(queries, keys, window):
@@ -131,7 +133,8 @@ class Stepwise:
     def logits(self, hidden):
         """The model's own head, and what it does after it."""
         own = self.inner.forward
-        self.inner.forward = lambda *args, **kwargs: BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=hidden)
+        kind = MoeModelOutputWithPast if any("experts" in name for name, _ in self.model.named_modules()) else BaseModelOutputWithPastAndCrossAttentions
+        self.inner.forward = lambda *args, **kwargs: kind(last_hidden_state=hidden)
         try:
             return self.model(input_ids=torch.zeros(hidden.shape[:2], dtype=torch.long)).logits[0]
         finally:
@@ -250,11 +253,14 @@ def gradient_norms(model, ids, blocks):
 
 
 def collapsed(parameters):
-    """Names with * for the layer; all layers have the same."""
-    shapes = {}
+    """Names with * for the layer where all layers have the same."""
+    layers = {m[2] for name, _ in parameters if (m := re.search(r"(layers|h)\.(\d+)\.", name))}
+    shapes, counts = {}, {}
     for name, shape in parameters:
-        shapes.setdefault(re.sub(r"(layers|h)\.\d+\.", r"\1.*.", name, count=1), shape)
-    return shapes
+        pattern = re.sub(r"(layers|h)\.\d+\.", r"\1.*.", name, count=1)
+        shapes.setdefault(pattern, shape)
+        counts.setdefault(pattern, []).append(name)
+    return {name: shape for pattern, shape in shapes.items() for name in ([pattern] if len(counts[pattern]) in (1, len(layers)) and pattern.count("*") == (len(counts[pattern]) > 1) else counts[pattern])}
 
 
 def main():

@@ -40,3 +40,28 @@ for (const label of labels) {
     assert.equal(at, -1, `element ${at} is ${found[at]}, not ${expected[at]}`);
   });
 }
+
+test("mxfp4: a matrix for each expert, gate and up apart", async (t) => {
+  const cacheFolder = mkdtempSync(join(tmpdir(), "sdtp-packed-"));
+  t.after(() => rmSync(cacheFolder, { recursive: true, force: true }));
+  const parts = new Map<string, StoredTensor>();
+  for (const kind of ["blocks", "scales"]) {
+    const name = `m.experts.gate_up_proj_${kind}`;
+    parts.set(name, { ...all.get(`mxfp4.gate_up_proj_${kind}`)!, name });
+  }
+  const { tensors, dtype } = await unpack({ kind: "mxfp4", settings: { where } }, parts, "reference", { cacheFolder });
+  assert.equal(dtype, "int8 (mxfp4)");
+  const stored = all.get("mxfp4.values")!;
+  const expected = await readFloats(stored);
+  const [experts, inputs, rows] = stored.shape as [number, number, number];
+  assert.deepEqual([...tensors.keys()].sort(), ["m.experts.0.gate_proj.weight", "m.experts.0.up_proj.weight", "m.experts.1.gate_proj.weight", "m.experts.1.up_proj.weight"]);
+  for (let expert = 0; expert < experts; expert++) {
+    for (const [first, part] of ["gate_proj", "up_proj"].entries()) {
+      const found = await allValues(tensors.get(`m.experts.${expert}.${part}.weight`)!);
+      found.forEach((value, at) => {
+        const [row, column] = [Math.floor(at / inputs), at % inputs];
+        assert.equal(value, expected[(expert * inputs + column) * rows + 2 * row + first]! + 0, `${part} ${expert} ${row} ${column}`);
+      });
+    }
+  }
+});
