@@ -41,6 +41,10 @@ export interface DtypeRow {
   /** Bytes of the weights on disk, and of keys and values after a prompt. */
   readonly weight_bytes: number;
   readonly kv_bytes: number;
+  /** Until the model has answered a prompt of one token and decoded another: weights read, and converted where they were not yet; graphs made. */
+  readonly load_seconds: number;
+  /** The most that the process has held so far; null of all ways but the first, which others came before. */
+  readonly peak_memory_bytes: number | null;
   /** Medians over all prompts. */
   readonly prefill_seconds: number;
   readonly token_seconds: number;
@@ -61,7 +65,11 @@ export async function* compareDtypes(
   { text, length, prompts, seed, onProgress, signal = ambientSignal() }: DtypesOptions,
 ): AsyncGenerator<DtypeRow> {
   for (const [index, held] of ways.entries()) {
+    const started = performance.now();
     const model = await open(held);
+    const first = await model.prefill([model.config.bosTokenId ?? 0], { reserve: 1 });
+    await first.extend([0]);
+    const loadSeconds = (performance.now() - started) / 1e3;
     const label = `${model.dtype}, cache ${model.kvDtype}`;
     try {
       const tokenizer = await model.tokenizer();
@@ -87,7 +95,8 @@ export async function* compareDtypes(
       }
       yield {
         dtype: model.dtype, kv_dtype: model.kvDtype, length, prompts, losses, perplexity: Math.exp(mean(losses)), keys_right: keysRight,
-        weight_error: await weightError(model.checkpoint), weight_bytes: weightBytes(model), kv_bytes: kvBytes, prefill_seconds: median(prefills), token_seconds: median(tokens),
+        weight_error: await weightError(model.checkpoint), weight_bytes: weightBytes(model), kv_bytes: kvBytes, load_seconds: loadSeconds,
+        peak_memory_bytes: index === 0 ? process.resourceUsage().maxRSS * 1024 : null, prefill_seconds: median(prefills), token_seconds: median(tokens),
       };
     } finally {
       await model.release();

@@ -36,7 +36,7 @@ export async function ggufMetadata(checkpoint: Checkpoint, dtype: ExportDtype): 
       "general.file_type": uint32(fileTypes[dtype]),
       "general.quantization_version": uint32(2),
       [of("block_count")]: uint32(config.layers),
-      [of("context_length")]: uint32(config.maxPositions),
+      [of("context_length")]: uint32(unstretched(config)),
       [of("embedding_length")]: uint32(config.hiddenSize),
       [of("feed_forward_length")]: uint32(config.ffnSize),
       [of("attention.head_count")]: uint32(config.heads),
@@ -47,6 +47,7 @@ export async function ggufMetadata(checkpoint: Checkpoint, dtype: ExportDtype): 
       [of("rope.dimension_count")]: uint32(config.headDim),
       [of("rope.freq_base")]: { float32: config.ropeTheta },
       [of("vocab_size")]: uint32(config.vocabSize),
+      ...(config.slidingWindow !== null && config.fullLayers.length === 0 && architecture === "llama" && { [of("attention.sliding_window")]: uint32(config.slidingWindow) }),
       ...(config.ropeScaling?.kind === "linear" && { [of("rope.scaling.type")]: "linear", [of("rope.scaling.factor")]: { float32: config.ropeScaling.factor } }),
       ...metadata,
     },
@@ -59,6 +60,9 @@ function requireKnownRope({ family, ropeScaling }: ModelConfig): void {
   if (ropeScaling.kind !== "llama3" && ropeScaling.kind !== "factors") throw new Error(`export: rope_scaling ${ropeScaling.kind} to GGUF (supported: linear, llama3)`);
   if (architectures[family] !== "llama") throw new Error(`export: rope_scaling ${ropeScaling.kind} of ${family} to GGUF (supported: of llama)`);
 }
+
+/** Positions before linear scaling stretches them, as files state them. */
+const unstretched = ({ maxPositions, ropeScaling }: ModelConfig): number => (ropeScaling?.kind === "linear" ? Math.round(maxPositions / ropeScaling.factor) : maxPositions);
 
 /** What each rotary frequency is divided by, `[headDim / 2]`, where that is not the same for all. @throws where llama.cpp does not read it */
 export function ropeFactors(config: ModelConfig): Float32Array | null {

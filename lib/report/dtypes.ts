@@ -16,6 +16,7 @@ export function dtypesTable({ model, device, threads }: { readonly model: string
     { key: "perplexity", label: "Perplexity", value: ({ perplexity }) => perplexity, format: (value) => value.toFixed(3) },
     { key: "perplexity_change", label: "Change (95 %)", value: (row) => (first && row !== first ? change(first, row) : null) },
     { key: "keys_found", label: "Keys found", value: ({ keys_right, prompts }) => keys_right / prompts, format: (value) => `${(100 * value).toFixed(1)} %` },
+    { key: "load_seconds", label: "Load (s)", value: ({ load_seconds }) => load_seconds ?? null, format: (value) => value.toFixed(2) },
     { key: "prefill_seconds", label: "Prefill (s)", value: ({ prefill_seconds }) => prefill_seconds, format: (value) => value.toFixed(4) },
     { key: "token_seconds", label: "Token (ms)", value: ({ token_seconds }) => token_seconds, format: (value) => (1e3 * value).toFixed(2) },
   ];

@@ -32,7 +32,7 @@ async function written(t: TestContext, variant: Variant, kindOf: (name: string) 
 }
 
 const cases: [Variant, Kind, string, number][] = [
-  ["llama", "F32", "fp32", 0], ["llama-linear-biases", "F16", "fp16", 0], ["qwen2", "F16", "fp16", 0], ["qwen3-tied", "F32", "fp32", 0],
+  ["llama", "F32", "fp32", 0], ["llama-linear-biases", "F16", "fp16", 0], ["qwen2", "F16", "fp16", 0], ["qwen2", "BF16", "bf16", 0], ["qwen3-tied", "F32", "fp32", 0],
   ["llama-tied", "Q8_0", "q8_0", 1], ["qwen2", "Q4_0", "q4_0", 1], ["llama", "Q4_0", "q4_0", 1],
 ];
 for (const [variant, kind, dtype, entries] of cases) {

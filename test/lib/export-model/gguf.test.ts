@@ -142,6 +142,19 @@ test("a GGUF file becomes a folder with its tokenizer and chat template, from wh
   assert.deepEqual(readFileSync(file), bytes, "the file stays as it is");
 });
 
+test("linear scaling and a window come back from a GGUF file as they went into it", async () => {
+  for (const [variant, more] of [["llama-linear-biases", { mlp_bias: false, attention_bias: false }], ["mistral", {}]] as const) {
+    const tiny = tinyCheckpoint(variant, { config: more });
+    copy(tiny.folder);
+    const file = join(folder, `${variant}-there.gguf`);
+    const source = await openCheckpoint(tiny.folder);
+    await exportModel(source, { to: "gguf", output: file, dtype: "fp32" });
+    const { config } = await openCheckpoint(file);
+    assert.deepEqual([config.family, config.maxPositions, config.ropeScaling, config.slidingWindow], [source.config.family, source.config.maxPositions, source.config.ropeScaling, source.config.slidingWindow]);
+    tiny.remove();
+  }
+});
+
 test("frequencies of a GGUF file are written so that they come out alike", async () => {
   const tiny = tinyCheckpoint("llama-llama3");
   copy(tiny.folder);

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { openCheckpoint, packageRoot } from "../../../lib/checkpoint/index.js";
+import { once } from "../../../lib/checkpoint/once.js";
 import { exportModel } from "../../../lib/export-model/index.js";
 import { verifyRun } from "../../../lib/inspect/index.js";
 import { defineScorer } from "../../../lib/pruning/scorer.js";
@@ -25,13 +26,18 @@ const folder = mkdtempSync(join(tmpdir(), "sdtp-smollm2-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const file = "file" in found ? found.file : "";
-const exported = join(folder, "hf");
 const cacheFolder = join(folder, "cache");
 const open = (path: string, options: LoadOptions = {}) => load(path, { cacheFolder, ...options });
 const text = readFileSync(join(packageRoot(), "lib", "bench", "prompts", "held-out.txt"), "utf8").slice(0, reference.text.characters);
 
+/** The folder that `export-model` makes of the file. */
+const exported = once(async () => {
+  const output = join(folder, "hf");
+  await exportModel(await openCheckpoint(file, { cacheFolder }), { to: "safetensors", output, dtype: "fp32" });
+  return output;
+});
 /** The prose that all prompts are of. */
-let ids: number[] = [];
+const prose = once(async () => (await (await openCheckpoint(file, { cacheFolder })).tokenizer()).encode(text, { addSpecialTokens: false }));
 
 function assertLogits(logits: Float32Array, told: Told, tolerance = 1e-4): void {
   const expected = new Float32Array(new Uint8Array(Buffer.from(told.sample, "base64")).buffer);
@@ -44,6 +50,7 @@ const choice = (logits: Float32Array): number => logits.reduce((best, value, tok
 
 /** The loss of 511 tokens of prose after 512, from the cache, and how many first choices of 513 are transformers' own. */
 async function forced(model: Model): Promise<{ loss: number; same: number }> {
+  const ids = await prose();
   const run = await model.prefill(ids.slice(0, 512), { reserve: 512 });
   const choices = [choice(run.logits)];
   let loss = crossEntropy(Float64Array.from(run.logits), ids[512]!);
@@ -65,7 +72,7 @@ describe("SmolLM2-135M-Instruct", { skip }, () => {
       assert.deepEqual(tokenizer.encode(string), expected, JSON.stringify(string));
       assert.equal(tokenizer.decode([...expected]), reference.decoded[i]);
     }
-    ids = tokenizer.encode(text, { addSpecialTokens: false });
+    const ids = await prose();
     assert.equal(ids.length, reference.text.tokens);
     assert.equal(createHash("sha256").update(JSON.stringify(ids)).digest("hex"), reference.text.sha256);
     const template = await checkpoint.chatTemplate();
@@ -78,7 +85,7 @@ describe("SmolLM2-135M-Instruct", { skip }, () => {
   test("the GGUF file as it is held, with activations in float32: logits and greedy answers", async (t) => {
     const model = await open(file, { accuracy: "float32" });
     t.after(() => model.release());
-    assertLogits((await model.prefill(ids.slice(0, 1024))).logits, reference.logits["1024"]!);
+    assertLogits((await model.prefill((await prose()).slice(0, 1024))).logits, reference.logits["1024"]!);
     for (const { prompt, answer } of [reference.chats[0]!, reference.chats[3]!]) assert.deepEqual((await generate(model, prompt, { maxNewTokens: 48 })).ids, answer);
   });
 
@@ -93,8 +100,7 @@ describe("SmolLM2-135M-Instruct", { skip }, () => {
   });
 
   test("a folder made of it: logits at 1, 4 and 8 thousand tokens, every choice, greedy answers", async (t) => {
-    await exportModel(await openCheckpoint(file, { cacheFolder }), { to: "safetensors", output: exported, dtype: "fp32" });
-    const model = await open(exported);
+    const [model, ids] = [await open(await exported()), await prose()];
     t.after(() => model.release());
     assert.deepEqual((await model.tokenizer()).encode(text, { addSpecialTokens: false }), ids);
     for (const [n, told] of Object.entries(reference.logits)) assertLogits((await model.prefill(ids.slice(0, Number(n)))).logits, told);
@@ -110,7 +116,7 @@ describe("SmolLM2-135M-Instruct", { skip }, () => {
   // What is lost is measured here for this one text; the bounds are about twice of that.
   for (const [dtype, most] of [["fp16", 0.002], ["int8", 0.02], ["int4", 0.5]] as const) {
     test(`weights in ${dtype}: the loss grows by less than ${most} nats a token`, async (t) => {
-      const model = await open(exported, { dtype });
+      const model = await open(await exported(), { dtype });
       t.after(() => model.release());
       const { loss } = await forced(model);
       assert.ok(Math.abs(loss - reference.loss) < most, `loss ${loss}, transformers' ${reference.loss}`);
@@ -119,7 +125,7 @@ describe("SmolLM2-135M-Instruct", { skip }, () => {
 
   for (const [kvDtype, most, choices] of [["fp16", 0.001, 511], ["int8", 0.01, 500]] as const) {
     test(`a ${kvDtype} cache: the loss differs by less than ${most}, ${choices} of 513 choices at least are the same`, async (t) => {
-      const model = await open(exported, { kvDtype });
+      const model = await open(await exported(), { kvDtype });
       t.after(() => model.release());
       const { loss, same } = await forced(model);
       assert.ok(Math.abs(loss - reference.loss) < most, `loss ${loss}, transformers' ${reference.loss}`);
@@ -131,12 +137,12 @@ describe("SmolLM2-135M-Instruct", { skip }, () => {
     // Integers with ties, as the reference has them.
     const scattered = defineScorer("scattered", (g, { positions, config }) =>
       g.gather(g.constant("float32", Array.from({ length: config.maxPositions }, (_, position) => (position * 7919) % 1009)), positions));
-    const prefill = (model: Model, preset: string): Promise<Run> => model.prefill(ids.slice(0, 1024), { preset, scorer: scattered, reserve: 32 });
+    const prefill = async (model: Model, preset: string): Promise<Run> => model.prefill((await prose()).slice(0, 1024), { preset, scorer: scattered, reserve: 32 });
 
     for (const preset of ["keep07", "sdtp"] as const) {
       const expected = reference.pruned[preset]!;
       test(`${preset}: what stays, logits, and tokens from the pruned cache, saved and read back`, async (t) => {
-        const model = await open(exported);
+        const model = await open(await exported());
         t.after(() => model.release());
         const run = await prefill(model, preset);
         assert.deepEqual([...run.kept], expected.kept);
