@@ -48,12 +48,13 @@ export function parseRope(config: Fields, headDim: number, options: RopeOptions 
     const { theta, scaling, rotaryDim, maxPositions } = set(flatSet(config), thetaOf(config, options), false);
     return { ropeTheta: theta, ropeScaling: scaling, windowRope: null, rotaryDim, maxPositions };
   }
+  // These families' files state the positions as their blocks without a window stretch them.
   const sets = layerSets(config);
   const full = set(sets.full, thetaOf(config, options), true);
   const { field, theta } = options.window;
   const windowed = set(sets.windowed, field === undefined ? theta : config.positive(field, theta), true);
   const same = JSON.stringify([full.theta, full.scaling]) === JSON.stringify([windowed.theta, windowed.scaling]);
-  return { ropeTheta: full.theta, ropeScaling: full.scaling, windowRope: same ? null : { theta: windowed.theta, scaling: windowed.scaling }, rotaryDim: full.rotaryDim, maxPositions: full.maxPositions };
+  return { ropeTheta: full.theta, ropeScaling: full.scaling, windowRope: same ? null : { theta: windowed.theta, scaling: windowed.scaling }, rotaryDim: full.rotaryDim, maxPositions: positions };
 }
 
 const thetaOf = (config: Fields, { fields, theta = 10000 }: RopeOptions): number => config.positive(fields?.theta ?? "rope_theta", theta);
@@ -73,6 +74,10 @@ function layerSets(config: Fields): { full: Fields; windowed: Fields } {
   if (odd !== undefined) throw current!.error(odd, `supported for this family: ${FULL} and ${WINDOWED}, a set for each`);
   const none = config.nothing("rope_parameters");
   const full = current?.object(FULL) ?? none;
+  // transformers lays it over a set that has a rope_type already, which counts before the older name.
+  if (old?.has("type") && !old.has("rope_type") && old.raw("type") !== (full.raw("rope_type") ?? (current ? old.raw("type") : "default"))) {
+    throw old.error("type", "supported for this family: rope_type");
+  }
   return { full: old ? full.overlaid(old) : full, windowed: current?.object(WINDOWED) ?? none };
 }
 

@@ -33,6 +33,17 @@ export function parseWindows(fields: Fields, layers: number, { fallback, on = tr
   return fullLayers.length === layers ? noWindow : { slidingWindow: window, fullLayers };
 }
 
+/**
+ * For families with one window for all blocks, or none, whatever `layer_types` says.
+ * @throws where it says otherwise
+ */
+export function parseOneWindow(fields: Fields, layers: number): Windows {
+  const slidingWindow = fields.has("sliding_window") ? fields.integer("sliding_window") : null;
+  const right = slidingWindow === null ? "full_attention" : "sliding_attention";
+  if (layerKinds(fields, layers)?.some((kind) => kind !== right)) throw fields.error("layer_types", `supported for this family with sliding_window ${slidingWindow}: ${right}`);
+  return { slidingWindow, fullLayers: [] };
+}
+
 /** Every n-th block, from block n - 1 on, has no window. */
 export const everyNthFull = (n: number) => (layer: number): boolean => (layer + 1) % n !== 0;
 

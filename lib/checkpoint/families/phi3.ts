@@ -1,5 +1,5 @@
 // phi3 (3, 3.5, 4, 4-mini): queries, keys and values in one matrix, gate and up in another; longrope, a share of each head turned.
-import { parseWindows } from "../sliding-window.js";
+import { parseOneWindow } from "../sliding-window.js";
 import { type FamilyDefinition } from "./family.js";
 import { fusedAttention, fusedMlp } from "./fused.js";
 import { llamaLike } from "./llama.js";
@@ -11,7 +11,7 @@ export const phi3: FamilyDefinition = {
       // Early files call longrope "su" or "yarn".
       rope: { share: 1, kinds: { default: "default", longrope: "longrope", su: "longrope", yarn: "longrope" }, originalMaxPositions: 4096 },
     });
-    return { ...common, tiedEmbeddings: fields.boolean("tie_word_embeddings", false), ...parseWindows(fields, common.layers) };
+    return { ...common, tiedEmbeddings: fields.boolean("tie_word_embeddings", false), ...parseOneWindow(fields, common.layers) };
   },
   source: (name, config) => fusedAttention(name, config) ?? fusedMlp(name, config) ?? { name },
 };

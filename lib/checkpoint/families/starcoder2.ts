@@ -1,5 +1,5 @@
 // starcoder2: layer norms, a plain MLP under names of its own, a bias everywhere.
-import { parseWindows } from "../sliding-window.js";
+import { parseOneWindow } from "../sliding-window.js";
 import { blockTensor, type FamilyDefinition } from "./family.js";
 import { llamaLike } from "./llama.js";
 
@@ -15,7 +15,7 @@ export const starcoder2: FamilyDefinition = {
       normBias: true,
       gatedMlp: false,
       tiedEmbeddings: fields.boolean("tie_word_embeddings", true),
-      ...parseWindows(fields, common.layers),
+      ...parseOneWindow(fields, common.layers),
       qkvBias: bias,
       outputBias: bias,
       mlpBias: bias,

@@ -144,6 +144,52 @@ test("gpt2, bloom-560m and Phi-3-mini as published", () => {
   assert.throws(() => parseConfig({ ...bloom, apply_residual_connection_post_layernorm: true }, "c"), /apply_residual_connection_post_layernorm: true/);
 });
 
+test("rope_scaling counts before rope_parameters, and a set's own numbers before those beside it", () => {
+  const both = parse("llama", { rope_theta: 300, rope_parameters: { rope_type: "default", rope_theta: 900 }, rope_scaling: { type: "linear", factor: 2 } });
+  assert.deepEqual([both.ropeTheta, both.ropeScaling], [300, { kind: "linear", factor: 2 }]);
+  assert.equal(parse("llama", { rope_theta: 300, rope_scaling: { type: "linear", factor: 2, rope_theta: 7 } }).ropeTheta, 7);
+  assert.equal(parse("llama", { rope_scaling: {}, rope_parameters: { rope_type: "default", rope_theta: 900 } }).ropeTheta, 900);
+  assert.equal(parse("llama", { rope_scaling: { rope_type: "default", type: "linear", factor: 2 } }).ropeScaling, null);
+  const original = (changes: RawConfig) => (parse("llama", changes).ropeScaling as { originalMaxPositions: number }).originalMaxPositions;
+  const yarn = { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32 };
+  assert.equal(original({ rope_scaling: yarn }), 32);
+  assert.equal(original({ rope_scaling: yarn, original_max_position_embeddings: 16 }), 16);
+  assert.equal(original({ rope_scaling: { type: "yarn", factor: 4 } }), 64);
+});
+
+test("yarn reaches as far as its original length stretched", () => {
+  assert.equal(parse("qwen2", { max_position_embeddings: 40, rope_scaling: { type: "yarn", factor: 4, original_max_position_embeddings: 32 } }).maxPositions, 128);
+  assert.equal(parse("qwen2", { max_position_embeddings: 128, rope_scaling: { type: "yarn", factor: 2, original_max_position_embeddings: 32 } }).maxPositions, 128);
+});
+
+test("sets by kind of block: each with its own base, as gemma3 and olmo3 have them", () => {
+  const gemma3 = parseConfig({ model_type: "gemma3_text", hidden_size: 16, num_hidden_layers: 6, sliding_window: 8, rope_scaling: { rope_type: "linear", factor: 8 } }, "c");
+  assert.deepEqual([gemma3.ropeTheta, gemma3.ropeScaling, gemma3.windowRope, gemma3.fullLayers], [1e6, { kind: "linear", factor: 8 }, { theta: 10000, scaling: null }, [5]]);
+  assert.throws(() => parseConfig({ model_type: "gemma3_text", rope_scaling: { type: "linear", factor: 8 } }, "c"), /rope_scaling\.type: "linear" \(supported for this family: rope_type\)/);
+  assert.throws(() => parseConfig({ model_type: "gemma3_text", rope_parameters: { rope_type: "linear", factor: 8 } }, "c"), /rope_parameters\.rope_type: "linear" \(supported for this family: full_attention and sliding_attention/);
+  const olmo3 = parse("olmo3", { sliding_window: 8, rope_theta: 500 });
+  assert.deepEqual([olmo3.ropeTheta, olmo3.windowRope], [500, { theta: 5e5, scaling: null }]);
+});
+
+test("the text model's configuration of a model that reads images; of published gemma-3-4b, what transformers fills in", () => {
+  const config = parseConfig({
+    architectures: ["Gemma3ForConditionalGeneration"], boi_token_index: 255999, eoi_token_index: 256000, eos_token_id: [1, 106], image_token_index: 262144, initializer_range: 0.02, mm_tokens_per_image: 256,
+    model_type: "gemma3", text_config: { hidden_size: 2560, intermediate_size: 10240, model_type: "gemma3_text", num_hidden_layers: 34, rope_scaling: { factor: 8.0, rope_type: "linear" }, sliding_window: 1024 },
+    torch_dtype: "bfloat16", vision_config: { hidden_size: 1152, model_type: "siglip_vision_model" },
+  }, "c");
+  assert.deepEqual([config.heads, config.kvHeads, config.headDim, config.vocabSize, config.maxPositions, config.tiedEmbeddings, config.eosTokenIds], [8, 4, 256, 262208, 131072, true, [1, 106]]);
+  const parameters = requiredTensors(config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  assert.equal(parameters, 3_880_263_168);
+  assert.throws(() => parseConfig({ model_type: "gemma3" }, "c"), /text_config: missing \(must be an object/);
+  assert.throws(() => parseConfig({ model_type: "gemma3", text_config: { model_type: "llama" } }, "c"), /text_config\.model_type: "llama" \(supported: gemma3_text\)/);
+});
+
+test("one window for all blocks, whatever layer_types says: refused where it says otherwise", () => {
+  const phi = { original_max_position_embeddings: 64 };
+  assert.throws(() => parse("phi3", { ...phi, sliding_window: 8, layer_types: ["full_attention", "sliding_attention"] }), /layer_types: .*with sliding_window 8: sliding_attention/);
+  assert.equal(parse("phi3", { ...phi, sliding_window: 8, layer_types: ["sliding_attention", "sliding_attention"] }).slidingWindow, 8);
+});
+
 const impossible: [string, Family, RawConfig, RegExp][] = [
   ["no family", "llama", { model_type: undefined }, /model_type: missing \(supported: llama, mistral, .*, gpt2, bloom, gemma3, /],
   ["an unknown family", "llama", { model_type: "t5" }, /model_type: "t5" \(supported: llama, /],

@@ -11,6 +11,7 @@ import { webgpuHome } from "../../../lib/runtime/webgpu-home.js";
 import { load, type LoadOptions, type Model } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import type { Variant } from "../../reference/variants.js";
+import { checkpointOf, compare } from "../../reference/transformers/cases.js";
 import { webgpuMissing } from "./webgpu-adapter.js";
 
 const TOLERANCE = 1e-3;
@@ -50,6 +51,16 @@ describe("WebGPU", { skip: await webgpuMissing() }, async () => {
     const gpu = await load(tiny.folder, { threads: 1, ...options, device: "webgpu", attention: "plain" });
     cleanUp.push(() => cpu.release(), () => gpu.release(), tiny.remove);
     return { cpu, gpu, ids: Array.from({ length: 44 }, (_, i) => (i * 7 + 1) % tiny.config.vocab_size) };
+  }
+
+  // Parts of heads turned, neighbours turned, two sets of frequencies, norms of every kind.
+  for (const name of ["glm4", "stablelm-parallel", "cohere-qk-norm", "gemma3", "olmo3", "phi4-mini", "gpt_neox"]) {
+    test(`${name}: transformers' own logits, of pruned prompts and decoded tokens too`, async () => {
+      const checkpoint = checkpointOf(name);
+      const model = await load(checkpoint.folder, { device: "webgpu", attention: "plain" });
+      cleanUp.push(() => model.release(), checkpoint.remove);
+      for (const [what, value] of Object.entries(await compare(name, model))) assert.ok(value < 1e-4, `${what}: ${value}`);
+    });
   }
 
   // Grouped heads and biases; a sliding window; norms of each head, a head size that no fused operator takes.
