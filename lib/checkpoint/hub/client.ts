@@ -61,6 +61,7 @@ export class HubClient {
       return response;
     };
     const { endpoint, token } = this.settings;
+    if (token !== undefined && !token.startsWith("hf_")) throw new Refused("HF_TOKEN: what is set is no token of the hub (must begin with hf_; unset it, or take one from the settings of your account there)");
     try {
       return await request({ hubUrl: endpoint, fetch: watched, ...(token !== undefined && { accessToken: token }) });
     } catch (error) {

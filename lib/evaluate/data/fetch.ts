@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { open, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { cached, cacheFolder } from "../../checkpoint/cache.js";
@@ -6,7 +5,7 @@ import { cachedSnapshot } from "../../checkpoint/hub/cache.js";
 import { fetchRepository, type FetchOptions } from "../../checkpoint/hub/fetch.js";
 import { hubSettings } from "../../checkpoint/hub/settings.js";
 import { readRecordFiles } from "./records.js";
-import { sourceNamed, type DataSource } from "./sources.js";
+import { fileOf, sourceNamed, type DataSource } from "./sources.js";
 
 export interface DatasetOptions extends Omit<FetchOptions, "include" | "choose"> {
   /** Another cache folder than the usual one, for the records as they are read here. */
@@ -31,12 +30,13 @@ export async function fetchDataset(name: string, { cacheFolder: root = cacheFold
   const source = sourceNamed(name);
   const settings = options.settings ?? hubSettings();
   const there = await cachedSnapshot(settings.cache, source.repository);
-  const kept = there !== null && existsSync(join(there, source.path)) ? there : null;
+  const kept = there !== null && (await fileIn(source, there)) !== undefined ? there : null;
   if (settings.offline && kept !== null) return laidOut(source, kept, root);
   const { folder } = await fetchRepository(source.repository, {
     ...options, settings,
     choose(files) {
-      const found = files.filter(({ path }) => path === source.path);
+      const wanted = fileOf(source, files.map(({ path }) => path));
+      const found = files.filter(({ path }) => path === wanted);
       if (found.length === 0) throw new Error(`hub: the data set ${source.repository.id} has no file ${source.path} (has ${files.slice(0, 12).map(({ path }) => path).join(", ")})`);
       return found;
     },
@@ -52,15 +52,21 @@ export async function fetchDataset(name: string, { cacheFolder: root = cacheFold
 export async function localDataset(name: string, { cacheFolder: root = cacheFolder(), settings = hubSettings() }: DatasetOptions = {}): Promise<FetchedDataset> {
   const source = sourceNamed(name);
   const there = await cachedSnapshot(settings.cache, source.repository);
-  if (there === null || !existsSync(join(there, source.path))) throw new Error(`data set: ${name} is not on this machine (sdtp fetch --dataset ${name} brings it)`);
+  if (there === null || (await fileIn(source, there)) === undefined) throw new Error(`data set: ${name} is not on this machine (sdtp fetch --dataset ${name} brings it)`);
   return laidOut(source, there, root);
 }
 
+/** The file of a snapshot that holds a data set, its path with slashes. */
+async function fileIn(source: DataSource, snapshot: string): Promise<string | undefined> {
+  return fileOf(source, (await readdir(snapshot, { recursive: true })).map((path) => path.replaceAll("\\", "/")));
+}
+
 async function laidOut(source: DataSource, snapshot: string, root: string): Promise<FetchedDataset> {
+  const path = (await fileIn(source, snapshot))!;
   const key = `data-${source.label}-v${VERSION}-${basename(snapshot).slice(0, 12)}`.replace(/[^A-Za-z0-9._-]/g, "_");
   const folder = await cached(key, async (temporary) => {
     const found: Record<string, number> = {};
-    for await (const { label, records } of readRecordFiles(join(snapshot, source.path), `${source.repository.id}: ${source.path}`, source.entries, source.label)) {
+    for await (const { label, records } of readRecordFiles(join(snapshot, ...path.split("/")), `${source.repository.id}: ${path}`, source.entries, source.label)) {
       const handle = await open(join(temporary, `${label}.jsonl`), "w");
       let count = 0;
       try {
@@ -73,7 +79,7 @@ async function laidOut(source: DataSource, snapshot: string, root: string): Prom
       }
       found[label] = count;
     }
-    if (Object.keys(found).length === 0) throw new Error(`data set: ${source.repository.id}: ${source.path} has no records`);
+    if (Object.keys(found).length === 0) throw new Error(`data set: ${source.repository.id}: ${path} has no records`);
     await writeFile(join(temporary, counts), JSON.stringify(found));
   }, { folder: root });
   const found = JSON.parse(await readFile(join(folder, counts), "utf8")) as Record<string, number>;

@@ -128,6 +128,7 @@ test("the hub's reason is passed on, with what to do", async (t) => {
   const refused = (id: string, message: RegExp, changes: Partial<HubSettings> = {}) => assert.rejects(fetchRepository(parseHubName(id)!, { settings: { ...settings, ...changes }, pause }), message);
   await refused("org/gated", /^Error: hub: org\/gated is gated: Access to model org\/gated is restricted\. .* \(ask for access at http:.*\/org\/gated; set HF_TOKEN to a token of an account that has it\)$/);
   await refused("org/gated", /HF_TOKEN is of an account that has it not/, { token: "hf_other" });
+  await refused("org/tiny", /^Error: HF_TOKEN: what is set is no token of the hub \(must begin with hf_/, { token: "secret" });
   await refused("org/none", /^Error: hub: no model org\/none, or a private one: Repository not found \(check the name at http:.*; for a private one set HF_TOKEN/);
   await refused("org/tiny@v9", /hub: org\/tiny has no revision v9: Invalid rev id: v9/);
   await refused("org/card", /hub: org\/card is no model that can be loaded: no config\.json and no GGUF file \(has README\.md\)/);
