@@ -51,7 +51,13 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
  * @throws an error that names the file, the key and what would be right
  */
 export function tokenizerFrom(definition: object, file: string, config: object = {}): Tokenizer {
-  const pipeline = new Pipeline(new Fields(definition as Record<string, unknown>, file), config as Record<string, unknown>);
+  let pipeline: Pipeline;
+  try {
+    pipeline = new Pipeline(new Fields(definition as Record<string, unknown>, file), config as Record<string, unknown>);
+  } catch (error) {
+    if (error instanceof RangeError) throw new Error(`${file}: steps within steps too deep to be a tokenizer's (${error.message})`);
+    throw error;
+  }
   return new JsonTokenizer(pipeline, surroundings(config as Record<string, unknown>, pipeline));
 }
 

@@ -8,7 +8,7 @@ import type { Fields } from "../fields.js";
 export function readPattern(step: Fields): RegExp {
   const pattern = step.object("pattern");
   const [text, regex] = [pattern?.raw("String"), pattern?.raw("Regex")];
-  if (typeof text === "string") return new RegExp(text.replace(/[$()*+.?[\\\]^{|}/-]/g, "\\$&"), "gu");
+  if (typeof text === "string") return literal(text);
   if (typeof regex !== "string") throw step.error("pattern", 'must be {"String": text} or {"Regex": text}');
   try {
     return oniguruma(regex);
@@ -16,6 +16,9 @@ export function readPattern(step: Fields): RegExp {
     throw step.error("pattern", `must be a regular expression of Oniguruma: ${(error as Error).message}`);
   }
 }
+
+/** A text as it is, as an expression. */
+export const literal = (text: string): RegExp => new RegExp(text.replace(/[$()*+.?[\\\]^{|}/]/g, "\\$&"), "gu");
 
 /** A regular expression in Oniguruma's syntax as one of JavaScript's, global. @throws on what cannot be said in JavaScript */
 export function oniguruma(source: string): RegExp {

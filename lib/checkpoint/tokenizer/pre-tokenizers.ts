@@ -1,7 +1,7 @@
 import type { Fields } from "../fields.js";
 import { toByteCharacters } from "./byte-level.js";
 import { punctuation } from "./older-unicode.js";
-import { oniguruma, readPattern } from "./pattern.js";
+import { literal, oniguruma, readPattern } from "./pattern.js";
 import { part, prepended, rewritten, type Piece, type PreTokenizer } from "./pieces.js";
 import { behaviors, split } from "./split.js";
 import { scriptOf } from "./scripts.js";
@@ -25,7 +25,7 @@ const makers: Readonly<Record<string, (step: Fields) => PreTokenizer>> = {
   Metaspace: (step) => {
     const replacement = metaspaceMark(step);
     const [scheme, cuts] = [prependScheme(step), step.boolean("split", true)];
-    const mark = new RegExp(replacement.replace(/[$()*+.?[\\\]^{|}/-]/g, "\\$&"), "gu");
+    const mark = literal(replacement);
     return (given) => {
       const marked = rewritten(given, (text) => text.replaceAll(" ", () => replacement));
       const prefix = !marked.text.startsWith(replacement) && (scheme === "always" || (scheme === "first" && marked.head > 0));

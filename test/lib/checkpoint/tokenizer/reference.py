@@ -146,7 +146,7 @@ NORMALIZERS = [
     {"type": "NFC"}, {"type": "NFD"}, {"type": "NFKC"}, {"type": "NFKD"}, {"type": "Lowercase"}, {"type": "Nmt"}, {"type": "StripAccents"},
     {"type": "Strip", "strip_left": True, "strip_right": True}, {"type": "Strip", "strip_left": True, "strip_right": False}, {"type": "Strip", "strip_left": False, "strip_right": True},
     {"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
-    {"type": "Replace", "pattern": {"Regex": r"\d"}, "content": "#"}, {"type": "Replace", "pattern": {"String": "cat"}, "content": "$& dog"},
+    {"type": "Replace", "pattern": {"Regex": r"\d"}, "content": "#"}, {"type": "Replace", "pattern": {"String": "cat"}, "content": "$& dog"}, {"type": "Replace", "pattern": {"String": "-"}, "content": "$1"},
     {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
     {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": False, "strip_accents": False, "lowercase": True},
     {"type": "BertNormalizer", "clean_text": False, "handle_chinese_chars": True, "strip_accents": True, "lowercase": False},
@@ -156,7 +156,7 @@ CUTS = [
     BYTES(), BYTES(prefix=True), BYTES(regex=False), META(), META("first"), META("never"), META("first", False), META("always", False), META("always", True, "_"),
     {"type": "Whitespace"}, {"type": "WhitespaceSplit"}, {"type": "BertPreTokenizer"}, {"type": "Digits", "individual_digits": True}, {"type": "Digits", "individual_digits": False},
     {"type": "CharDelimiterSplit", "delimiter": "a"}, {"type": "UnicodeScripts"}, {"type": "FixedLength", "length": 3},
-    SPLIT(LLAMA3), SPLIT(O200K), SPLIT(r"\w+|[^\w\s]+", "Removed", True), SPLIT(" ", "MergedWithPrevious", kind="String"), SPLIT(".", "Isolated", kind="String"), SPLIT(r"\s*", "MergedWithNext"),
+    SPLIT(LLAMA3), SPLIT(O200K), SPLIT(r"\w+|[^\w\s]+", "Removed", True), SPLIT(" ", "MergedWithPrevious", kind="String"), SPLIT(".", "Isolated", kind="String"), SPLIT(r"\s*", "MergedWithNext"), SPLIT("-", kind="String"), SPLIT("/", "Removed", kind="String"), SPLIT("{}", "MergedWithPrevious", kind="String"), SPLIT("|", "Isolated", True, kind="String"), META("always", True, "-"), SPLIT("", "Isolated", kind="String"),
     SPLIT(r"[\r\n]"), SPLIT(r"\b"), SPLIT(r"^.", "Isolated"), SPLIT(r".$", "Isolated"), SPLIT(r"\p{Han}+"), SPLIT(r"(?<=a)b|\h", "Contiguous"), SPLIT(r"[[:alpha:]]+", "Contiguous"), SPLIT(r"\p{N}{1,3}(?=(?:\p{N}{3})*\b)"),
     SPLIT(r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓ]+"), SPLIT(r"[一-龥ࠀ-一가-퟿]+"), SPLIT(r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"),
 ] + [SPLIT(r"\s+", behavior, invert) for behavior in BEHAVIORS for invert in (False, True)] + [{"type": "Punctuation", "behavior": behavior} for behavior in BEHAVIORS]
