@@ -102,6 +102,10 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
       const stored = lookUp(name);
       return stored.quantization && !stored.quantization.order ? matrix(stored) : null;
     },
+    raw(name, shape) {
+      const stored = lookUp(name);
+      return stored.view || stored.quantization || stored.scaling ? null : initializer(stored, shape);
+    },
     rows(name, indices) {
       const stored = lookUp(name);
       if (stored.quantization) return rowsOf(stored, indices);

@@ -68,9 +68,9 @@ function fusedExperts(g: GraphBuilder, weights: Weights, config: ModelConfig, la
   };
   const blocks = allBlocks(weights, [gates, ups, downs]);
   if (!blocks) {
-    const all = (list: string[]) => g.concat(list.map((name) => required(weights, name)), 0);
-    const first = interleaved(g, all(gates), all(ups), [count, 2 * size, config.hiddenSize]);
-    return asRouted(g.moe(tokens, logits, { weight: first, bias: biases.first }, { weight: g.reshape(all(downs), [count, config.hiddenSize, size]), bias: biases.second }, settings));
+    const first = interleaved(g, stacked(g, weights, gates, [size, config.hiddenSize]), stacked(g, weights, ups, [size, config.hiddenSize]), [count, 2 * size, config.hiddenSize]);
+    const second = stacked(g, weights, downs, [1, config.hiddenSize, size]);
+    return asRouted(g.moe(tokens, logits, { weight: g.cast(first, "float32"), bias: biases.first }, { weight: g.cast(second, "float32"), bias: biases.second }, settings));
   }
   const [gate, up, down] = blocks.map((list) => together(g, list)) as [Together, Together, Together];
   const rows = { first: [count, 2 * size], second: [count, config.hiddenSize] };
@@ -88,7 +88,19 @@ function fusedExperts(g: GraphBuilder, weights: Weights, config: ModelConfig, la
 
 /** Rows of `a` and `b` in turn, of each expert; `[count * size, …]` each. */
 function interleaved(g: GraphBuilder, a: Value, b: Value, shape: readonly number[]): Value {
-  return g.reshape(g.concat([g.unsqueeze(a, [1]), g.unsqueeze(b, [1])], 1), shape);
+  // Side by side, a row of each makes one long row: cut in two, they take turns.
+  const flat = (x: Value) => (x.rank === 1 ? g.unsqueeze(x, [1]) : x);
+  return g.reshape(g.concat([flat(a), flat(b)], 1), shape);
+}
+
+/**
+ * Matrices of `shape` joined along the first axis: as they are stored where that is the same for all, since ONNX Runtime, which does this
+ * when it loads the graph, holds every step of it until the end.
+ */
+function stacked(g: GraphBuilder, weights: Weights, names: readonly string[], shape: readonly number[]): Value {
+  const raw = names.map((name) => weights.raw(name, shape));
+  const same = (value: Value | null): value is Value => value !== null && value.dtype === raw[0]?.dtype;
+  return g.concat(raw.every(same) ? raw : names.map((name) => g.reshape(required(weights, name), shape)), 0);
 }
 
 /** Every weight in blocks of one kind, as the operator takes them; null: they are not. */

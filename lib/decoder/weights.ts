@@ -12,6 +12,8 @@ export interface Weights {
   rows(name: string, indices: Value): Value;
   /** The weight as blocks of quantised elements, where it is held so and its inputs are in their order; else null. */
   blocks(name: string): QuantizedMatrix | null;
+  /** The weight as it is stored, its elements along other axes, where that is all of a file's tensor in one float dtype; else null. */
+  raw(name: string, shape: readonly number[]): Value | null;
   /** The weights are inputs whose gradients are wanted. */
   readonly trained?: boolean;
 }
@@ -25,6 +27,7 @@ export function valueWeights(g: GraphBuilder, find: (name: string) => Value | nu
     product: (name, x) => g.linear(x, required(all, name)),
     rows: (name, indices) => g.gather(required(all, name), indices),
     blocks: () => null,
+    raw: () => null,
     trained: true,
   };
 }

@@ -96,6 +96,7 @@ function externalWeights(g: GraphBuilder, weights: ReadonlyMap<string, ExternalW
     // Cast after the rows are taken: the whole table is not held twice.
     rows: (name, indices) => g.cast(g.gather(stored(name), indices), "float32"),
     blocks: () => null,
+    raw: () => null,
   };
 }
 

@@ -37,6 +37,8 @@ const PACKED = 1.25;
 const [HIDDEN, INNER] = [6, 3];
 /** Vectors of the hidden size that ONNX Runtime's experts hold for each of a token's: gathered twice, the result twice, its share of the sums of all threads. */
 const EXPERT_COPIES = 6;
+/** What joining the experts of a model takes while one graph is loaded, per byte that they have in it: ONNX Runtime holds every step of it until the end. */
+const JOINING = { floats: 1.4, blocks: 2.2 };
 /** Copies of keys and values until they are in the cache: the graph's, and what is made of it for JavaScript. */
 const COPIES = 2;
 /** Node, the library, the graphs themselves. */
@@ -69,12 +71,11 @@ function innerWidth({ hiddenSize, ffnSize, experts }: ModelConfig): number {
 function weightBytes(tensors: ReadonlyMap<string, StoredTensor>, tied: boolean, graphs: number): number {
   let packed = 0;
   let widened = 0;
-  const experts = new Map<string, number>();
+  let joining = 0;
   for (const { name, shape, dtype, length, quantization } of tensors.values()) {
     // The embedding is read row by row from the file; where it is the head too, that is a product like any other.
     if (shape.length < 2 || (name === "model.embed_tokens.weight" && !(tied && !tensors.has("lm_head.weight"))) || name === "model.embed_positions.weight") continue;
-    const [block] = /^model\.layers\.\d+\.mlp\.experts\./.exec(name) ?? [];
-    if (block) experts.set(block, (experts.get(block) ?? 0) + (quantization ? length + quantization.scales.length : 4 * elementCount(shape)));
+    if (/^model\.layers\.\d+\.mlp\.experts\./.test(name)) joining += quantization ? JOINING.blocks * (length + quantization.scales.length) : JOINING.floats * 4 * elementCount(shape);
     if (quantization) packed += PACKED * (length + quantization.scales.length + (quantization.zeroPoints?.length ?? 0) + (quantization.offsets?.length ?? 0));
     else {
       packed += 4 * elementCount(shape);
@@ -82,8 +83,7 @@ function weightBytes(tensors: ReadonlyMap<string, StoredTensor>, tied: boolean, 
       if (dtype !== "F32") widened = Math.max(widened, 4 * elementCount(shape));
     }
   }
-  // While a graph is loaded, the experts of one block are there apart and joined.
-  return Math.round(graphs * packed + Math.max(widened, 2 * Math.max(0, ...experts.values())));
+  return Math.round(graphs * packed + Math.max(widened, joining));
 }
 
 /** What this process has, and could have more, in bytes. */

@@ -52,7 +52,7 @@ function weightsOf(g: GraphBuilder, { experts: some }: ModelConfig, held: (exper
     add("model.layers.0.mlp.shared_expert_gate.weight", [1, D]);
   }
   const find = (name: string) => values.get(name)?.value ?? null;
-  return { has: (name) => values.has(name), find, product: (name, x) => g.linear(x, find(name)!), rows: (name, indices) => g.gather(find(name)!, indices), blocks: (name) => values.get(name)!.matrix };
+  return { has: (name) => values.has(name), find, product: (name, x) => g.linear(x, find(name)!), rows: (name, indices) => g.gather(find(name)!, indices), blocks: (name) => values.get(name)!.matrix, raw: () => null };
 }
 
 const tokens = (n: number) => { const normal = normalNumbers(n); return Float32Array.from({ length: n * D }, () => normal()); };

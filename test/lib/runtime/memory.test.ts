@@ -16,14 +16,18 @@ const raw = rawConfig("llama", {
   hidden_size: 768, intermediate_size: 2560, num_hidden_layers: 5, num_attention_heads: 12, num_key_value_heads: 12, vocab_size: 4000, max_position_embeddings: 32768,
 });
 
-test("the plan against the peak of a process: long and short prompts, float and quantised weights, attention spelled out", async (t) => {
+/** 63 million weights, 50 million of them in experts. */
+const withExperts = { ...raw, model_type: "qwen3_moe", hidden_size: 512, num_hidden_layers: 4, num_attention_heads: 8, num_key_value_heads: 4, head_dim: 64, num_experts: 16, num_experts_per_tok: 4, moe_intermediate_size: 512, norm_topk_prob: true };
+
+test("the plan against the peak of a process: long and short prompts, float and quantised weights, attention spelled out, experts", async (t) => {
   const cacheFolder = await temporaryFolder(t);
-  const folder = await synthesize(raw, "m", { cacheFolder, dtype: "bf16" });
+  const [model, experts] = [await synthesize(raw, "m", { cacheFolder, dtype: "bf16" }), await synthesize(withExperts, "e", { cacheFolder, dtype: "bf16" })];
   const script = join(dirname(fileURLToPath(import.meta.url)), "memory-process.js");
-  for (const [dtype, length, attention] of [["bf16", 64, "fused"], ["bf16", 4000, "fused"], ["int4", 64, "fused"], ["int8", 1024, "plain"]] as const) {
+  const cases = [[model, "bf16", 64, "fused"], [model, "bf16", 4000, "fused"], [model, "int4", 64, "fused"], [model, "int8", 1024, "plain"], [experts, "bf16", 64, "fused"], [experts, "bf16", 3000, "fused"], [experts, "int4", 64, "fused"]] as const;
+  for (const [folder, dtype, length, attention] of cases) {
     const { stdout } = await promisify(execFile)(process.execPath, [script, folder, dtype, String(length), attention]);
     const { total, peak, cache, cacheHeld } = JSON.parse(stdout) as Record<"total" | "peak" | "cache" | "cacheHeld", number>;
-    const figures = `${dtype}, ${length}, ${attention}: planned ${Math.round(total / 1e6)} MB, took ${Math.round(peak / 1e6)} MB`;
+    const figures = `${folder === experts ? "experts, " : ""}${dtype}, ${length}, ${attention}: planned ${Math.round(total / 1e6)} MB, took ${Math.round(peak / 1e6)} MB`;
     t.diagnostic(figures);
     assert.ok(total > 0.8 * peak && total < 1.6 * peak, figures);
     assert.equal(cache, (cacheHeld * (length + 8)) / (length + 1));
