@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Template } from "./jinja/template.js";
 import { readJsonObject } from "./json.js";
-import { tokenText } from "./tokenizer/surroundings.js";
+import { tokenText } from "./tokenizer/token-text.js";
 
 /** A message of a conversation. */
 export interface ChatMessage {

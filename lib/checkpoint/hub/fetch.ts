@@ -6,7 +6,7 @@ import { cachedSnapshot, link, repositoryFolder, writeRef } from "./cache.js";
 import { HubClient, type HubFile } from "./client.js";
 import { download, type DownloadOptions } from "./download.js";
 import type { HubName } from "./name.js";
-import { indexedFiles, neededFiles, type Needed } from "./needed.js";
+import { indexedFiles, neededFiles, wholeGgufs, type Needed } from "./needed.js";
 import { hubSettings, type HubSettings } from "./settings.js";
 
 export interface FetchProgress {
@@ -75,19 +75,28 @@ export async function fetchRepository(name: HubName, { include, choose, onFetch,
 export async function hubModel(name: HubName, options: FetchOptions = {}): Promise<string> {
   const settings = options.settings ?? hubSettings();
   const cached = await cachedSnapshot(settings.cache, name);
-  if (cached !== null && (await isWhole(cached, name, true))) return path(cached, name);
+  if (cached !== null && (await isWhole(cached, name, true))) return modelPath(cached, name);
   try {
-    return path((await fetchRepository(name, options)).folder, name);
+    return await modelPath((await fetchRepository(name, options)).folder, name);
   } catch (error) {
     options.signal?.throwIfAborted();
     // Without a tokenizer it may still do, as the hub was not to be asked.
-    if (cached !== null && (await isWhole(cached, name, false))) return path(cached, name);
+    if (cached !== null && (await isWhole(cached, name, false))) return modelPath(cached, name);
     if (settings.offline) throw new Error(`model: ${name.id} is not in the hub's cache, ${settings.cache}, and HF_HUB_OFFLINE is set (unset it, or give a folder)`);
     throw error;
   }
 }
 
-const path = (folder: string, { file }: HubName): string => (file === null ? folder : join(folder, ...file.split("/")));
+/** What of a snapshot is opened: the file that was named, the folder, or where there are no other weights its GGUF file. */
+async function modelPath(folder: string, { file }: HubName): Promise<string> {
+  if (file !== null) return join(folder, ...file.split("/"));
+  const [only] = hasWeights(folder) ? [] : await ggufsIn(folder);
+  return only === undefined ? folder : join(folder, ...only.split("/"));
+}
+
+const weights = ["model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json"];
+const hasWeights = (folder: string): boolean => existsSync(join(folder, "config.json")) && weights.some((name) => existsSync(join(folder, name)));
+const ggufsIn = async (folder: string): Promise<string[]> => wholeGgufs((await readdir(folder, { recursive: true })).map((path) => path.replaceAll("\\", "/")));
 
 /** Whether a snapshot holds what loading a model takes. */
 async function isWhole(folder: string, { file }: HubName, withTokenizer: boolean): Promise<boolean> {
@@ -96,7 +105,7 @@ async function isWhole(folder: string, { file }: HubName, withTokenizer: boolean
     const part = /^(.*-)\d{5}-of-(\d{5})(\.gguf)$/i.exec(file);
     return part ? Array.from({ length: Number(part[2]) }, (_, i) => `${part[1]}${String(i + 1).padStart(5, "0")}-of-${part[2]}${part[3]}`).every(has) : has(file);
   }
-  if (!has("config.json")) return (await readdir(folder)).filter((each) => /\.gguf$/i.test(each)).length === 1;
+  if (!hasWeights(folder)) return (await ggufsIn(folder)).length === 1;
   if (withTokenizer && !has("tokenizer.json")) return false;
   if (has("model.safetensors") || has("pytorch_model.bin")) return true;
   for (const index of ["model.safetensors.index.json", "pytorch_model.bin.index.json"]) {

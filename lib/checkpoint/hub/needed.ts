@@ -29,22 +29,24 @@ export function neededFiles(files: readonly HubFile[], id: string, file: string 
     const parts = part ? files.filter(({ path }) => path.startsWith(part[1]!) && path.endsWith(part[2]!) && /^\d{5}$/.test(path.slice(part[1]!.length, -part[2]!.length))) : [at.get(file)!];
     return { files: parts, index: null };
   }
-  const ggufs = files.filter(({ path }) => /\.gguf$/i.test(path));
-  if (!at.has("config.json")) {
-    const wholes = ggufs.filter(({ path }) => !/-(?!00001)\d{5}-of-\d{5}\.gguf$/i.test(path));
-    if (wholes.length === 1) return neededFiles(files, id, wholes[0]!.path);
-    if (wholes.length > 1) throw new Error(`hub: ${id} has ${wholes.length} GGUF files (name one: ${wholes.slice(0, 20).map(({ path }) => `${id}:${path}`).join(", ")}${wholes.length > 20 ? ", …" : ""})`);
-    throw new Error(`hub: ${id} is no model that can be loaded: no config.json and no GGUF file (has ${listed(files)})`);
-  }
   const found = files.filter(({ path }) => companions.test(path));
   const single = ["model.safetensors", "pytorch_model.bin"];
-  for (const [i, name] of indexes.entries()) {
+  if (at.has("config.json")) for (const [i, name] of indexes.entries()) {
     const index = at.get(name);
     if (index) return { files: [...found, index], index: name };
     const whole = at.get(single[i]!);
     if (whole) return { files: [...found, whole], index: null };
   }
-  throw new Error(`hub: ${id} has no weights that can be read: ${[...single, ...indexes].join(", ")} (has ${listed(files)})`);
+  const ggufs = wholeGgufs(files.map(({ path }) => path));
+  if (ggufs.length === 1) return neededFiles(files, id, ggufs[0]!);
+  if (ggufs.length > 1) throw new Error(`hub: ${id} has ${ggufs.length} GGUF files (name one: ${ggufs.slice(0, 20).map((path) => `${id}:${path}`).join(", ")}${ggufs.length > 20 ? ", …" : ""})`);
+  if (!at.has("config.json")) throw new Error(`hub: ${id} is no model that can be loaded: no config.json and no GGUF file (has ${listed(files)})`);
+  throw new Error(`hub: ${id} has no weights that can be read: ${[...single, ...indexes].join(", ")} or a GGUF file (has ${listed(files)})`);
+}
+
+/** Paths of GGUF files; of one in parts, the first. */
+export function wholeGgufs(paths: readonly string[]): string[] {
+  return paths.filter((path) => /\.gguf$/i.test(path) && !/-(?!00001)\d{5}-of-\d{5}\.gguf$/i.test(path) && !/(^|\/)mmproj[^/]*$/i.test(path));
 }
 
 /** The files that an index of weights names. @param where named in errors @throws where it is none, or names what is not there */

@@ -1,4 +1,4 @@
-import { tokenText } from "./surroundings.js";
+import { tokenText } from "./token-text.js";
 
 interface Added {
   readonly content: string;

@@ -1,5 +1,6 @@
 import type { Pipeline } from "./pipeline.js";
 import type { PostProcessor } from "./post-processors.js";
+import { tokenText } from "./token-text.js";
 
 /** Classes of transformers that put bos and eos around a text themselves. */
 const ownSurroundings = /^(Llama|CodeLlama|Gemma|Cohere)Tokenizer(Fast)?$/;
@@ -18,11 +19,4 @@ export function surroundings(config: Readonly<Record<string, unknown>>, pipeline
   };
   const [before, after] = [id("bos"), id("eos")];
   return ([ids], special) => [special ? [...before, ...ids!, ...after] : ids!];
-}
-
-/** A special token is its text, or an object that holds it. */
-export function tokenText(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  const content = (value as { content?: unknown } | null | undefined)?.content;
-  return typeof content === "string" ? content : undefined;
 }

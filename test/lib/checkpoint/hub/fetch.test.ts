@@ -132,7 +132,7 @@ test("the hub's reason is passed on, with what to do", async (t) => {
   await refused("org/none", /^Error: hub: no model org\/none, or a private one: Repository not found \(check the name at http:.*; for a private one set HF_TOKEN/);
   await refused("org/tiny@v9", /hub: org\/tiny has no revision v9: Invalid rev id: v9/);
   await refused("org/card", /hub: org\/card is no model that can be loaded: no config\.json and no GGUF file \(has README\.md\)/);
-  await refused("org/gated", /no weights that can be read: model\.safetensors, pytorch_model\.bin, .* \(has config\.json\)/, { token: "hf_member" });
+  await refused("org/gated", /no weights that can be read: model\.safetensors, pytorch_model\.bin, .* or a GGUF file \(has config\.json\)/, { token: "hf_member" });
   await refused("org/tiny", /hub: http:\/\/127\.0\.0\.1:1 cannot be reached: .* \(check the network and HF_ENDPOINT; what the cache holds can be used with HF_HUB_OFFLINE=1\)/, { endpoint: "http://127.0.0.1:1" });
 });
 
@@ -146,7 +146,7 @@ test("a repository cannot write outside of its folder", async (t) => {
 
 test("a GGUF file by its name, with its other parts; of several one must be named", async (t) => {
   const files = { "a-Q4_0.gguf": "aaaa", "b/m-00001-of-00002.gguf": "one", "b/m-00002-of-00002.gguf": "two", "README.md": "x" };
-  const { cache, ...options } = await setUp(t, { "models/org/tiny": { files, large: Object.keys(files) }, "models/org/one": { files: { "only.gguf": "1" } } });
+  const { cache, ...options } = await setUp(t, { "models/org/tiny": { files, large: Object.keys(files) }, "models/org/one": { files: { "config.json": "{}", "deep/only.gguf": "1", "mmproj-f16.gguf": "2" } } });
   const one = await hubModel(parseHubName("org/tiny:a-Q4_0.gguf")!, options);
   assert.equal(one, join(cache, "models--org--tiny", "snapshots", commit, "a-Q4_0.gguf"));
   assert.equal(await readFile(one, "utf8"), "aaaa");
@@ -154,7 +154,9 @@ test("a GGUF file by its name, with its other parts; of several one must be name
   assert.equal(await readFile(join(parts, "..", "m-00002-of-00002.gguf"), "utf8"), "two");
   await assert.rejects(fetchRepository(name, options), /hub: org\/tiny has 2 GGUF files \(name one: org\/tiny:a-Q4_0\.gguf, org\/tiny:b\/m-00001-of-00002\.gguf\)/);
   await assert.rejects(hubModel(parseHubName("org/tiny:none.gguf")!, options), /hub: org\/tiny has no file none\.gguf \(has a-Q4_0\.gguf, /);
-  assert.ok(existsSync(join(await hubModel(parseHubName("org/one")!, options), "only.gguf")));
+  const only = await hubModel(parseHubName("org/one")!, options);
+  assert.deepEqual([only.endsWith(join("deep", "only.gguf")), await readFile(only, "utf8")], [true, "1"]);
+  assert.equal(await hubModel(parseHubName("org/one")!, { settings: { ...options.settings, offline: true } }), only);
 });
 
 test("a folder of that name here goes first, and other names ask nobody", async (t) => {
