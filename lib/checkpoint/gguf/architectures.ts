@@ -1,6 +1,6 @@
 // The architectures of GGUF files: how their metadata read as a config.json, and which of their tensors is which. See README.md.
 import type { Architecture, RawConfig, Tensors } from "./architecture.js";
-import { common, windows } from "./common.js";
+import { common, experts, windows } from "./common.js";
 import type { Metadata } from "./metadata.js";
 
 /** The norms, the MLP and the names of llama, with rotary positions. */
@@ -28,12 +28,19 @@ function gemmaScale(metadata: Metadata, depth: number): number {
   return num_hidden_layers === depth ? hidden_size! / num_attention_heads! : head_dim!;
 }
 
+/** Inner size of an expert, from its tensor. */
+const expertSize = (tensors: Tensors): number | undefined => tensors.get("blk.0.ffn_up_exps.weight")?.shape[1];
+
 export const architectures = {
   llama: {
     interleaved: true,
     config(metadata, tensors) {
-      // llama.cpp has one name for both; only mistral has a window.
+      // llama.cpp has one name for all three; only mistral has a window, only mixtral experts.
       const { sliding_window } = windows(metadata);
+      if (tensors.has("blk.0.ffn_gate_inp.weight")) {
+        const { count, used, size } = experts(metadata);
+        return { model_type: "mixtral", sliding_window, num_local_experts: count, num_experts_per_tok: used, ...(size !== undefined && { intermediate_size: size }) };
+      }
       return sliding_window === null ? { model_type: "llama", ...biases(tensors) } : { model_type: "mistral", sliding_window };
     },
   },
@@ -51,6 +58,35 @@ export const architectures = {
   },
   qwen2: usual("qwen2"),
   qwen3: usual("qwen3"),
+  qwen2moe: {
+    config(metadata, tensors) {
+      const { count, used, size } = experts(metadata);
+      metadata.must("expert_weights_norm", false);
+      return {
+        model_type: "qwen2_moe", num_experts: count, num_experts_per_tok: used, moe_intermediate_size: size ?? expertSize(tensors), norm_topk_prob: false, qkv_bias: biased(tensors, "attn_q"),
+        shared_expert_intermediate_size: metadata.number("expert_shared_feed_forward_length") ?? tensors.get("blk.0.ffn_up_shexp.weight")?.shape[0],
+      };
+    },
+  },
+  qwen3moe: {
+    config(metadata, tensors) {
+      const { count, used, size } = experts(metadata);
+      metadata.must("expert_weights_norm", true);
+      return { model_type: "qwen3_moe", num_experts: count, num_experts_per_tok: used, moe_intermediate_size: size ?? expertSize(tensors), norm_topk_prob: true };
+    },
+  },
+  "gpt-oss": {
+    names: { "post_attention_layernorm": "post_attention_norm" },
+    config(metadata, tensors) {
+      // Their shares are the softmax over those that were chosen.
+      const { count, used, size } = experts(metadata, { gating: 3 });
+      const { rope_scaling } = common(metadata) as { rope_scaling: RawConfig | null };
+      return {
+        model_type: "gpt_oss", num_local_experts: count, num_experts_per_tok: used, intermediate_size: size ?? expertSize(tensors), ...windows(metadata, 128),
+        attention_bias: biased(tensors, "attn_q"), rope_scaling: rope_scaling && { ...rope_scaling, ...(rope_scaling["type"] === "yarn" && { truncate: false }) },
+      };
+    },
+  },
   gemma: { changes: gemmaNorms, config: () => ({ model_type: "gemma", hidden_activation: "gelu_pytorch_tanh" }) },
   gemma2: {
     changes: gemmaNorms,

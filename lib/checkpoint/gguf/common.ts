@@ -10,8 +10,8 @@ export function common(metadata: Metadata, { longrope = false } = {}): Record<st
   const headDim = metadata.number("attention.key_length") ?? (hidden ?? 0) / (heads ?? 1);
   metadata.must("attention.value_length", headDim);
   metadata.must("attention.causal", true);
-  metadata.must("expert_count", 0);
-  metadata.must("expert_used_count", 0);
+  // None are as good as not mentioned.
+  for (const name of ["expert_count", "expert_used_count"]) metadata.nothing(name, 0);
   // Where the tensors' rows come from: nothing follows of it.
   metadata.raw("tensor_data_layout");
   return {
@@ -25,6 +25,13 @@ export function common(metadata: Metadata, { longrope = false } = {}): Record<st
     rms_norm_eps: metadata.number("attention.layer_norm_rms_epsilon"),
     ...rope(metadata, headDim, longrope),
   };
+}
+
+/** The experts of a model that has some, and how many of them a token goes to. @throws on another way of choosing them than by softmax */
+export function experts(metadata: Metadata, { gating = 1 } = {}): { readonly count: number; readonly used: number; readonly size: number | undefined } {
+  metadata.must("expert_gating_func", gating);
+  metadata.must("expert_weights_scale", 1);
+  return { count: metadata.number("expert_count") ?? 0, used: metadata.number("expert_used_count") ?? 0, size: metadata.number("expert_feed_forward_length") };
 }
 
 /**

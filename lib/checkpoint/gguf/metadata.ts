@@ -39,6 +39,11 @@ export class Metadata {
     if (value !== undefined && value !== right) throw this.error(name, `supported: ${JSON.stringify(right)}`);
   }
 
+  /** A field that says nothing with this value; with another it must be asked for. */
+  nothing(name: string, value: unknown): void {
+    if (this.all[`${this.architecture}.${name}`] === value) this.read.add(name);
+  }
+
   /** @throws at a field that nobody has asked for: left out, it would make other numbers than the model's own */
   requireAllRead(): void {
     const prefix = `${this.architecture}.`;

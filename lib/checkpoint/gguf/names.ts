@@ -18,6 +18,8 @@ const modules: Readonly<Record<string, string>> = {
   "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
   "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
   "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+  "mlp.gate": "ffn_gate_inp", "mlp.shared_expert_gate": "ffn_gate_inp_shexp", "self_attn.sinks": "attn_sinks",
+  "mlp.shared_expert.gate_proj": "ffn_gate_shexp", "mlp.shared_expert.up_proj": "ffn_up_shexp", "mlp.shared_expert.down_proj": "ffn_down_shexp",
 };
 
 /** Where a GGUF file has a tensor. */
@@ -46,6 +48,14 @@ export function ggufSource(name: string, architecture: ArchitectureName, config:
     const sizes = parts.map((part) => rowsOf(part, config));
     const from = sizes.slice(0, parts.indexOf(module)).reduce((a, b) => a + b, 0);
     return { name: whole(own), rows: { from, to: from + rowsOf(module, config), of: sizes.reduce((a, b) => a + b, 0) }, interleavedHeads };
+  }
+  const [, expert, part] = /^mlp\.experts\.(\d+)\.(gate|up|down)_proj$/.exec(module) ?? [];
+  if (expert !== undefined) {
+    // The first files with experts have a tensor for each.
+    const alone = `blk.${layer}.ffn_${part}.${expert}.${kind}`;
+    if (has(alone) && !has(whole(`ffn_${part}_exps`))) return { name: alone, interleavedHeads };
+    const size = part === "down" ? config.hiddenSize : config.experts!.size;
+    return { name: whole(`ffn_${part}_exps`), rows: { from: Number(expert) * size, to: (Number(expert) + 1) * size, of: config.experts!.count * size }, interleavedHeads };
   }
   return { name: whole(definition.names?.[module] ?? modules[module] ?? module), interleavedHeads };
 }

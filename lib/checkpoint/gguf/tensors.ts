@@ -1,3 +1,4 @@
+import { elementCount } from "../dtype.js";
 import { requiredTensors } from "../required.js";
 import type { StoredTensor } from "../types.js";
 import { viewed } from "../view.js";
@@ -31,7 +32,7 @@ export function locateTensors({ architecture, config }: GgufConfig, { tensors }:
     const tensor = tensors.get(source.name);
     if (!tensor) throw new Error(`tensor ${source.name}: missing in ${file}`);
     const expected = [source.rows?.of ?? shape[0]!, ...shape.slice(1)];
-    if (tensor.shape.join() !== expected.join()) throw new Error(`tensor ${source.name}: shape [${tensor.shape.join(", ")}] in ${tensor.file} (the metadata make it [${expected.join(", ")}])`);
+    if (!fits(tensor.shape, expected, source.rows !== undefined)) throw new Error(`tensor ${source.name}: shape [${tensor.shape.join(", ")}] in ${tensor.file} (the metadata make it [${expected.join(", ")}])`);
     used.add(source.name);
     return { name, shape, tensor, source };
   });
@@ -41,12 +42,19 @@ export function locateTensors({ architecture, config }: GgufConfig, { tensors }:
   return located;
 }
 
+/** Tensors of all experts have an axis for them, whose rows here lie one below the other; vectors may have an axis of one. */
+function fits(shape: readonly number[], expected: readonly number[], parts: boolean): boolean {
+  const same = (a: readonly number[], b: readonly number[]) => a.join() === b.join();
+  const leading = shape.slice(0, shape.length - expected.length + 1);
+  return same(shape.filter((size) => size !== 1), expected.filter((size) => size !== 1)) || (parts && same([elementCount(leading), ...shape.slice(leading.length)], expected));
+}
+
 /** A tensor as a range of the file, for the readers of whole bytes. */
 export const asStored = (tensor: GgufTensor): StoredTensor => ({ ...tensor, dtype: isPlain(tensor.type) ? tensor.type : "U8" });
 
 /** A weight of plain numbers where it is in the file: some rows of a tensor as a shorter range, interleaved heads as a view. */
 export function inPlace({ name, shape, tensor, source: { rows, interleavedHeads: heads } }: LocatedTensor): StoredTensor {
-  const whole = { ...asStored(tensor), name };
+  const whole = { ...asStored(tensor), name, shape: rows ? tensor.shape : shape };
   const rest = shape.slice(1);
   const part = rows ? viewed(whole, { stored: [rows.of, ...rest], slice: { axis: 0, from: rows.from, to: rows.to } }, shape) : whole;
   if (heads === null) return part;

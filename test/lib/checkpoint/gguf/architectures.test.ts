@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { readSafetensorsHeader, readTensor } from "../../../../lib/checkpoint/safetensors.js";
 import { architectures } from "../../../../lib/checkpoint/gguf/architectures.js";
+import { allValues } from "../../../../lib/checkpoint/values.js";
 import { openCheckpoint } from "../../../../lib/checkpoint/open.js";
 import { exportModel } from "../../../../lib/export-model/index.js";
 import { load } from "../../../../lib/runtime/model.js";
@@ -52,6 +53,7 @@ async function ggufOf(t: TestContext, folder: string, config: Readonly<Record<st
 const told = [
   "llama", "llama-linear", "llama-yarn", "llama-llama3", "mistral", "qwen3-yarn", "phi3", "phi3.5-longrope-long", "phi3-crossing", "phi4-mini", "phi4", "gemma2", "gemma3", "olmo2", "olmo2-bias", "olmo3",
   "granite", "granite-mlp-bias", "exaone4", "exaone4-32b", "exaone4-1.2b", "cohere", "cohere-qk-norm", "cohere2", "starcoder2", "stablelm", "stablelm-parallel", "glm", "glm4", "gpt_neox",
+  "mixtral", "mixtral-window", "qwen2_moe", "qwen3_moe", "gpt_oss",
 ];
 for (const name of told) {
   test(`${name}: logits of prompt, decoded tokens and pruned prompts are transformers' own`, async (t) => {
@@ -81,6 +83,30 @@ for (const [name, changes] of byFolder) {
     });
     const [a, b] = [await model.prefill(cases.prompt), await folder.prefill(cases.prompt)];
     assert.ok(relativeError(a.logits, b.logits) < 1e-5);
+  });
+}
+
+for (const name of ["mixtral", "gpt_oss"]) {
+  test(`${name}: experts in one quantised tensor are taken apart`, async (t) => {
+    const checkpoint = checkpointOf(name);
+    t.after(() => checkpoint.remove());
+    const folder = await temporaryFolder(t);
+    const [plain, blocks] = [join(folder, "plain.gguf"), join(folder, "blocks.gguf")];
+    const tensors = await tensorsOf(checkpoint.folder);
+    // Only rows of 32 are whole blocks.
+    for (const [file, kind] of [[plain, "F32"], [blocks, "Q8_0"]] as const) {
+      await writeFile(file, convertedToGguf(configOf(name), tensors, {}, [], (tensor) => (/(gate|up)_exps\.weight$/.test(tensor) ? kind : "F32")));
+    }
+    const cacheFolder = join(folder, "cache");
+    const [a, b] = [await openCheckpoint(plain, { cacheFolder }), await openCheckpoint(blocks, { cacheFolder })];
+    for (const expert of [0, 2]) {
+      const weight = `model.layers.5.mlp.experts.${expert}.up_proj.weight`;
+      assert.equal(b.tensors.get(weight)!.quantization?.bits, 8);
+      assert.ok(relativeError(await allValues(b.tensors.get(weight)!), await allValues(a.tensors.get(weight)!)) < 0.01);
+    }
+    const model = await load(blocks, { threads: 1, cacheFolder, accuracy: "float32" });
+    t.after(() => model.release());
+    assert.ok((await compare(name, model)).prefill < 0.1);
   });
 }
 

@@ -136,7 +136,7 @@ test("metadata of the wrong kind are refused by key", async (t) => {
     [{ "llama.block_count": "two" }, /odd\.gguf: llama\.block_count: "two" \(must be a number, the same for all blocks\)/],
     [{ "llama.attention.head_count": { ints: [4, 2] } }, /llama\.attention\.head_count: \[4,2\] \(must be a number, the same for all blocks\)/],
     [{ "llama.attention.clamp_kqv": { float: 8 } }, /llama\.attention\.clamp_kqv: 8 \(not known of llama\)/],
-    [{ "llama.expert_count": 8 }, /llama\.expert_count: 8 \(supported: 0\)/],
+    [{ "llama.expert_count": 8 }, /llama\.expert_count: 8 \(not known of llama\)/],
     [{ "llama.attention.causal": false }, /llama\.attention\.causal: false \(supported: true\)/],
     [{ "llama.rope.scaling.type": "longest", "llama.rope.scaling.factor": { float: 2 } }, /odd\.gguf.*"longest"/],
     [{ "llama.vocab_size": 12 }, /llama\.vocab_size: 12 \(supported: \d+\)/],
