@@ -83,7 +83,7 @@ export const architectures = {
       const { rope_scaling } = common(metadata) as { rope_scaling: RawConfig | null };
       return {
         model_type: "gpt_oss", num_local_experts: count, num_experts_per_tok: used, intermediate_size: size ?? expertSize(tensors), ...windows(metadata, 128),
-        attention_bias: biased(tensors, "attn_q"), rope_scaling: rope_scaling && { ...rope_scaling, ...(rope_scaling["type"] === "yarn" && { truncate: false }) },
+        attention_bias: biased(tensors, "attn_q"), rope_scaling: rope_scaling && { ...rope_scaling, ...(rope_scaling["rope_type"] === "yarn" && { truncate: false }) },
       };
     },
   },

@@ -68,15 +68,15 @@ function rope(metadata: Metadata, headDim: number, longrope: boolean): Record<st
 function scaling(metadata: Metadata, type: string, factor: number, { longrope, original }: { longrope: boolean; original: number | undefined }): Record<string, unknown> | null {
   const attentionFactor = metadata.number("rope.scaling.attn_factor");
   if (longrope) {
-    return { type: "longrope", ...(attentionFactor !== undefined && { attention_factor: attentionFactor }) };
+    return { rope_type: "longrope", ...(attentionFactor !== undefined && { attention_factor: attentionFactor }) };
   }
   if (type === "none" || (type === "linear" && factor === 1)) return null;
-  if (type !== "yarn") return { type, factor };
+  if (type !== "yarn") return { rope_type: type, factor };
   const usual = 0.1 * Math.log(factor) + 1;
   // Converters have written either; llama.cpp multiplies by what follows of the factor in any case.
   if (attentionFactor !== undefined && attentionFactor !== 1 && Math.abs(attentionFactor - usual) > 1e-4) throw metadata.error("rope.scaling.attn_factor", `supported with yarn by ${factor}: 1 or ${usual}`);
   metadata.must("rope.scaling.yarn_ext_factor", 1);
   metadata.must("rope.scaling.yarn_attn_factor", 1);
   const given = { original_max_position_embeddings: original, beta_fast: metadata.number("rope.scaling.yarn_beta_fast"), beta_slow: metadata.number("rope.scaling.yarn_beta_slow") };
-  return { type, factor, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
+  return { rope_type: type, factor, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
 }
