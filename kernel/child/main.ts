@@ -38,7 +38,7 @@ const stopState = new Int32Array(new SharedArrayBuffer(4));
 const watchdog = new Worker(new URL("./watchdog.js", import.meta.url), { workerData: { seen: seen.buffer, state: stopState.buffer, backlog: backlog.memory } });
 watchdog.unref();
 
-installStop(stopState);
+installStop(stopState, seen);
 
 let running: Running | undefined;
 /** Milliseconds that an interrupted cell has to end by itself once the event loop turns. */

@@ -49,11 +49,16 @@ function findClear(): () => void {
 
 export const STOP = "sdtp.stop";
 
-export function installStop(state: Int32Array): void {
+/** @param seen counts interrupts that the event loop has seen */
+export function installStop(state: Int32Array, seen: Int32Array): void {
   // Looked up once now: the first use loads code, and later there may be no room for that.
   clearContexts();
-  /** @param insist even in the middle of a function of Node's, which may be about to put a context on the stack */
-  const prepare = (insist: boolean): Answer => {
+  /**
+   * @param count interrupts that were seen when this one was asked for: by now, another cell may be running
+   * @param insist even in the middle of a function of Node's, which may be about to put a context on the stack
+   */
+  const prepare = (count: number, insist: boolean): Answer => {
+    if (Atomics.load(seen, 0) !== count) return "never";
     const files = running();
     if (files.some((file) => FRAGILE.test(file))) return "never";
     if ((!insist && files[0]?.startsWith("node:")) || files.some((file) => SENDING.test(file))) return "later";

@@ -25,8 +25,8 @@ type WaitAsync = (array: Int32Array, index: number, value: number, timeout: numb
 /** Newer than the TypeScript library of this project. */
 const { waitAsync } = Atomics as unknown as { waitAsync: WaitAsync };
 
-function prepare(insist: boolean): Promise<Answer | undefined> {
-  const expression = `globalThis[Symbol.for("${STOP}")](${insist})`;
+function prepare(count: number, insist: boolean): Promise<Answer | undefined> {
+  const expression = `globalThis[Symbol.for("${STOP}")](${count}, ${insist})`;
   return new Promise((resolve) => {
     session.post("Runtime.evaluate", { expression, returnByValue: true }, (_: Error | null, answer?: { result?: { value?: Answer } }) => resolve(answer?.result?.value));
   });
@@ -38,7 +38,7 @@ async function stop(count: number): Promise<void> {
   while (Atomics.load(seen, 0) === count) {
     Atomics.store(state, 0, IDLE);
     const prepared = Promise.resolve(waitAsync(state, 0, IDLE, Infinity).value).then(() => PREPARED);
-    const answer = await Promise.race([prepared, prepare(performance.now() - started > CHOOSY)]);
+    const answer = await Promise.race([prepared, prepare(count, performance.now() - started > CHOOSY)]);
     if (answer === PREPARED) {
       session.post("Runtime.terminateExecution");
       Atomics.store(state, 0, ASKED);

@@ -4,7 +4,7 @@ import { describeDiagnostic, type CellDiagnostic } from "./diagnostics.js";
 import type { Declared } from "./earlier.js";
 import { magicOf } from "./magics.js";
 import type { LocalModule } from "./modules.js";
-import { withoutExports } from "./names.js";
+import { declaredIdentifiers, withoutExports } from "./names.js";
 import { settings } from "./options.js";
 import type { Preloaded } from "./prelude.js";
 import { Project } from "./project.js";
@@ -40,8 +40,14 @@ export interface CompiledCell {
 
 export interface RefusedCell {
   ok: false;
+  /** The first errors. */
   diagnostics: CellDiagnostic[];
+  /** How many more there are. */
+  more: number;
 }
+
+/** Errors of one cell that are told; text that is no TypeScript can have one for each of its characters. */
+const MOST_ERRORS = 20;
 
 /** How a cell ended, for the declarations that later cells see. */
 export type Outcome = "ok" | { reached: string[] };
@@ -93,14 +99,16 @@ export class CellCompiler {
     const directed = directives(source);
     const text = withoutExports(ts, directed.text);
     const { file: parsed, jsx } = parse(text);
+    const reserved = reservedNames(parsed);
+    if (reserved.length > 0) return { ok: false, diagnostics: reserved, more: 0 };
     this.project.jsx = jsx;
     const expression = isObjectLiteral(text);
     const result = this.#converter.convert(text, { unchecked: directed.unchecked, expression });
     if ("diagnostics" in result) {
-      const diagnostics = result.diagnostics.map((each) => describeDiagnostic(ts, each, this.project.cell));
+      const diagnostics = result.diagnostics.slice(0, MOST_ERRORS).map((each) => describeDiagnostic(ts, each, this.project.cell));
       const first = diagnostics[0];
       const magic = first && first.file === undefined ? magicOf(source, first.line) : undefined;
-      return { ok: false, diagnostics: magic ? [magic] : diagnostics };
+      return { ok: false, diagnostics: magic ? [magic] : diagnostics, more: magic ? 0 : result.diagnostics.length - diagnostics.length };
     }
     const id = ++this.#count;
     this.#open = { id, emitted: result };
@@ -204,9 +212,23 @@ function isObjectLiteral(text: string): boolean {
   return ts.isParenthesizedExpression(statement.expression) && ts.isObjectLiteralExpression(statement.expression.expression);
 }
 
+/** What a cell's code has around it; TypeScript would say the same of what a CommonJS module has. */
+const RESERVED = /^__(cell\d*|published|value)__$/;
+
+function reservedNames(file: TS.SourceFile): CellDiagnostic[] {
+  const identifiers = file.statements.flatMap((statement) => declaredIdentifiers(ts, statement)).filter(({ text }) => RESERVED.test(text));
+  return identifiers.map((name) => {
+    const { line, character } = file.getLineAndCharacterOfPosition(name.getStart());
+    const [at, column] = [line + 1, character + 1];
+    return { message: `Duplicate identifier '${name.text}'. The kernel reserves it at the top level of a cell.`, code: 2441, line: at, column, endLine: at, endColumn: column + name.text.length };
+  });
+}
+
 /** `// @ts-nocheck`, or a `%%javascript` line as other kernels have it: run without checking types. */
 function directives(source: string): { text: string; unchecked: boolean } {
   const magic = /^\s*%%(javascript|js|typescript|ts)[^\n]*/.exec(source);
   if (magic) return { text: source.replace(magic[0], magic[0].replace(/[^\n]/g, "")), unchecked: magic[1] === "javascript" || magic[1] === "js" };
-  return { text: source, unchecked: /^\s*\/\/\s*@ts-nocheck/.test(source) };
+  // The first line of a script.
+  const text = source.replace(/^#!/, "//");
+  return { text, unchecked: /^\s*(\/\/.*\n)?\s*\/\/\s*@ts-nocheck/.test(text) };
 }

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import type * as TS from "@tslab/typescript-for-tslab";
 
@@ -41,7 +42,9 @@ export function nodeTypes(ts: typeof TS, folder: string, packageRoot: string): s
   const major = Number(process.versions.node.split(".")[0]);
   const roots = ts.getEffectiveTypeRoots({ configFilePath: join(folder, "tsconfig.json") }, { getCurrentDirectory: () => folder }) ?? [];
   // Versions beside @types/node, newest first; the lowest that this package supports is @types/node itself.
-  const own = [26, 24, 22].filter((each) => each <= major).map((each) => join(packageRoot, "node_modules", `types-node-${each}`));
-  const places = [...roots.map((root) => join(root, "node")), ...own, join(packageRoot, "node_modules", "@types", "node")];
+  const own = [...[26, 24, 22].filter((each) => each <= major).map((each) => `types-node-${each}`), "@types/node"];
+  const require = createRequire(join(packageRoot, "dist", "index.js"));
+  const manifests = own.flatMap((name) => require.resolve.paths(name)?.map((folder) => join(folder, name)) ?? []);
+  const places = [...roots.map((root) => join(root, "node")), ...manifests];
   return places.map((place) => join(place, "index.d.ts")).find((file) => ts.sys.fileExists(file));
 }

@@ -50,6 +50,9 @@ const methods = {
 
 export type Methods = typeof methods;
 
+/** Exit codes: the stack ran out; something else went wrong inside TypeScript. */
+export const [TOO_DEEP, FAILED] = [70, 71];
+
 export interface Call {
   id: number;
   method: keyof Methods;
@@ -61,6 +64,8 @@ parentPort?.on("message", ({ id, method, args }: Call) => {
     const value = (methods[method] as (...args: unknown[]) => unknown)(...args);
     parentPort?.postMessage({ id, value });
   } catch (error) {
+    // What TypeScript knew is not to be relied on where it stopped in the middle: another thread starts anew.
+    if (method === "compile") process.exit(error instanceof RangeError ? TOO_DEEP : FAILED);
     parentPort?.postMessage({ id, error: (error as Error).stack ?? String(error) });
   }
 });

@@ -8,6 +8,15 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
+/** Megabytes of stack: text that is nested deeply is read by functions that call themselves. */
+const STACK = 32;
+/** Milliseconds for a cell, and for it once it was interrupted. */
+const LONGEST = 60_000;
+const LONGEST_INTERRUPTED = 1000;
+
+/** Exit codes of ../compile/worker.ts, which is not loaded here. */
+const WHY: Record<number, string> = { 70: "the cell is nested too deeply for TypeScript", 71: "TypeScript failed on the cell" };
+
 /**
  * The compiler's thread, seen from the kernel. Calls are answered in order. Where it ends (a cell whose types take
  * all memory), what waits is rejected, and another starts that knows what earlier cells declared.
@@ -18,6 +27,10 @@ export class CompilerThread {
   #worker: Worker | undefined;
   #count = 0;
   #declared: Declared[] = [];
+  /** The thread that compiles a cell now. */
+  #compiling: Worker | undefined;
+  /** Why a thread was ended. */
+  #why: string | undefined;
 
   constructor(data: Omit<WorkerData, "declared">) {
     this.#data = { ...data, declared: [] };
@@ -34,6 +47,30 @@ export class CompilerThread {
     });
   }
 
+  /** Compiles a cell. @throws {@link CompilerEnded} where that takes too long, or fails in TypeScript itself. */
+  async compile(source: string): Promise<ReturnType<Methods["compile"]>> {
+    const worker = this.#worker;
+    const timer = setTimeout(() => this.#end(worker, `it took more than ${LONGEST / 1000} s on the cell; // @ts-nocheck as its first line leaves out the types`), LONGEST);
+    this.#compiling = worker;
+    try {
+      return await this.call("compile", source);
+    } finally {
+      clearTimeout(timer);
+      this.#compiling = undefined;
+    }
+  }
+
+  /** Ends a compilation that goes on for long, because the cell was interrupted. */
+  interrupt(): void {
+    const worker = this.#compiling;
+    if (worker) setTimeout(() => this.#compiling === worker && this.#end(worker, "the cell was interrupted"), LONGEST_INTERRUPTED).unref();
+  }
+
+  #end(worker: Worker | undefined, why: string): void {
+    this.#why = why;
+    void worker?.terminate();
+  }
+
   /** Tells how the cell that was compiled last ended. */
   async commit(id: number, outcome: Outcome): Promise<void> {
     const declared = await this.call("commit", id, outcome);
@@ -48,7 +85,7 @@ export class CompilerThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL("../compile/worker.js", import.meta.url), { workerData: { ...this.#data, declared: this.#declared } satisfies WorkerData });
+    const worker = new Worker(new URL("../compile/worker.js", import.meta.url), { workerData: { ...this.#data, declared: this.#declared } satisfies WorkerData, resourceLimits: { stackSizeMb: STACK } });
     let answered = false;
     worker.on("message", ({ id, value, error }: { id: number; value?: never; error?: string }) => {
       answered = true;
@@ -63,7 +100,9 @@ export class CompilerThread {
       const lost = [...this.#waiting.values()];
       this.#waiting.clear();
       this.#worker = answered ? this.#start() : undefined;
-      for (const { reject } of lost) reject(new CompilerEnded(why || `exit code ${code}`));
+      const reason = this.#why ?? (why || (WHY[code] ?? `exit code ${code}`));
+      this.#why = undefined;
+      for (const { reject } of lost) reject(new CompilerEnded(reason));
     });
     return worker;
   }

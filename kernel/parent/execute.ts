@@ -49,6 +49,7 @@ export class Executor {
 
   interrupt(): void {
     this.#interrupts++;
+    this.compiler.interrupt();
     this.execution.interrupt();
   }
 
@@ -112,7 +113,7 @@ export class Executor {
       const remark = await this.compiler.call("remark");
       if (remark !== undefined) this.publisher.stream(message, "stderr", `${remark}\n`);
     }
-    const compiled = await this.compiler.call("compile", code);
+    const compiled = await this.compiler.compile(code);
     let error: ErrorContent | undefined;
     if (!compiled.ok) {
       error = compileError(compiled, code, name);
@@ -150,7 +151,7 @@ export class Executor {
       const run = this.newRun(message);
       await this.execution.idle();
       const { generation } = this.execution;
-      const compiled = await this.compiler.call("compile", code);
+      const compiled = await this.compiler.compile(code);
       if (!compiled.ok || this.#interrupts !== interrupts) {
         values[name] = { status: "error", ...(compiled.ok ? BEFORE_IT_RAN : compileError(compiled, code, "Expression")) };
         continue;
@@ -190,22 +191,32 @@ function strings(value: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"));
 }
 
-function compileError({ diagnostics }: RefusedCell, code: string, name: string): ErrorContent {
+function compileError({ diagnostics, more }: RefusedCell, code: string, name: string): ErrorContent {
   const lines = code.split("\n");
   const [first] = diagnostics;
   const where = (each: CellDiagnostic) => `${each.file ?? name}:${each.line}:${each.column}`;
   const traceback = diagnostics.flatMap((each) => {
     const headline = `${where(each)} - \x1b[31merror\x1b[39m TS${each.code}: ${each.message}`;
     const line = each.file === undefined ? lines[each.line - 1] : undefined;
-    if (line === undefined) return [headline];
-    const length = each.endLine === each.line ? Math.max(1, each.endColumn - each.column) : Math.max(1, line.length - each.column + 1);
-    return [headline, `  ${line}`, `  ${" ".repeat(each.column - 1)}\x1b[31m${"~".repeat(length)}\x1b[39m`];
+    return line === undefined ? [headline] : [headline, ...marked(line, each)];
   });
   return {
     ename: "CompileError",
     evalue: first ? `${where(first)} - ${first.message} (TS${first.code})` : "",
-    traceback,
+    traceback: more > 0 ? [...traceback, `… ${more} more errors`] : traceback,
   };
+}
+
+/** Characters of a line that are shown on either side of where an error begins. */
+const AROUND = 200;
+
+/** The line of an error, and a line that marks the place. */
+function marked(line: string, { line: number, endLine, column, endColumn }: CellDiagnostic): [string, string] {
+  const from = Math.max(0, column - 1 - AROUND);
+  const shown = line.slice(from, column - 1 + AROUND);
+  const [head, tail] = [from > 0 ? "…" : "", from + shown.length < line.length ? "…" : ""];
+  const length = Math.max(1, Math.min(endLine === number ? endColumn - column : Infinity, shown.length - (column - 1 - from)));
+  return [`  ${head}${shown}${tail}`, `  ${" ".repeat(head.length + column - 1 - from)}\x1b[31m${"~".repeat(length)}\x1b[39m`];
 }
 
 function internalError(error: unknown): ErrorContent {
