@@ -1,7 +1,7 @@
 import type { HubFile } from "./client.js";
 
 /** What is read of a model folder beside weights. */
-const companions = /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|chat_template\.(jinja|json)|additional_chat_templates\/[^/]+\.jinja)$/;
+const companions = /^(config\.json|generation_config\.json|quantize_config\.json|quant_config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|chat_template\.(jinja|json)|additional_chat_templates\/[^/]+\.jinja)$/;
 
 const indexes = ["model.safetensors.index.json", "pytorch_model.bin.index.json"] as const;
 

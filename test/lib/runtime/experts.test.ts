@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { openCheckpoint, openFolder } from "../../../lib/checkpoint/open.js";
-import { writeSafetensors, type TensorToWrite } from "../../../lib/checkpoint/safetensors.js";
+import { readFloats, writeSafetensors, type TensorToWrite } from "../../../lib/checkpoint/safetensors.js";
 import { synthesize } from "../../../lib/checkpoint/synthetic.js";
 import type { Checkpoint } from "../../../lib/checkpoint/types.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
@@ -13,6 +13,7 @@ import { hostHome } from "../../../lib/runtime/home.js";
 import { Model } from "../../../lib/runtime/model.js";
 import { SaliencyMeter } from "../../../lib/train/saliency.js";
 import { normalNumbers } from "../../reference/checkpoints.js";
+import { awq, fp8, gptq, quantised, values } from "../../reference/packed.js";
 import { relativeError } from "../relative-error.js";
 
 const common = { hidden_size: 64, intermediate_size: 96, num_hidden_layers: 3, num_attention_heads: 4, num_key_value_heads: 2, head_dim: 16, vocab_size: 80, max_position_embeddings: 256, rms_norm_eps: 1e-5, initializer_range: 0.15 };
@@ -48,6 +49,45 @@ for (const dtype of ["fp32", "fp16", "int8", "int4", "int4:symmetric"]) {
     t.after(() => model.release());
     await model.prefill(ids);
     assert.ok(operators.has(dtype.startsWith("int") ? "QMoE" : "MoE") && !operators.has(dtype.startsWith("int") ? "MoE" : "QMoE"), [...operators].join());
+  });
+}
+
+const methods: readonly [string, object, (base: string, rows: number, columns: number, at: number) => { tensors: TensorToWrite[]; values: Float32Array }][] = [
+  ["GPTQ", { quant_method: "gptq", bits: 4, group_size: 32, desc_act: false, sym: false }, (base, rows, columns, at) => {
+    // Zero points in the middle for some: those have none where they are held.
+    const q = quantised(rows, columns, { bits: 4, groupSize: 32, symmetric: at % 3 === 0, lowestZero: 1 }, at);
+    return { tensors: gptq(base, q), values: values(q) };
+  }],
+  ["GPTQ by activation order", { quant_method: "gptq", bits: 4, group_size: 32, desc_act: true, sym: false }, (base, rows, columns, at) => {
+    const q = quantised(rows, columns, { bits: 4, groupSize: 32, mixed: true, lowestZero: 1 }, at);
+    return { tensors: gptq(base, q), values: values(q) };
+  }],
+  ["AWQ", { quant_method: "awq", bits: 4, group_size: 32, zero_point: true, version: "gemm" }, (base, rows, columns, at) => {
+    const q = quantised(rows, columns, { bits: 4, groupSize: 32 }, at);
+    return { tensors: awq(base, q), values: values(q) };
+  }],
+  ["8-bit floats", { quant_method: "fp8", weight_block_size: [32, 32] }, (base, rows, columns, at) => fp8(base, rows, columns, [32, 32], {}, at)],
+];
+for (const [label, quantization, pack] of methods) {
+  test(`experts in ${label}: the logits of their values in float32`, async (t) => {
+    const root = temporary(t);
+    const { tensors } = await openFolder(await synthesize(qwen3, "experts", { dtype: "fp32", cacheFolder: root }));
+    const [packed, plain]: TensorToWrite[][] = [[], []];
+    let at = 0;
+    for (const { name, shape, dtype, ...stored } of tensors.values()) {
+      const expert = /^(.*\.experts\.\d+\.\w+_proj)\.weight$/.exec(name);
+      const made = expert && pack(expert[1]!, shape[0]!, shape[1]!, at++);
+      const data = made?.values ?? await readFloats({ name, shape, dtype, ...stored });
+      plain!.push({ name, shape, dtype: "F32", data });
+      packed!.push(...(made?.tensors ?? [{ name, shape, dtype: "F32" as const, data }]));
+    }
+    const write = async (folder: string, content: readonly TensorToWrite[], changes: object) => {
+      await writeSafetensors(join(root, folder, "model.safetensors"), content, { format: "pt" });
+      writeFileSync(join(root, folder, "config.json"), JSON.stringify({ ...qwen3, ...changes }));
+      return openCheckpoint(join(root, folder), { cacheFolder: join(root, "cache") });
+    };
+    const [here, there] = [await logitsOf(t, await write("packed", packed!, { quantization_config: quantization }), true), await logitsOf(t, await write("plain", plain!, {}), true)];
+    here.forEach((logits, i) => assert.ok(relativeError(logits, there[i]!) < 1e-4, `${i}: ${relativeError(logits, there[i]!)}`));
   });
 }
 

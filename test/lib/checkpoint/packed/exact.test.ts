@@ -159,3 +159,16 @@ describe("8-bit floats", () => {
     });
   }
 });
+
+test("in another dtype weights are the numbers that they stand for", async (t) => {
+  const made = [
+    await folders(t, "llama", ofShape({ bits: 4, groupSize: 32, mixed: true, lowestZero: 1 }, (base, q) => gptq(base, q)), gptqConfig(4, 32, { desc_act: true })),
+    await folders(t, "llama", (base, out, inputs, at) => fp8(base, out, inputs, [128, 128], {}, at), { quant_method: "fp8", weight_block_size: [128, 128] }),
+  ];
+  for (const { quantised, cache, values: all } of made) {
+    for (const [dtype, limit] of [["fp32", 0], ["fp16", 1e-3], ["int8", 0.02]] as const) {
+      const { tensors } = await openCheckpoint(quantised, { dtype, cacheFolder: cache });
+      for (const [name, expected] of all) assert.ok(relativeError(await allValues(tensors.get(name)!), expected) <= limit, `${dtype} ${name}`);
+    }
+  }
+});
