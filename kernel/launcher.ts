@@ -32,7 +32,7 @@ fi
 if [ ! -x "$node" ]; then
   found=$(command -v node)
   if [ -z "$found" ]; then
-    echo "sdtp kernel: $node is gone and there is no node on PATH. Install Node 20.19 or newer, then run \\\`npx sdtp kernel install\\\`." >&2
+    echo "sdtp kernel: $node is gone and there is no node on PATH. Install Node 20.19, 22.12, 24 or newer, then run \\\`npx sdtp kernel install\\\`." >&2
     exit 1
   fi
   node=$found

@@ -97,7 +97,12 @@ export class Modules {
     if (!isBare(specifier)) return first(specifier);
     return first(specifier).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "ERR_MODULE_NOT_FOUND" || !error.message.includes(`'${packageName(specifier)}'`)) throw error;
-      return second(specifier);
+      return second(specifier).catch((other: Error) => {
+        // A package that only NODE_PATH leads to, which `import()` knows nothing of.
+        const path = attempt(() => this.#requires[0]?.resolve(specifier));
+        if (path === undefined) throw other;
+        return first(pathToFileURL(path).href);
+      });
     });
   }
 
@@ -213,6 +218,14 @@ function importerFrom(base: string): (specifier: string) => Promise<object> {
 function asNamespace(exports: unknown): object {
   const object = exports as Record<string, unknown>;
   return object.__esModule ? object : { ...object, default: exports };
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
 }
 
 function isBare(specifier: string): boolean {

@@ -27,8 +27,8 @@ export class CompilerThread {
   #worker: Worker | undefined;
   #count = 0;
   #declared: Declared[] = [];
-  /** The thread that compiles a cell now. */
-  #compiling: Worker | undefined;
+  /** The thread that compiles a cell now: another object for each cell. */
+  #compiling: { worker: Worker | undefined } | undefined;
   /** Why a thread was ended. */
   #why: string | undefined;
 
@@ -51,19 +51,19 @@ export class CompilerThread {
   async compile(source: string): Promise<ReturnType<Methods["compile"]>> {
     const worker = this.#worker;
     const timer = setTimeout(() => this.#end(worker, `it took more than ${LONGEST / 1000} s on the cell; // @ts-nocheck as its first line leaves out the types`), LONGEST);
-    this.#compiling = worker;
+    const compilation = (this.#compiling = { worker });
     try {
       return await this.call("compile", source);
     } finally {
       clearTimeout(timer);
-      this.#compiling = undefined;
+      if (this.#compiling === compilation) this.#compiling = undefined;
     }
   }
 
   /** Ends a compilation that goes on for long, because the cell was interrupted. */
   interrupt(): void {
-    const worker = this.#compiling;
-    if (worker) setTimeout(() => this.#compiling === worker && this.#end(worker, "the cell was interrupted"), LONGEST_INTERRUPTED).unref();
+    const compilation = this.#compiling;
+    if (compilation) setTimeout(() => this.#compiling === compilation && this.#end(compilation.worker, "the cell was interrupted"), LONGEST_INTERRUPTED).unref();
   }
 
   #end(worker: Worker | undefined, why: string): void {

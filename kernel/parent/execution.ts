@@ -143,7 +143,7 @@ export class Execution {
     this.send({ type: "interrupt", run: running?.run });
     later(BLOCKED_AFTER, stop);
     later(ABANDONED_AFTER, () => running?.settle({ error: ABANDONED, reached: [] }));
-    for (let ms = BLOCKED_AFTER + AGAIN_AFTER; ms < GIVEN_UP_AFTER; ms += AGAIN_AFTER) later(ms, () => (signal(child), stop()));
+    for (let ms = BLOCKED_AFTER + AGAIN_AFTER; ms < GIVEN_UP_AFTER; ms += AGAIN_AFTER) later(ms, stop);
     later(GIVEN_UP_AFTER, () => {
       this.#givenUp = true;
       kill(child);

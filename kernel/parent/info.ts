@@ -18,7 +18,7 @@ export function kernelInfo(): JsonObject {
       mimetype: "text/typescript",
       file_extension: ".ts",
       pygments_lexer: "typescript",
-      // JupyterLab 4 takes the name, older clients the MIME type that it is as well.
+      // A name that JupyterLab 4 knows; an object with a name of CodeMirror 5 (javascript) would be taken by that.
       codemirror_mode: "typescript",
       nbconvert_exporter: "script",
     },

@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const [major, minor] = process.versions.node.split(".").map(Number);
-if (major < 20 || (major === 20 && minor < 19)) {
-  fail(`Node ${process.versions.node} is too old: sdtp-notebook needs 20.19 or newer.`);
+if (!((major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major >= 24)) {
+  fail(`Node ${process.versions.node}: sdtp-notebook needs Node 20.19, 22.12, 24 or newer.`);
 }
 
 const lock = join(root, "package-lock.json");

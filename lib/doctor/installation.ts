@@ -6,8 +6,9 @@ import { formatBytes } from "../checkpoint/free-space.js";
 import { findChromium } from "../notebook/export/find-chromium.js";
 import type { Finding } from "./finding.js";
 
-/** The oldest Node that the package's dependencies can be loaded with. */
-const NODE = [20, 19] as const;
+/** Releases that the package is tried on, each from where ES modules can be required: those of `engines` in package.json. */
+const NODE = "20.19, 22.12, 24 or newer";
+const isSupported = (major: number, minor: number) => (major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major >= 24;
 
 export function installation(): Finding[] {
   const { versions, platform, cpu, git_commit: commit } = environment();
@@ -21,8 +22,8 @@ export function installation(): Finding[] {
 
 function node(version: string): Finding {
   const [major, minor] = version.split(".").map(Number) as [number, number];
-  const old = major < NODE[0] || (major === NODE[0] && minor < NODE[1]);
-  return { what: "Node", state: old ? "problem" : "ok", says: version, ...(old && { todo: `install Node ${NODE.join(".")} or newer` }), data: { version } };
+  const supported = isSupported(major, minor);
+  return { what: "Node", state: supported ? "ok" : "problem", says: version, ...(!supported && { todo: `install Node ${NODE}` }), data: { version } };
 }
 
 function cache(): Finding {

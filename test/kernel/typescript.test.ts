@@ -94,6 +94,20 @@ describe("TypeScript of today in a cell", () => {
     assert.match(await evalue("each().nothing"), /IteratorObject<number/);
   });
 
+  it("finds packages through NODE_PATH, with their types", async () => {
+    const base = join(session.folder, "shared-packages");
+    file("shared-packages/elsewhere/package.json", JSON.stringify({ name: "elsewhere", version: "1.0.0", main: "i.js", types: "i.d.ts" }));
+    file("shared-packages/elsewhere/i.js", "exports.v = 5;");
+    file("shared-packages/elsewhere/i.d.ts", "export declare const v: number;");
+    const other = await Session.start({ env: { NODE_PATH: base } });
+    try {
+      assert.equal(await other.value("import { v } from 'elsewhere'; [v, require('elsewhere').v, (await import('elsewhere')).v]"), "[ 5, 5, 5 ]");
+      assert.match((await other.run("v.nothing")).reply.evalue ?? "", /does not exist on type 'number'/);
+    } finally {
+      await other.end();
+    }
+  });
+
   it("shows an error by the cell's own text and position", async () => {
     assert.equal(await evalue("await 1;\nx = 5 +* 2"), "Cell [1]:2:8 - Expression expected. (TS1109)".replace("[1]", `[${(await session.run("0")).reply.execution_count - 1}]`));
     const { reply } = await session.run("const wide = 'a\u2028b';\nconst wrong: number = 'x\u2028y';");
