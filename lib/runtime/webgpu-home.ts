@@ -43,7 +43,7 @@ export function webgpuHome({ prefill, decode }: DeviceAttention, accuracy: GpuAc
   };
 }
 
-/** Whether attention is the one that devices were checked with: windows and capped scores are spelled out. */
-function isSimple({ slidingWindow, attentionSoftcap, headDim }: ModelConfig): boolean {
-  return slidingWindow === null && attentionSoftcap === null && headDim % FUSED_HEAD_MULTIPLE === 0;
+/** Whether attention is the one that devices were checked with: windows, capped scores and sinks are spelled out. */
+function isSimple({ slidingWindow, attentionSoftcap, attentionSinks, headDim }: ModelConfig): boolean {
+  return slidingWindow === null && attentionSoftcap === null && !attentionSinks && headDim % FUSED_HEAD_MULTIPLE === 0;
 }
