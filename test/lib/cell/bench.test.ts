@@ -28,7 +28,7 @@ test("profile in a cell: progress while it measures, then Table 2, and what it g
   const measured = await profile({ ...quick, model, configs: ["keep07"], lengths: [40, 60], onProgress: (share) => shares.push(share) });
   assert.equal(shares.at(-1), 1);
   assert.equal(displays.length, 1);
-  assert.match(displays[0]!.states.at(-1)!["text/plain"]!, /^measured \(0:0\d\)$/);
+  assert.match(displays[0]!.states.at(-1)!["text/plain"]!, /^measured \(0:\d\d\)$/);
   assert.match(shownAs(measured, "text/plain"), /\n\| 60 +\| SDTP \(keep07\) \| /);
   assert.match(shownAs(table2(measured), "text/latex"), /\\toprule/);
   assert.match(verification(measured).text, /KV Cache: baseline=60, sdtp=42, reduction=30\.00%/);
@@ -56,7 +56,7 @@ test("a sweep in a cell: rows as they come, a table that fills, and how it ended
   const { rows, end } = await all();
   assert.deepEqual(rows.map(({ config, scorer }) => [config, scorer]), [["baseline", null], ["keep07", "norm"], ["baseline", null], ["keep07", "recency"]]);
   assert.deepEqual(end, { cells: 2, measured: 2, found: 0, left: 0 });
-  assert.match(displays[0]!.states.at(-1)!["text/plain"]!, /^2 cells measured, 0 found \(0:0\d\)\nModel .*\n\n(\|.*\n){6}/);
+  assert.match(displays[0]!.states.at(-1)!["text/plain"]!, /^2 cells measured, 0 found \(0:\d\d\)\nModel .*\n\n(\|.*\n){6}/);
   const again = await all();
   assert.deepEqual(again.end, { cells: 2, measured: 0, found: 2, left: 0 });
   assert.deepEqual(again.rows, JSON.parse(JSON.stringify(rows)));
