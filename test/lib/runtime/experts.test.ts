@@ -8,6 +8,7 @@ import { openCheckpoint, openFolder } from "../../../lib/checkpoint/open.js";
 import { readFloats, writeSafetensors, type TensorToWrite } from "../../../lib/checkpoint/safetensors.js";
 import { synthesize } from "../../../lib/checkpoint/synthetic.js";
 import type { Checkpoint } from "../../../lib/checkpoint/types.js";
+import { planAttention } from "../../../lib/decoder/prefill.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
 import { hostHome } from "../../../lib/runtime/home.js";
 import { Model } from "../../../lib/runtime/model.js";
@@ -98,6 +99,24 @@ test("saliency goes through the experts", async (t) => {
   const { values } = await meter.measure({ ids: ids.slice(0, 20), promptLength: 14 });
   assert.ok(values.every((row) => row.slice(0, 14).every((value) => value > 0)));
 });
+
+for (const window of [64, 4096]) {
+  test(`attention sinks in prompts that are taken in pieces, a window of ${window}: fused as spelled out`, async (t) => {
+    const raw = { ...common, max_position_embeddings: 4096, model_type: "gpt_oss", num_local_experts: 4, num_experts_per_tok: 2, sliding_window: window };
+    const checkpoint = await openFolder(await synthesize(raw, "sinks", { dtype: "fp32", cacheFolder: temporary(t) }));
+    const prompt = Array.from({ length: 700 }, (_, i) => (i * 7919 + ((i * i) % 13)) % 80);
+    const plan = planAttention(checkpoint.config, prompt.length, { fewest: prompt.length });
+    assert.ok(plan.kind === "fused" && !plan.tiled && plan.fusedChunks > 1, JSON.stringify(plan));
+    const results: Float32Array[][] = [];
+    for (const attention of ["fused", "plain"] as const) {
+      const model = new Model(checkpoint, { threads: 2, attention });
+      t.after(() => model.release());
+      const [run, pruned] = [await model.prefill(prompt), await model.prefill(prompt, { preset: "keep07", scorer: "norm" })];
+      results.push([run.logits, pruned.logits, await run.extend([5])]);
+    }
+    results[0]!.forEach((logits, i) => assert.ok(relativeError(logits, results[1]![i]!) < 1e-4, `${i}`));
+  });
+}
 
 test("gpt_oss in MXFP4: the logits of its values in float32", async (t) => {
   const root = temporary(t);
