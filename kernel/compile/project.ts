@@ -3,7 +3,8 @@ import { withoutDocs } from "./docs.js";
 import { EarlierCells } from "./earlier.js";
 import { LocalModules, type LocalModule } from "./modules.js";
 import { autoImportProgram } from "./packages.js";
-import { createResolver, nodeTypes } from "./resolve.js";
+import { NodeTypes } from "./node-types.js";
+import { createResolver } from "./resolve.js";
 
 /**
  * The notebook as a TypeScript project: the cell at hand, what earlier cells declare, and the files that they import.
@@ -21,10 +22,13 @@ export class Project {
   readonly #folder: string;
   readonly #prelude: string;
   readonly #modules: LocalModules;
+  readonly #snapshots = new Map<string, { version: string; snapshot: TS.IScriptSnapshot }>();
   #text = { cell: "export {};\n", prelude: "export {};\n" };
   #versions = { cell: 0, prelude: 0 };
   #readied: TS.Program | undefined;
   #autoImports = false;
+  readonly #nodeTypes: NodeTypes;
+  #incomplete = false;
 
   /**
    * @param folder the notebook's
@@ -38,7 +42,7 @@ export class Project {
     this.earlier = new EarlierCells(ts, folder, options);
     this.#scope = this.earlier.scope();
     const { sys } = ts;
-    const types = nodeTypes(ts, folder, packageRoot);
+    const types = (this.#nodeTypes = new NodeTypes(ts, folder, packageRoot));
     const isOwn = (path: string) => path === this.cell || path === this.#prelude;
     this.#folder = folder;
     const files = {
@@ -53,33 +57,45 @@ export class Project {
     this.#resolver = createResolver(ts, folder, packageRoot, options, { ...files, useCaseSensitiveFileNames: true });
     this.#modules = new LocalModules(ts, this.#resolver, options, packageRoot);
     let extra: TS.Program | undefined;
-    const host: TS.LanguageServiceHost & { getPackageJsonAutoImportProvider?: () => TS.Program | undefined } = {
+    const packages = ts.createModuleResolutionCache(folder, (name) => name, options);
+    const host: TS.LanguageServiceHost & { getModuleResolutionCache(): TS.ModuleResolutionCache; getPackageJsonAutoImportProvider?: () => TS.Program | undefined } = {
       ...files,
       getCompilationSettings: () => options,
       getScriptFileNames: () => [this.#prelude, this.cell],
       getScriptVersion: (path) => {
         if (path === this.cell) return String(this.#versions.cell);
         if (path === this.#prelude) return String(this.#versions.prelude);
+        if (path === types.path) return types.version;
         // Packages and the library do not change while a notebook runs; the notebook's own modules do.
         return path.includes("/node_modules/") || path.startsWith(`${packageRoot}/dist/`) ? "1" : String(sys.getModifiedTime?.(path)?.getTime() ?? 0);
       },
       getScriptSnapshot: (path) => {
         const own = this.#read(path);
-        const text = own ?? sys.readFile(path);
+        if (own !== undefined) return ts.ScriptSnapshot.fromString(own);
+        // The service asks for every file for every cell.
+        const version = host.getScriptVersion(path);
+        const known = this.#snapshots.get(path);
+        if (known?.version === version) return known.snapshot;
+        const text = sys.readFile(path);
         if (text === undefined) return undefined;
-        return ts.ScriptSnapshot.fromString(own === undefined && path.endsWith(".d.ts") ? withoutDocs(text) : text);
+        const snapshot = ts.ScriptSnapshot.fromString(path === types.path ? types.textOf(text) : path.endsWith(".d.ts") ? withoutDocs(text) : text);
+        this.#snapshots.set(path, { version, snapshot });
+        return snapshot;
       },
+      // For what packages say of their files; modules are resolved below.
+      getModuleResolutionCache: () => packages,
       getCurrentDirectory: () => folder,
       getDefaultLibFileName: (compilerOptions) => ts.getDefaultLibFilePath(compilerOptions),
       resolveModuleNameLiterals: (literals, containing, _redirected, resolved, file) =>
         literals.map((literal) => {
           const mode = ts.getModeForUsageLocation(file, literal as TS.StringLiteralLike, resolved);
+          if (types.wants(literal.text, containing)) this.#incomplete = true;
           return { resolvedModule: this.#resolver.resolve(literal.text, containing, mode) };
         }),
       resolveTypeReferenceDirectiveReferences: (references, containing, _redirected, resolved) =>
         references.map((reference) => {
           const name = typeof reference === "string" ? reference : reference.fileName;
-          if (name === "node" && types) return { resolvedTypeReferenceDirective: { primary: true, resolvedFileName: types, isExternalLibraryImport: true } };
+          if (name === "node" && types.path) return { resolvedTypeReferenceDirective: { primary: true, resolvedFileName: types.path, isExternalLibraryImport: true } };
           return ts.resolveTypeReferenceDirective(name, containing, resolved, { ...files, useCaseSensitiveFileNames: true });
         }),
       getPackageJsonAutoImportProvider: () => (this.#autoImports ? (extra ??= autoImportProgram(ts, folder, options)) : undefined),
@@ -122,12 +138,22 @@ export class Project {
   }
 
   get program(): TS.Program {
-    const program = this.#service.getProgram() as TS.Program;
+    let program = this.#service.getProgram() as TS.Program;
+    if (this.#incomplete) {
+      // It imports a module of Node's whose types were left out.
+      this.#incomplete = false;
+      program = this.#service.getProgram() as TS.Program;
+    }
     if (program !== this.#readied) {
       this.#readied = program;
       this.#teach(program);
     }
     return program;
+  }
+
+  /** Reads what the first cell did not wait for. Call where nobody waits. */
+  complete(): void {
+    if (this.#nodeTypes.complete()) void this.program;
   }
 
   /** The service for a completion that may bring an import with it. */

@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import type * as TS from "@tslab/typescript-for-tslab";
 
@@ -32,19 +31,4 @@ export function createResolver(ts: typeof TS, folder: string, packageRoot: strin
       return module === "sdtp-notebook" ? from(join(packageRoot, "dist/lib/index.js"), own, mode) : from(module, own, mode);
     },
   };
-}
-
-/**
- * Where Node's types are: those that the notebook's project has, else those that this package has for the running Node.
- * @returns path of their index.d.ts
- */
-export function nodeTypes(ts: typeof TS, folder: string, packageRoot: string): string | undefined {
-  const major = Number(process.versions.node.split(".")[0]);
-  const roots = ts.getEffectiveTypeRoots({ configFilePath: join(folder, "tsconfig.json") }, { getCurrentDirectory: () => folder }) ?? [];
-  // Versions beside @types/node, newest first; the lowest that this package supports is @types/node itself.
-  const own = [...[26, 24, 22].filter((each) => each <= major).map((each) => `types-node-${each}`), "@types/node"];
-  const require = createRequire(join(packageRoot, "dist", "index.js"));
-  const manifests = own.flatMap((name) => require.resolve.paths(name)?.map((folder) => join(folder, name)) ?? []);
-  const places = [...roots.map((root) => join(root, "node")), ...manifests];
-  return places.map((place) => join(place, "index.d.ts")).find((file) => ts.sys.fileExists(file));
 }

@@ -31,6 +31,11 @@ let trimming: NodeJS.Timeout | undefined;
 const IDLE = 2000;
 let keeping: NodeJS.Timeout | undefined;
 
+function whenIdle(): void {
+  cells.project.complete();
+  void keepCode();
+}
+
 const methods = {
   /** What a tsconfig.json asks for in vain. */
   remark: () => cells.remark,
@@ -39,7 +44,7 @@ const methods = {
   commit: (id: number, outcome: Outcome): Declared | undefined => {
     clearTimeout(trimming);
     trimming = setTimeout(trimHeap, QUIET);
-    keeping = (keeping ?? setTimeout(() => void keepCode(), IDLE)).refresh();
+    keeping = (keeping ?? setTimeout(whenIdle, IDLE)).refresh();
     return cells.commit(id, outcome);
   },
   reset: () => cells.reset(),

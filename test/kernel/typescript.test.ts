@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { Session } from "./session.js";
+import { PATIENCE, Session } from "./session.js";
 
 const plain = (text: unknown) => String(text).replace(/\x1b\[\d+m/g, "");
 
@@ -92,6 +92,17 @@ describe("TypeScript of today in a cell", () => {
     assert.match(await evalue("bytes().nothing"), /Property 'nothing' does not exist on type 'Uint8Array<ArrayBuffer>'/);
     assert.match(await evalue("infer('a', 5)"), /not assignable/);
     assert.match(await evalue("each().nothing"), /IteratorObject<number/);
+  });
+
+  it("has the types of every module of Node's, rare ones too", async () => {
+    const other = await Session.start();
+    try {
+      assert.match((await other.run("import { Session } from 'node:inspector'; new Session().nothing")).reply.evalue ?? "", /Property 'nothing' does not exist on type 'Session'/);
+      assert.equal(await other.value("import http2 from 'http2'; const h: typeof http2.constants.NGHTTP2_NO_ERROR = 0; h"), "0");
+      assert.ok((await other.client.complete('import x from "node:', undefined, { timeout: PATIENCE })).matches.includes("node:dgram"));
+    } finally {
+      await other.end();
+    }
   });
 
   it("finds packages through NODE_PATH, with their types", async () => {

@@ -37,7 +37,7 @@ const python: Cells = {
   members: ["complex.", "str.", "list.", "dict.", "int.", "float.", "'text'.", "[1].", "set.", "tuple.", "bytes.", "object.", "range.", "type.", "pri"],
   endless: {
     "a loop": "print('started', flush=True)\nwhile True: pass",
-    "a promise": "import asyncio\nprint('started', flush=True)\nawait asyncio.Event().wait()",
+    "a sleep": "import time\nprint('started', flush=True)\ntime.sleep(10_000)",
   },
 };
 
