@@ -43,9 +43,6 @@ export type FromChild =
   | CommMessage
   | { type: "done"; run: number; error?: ErrorContent; bundle?: MimeBundle; reached: string[] };
 
-/** Numbers up to this one stand for what is preloaded; cells have those that follow. */
-export const LAST_PRELOADED = 9;
-
 /** File descriptors of the execution process besides stdin, stdout and stderr. */
 export const OUTPUT_FD = 3;
 export const WATCHDOG_FD = 4;

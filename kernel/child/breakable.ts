@@ -4,9 +4,6 @@ const WORK = Symbol.for("sdtp.work");
 const script = new vm.Script("globalThis[Symbol.for('sdtp.work')]()", { filename: import.meta.filename });
 const scope = globalThis as unknown as { [WORK]?: () => unknown };
 
-/** What V8 throws where a signal ended a script. */
-export const isBroken = (thrown: unknown): boolean => (thrown as { code?: string } | null)?.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED";
-
 /** Calls `work` so that an interrupt ends it, wherever it is in JavaScript, and is thrown here. */
 export function breakable<T>(work: () => T): T {
   scope[WORK] = work;

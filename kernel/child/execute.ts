@@ -1,10 +1,11 @@
 import { inspect } from "node:util";
 import vm from "node:vm";
 import type { ErrorContent, MimeBundle } from "../../lib/jupyter/messages.js";
+import { isBroken } from "../display/broken.js";
 import { toBundle } from "../display/bundle.js";
 import { asText, clip } from "../display/text.js";
 import type { RunCell } from "../messages.js";
-import { breakable, isBroken } from "./breakable.js";
+import { breakable } from "./breakable.js";
 import { type Cell, currentCell, KeyboardInterrupt } from "./cell.js";
 import { send } from "./channel.js";
 import { isDisplayHandle } from "./host.js";
@@ -81,6 +82,8 @@ async function evaluate({ modules, scopes, stacks }: Notebook, job: RunCell, cel
   const value: unknown = script.runInThisContext({ breakOnSigint: process.platform !== "win32", displayErrors: false });
   if (awaits) await cell.untilInterrupted(value as Promise<unknown>);
   const { result } = cell;
+  // Functions of the cell keep it; they need not keep what it showed.
+  cell.result = undefined;
   let bundle: MimeBundle | undefined;
   if (result !== undefined && !isDisplayHandle(result)) bundle = await cell.untilInterrupted(Promise.resolve(breakable(() => toBundle(result))));
   if (cell.pending.size > 0) await cell.untilInterrupted(Promise.all(cell.pending));

@@ -1,3 +1,4 @@
+import { Console } from "node:console";
 import { StringDecoder } from "node:string_decoder";
 import { sendText } from "./channel.js";
 import { currentCell } from "./cell.js";
@@ -28,6 +29,17 @@ export function unfinishedLine(): string {
 export function captureStreams(): void {
   capture(process.stdout, "stdout");
   capture(process.stderr, "stderr");
+  detachConsole();
+}
+
+/**
+ * Node's console tells the inspector of each call, with its stack, as soon as somebody holds a session, as the watchdog
+ * does: that takes three times as long as the printing. So its methods become those of a console that does not.
+ */
+function detachConsole(): void {
+  const own = new Console({ stdout: process.stdout, stderr: process.stderr }) as unknown as Record<string, unknown>;
+  const target = console as unknown as Record<string, unknown>;
+  for (const name of Object.keys(own)) if (typeof own[name] === "function" && typeof target[name] === "function") target[name] = own[name];
 }
 
 type Written = (error?: Error | null) => void;
@@ -41,7 +53,19 @@ function capture(stream: NodeJS.WriteStream, name: "stdout" | "stderr"): void {
       if (name === "stdout") lastText = text.includes("\n") || lastText.length > LONGEST_PROMPT ? text : lastText + text;
     }
     const callback = typeof encoding === "function" ? encoding : written;
-    if (callback) process.nextTick(callback);
+    if (callback) whenWritten(callback);
     return true;
   };
+}
+
+let written: Written[] = [];
+
+/** Tells that something was written, once the running code is through: all that waits at once, because each tick of its own costs more than the writing. */
+function whenWritten(callback: Written): void {
+  if (written.push(callback) > 1) return;
+  process.nextTick(() => {
+    const callbacks = written;
+    written = [];
+    for (const each of callbacks) each();
+  });
 }

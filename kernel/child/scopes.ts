@@ -1,4 +1,4 @@
-import { LAST_PRELOADED } from "../messages.js";
+import { LAST_PRELOADED } from "../compile/prelude.js";
 
 /** The variables of one cell: a getter and a setter for each, over the variables of its function. */
 export type Scope = Record<string, unknown>;

@@ -1,12 +1,11 @@
 import type * as TS from "@tslab/typescript-for-tslab";
-import { LAST_PRELOADED } from "../messages.js";
 import { describeDiagnostic, type CellDiagnostic } from "./diagnostics.js";
 import type { Declared } from "./earlier.js";
 import { magicOf } from "./magics.js";
 import type { LocalModule } from "./modules.js";
 import { declaredIdentifiers, withoutExports } from "./names.js";
 import { settings } from "./options.js";
-import type { Preloaded } from "./prelude.js";
+import { LAST_PRELOADED, type Preloaded } from "./prelude.js";
 import { Project } from "./project.js";
 import type { Uses } from "./references.js";
 import { awaitsAtTopLevel, cellTransformer, commonJsTransformer } from "./transform.js";
@@ -80,10 +79,10 @@ export class CellCompiler {
     const { options, remark } = settings(ts, folder);
     this.remark = remark;
     this.project = new Project(ts, folder, packageRoot, options);
-    this.#converter = createCellConverter(this.project);
     this.#prelude = prelude;
     this.#pending = prelude.lazy;
     this.#preload(EAGER, prelude.eager);
+    this.#converter = createCellConverter(this.project);
     // The first program is slow: it is made here, while nobody waits.
     this.#converter.convert("undefined", { unchecked: false, expression: false });
   }
@@ -181,10 +180,12 @@ export class CellCompiler {
 }
 
 /** The step from an ES module to CommonJS that runs as a cell, with a function in it that publishes its variables. */
-function toCell({ js, map, names }: Emitted): { code: string; maps: string[]; imports: string[] } {
+function toCell({ js, map, names, imports: importsAnything }: Emitted): { code: string; maps: string[]; imports: string[] } {
   const imports: string[] = [];
   const accessors = names.map((name) => `get ${name}() { return ${name} }, set ${name}(__value__) { ${name} = __value__ }`);
-  const { outputText, sourceMapText = "" } = ts.transpileModule(`${js}function ${PUBLISH}() { return { __proto__: null, ${accessors.join(", ")} } }\n`, {
+  const text = `${js}function ${PUBLISH}() { return { __proto__: null, ${accessors.join(", ")} } }\n`;
+  if (!importsAnything) return { code: text, maps: [map], imports };
+  const { outputText, sourceMapText = "" } = ts.transpileModule(text, {
     fileName: "cell.js",
     compilerOptions: { module: ts.ModuleKind.CommonJS, esModuleInterop: true, target: ts.ScriptTarget.ESNext, newLine: ts.NewLineKind.LineFeed, sourceMap: true, alwaysStrict: false, ignoreDeprecations: "6.0" },
     transformers: { before: [cellTransformer(ts, imports)], after: [commonJsTransformer(ts)] },

@@ -9,6 +9,9 @@ export interface Preloaded {
   also?: readonly string[];
 }
 
+/** Numbers up to this one stand for what is preloaded; cells have those that follow. */
+export const LAST_PRELOADED = 9;
+
 /** Names whose types are cheap: there from the start. */
 const GLOBALS = ["display", "clearOutput", "input", "progress", "comms"];
 

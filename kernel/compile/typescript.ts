@@ -8,6 +8,7 @@ import type * as TS from "@tslab/typescript-for-tslab";
 import { loadWithCodeCache } from "./code-cache.js";
 import type { Project } from "./project.js";
 import { exportsTransformer, referenceTransformer, type Uses } from "./references.js";
+import { cellTransformer } from "./transform.js";
 
 const require = createRequire(import.meta.url);
 const ofTslab = createRequire(require.resolve("tslab/dist/converter"));
@@ -20,8 +21,10 @@ export const keepCode = (): Promise<void> => loaded.keep();
 
 /** What the converter made of the cell at hand. */
 export interface Emitted {
-  /** An ES module, without the exports. */
+  /** An ES module, without the exports; where it imports nothing, a cell's code already. */
   js: string;
+  /** Whether it imports anything. */
+  imports: boolean;
   /** From `js` back to the cell's file (JSON). */
   map: string;
   declarations: string;
@@ -66,14 +69,17 @@ export function createCellConverter(project: Project): CellConverter {
     const { program } = project;
     let [js, declarations] = ["", ""];
     const before = [referenceTransformer(ts, program.getTypeChecker(), project.earlier, uses, mode.unchecked)];
+    // What imports nothing needs no step to CommonJS: it becomes a cell's code at once.
+    const imports = importsAnything(project.cellFile, project.options);
+    const after = [exportsTransformer(ts, names), ...(imports ? [] : [cellTransformer(ts, [])])];
     const write = (path: string, text: string) => (path.endsWith(".d.ts") ? (declarations = text) : (js = text));
     // Where a type has no name that a declaration could use, TypeScript writes no declarations at all unless forced;
     // forced, only that type is lost.
     const force = program.emit as (...args: unknown[]) => TS.EmitResult;
-    force(project.cellFile, write, undefined, false, { before, after: [exportsTransformer(ts, names)] }, true);
+    force(project.cellFile, write, undefined, false, { before, after }, true);
     const { code, map } = splitInlineMap(js);
     const hoisted = names.filter((name) => ((localOf(project.cellFile, name)?.flags ?? 0) & HOISTED) !== 0);
-    return { js: code, map, declarations: withHoisted(program.getTypeChecker(), project.cellFile, declarations, hoisted), names, hoisted, uses };
+    return { js: code, imports, map, declarations: withHoisted(program.getTypeChecker(), project.cellFile, declarations, hoisted), names, hoisted, uses };
   };
 
   const adjusted = Object.create(ts) as Record<string, unknown>;
@@ -98,10 +104,13 @@ export function createCellConverter(project: Project): CellConverter {
       // To tell the names, no program is needed.
       if (!bare) project.setCell(mode.expression ? text.replace(PREFIX, `${PREFIX}(`) + "\n)" : text);
       const own = bare?.file;
-      if (!own) (around as { parent?: TS.Node }).parent = project.preludeFile;
       host.afterProgramCreate({
         getProgram: () => project.program,
-        getSourceFile: (path) => (path !== cell ? around : (own ?? project.cellFile)),
+        getSourceFile: (path) => {
+          if (path === cell) return own ?? project.cellFile;
+          if (!own) (around as { parent?: TS.Node }).parent = project.preludeFile;
+          return around;
+        },
         // The notebook's own modules are translated elsewhere (modules.ts).
         getAllDependencies: () => [cell],
         emit: (_file, write) => {
@@ -164,6 +173,11 @@ const HOISTED = ts.SymbolFlags.FunctionScopedVariable | ts.SymbolFlags.Enum | ts
 
 function localOf(file: TS.SourceFile, name: string): TS.Symbol | undefined {
   return (file as unknown as { locals?: Map<string, TS.Symbol> }).locals?.get(ts.escapeLeadingUnderscores(name) as string);
+}
+
+function importsAnything(file: TS.SourceFile, { jsx }: TS.CompilerOptions): boolean {
+  if (file.languageVariant === ts.LanguageVariant.JSX && jsx !== ts.JsxEmit.React) return true;
+  return file.statements.some((each) => ts.isImportDeclaration(each) || ts.isImportEqualsDeclaration(each) || ts.isExportAssignment(each) || (ts.isExportDeclaration(each) && each.moduleSpecifier !== undefined) || (ts.canHaveModifiers(each) && (ts.getModifiers(each) ?? []).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)));
 }
 
 /** 1202: `import x = require("y")`, which becomes a `require` here. */

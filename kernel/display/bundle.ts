@@ -1,5 +1,6 @@
 import { types } from "node:util";
 import type { JsonObject, MimeBundle } from "../../lib/jupyter/messages.js";
+import { isBroken } from "./broken.js";
 import type { Formatted } from "./format.js";
 import { formats } from "./registry.js";
 import { asText } from "./text.js";
@@ -41,7 +42,7 @@ function attempt<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {
-    if ((error as { code?: string } | null)?.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED") throw error;
+    if (isBroken(error)) throw error;
     return undefined;
   }
 }

@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { isBroken } from "./broken.js";
 
 /** Longest text/plain, in characters. */
 const LONGEST = 50_000;
@@ -19,7 +20,7 @@ function inspected(value: unknown, depth: number): string {
   try {
     return inspect(value, options);
   } catch (error) {
-    if ((error as { code?: string } | null)?.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED") throw error;
+    if (isBroken(error)) throw error;
     try {
       return `${inspect(value, { ...options, customInspect: false })} (its own inspection throws)`;
     } catch {

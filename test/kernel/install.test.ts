@@ -26,6 +26,7 @@ describe("kernel install", () => {
     assert.equal(spec.display_name, "Mine");
     assert.equal(spec.language, "typescript");
     assert.equal(spec.interrupt_mode, "message");
+    assert.equal(spec.kernel_protocol_version, "5.5");
     assert.equal(spec.metadata.debugger, false);
     const session = await Session.start({ spec, resourceDir: folder });
     try {

@@ -19,6 +19,9 @@ describe("protocol", () => {
     assert.equal(info.language_info.name, "typescript");
     assert.equal(info.language_info.file_extension, ".ts");
     assert.equal(info.language_info.pygments_lexer, "typescript");
+    // What JupyterLab 4 and Notebook 7 look their highlighting up by.
+    assert.equal(info.language_info.codemirror_mode, "typescript");
+    assert.match(info.language_info.version, /^6\./);
     assert.equal(info.debugger, false);
   });
 
