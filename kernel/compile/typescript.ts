@@ -12,8 +12,9 @@ import { cellTransformer } from "./transform.js";
 
 const require = createRequire(import.meta.url);
 const ofTslab = createRequire(require.resolve("tslab/dist/converter"));
-export const { version } = ofTslab("@tslab/typescript-for-tslab/package.json") as { version: string };
-const loaded = loadWithCodeCache(ofTslab.resolve("@tslab/typescript-for-tslab"), `typescript-${version}`);
+// By its own name for it, tslab may have an older one: in a project that depends on this package, where `overrides` do not hold.
+const { version } = require("@tslab/typescript-for-tslab/package.json") as { version: string };
+const loaded = loadWithCodeCache(require.resolve("@tslab/typescript-for-tslab"), `typescript-${version}`);
 export const ts = loaded.exports as typeof TS;
 
 /** Makes the next start faster. Call where nobody waits: it takes about a tenth of a second. */
