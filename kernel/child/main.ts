@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { ToChild } from "../messages.js";
 import * as api from "./api.js";
+import { absorbSignal } from "./breakable.js";
 import { Cell, currentCell, installPromiseInspection, KeyboardInterrupt } from "./cell.js";
 import { backlog, flush, send } from "./channel.js";
 import { asError, Running, type Notebook } from "./execute.js";
@@ -41,6 +42,8 @@ watchdog.unref();
 installStop(stopState, seen);
 
 let running: Running | undefined;
+/** Whether there was an interrupt since the last cell began. */
+let interrupted = false;
 /** Milliseconds that an interrupted cell has to end by itself once the event loop turns. */
 const LAST_WORDS = 100;
 
@@ -48,14 +51,15 @@ const LAST_WORDS = 100;
 function interrupt(run: number | undefined): void {
   Atomics.add(seen, 0, 1);
   send({ type: "interrupted" });
-  const interrupted = running;
-  // The signal of an interrupt that was meant for another cell may come late.
-  if (!interrupted || interrupted.job.run !== run) return;
-  interrupted.cell.interrupt();
+  interrupted = true;
+  const current = running;
+  // An interrupt that was meant for another cell may come late.
+  if (!current || current.job.run !== run) return;
+  current.cell.interrupt();
   // Where JavaScript was ended in the middle, what would tell of the cell's end is gone with it.
   setTimeout(() => {
-    interrupted.fail(new KeyboardInterrupt());
-    if (running === interrupted) ended();
+    current.fail(new KeyboardInterrupt());
+    if (running === current) ended();
   }, LAST_WORDS);
 }
 
@@ -78,6 +82,8 @@ function receive(message: ToChild): void {
 
 async function run(job: ToChild & { type: "run" }): Promise<void> {
   setLastRun(job.run);
+  if (interrupted) absorbSignal();
+  interrupted = false;
   const cell = new Cell(job.run, modules, job.cell.links, (scope) => scopes.set(job.cell.id, scope));
   const current = (running = new Running(notebook, job, cell));
   await current.run();

@@ -6,6 +6,9 @@
 /** Where an end would tear a message to the kernel in two. */
 const SENDING = /[\\/]kernel[\\/]child[\\/](channel|frame|backlog)\.js$/;
 
+/** Where a message of the kernel's is taken in, perhaps the interrupt itself: on a busy machine that comes late. */
+const RECEIVING = /[\\/]kernel[\\/]child[\\/]main\.js$/;
+
 /** Native code that calls JavaScript back and aborts the process if that JavaScript is ended. */
 const FRAGILE = /[\\/]onnxruntime-(node|common)[\\/]/;
 /** Milliseconds that the watchdog has to ask for the end. */
@@ -61,7 +64,7 @@ export function installStop(state: Int32Array, seen: Int32Array): void {
     if (Atomics.load(seen, 0) !== count) return "never";
     const files = running();
     if (files.some((file) => FRAGILE.test(file))) return "never";
-    if ((!insist && files[0]?.startsWith("node:")) || files.some((file) => SENDING.test(file))) return "later";
+    if ((!insist && files[0]?.startsWith("node:")) || RECEIVING.test(files[0] ?? "") || files.some((file) => SENDING.test(file))) return "later";
     clearContexts();
     Atomics.store(state, 0, PREPARED);
     Atomics.notify(state, 0);
