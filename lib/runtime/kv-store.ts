@@ -1,4 +1,5 @@
 import { Tensor } from "onnxruntime-node";
+import "./float16-tensors.js";
 import { decodeFloat16, encodeFloat16 } from "../checkpoint/half.js";
 import { kvDtypes, type KvDtype } from "../decoder/cache-input.js";
 

@@ -1,4 +1,5 @@
 import { InferenceSession, type Tensor } from "onnxruntime-node";
+import "./float16-tensors.js";
 import type { Graph } from "../onnx/graph.js";
 import { toOnnx } from "../onnx/serialize.js";
 

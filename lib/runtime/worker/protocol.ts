@@ -1,5 +1,6 @@
 // What goes between the main thread and the one that runs graphs: requests, done strictly one after the other.
 import { Tensor } from "onnxruntime-node";
+import "../float16-tensors.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
 import type { KvDtype } from "../../decoder/cache-input.js";
 import type { StoredHead } from "../kv-store.js";
