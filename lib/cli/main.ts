@@ -25,14 +25,20 @@ import { register as sweep } from "./commands/sweep.js";
 import { register as tokens } from "./commands/tokens.js";
 import { register as train } from "./commands/train.js";
 
-/** Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
-export async function run(argv: readonly string[]): Promise<void> {
+/** Every command with its options, as `sdtp` parses them. */
+export function commands(): Command {
   const program = new Command("sdtp")
     .description("LLM inference on ONNX Runtime with SDTP token pruning (arXiv:2504.04514): generate, measure, report, inspect")
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
   for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, flops, bench, quality, dtypes, runNotebook, exportNotebook, exportModel, fetchCommand, kernel, doctor, train, cache]) register(program);
+  return program;
+}
+
+/** Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
+export async function run(argv: readonly string[]): Promise<void> {
+  const program = commands();
   // A reader that closes the pipe early (`sdtp … | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   try {
