@@ -9,15 +9,15 @@ export type { SamplingOptions } from "./runtime/sampler.js";
 export { exportModel, type Exported, type ExportOptions } from "./export-model/index.js";
 export { openCheckpoint, type ChatMessage, type Checkpoint, type ModelConfig, type Tokenizer } from "./checkpoint/index.js";
 
-export { presets, resolvePreset, schedule, stagePositions, tokensPerBlock, type KvPolicy, type Preset, type Stage, type UserPreset } from "./pruning/schedule.js";
-export { defineScorer, type Scorer, type ScorerInput } from "./pruning/scorer.js";
+export { presets, resolvePreset, schedule, stagePositions, tokensPerBlock, type KvPolicy, type Preset, type Stage, type UserPreset } from "./methods/plan/stages.js";
+export { defineScorer, type Scorer, type ScorerInput } from "./methods/scorer.js";
 
 export { benchEngine, profile, sweep, type Showing } from "./cell/bench.js";
 export type { Profile, ProfileOptions } from "./bench/profile.js";
 export type { SweepAxes, SweepEnd, SweepOptions, SweepProgress, SweepRow } from "./bench/sweep/sweep.js";
 export type { EngineOptions, EngineResult } from "./bench/engine/engine.js";
 export type { BenchmarkMode, EndToEndMeasurement, Metadata, Results } from "./bench/record.js";
-export { decodeFlops, endToEndFlops, prefillFlops, type Counting } from "./bench/flops.js";
+export { decodeFlops, endToEndFlops, prefillFlops, type Counting } from "./methods/plan/flops.js";
 export { readResults, writeResults } from "./cell/results.js";
 export type { Measured } from "./cell/measured.js";
 

@@ -1,7 +1,7 @@
 import type { ModelConfig } from "../checkpoint/types.js";
-import type { Preset } from "../pruning/presets.js";
-import { schedule } from "../pruning/schedule.js";
-import { decodeFlops, prefillFlops } from "./flops.js";
+import type { Preset } from "../methods/method.js";
+import { schedule } from "../methods/plan/stages.js";
+import { decodeFlops, prefillFlops } from "../methods/plan/flops.js";
 import type { BenchmarkMode } from "./record.js";
 
 /** A decoded token waits for memory: for the same operations it takes about this many times as long as in prefill. */

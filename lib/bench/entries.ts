@@ -1,7 +1,7 @@
 import type { ModelConfig } from "../checkpoint/types.js";
-import type { Preset } from "../pruning/presets.js";
-import { schedule } from "../pruning/schedule.js";
-import { endToEndFlops, prefillFlops } from "./flops.js";
+import type { Preset } from "../methods/method.js";
+import { schedule } from "../methods/plan/stages.js";
+import { endToEndFlops, prefillFlops } from "../methods/plan/flops.js";
 import type { Job, Measured } from "./job.js";
 import { endToEndEntry, endToEndMeasurement, prefillEntry, prefillMeasurement } from "./measurement.js";
 import type { EndToEndBaselineEntry, EndToEndEntry, PrefillBaselineEntry, PrefillEntry } from "./record.js";

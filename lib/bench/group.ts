@@ -1,5 +1,5 @@
 import { isAbort } from "../ambient-signal.js";
-import type { Preset } from "../pruning/presets.js";
+import type { Preset } from "../methods/method.js";
 import { runCost } from "./cost.js";
 import type { Outcome } from "./entries.js";
 import { isolate } from "./isolate.js";

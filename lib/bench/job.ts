@@ -1,7 +1,7 @@
 // What is measured in one process of its own, as plain values that go through a process boundary.
 import type { KvDtype } from "../decoder/cache-input.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
-import type { KvPolicy, UserPreset } from "../pruning/presets.js";
+import type { KvPolicy, UserPreset } from "../methods/method.js";
 import type { Provider } from "../runtime/session.js";
 import type { BenchmarkMode } from "./record.js";
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Preset } from "../pruning/presets.js";
+import type { Preset } from "../methods/method.js";
 import { environment, type Environment } from "./environment.js";
 import type { Measured } from "./job.js";
 import type { Prompt } from "./prompt.js";

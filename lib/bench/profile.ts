@@ -1,5 +1,5 @@
 import { ambientSignal } from "../ambient-signal.js";
-import type { UserPreset } from "../pruning/presets.js";
+import type { UserPreset } from "../methods/method.js";
 import { refuseEarly } from "./early.js";
 import { entryOf, type Entry, type Outcome } from "./entries.js";
 import { type Group, groupCost, measureGroup } from "./group.js";

@@ -1,4 +1,4 @@
-import { resolvePreset, type KvPolicy, type Preset, type UserPreset } from "../pruning/presets.js";
+import { resolvePreset, type KvPolicy, type Preset, type UserPreset } from "../methods/method.js";
 import { checkLengths } from "./lengths.js";
 import type { BenchmarkMode } from "./record.js";
 

@@ -9,7 +9,7 @@ import { verification as lines } from "../report/verification.js";
 import { shownTable, type ShownTable } from "../report/views/table.js";
 import { escapeHtml } from "../escape-html.js";
 import { shown, type Shown } from "../report/views/view.js";
-import type { Counting } from "../bench/flops.js";
+import type { Counting } from "../methods/plan/flops.js";
 import { type Measured, sources } from "./measured.js";
 
 export interface TableOptions {

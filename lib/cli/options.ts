@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { kvDtypes, type KvDtype } from "../decoder/cache-input.js";
-import { presets } from "../pruning/presets.js";
+import { presets } from "../methods/method.js";
 import type { LoadOptions, Model } from "../runtime/model.js";
 import { devices, type Device } from "../runtime/devices/names.js";
 

@@ -1,7 +1,7 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
-import type { BlockActivation } from "./activations.js";
+import type { BlockActivation } from "../methods/plan/activations.js";
 import type { Attended, Attention, Projections } from "./attention.js";
 import { experts } from "./experts.js";
 import { mlp } from "./mlp.js";

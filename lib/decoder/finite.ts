@@ -1,7 +1,7 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Value } from "../onnx/graph.js";
-import { activationNames, scoreActivations } from "./activations.js";
+import { activationNames, scoreActivations } from "../methods/plan/activations.js";
 import type { BlockResult } from "./block.js";
 
 /** Of what a graph tells whether it is finite, in the order of the forward pass: all that can be captured but the scores, which are -inf where a token may not look. */

@@ -1,9 +1,9 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
-import type { Scorer } from "../pruning/scorer.js";
-import { select, stageCounts } from "../pruning/stage.js";
-import { activationBlock, scoreActivations } from "./activations.js";
+import type { Scorer } from "../methods/scorer.js";
+import { select, stageCounts } from "../methods/select.js";
+import { activationBlock, scoreActivations } from "../methods/plan/activations.js";
 import { chunkedAttention, FUSED_HEAD_MULTIPLE, fusedAttention, lastAttention, type Attention } from "./attention.js";
 import { block } from "./block.js";
 import { outputFinite, outputFiniteBlock } from "./finite.js";

@@ -2,7 +2,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import { gradients } from "../onnx/gradients.js";
 import type { Value } from "../onnx/graph.js";
-import { moduleLogits, type ModuleInputs } from "../pruning/module.js";
+import { moduleLogits, type ModuleInputs } from "../methods/module.js";
 import { frozenModel, modelLoss, textLoss } from "./frozen.js";
 import type { Parameter } from "./training.js";
 import type { Weights } from "./weights.js";

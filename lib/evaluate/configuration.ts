@@ -1,4 +1,4 @@
-import { resolvePreset, type KvPolicy, type Preset } from "../pruning/presets.js";
+import { resolvePreset, type KvPolicy, type Preset } from "../methods/method.js";
 
 /** What is compared: a preset, a scorer and a cache policy. */
 export interface Configuration {

@@ -1,5 +1,5 @@
 import { ambientSignal } from "../ambient-signal.js";
-import { tokensPerBlock } from "../pruning/schedule.js";
+import { tokensPerBlock } from "../methods/plan/stages.js";
 import type { Model } from "../runtime/model.js";
 import { resolveScorer } from "../runtime/scorers.js";
 import type { Configuration } from "./configuration.js";

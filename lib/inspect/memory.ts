@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import { kvTokenBytes, type KvDtype } from "../decoder/cache-input.js";
-import { resolvePreset, schedule, tokensKept, tokensPerBlock, type KvPolicy, type UserPreset } from "../pruning/schedule.js";
+import { resolvePreset, schedule, tokensKept, tokensPerBlock, type KvPolicy, type UserPreset } from "../methods/plan/stages.js";
 
 /** Bytes of the cache right after prefill. */
 export interface KvMemoryRow {

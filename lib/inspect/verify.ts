@@ -1,5 +1,5 @@
 import { kvTokenBytes } from "../decoder/cache-input.js";
-import { schedule } from "../pruning/schedule.js";
+import { schedule } from "../methods/plan/stages.js";
 import type { HostCache } from "../runtime/host-cache.js";
 import type { Run } from "../runtime/run.js";
 import { requireComparable, sharedSlots } from "./shared.js";

@@ -1,4 +1,4 @@
-import { presets } from "../pruning/presets.js";
+import { presets } from "../methods/method.js";
 
 /** A prompt length as tables write it: whole multiples of 1024 as 1K, 2K, …, others as they are. */
 export function lengthLabel(length: number): string {

@@ -1,4 +1,4 @@
-import type { Counting } from "../bench/flops.js";
+import type { Counting } from "../methods/plan/flops.js";
 import { type BenchmarkMode, type EndToEndMeasurement, isEndToEnd, type Metadata, type PrefillMeasurement, type Results } from "../bench/record.js";
 import { apart } from "../bench/shared.js";
 import { byConfig, lengthLabel, methodLabel, variantLabel } from "./label.js";

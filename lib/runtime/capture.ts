@@ -1,9 +1,9 @@
 import type { InferenceSession } from "onnxruntime-node";
 import { formatBytes } from "../checkpoint/free-space.js";
 import type { ModelConfig } from "../checkpoint/types.js";
-import { activationBlock, activationNames, activationShape, scoreActivations } from "../decoder/activations.js";
+import { activationBlock, activationNames, activationShape, scoreActivations } from "../methods/plan/activations.js";
 import type { Dim } from "../onnx/graph.js";
-import { resolvePreset, schedule, tokensPerBlock, type Stage, type UserPreset } from "../pruning/schedule.js";
+import { resolvePreset, schedule, tokensPerBlock, type Stage, type UserPreset } from "../methods/plan/stages.js";
 
 /** An activation that can be captured. */
 export interface ActivationInfo {

@@ -1,6 +1,6 @@
 import { readFloatChunks } from "../checkpoint/safetensors.js";
 import type { Checkpoint, ModelConfig, StoredTensor } from "../checkpoint/types.js";
-import { activationBlock } from "../decoder/activations.js";
+import { activationBlock } from "../methods/plan/activations.js";
 import { finiteNames, finiteOutput } from "../decoder/finite.js";
 import type { Outputs } from "./session.js";
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { readFloats, readSafetensorsHeader, readStored, readTensor } from "../checkpoint/safetensors.js";
 import type { StoredDtype } from "../checkpoint/types.js";
 import { kvDtypes } from "../decoder/cache-input.js";
-import { resolvePreset } from "../pruning/schedule.js";
+import { resolvePreset } from "../methods/plan/stages.js";
 import type { Activation } from "./capture.js";
 import { HostCache } from "./host-cache.js";
 import { Run } from "./run.js";

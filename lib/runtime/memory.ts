@@ -3,7 +3,7 @@ import { formatBytes } from "../checkpoint/free-space.js";
 import type { Checkpoint, ModelConfig, StoredTensor } from "../checkpoint/types.js";
 import { kvTokenBytes, type KvDtype } from "../decoder/cache-input.js";
 import { planAttention, SCORE_BYTES } from "../decoder/prefill.js";
-import { schedule, tokensPerBlock, type Preset } from "../pruning/schedule.js";
+import { schedule, tokensPerBlock, type Preset } from "../methods/plan/stages.js";
 
 /** What a prompt takes, in bytes. */
 export interface MemoryPlan {

@@ -1,4 +1,4 @@
-import type { Stage } from "../pruning/schedule.js";
+import type { Stage } from "../methods/plan/stages.js";
 
 /** Original positions of the tokens present in each block. @param kept positions that each stage kept */
 export function presentPositions(stages: readonly Stage[], kept: readonly Int32Array[], n: number, layers: number): Int32Array[] {

@@ -1,5 +1,5 @@
 import type { ModelConfig } from "../checkpoint/types.js";
-import { defineScorer, type Scorer } from "../pruning/scorer.js";
+import { defineScorer, type Scorer } from "../methods/scorer.js";
 
 /**
  * The position from which on a sequence is turned by other rotary frequencies, so that what a cache holds of the tokens before must be computed

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { formatBytes } from "../checkpoint/free-space.js";
-import type { KvPolicy, Preset } from "../pruning/schedule.js";
+import type { KvPolicy, Preset } from "../methods/plan/stages.js";
 import type { Activation } from "./capture.js";
 import type { Decoder, Observation } from "./decoder.js";
 import type { KvCache } from "./kv-cache.js";

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Checkpoint } from "../checkpoint/types.js";
-import type { Scorer } from "../pruning/scorer.js";
-import { attention } from "../pruning/scorers/attention.js";
-import { learned, readPruner } from "../pruning/scorers/learned.js";
-import { norm } from "../pruning/scorers/norm.js";
-import { random } from "../pruning/scorers/random.js";
-import { recency } from "../pruning/scorers/recency.js";
+import type { Scorer } from "../methods/scorer.js";
+import { attention } from "../methods/scorers/attention.js";
+import { learned, readPruner } from "../methods/scorers/learned.js";
+import { norm } from "../methods/scorers/norm.js";
+import { random } from "../methods/scorers/random.js";
+import { recency } from "../methods/scorers/recency.js";
 
 /** The file beside a model's weights that holds its trained pruning modules. */
 const PRUNER_FILE = "pruner.safetensors";

@@ -1,4 +1,4 @@
-import type { Stage } from "../pruning/schedule.js";
+import type { Stage } from "../methods/plan/stages.js";
 
 /** What a stage did with the tokens before it. */
 export interface StageResult extends Stage {

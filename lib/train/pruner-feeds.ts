@@ -1,8 +1,8 @@
 import { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { PrunerGraphOptions } from "../decoder/pruner-training.js";
-import type { ModuleInputs } from "../pruning/module.js";
-import { resolvePreset, schedule } from "../pruning/schedule.js";
+import type { ModuleInputs } from "../methods/module.js";
+import { resolvePreset, schedule } from "../methods/plan/stages.js";
 import { Random } from "../random.js";
 import { exampleFeeds } from "./example-feeds.js";
 import type { Example } from "./examples.js";

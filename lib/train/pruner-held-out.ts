@@ -2,7 +2,7 @@ import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
 import { prunerScoringGraph } from "../decoder/pruner-training.js";
 import { GraphBuilder } from "../onnx/builder.js";
-import type { ModuleInputs } from "../pruning/module.js";
+import type { ModuleInputs } from "../methods/module.js";
 import { createSession } from "../runtime/session.js";
 import { spearman, topOverlap } from "./agreement.js";
 import { parameterFeeds } from "./feeds.js";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFloats, readSafetensorsHeader, writeSafetensors, type TensorToWrite } from "../checkpoint/safetensors.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { prunerParameters } from "../decoder/pruner-training.js";
-import type { ModuleInputs } from "../pruning/module.js";
+import type { ModuleInputs } from "../methods/module.js";
 import { Random } from "../random.js";
 import type { TrainedTensor } from "./optimizer.js";
 

@@ -11,7 +11,7 @@ import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
 import { prunerTrainingGraph, type LabelKind, type MaskKind, type PrunerLosses } from "../decoder/pruner-training.js";
 import { GraphBuilder } from "../onnx/builder.js";
-import type { ModuleInputs } from "../pruning/module.js";
+import type { ModuleInputs } from "../methods/module.js";
 import { Random } from "../random.js";
 import { allFinite } from "../runtime/finite.js";
 import { createSession } from "../runtime/session.js";

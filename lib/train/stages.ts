@@ -1,5 +1,5 @@
-import { presets, resolvePreset } from "../pruning/presets.js";
-import { stagePositions } from "../pruning/schedule.js";
+import { presets, resolvePreset } from "../methods/method.js";
+import { stagePositions } from "../methods/plan/stages.js";
 
 /**
  * The blocks after which the stages of any of the presets stand in a model of `depth` blocks, ascending, without the

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../../checkpoint/json.js";
 import type { KvDtype } from "../../decoder/cache-input.js";
-import type { KvPolicy, Preset, UserPreset } from "../../pruning/presets.js";
+import type { KvPolicy, Preset, UserPreset } from "../../methods/method.js";
 import { refuseEarly } from "../early.js";
 import { type Group, groupCost } from "../group.js";
 import { runFacts, type RunFacts } from "../metadata.js";

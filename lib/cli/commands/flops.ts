@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
-import { type Counting, countings, endToEndFlops, prefillFlops } from "../../bench/flops.js";
+import { type Counting, countings, endToEndFlops, prefillFlops } from "../../methods/plan/flops.js";
 import { parseLengths } from "../../bench/lengths.js";
 import { openCheckpoint } from "../../checkpoint/open.js";
 import { peekConfig } from "../../checkpoint/peek.js";
-import { type KvPolicy, presets, resolvePreset } from "../../pruning/presets.js";
-import { schedule } from "../../pruning/schedule.js";
+import { type KvPolicy, presets, resolvePreset } from "../../methods/method.js";
+import { schedule } from "../../methods/plan/stages.js";
 import { toMarkdown } from "../../report/formats/index.js";
 import { lengthLabel } from "../../report/label.js";
 import type { Table } from "../../report/table.js";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { formatJson } from "../../format-json.js";
-import { resolvePreset } from "../../pruning/presets.js";
+import { resolvePreset } from "../../methods/method.js";
 import type { Model } from "../../runtime/model.js";
 import { interruptSignal } from "../interrupt.js";
 import {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { resolvePreset } from "../../pruning/presets.js";
-import type { KvPolicy } from "../../pruning/schedule.js";
+import { resolvePreset } from "../../methods/method.js";
+import type { KvPolicy } from "../../methods/plan/stages.js";
 import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
 
 interface Options extends ModelOptions, PruningOptions {

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { parseLengths } from "../../bench/lengths.js";
 import { type BenchmarkMode, readResults, readResultsFolder } from "../../bench/results.js";
-import { type Counting, countings } from "../../bench/flops.js";
+import { type Counting, countings } from "../../methods/plan/flops.js";
 import { type Format, formatOf, formats } from "../../report/formats/index.js";
 import type { PublishedName } from "../../report/published.js";
 import { records } from "../../report/table.js";

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { moduleInputs, type ModuleInputs } from "../../pruning/module.js";
+import { moduleInputs, type ModuleInputs } from "../../methods/module.js";
 import { labelKinds, maskKinds, type LabelKind, type MaskKind } from "../../decoder/pruner-training.js";
 import { objectives, saliencyTargets, type Objective, type SaliencyTarget } from "../../decoder/saliency.js";
 import { lossKinds, type LossKind } from "../../train/example-feeds.js";

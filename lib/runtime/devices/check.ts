@@ -1,6 +1,6 @@
 import { openCheckpoint } from "../../checkpoint/open.js";
 import type { Checkpoint } from "../../checkpoint/types.js";
-import { norm } from "../../pruning/scorers/norm.js";
+import { norm } from "../../methods/scorers/norm.js";
 import { hostHome, type Home } from "../home.js";
 import type { HostCache } from "../host-cache.js";
 import { Model } from "../model.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { benchEngine } from "../../../lib/bench/engine/engine.js";
-import { prefillFlops } from "../../../lib/bench/flops.js";
+import { prefillFlops } from "../../../lib/methods/plan/flops.js";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
 import { engineTable } from "../../../lib/report/engine.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeFlops, endToEndFlops, prefillFlops } from "../../../lib/bench/flops.js";
+import { decodeFlops, endToEndFlops, prefillFlops } from "../../../lib/methods/plan/flops.js";
 import { usual } from "../../../lib/checkpoint/families/family.js";
 import type { ModelConfig } from "../../../lib/checkpoint/types.js";
-import { presets } from "../../../lib/pruning/presets.js";
-import { schedule } from "../../../lib/pruning/schedule.js";
+import { presets } from "../../../lib/methods/method.js";
+import { schedule } from "../../../lib/methods/plan/stages.js";
 import table2 from "../../../lib/report/reference/paper_table2.json" with { type: "json" };
 
 const mistral = shape({ hiddenSize: 4096, layers: 32, heads: 32, kvHeads: 8, headDim: 128, ffnSize: 14336, vocabSize: 32000 });

@@ -6,7 +6,7 @@ import { measureGroup } from "../../../lib/bench/group.js";
 import { isFailure, type Job } from "../../../lib/bench/job.js";
 import { measure } from "../../../lib/bench/measure.js";
 import { openSubject } from "../../../lib/bench/subject.js";
-import { presets, resolvePreset } from "../../../lib/pruning/presets.js";
+import { presets, resolvePreset } from "../../../lib/methods/method.js";
 import { load } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { profile } from "../../../lib/bench/profile.js";
 import { openSubject } from "../../../lib/bench/subject.js";
 import { sweep } from "../../../lib/bench/sweep/sweep.js";
-import { defineScorer } from "../../../lib/pruning/scorer.js";
+import { defineScorer } from "../../../lib/methods/scorer.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 
 test("a subject says what is computed in, and what caches hold", async (t) => {

@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { zipSync } from "fflate";
 import { readTorch } from "../../../lib/checkpoint/torch.js";
-import { readPruner } from "../../../lib/pruning/scorers/learned.js";
+import { readPruner } from "../../../lib/methods/scorers/learned.js";
 import { global, reduceTo, stateDict, type PickledTensor } from "./torch-file.js";
 
 const folder = await mkdtemp(join(tmpdir(), "sdtp-torch-"));

@@ -5,7 +5,7 @@ import { checkpointWeights, weightsFolder } from "../../../lib/decoder/checkpoin
 import { planAttention, prefillGraph } from "../../../lib/decoder/prefill.js";
 import { RotaryTables } from "../../../lib/decoder/rotary.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
-import { norm } from "../../../lib/pruning/scorers/norm.js";
+import { norm } from "../../../lib/methods/scorers/norm.js";
 import { rotaryFeeds } from "../../../lib/runtime/rotary-feeds.js";
 import { createSession } from "../../../lib/runtime/session.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";

@@ -4,7 +4,7 @@ import { after, describe, test } from "node:test";
 import { diffRuns, kvDrift, kvLengths, kvMemory, kvNorms, retentionMap, scoreDistributions, tokenFates } from "../../../lib/inspect/index.js";
 import type { LayerCache } from "../../reference/forward.js";
 import { headDimOf, kvHeadsOf } from "../../reference/config.js";
-import { defineScorer } from "../../../lib/pruning/scorer.js";
+import { defineScorer } from "../../../lib/methods/scorer.js";
 import { direction, prompt, setup, twice } from "./setup.js";
 
 describe("inspection of a pruned run", async () => {

@@ -1,6 +1,6 @@
 // One pruned prompt on a tiny random model, in lib/ and in the float64 reference.
-import { defineScorer } from "../../../lib/pruning/scorer.js";
-import { resolvePreset, schedule, type KvPolicy, type UserPreset } from "../../../lib/pruning/schedule.js";
+import { defineScorer } from "../../../lib/methods/scorer.js";
+import { resolvePreset, schedule, type KvPolicy, type UserPreset } from "../../../lib/methods/plan/stages.js";
 import { load } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import { type HfConfig, headDimOf, kvHeadsOf, windowOf } from "../../reference/config.js";

@@ -10,7 +10,7 @@ import { openCheckpoint, packageRoot } from "../../../lib/checkpoint/index.js";
 import { once } from "../../../lib/checkpoint/once.js";
 import { exportModel } from "../../../lib/export-model/index.js";
 import { verifyRun } from "../../../lib/inspect/index.js";
-import { defineScorer } from "../../../lib/pruning/scorer.js";
+import { defineScorer } from "../../../lib/methods/scorer.js";
 import { chatPrompt } from "../../../lib/runtime/chat.js";
 import { generate } from "../../../lib/runtime/generate.js";
 import { loadRun } from "../../../lib/runtime/load-run.js";

@@ -5,8 +5,8 @@ import { configurations } from "../../../lib/evaluate/configuration.js";
 import { retrievalTask } from "../../../lib/evaluate/retrieval.js";
 import { evaluate } from "../../../lib/evaluate/run.js";
 import { summarise } from "../../../lib/evaluate/summary.js";
-import { presets, stagePositions } from "../../../lib/pruning/schedule.js";
-import { readPruner } from "../../../lib/pruning/scorers/learned.js";
+import { presets, stagePositions } from "../../../lib/methods/plan/stages.js";
+import { readPruner } from "../../../lib/methods/scorers/learned.js";
 import { load } from "../../../lib/runtime/model.js";
 import { loadCorpus } from "../../../lib/train/corpus.js";
 

@@ -1,9 +1,9 @@
 // The engine against the plain float64 forward pass, for every family.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
-import { defineScorer } from "../../../lib/pruning/scorer.js";
+import { defineScorer } from "../../../lib/methods/scorer.js";
 import { load, type Model } from "../../../lib/runtime/model.js";
-import { schedule, resolvePreset, type UserPreset } from "../../../lib/pruning/schedule.js";
+import { schedule, resolvePreset, type UserPreset } from "../../../lib/methods/plan/stages.js";
 import { tinyCheckpoint, type TinyCheckpoint } from "../../reference/checkpoints.js";
 import { decode, evict, forward, type LayerCache } from "../../reference/forward.js";
 import { headDimOf } from "../../reference/config.js";

@@ -5,7 +5,7 @@ import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { synthesize } from "../../../lib/checkpoint/synthetic.js";
-import { resolvePreset } from "../../../lib/pruning/schedule.js";
+import { resolvePreset } from "../../../lib/methods/plan/stages.js";
 import { isOutOfMemory, largestLength, memoryError, memoryPlan } from "../../../lib/runtime/memory.js";
 import { load } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";

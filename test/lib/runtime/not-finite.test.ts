@@ -4,7 +4,7 @@ import { existsSync, readdirSync, writeFileSync, openSync, writeSync, closeSync 
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
-import { defineScorer } from "../../../lib/pruning/scorer.js";
+import { defineScorer } from "../../../lib/methods/scorer.js";
 import { allFinite } from "../../../lib/runtime/finite.js";
 import { load, type LoadOptions } from "../../../lib/runtime/model.js";
 import { SaliencyMeter } from "../../../lib/train/saliency.js";

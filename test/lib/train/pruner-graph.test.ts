@@ -14,7 +14,7 @@ import { centralDifferences, nextTokenLoss } from "../../reference/gradient.js";
 import { forward, type ForwardOptions } from "../../reference/forward.js";
 import { divergence } from "../../reference/operations.js";
 import type { Variant } from "../../reference/variants.js";
-import { moduleLogits } from "../pruning/scores.js";
+import { moduleLogits } from "../methods/scores.js";
 
 const blocks = [0, 1];
 const n = 30;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
 import { Random } from "../../../lib/random.js";
-import { readPruner } from "../../../lib/pruning/scorers/learned.js";
+import { readPruner } from "../../../lib/methods/scorers/learned.js";
 import { load } from "../../../lib/runtime/model.js";
 import { spearman, topOverlap } from "../../../lib/train/agreement.js";
 import type { Example } from "../../../lib/train/examples.js";

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../../lib/checkpoint/package-root.js";
-import { defineScorer } from "../../../lib/pruning/scorer.js";
-import type { UserPreset } from "../../../lib/pruning/schedule.js";
+import { defineScorer } from "../../../lib/methods/scorer.js";
+import type { UserPreset } from "../../../lib/methods/plan/stages.js";
 import type { Model } from "../../../lib/runtime/model.js";
 import type { Checkpoint } from "../../../lib/checkpoint/types.js";
 import { SaliencyMeter } from "../../../lib/train/saliency.js";

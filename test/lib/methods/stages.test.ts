@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Preset, presets, resolvePreset } from "../../../lib/pruning/presets.js";
-import { type Stage, schedule, stagePositions, tokensKept, tokensPerBlock } from "../../../lib/pruning/schedule.js";
+import { type Preset, presets, resolvePreset } from "../../../lib/methods/method.js";
+import { type Stage, schedule, stagePositions, tokensKept, tokensPerBlock } from "../../../lib/methods/plan/stages.js";
 import published from "../../../lib/report/reference/upstream_latency.json" with { type: "json" };
 
 const kept = (preset: Preset, n: number, depth: number) => tokensKept(schedule(preset, n, depth), n);

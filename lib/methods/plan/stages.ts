@@ -1,7 +1,7 @@
-import type { Preset } from "./presets.js";
+import type { Preset } from "../method.js";
 
-export type { KvPolicy, Preset, PresetStage, UserPreset } from "./presets.js";
-export { presets, resolvePreset } from "./presets.js";
+export type { KvPolicy, Preset, PresetStage, UserPreset } from "../method.js";
+export { presets, resolvePreset } from "../method.js";
 
 /** Tokens at the start of the prompt that no stage drops. */
 const FORCED_HEAD = 4;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { presets, resolvePreset, type UserPreset } from "../../../lib/pruning/presets.js";
+import { presets, resolvePreset, type UserPreset } from "../../../lib/methods/method.js";
 
 const own: UserPreset = { name: "mine", stages: [{ afterBlock: 2, ratio: 0.5 }, { afterBlock: 5, ratio: 1 }], baseDepth: 8 };
 const invalid = (fields: object) => () => resolvePreset({ ...own, ...fields } as UserPreset);

@@ -1,5 +1,5 @@
-import type { ModelConfig } from "../checkpoint/types.js";
-import type { Dim } from "../onnx/graph.js";
+import type { ModelConfig } from "../../checkpoint/types.js";
+import type { Dim } from "../../onnx/graph.js";
 
 /** What can be captured inside a block: `block.L.NAME`. */
 export const blockActivations = [

@@ -1,5 +1,5 @@
 // What each scorer is to compute, in float64 from the reference pass and without shared code.
-import type { PruningModule } from "../../../lib/pruning/scorers/learned.js";
+import type { PruningModule } from "../../../lib/methods/scorers/learned.js";
 import { architecture } from "../../reference/architectures.js";
 import { type HfConfig, headDimOf, kvHeadsOf, windowOf } from "../../reference/config.js";
 import type { ForwardResult } from "../../reference/forward.js";

@@ -1,8 +1,8 @@
-import type { ModelConfig } from "../checkpoint/types.js";
-import { layerWindow } from "../decoder/positions.js";
-import { lastTokenWillDo } from "../decoder/prefill.js";
-import type { KvPolicy } from "../pruning/presets.js";
-import { type Stage, tokensKept, tokensPerBlock } from "../pruning/schedule.js";
+import type { ModelConfig } from "../../checkpoint/types.js";
+import { layerWindow } from "../../decoder/positions.js";
+import { lastTokenWillDo } from "../../decoder/prefill.js";
+import type { KvPolicy } from "../method.js";
+import { type Stage, tokensKept, tokensPerBlock } from "./stages.js";
 
 /**
  * How floating-point operations are counted, one multiply-add as two.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
-import { select, stageCounts } from "../../../lib/pruning/stage.js";
+import { select, stageCounts } from "../../../lib/methods/select.js";
 import { normalNumbers } from "../../reference/checkpoints.js";
 import { select as referenceSelect } from "../../reference/forward.js";
 import { runGraph } from "../onnx/run.js";
