@@ -119,9 +119,9 @@ export class CellCompiler {
 
   /**
    * Takes over the declarations of the cell compiled last: all of them, or those that were reached.
-   * @returns what another compiler would have to {@link restore}; undefined where there is nothing new
+   * @returns what another compiler would have to {@link restore}, and what no longer; undefined where there is nothing new
    */
-  commit(id: number, outcome: Outcome): Declared | undefined {
+  commit(id: number, outcome: Outcome): { declared: Declared; gone: number[] } | undefined {
     if (this.#open?.id !== id) return undefined;
     const { names, declarations } = this.#open.emitted;
     this.#open = undefined;
@@ -130,7 +130,7 @@ export class CellCompiler {
     this.#held.add(id);
     if (/^(export \{\s*\};\s*)*$/.test(declarations)) return undefined;
     this.project.earlier.add(declared);
-    return declared;
+    return { declared, gone: this.project.earlier.sweep() };
   }
 
   /** Goes on with declarations that {@link commit} returned to another compiler. */

@@ -15,6 +15,19 @@ export interface EarlierName {
   symbol: TS.Symbol;
 }
 
+/** A cell's declarations as the compiler holds them. */
+interface EarlierFile {
+  id: number;
+  file: TS.SourceFile;
+  /** Names in it that it does not declare itself, as TypeScript escapes them: they may be older cells'. */
+  names: Set<string>;
+  /** Numbers of cells whose declarations it refers to by their files. */
+  cells: Set<number>;
+}
+
+/** Files that are held, of which half may be of no use, before they are gone through. */
+const FEWEST_TO_SWEEP = 64;
+
 /** Declaration file of a cell, in the notebook's folder; it is never on disk. */
 const fileName = (folder: string, id: number) => `${folder}/__cell${id}__.d.ts`;
 /** How TypeScript calls `declare global`. */
@@ -32,13 +45,14 @@ export class EarlierCells {
   readonly #ts: typeof TS;
   readonly #folder: string;
   readonly #options: TS.CompilerOptions;
-  readonly #files = new Map<string, TS.SourceFile>();
+  readonly #files = new Map<string, EarlierFile>();
   /** Every declaration of a name, oldest first. */
   readonly #versions = new Map<string, EarlierName[]>();
   /** Modules that the files refer to, which therefore have to stay in the program. */
   readonly #modules = new Set<string>();
   /** `declare global` and `declare module`, which hold for all cells. */
   readonly #augmentations = new Map<string, string>();
+  #sweepAt = FEWEST_TO_SWEEP;
 
   constructor(ts: typeof TS, folder: string, options: TS.CompilerOptions) {
     this.#ts = ts;
@@ -53,8 +67,9 @@ export class EarlierCells {
     const file = ts.createSourceFile(path, text, { languageVersion: ts.ScriptTarget.ESNext, jsDocParsingMode: ts.JSDocParsingMode.ParseAll }, true);
     Object.assign(file, { path, resolvedPath: path, originalFileName: path, parent: this.scope(id) });
     (ts as unknown as { bindSourceFile(file: TS.SourceFile, options: TS.CompilerOptions): void }).bindSourceFile(file, this.#options);
-    this.#files.set(path, file);
-    for (const module of modulesOf(ts, file)) this.#modules.add(module);
+    const { modules, ...mentioned } = mentions(ts, file);
+    this.#files.set(path, { id, file, ...mentioned });
+    for (const module of modules) this.#modules.add(module);
     for (const statement of file.statements) {
       if (ts.isModuleDeclaration(statement) && (ts.isStringLiteral(statement.name) || statement.flags & ts.NodeFlags.GlobalAugmentation)) {
         const augmentation = statement.getText(file);
@@ -69,6 +84,45 @@ export class EarlierCells {
   /** Forgets all. */
   clear(): void {
     for (const map of [this.#files, this.#versions, this.#modules, this.#augmentations]) map.clear();
+    this.#sweepAt = FEWEST_TO_SWEEP;
+  }
+
+  /**
+   * Forgets cells whose names were all declared again since and which no type of another leads to, so that a notebook
+   * whose cells are run over and over stays as large as it is. It goes through all files, but only once they have
+   * doubled since the last time.
+   * @returns the numbers of the cells that are forgotten
+   */
+  sweep(): number[] {
+    if (this.#files.size < this.#sweepAt) return [];
+    const live = this.#live();
+    const gone = new Set([...this.#files.values()].map(({ id }) => id).filter((id) => !live.has(id)));
+    for (const id of gone) this.#files.delete(fileName(this.#folder, id));
+    for (const [name, versions] of this.#versions) this.#versions.set(name, versions.filter(({ id }) => !gone.has(id)));
+    this.#sweepAt = Math.max(FEWEST_TO_SWEEP, this.#files.size * 2);
+    return [...gone];
+  }
+
+  /** Cells that have the latest declaration of a name, and all that their declarations lead to. */
+  #live(): Set<number> {
+    const live = new Set<number>();
+    const open = [...this.reachable()];
+    for (let id = open.pop(); id !== undefined; id = open.pop()) {
+      const file = this.#files.get(fileName(this.#folder, id));
+      if (!file || live.has(id)) continue;
+      live.add(id);
+      open.push(...file.cells);
+      for (const name of file.names) {
+        const older = this.#asOf(name, id);
+        if (older) open.push(older.id);
+      }
+    }
+    return live;
+  }
+
+  /** A name as it was declared before a cell. */
+  #asOf(name: string, cell: number): EarlierName | undefined {
+    return this.#versions.get(name)?.findLast(({ id }) => id < cell);
   }
 
   #versionsOf(name: string): EarlierName[] {
@@ -94,7 +148,7 @@ export class EarlierCells {
 
   /** The file of a cell by its path. */
   file(path: string): TS.SourceFile | undefined {
-    return this.#files.get(path);
+    return this.#files.get(path)?.file;
   }
 
   /** The path behind a specifier with which one cell's declarations refer to another's. */
@@ -167,19 +221,44 @@ class Earlier extends Map<string, TS.Symbol> {
   }
 }
 
-/** Modules that a declaration file imports or mentions in `import("…")`, other cells left out. */
-function modulesOf(ts: typeof TS, file: TS.SourceFile): Set<string> {
-  const found = new Set<string>();
+/** What a declaration file refers to: modules that it imports or mentions in `import("…")`, other cells, and names from outside. */
+function mentions(ts: typeof TS, file: TS.SourceFile): { modules: Set<string>; cells: Set<number>; names: Set<string> } {
+  const [modules, cells, names] = [new Set<string>(), new Set<number>(), new Set<string>()];
+  const { locals } = file as unknown as { locals?: Map<string, TS.Symbol> };
   const visit = (node: TS.Node): void => {
+    if (ts.isIdentifier(node) && !isNameOf(node)) {
+      const flags = locals?.get(node.escapedText as string)?.flags ?? 0;
+      if (meaningsOf(ts, node).some((meaning) => !(flags & meaning))) names.add(node.escapedText as string);
+    }
     const module =
       ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
         ? node.moduleSpecifier
         : ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)
           ? node.argument.literal
           : undefined;
-    if (module && ts.isStringLiteral(module) && !SPECIFIER.test(module.text)) found.add(module.text);
+    if (module && ts.isStringLiteral(module)) {
+      const cell = SPECIFIER.exec(module.text)?.[1];
+      if (cell === undefined) modules.add(module.text);
+      else cells.add(Number(cell));
+    }
     ts.forEachChild(node, visit);
   };
   visit(file);
-  return found;
+  return { modules, cells, names };
+}
+
+/** Whether an identifier is what a declaration declares, which refers to nothing. */
+function isNameOf(node: TS.Identifier): boolean {
+  return (node.parent as { name?: TS.Node }).name === node;
+}
+
+/** As what a name is looked for: where that is not clear from its place, as anything. A file's own names come first for what they are. */
+function meaningsOf(ts: typeof TS, node: TS.Identifier): TS.SymbolFlags[] {
+  const { Type, Value, Namespace, Alias } = ts.SymbolFlags;
+  const { parent } = node;
+  // An import may be anything, and hides what is outside.
+  if (ts.isTypeReferenceNode(parent)) return [Type | Alias];
+  if (ts.isTypeQueryNode(parent)) return [Value | Alias];
+  if (ts.isQualifiedName(parent)) return [Namespace | Alias];
+  return [Type | Alias, Value | Alias, Namespace | Alias];
 }

@@ -29,6 +29,7 @@ export class Project {
   #autoImports = false;
   readonly #nodeTypes: NodeTypes;
   #incomplete = false;
+  #local: { text: string; found: ReturnType<LocalModules["of"]> } | undefined;
 
   /**
    * @param folder the notebook's
@@ -128,6 +129,7 @@ export class Project {
   /** Looks modules up anew for the next cell. */
   forgetResolutions(): void {
     this.#resolver.forget();
+    this.#local = undefined;
     this.#versions.cell++;
   }
 
@@ -177,7 +179,10 @@ export class Project {
 
   /** The notebook's own modules that the cell depends on, and which of them its imports mean. */
   local(): { links: Record<string, string>; modules: LocalModule[] } {
-    return this.#modules.of(this.cell, this.#text.cell);
+    const text = this.#text.cell;
+    // Asked for its errors first, then for its code.
+    if (this.#local?.text !== text) this.#local = { text, found: this.#modules.of(this.cell, text) };
+    return this.#local.found;
   }
 
   /** Those of them that the program has. */

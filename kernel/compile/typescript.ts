@@ -215,6 +215,8 @@ function loadWith(typescript: unknown): typeof import("tslab/dist/converter.js")
   const { cache } = require;
   const earlier = cache[path];
   cache[path] = module;
+  // One that was loaded before has the `ts` of another notebook.
+  delete cache[require.resolve("tslab/dist/converter")];
   try {
     return require("tslab/dist/converter") as typeof import("tslab/dist/converter.js");
   } finally {

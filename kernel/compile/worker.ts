@@ -40,8 +40,8 @@ const methods = {
   /** What a tsconfig.json asks for in vain. */
   remark: () => cells.remark,
   compile: (source: string) => cells.compile(source),
-  /** Returns what the cell declares. */
-  commit: (id: number, outcome: Outcome): Declared | undefined => {
+  /** Returns what the cell declares, and which earlier cells' declarations are of no use any more. */
+  commit: (id: number, outcome: Outcome): { declared: Declared; gone: number[] } | undefined => {
     clearTimeout(trimming);
     trimming = setTimeout(trimHeap, QUIET);
     keeping = (keeping ?? setTimeout(whenIdle, IDLE)).refresh();

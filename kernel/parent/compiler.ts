@@ -73,8 +73,11 @@ export class CompilerThread {
 
   /** Tells how the cell that was compiled last ended. */
   async commit(id: number, outcome: Outcome): Promise<void> {
-    const declared = await this.call("commit", id, outcome);
-    if (declared) this.#declared.push(declared);
+    const change = await this.call("commit", id, outcome);
+    if (!change) return;
+    const gone = new Set(change.gone);
+    if (gone.size > 0) this.#declared = this.#declared.filter((each) => !gone.has(each.id));
+    this.#declared.push(change.declared);
   }
 
   /** The process that held the variables is gone. */
