@@ -48,7 +48,7 @@ export interface MeasureSaliencyOptions extends Showing {
 export async function measureSaliency(model: Model, options: MeasureSaliencyOptions): Promise<SaliencyFile> {
   const { out, data, prompts = 16, documents, length = 256, seed = 0, target, loss, objective, show } = options;
   const [{ measureSaliency: measure }, { readExamples, toExample }, { makePrompts }, { stageBlocks }] = await Promise.all([
-    import("../train/saliency-run.js"), import("../train/examples.js"), import("../train/prompts.js"), import("../train/stages.js"),
+    import("../train/saliency-run.js"), import("../train/examples.js"), import("../train/prompts/make.js"), import("../train/stages.js"),
   ]);
   const tokenizer = await model.tokenizer();
   const made = async () => makePrompts({ tokenizer, documents: documents ?? [await shippedProse()], count: prompts, length, episodes: 0.5, seed });

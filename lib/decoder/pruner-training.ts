@@ -58,11 +58,11 @@ export function prunerParameters(config: Pick<ModelConfig, "hiddenSize">, blocks
  * tokens that may be pruned: see `MaskKind`. Without it, nothing is masked: the modules then see hidden states as at inference.
  *
  * Inputs: those of `frozenModel`; `loss_weights` `[m, 1]`, what each of the rows counts; `targets` `[m, 1]` int64, their next tokens, where the text is
- * the label or there is no cross-entropy; every parameter by name; for each block B `target.B` `[n, 1]`, normalised saliency, and,
+ * the label (these three with the cross-entropy alone); every parameter by name; for each block B `target.B` `[n, 1]`, normalised saliency, and,
  * with the cross-entropy, `noise.B` `[n, 1]`, g0 - g1; `prunable` `[n, 1]`, 1 where a token may be pruned, else 0;
  * `token_weights` `[n, 1]`, what each token counts in the squared error (they add up to 1); `first`, `second` `[p]` int64,
  * the pairs of the ranking loss; for modules of `placed` inputs `log_distance` `[n, 1]`, see `logDistance`.
- * Outputs: `loss` (their weighted sum), `cross_entropy` (against the model's predictions: less their entropy), `mse.B`, `ranking.B` (scalars) and
+ * Outputs: `loss` (their weighted sum), with the cross-entropy `cross_entropy` (against the model's predictions: less their entropy), `mse.B`, `ranking.B` (scalars) and
  * `gradient:NAME` for each parameter.
  */
 export function prunerTrainingGraph(g: GraphBuilder, weights: Weights, { config, blocks, inputs, losses, masks, labels }: PrunerGraphOptions): void {
@@ -94,9 +94,27 @@ export function prunerTrainingGraph(g: GraphBuilder, weights: Weights, { config,
     },
     keyBias: () => presence && g.reshape(presence, [1, "n"]),
   });
-  const crossEntropy = masked && labels === "model" ? modelLoss(g, predicted, model({})) : textLoss(g, predicted);
-  g.output(crossEntropy, "cross_entropy");
-  const terms = masked ? [g.mul(crossEntropy, losses.crossEntropy)] : [];
+  const terms: Value[] = [];
+  if (masked) {
+    const crossEntropy = labels === "model" ? modelLoss(g, predicted, model({})) : textLoss(g, predicted);
+    g.output(crossEntropy, "cross_entropy");
+    terms.push(g.mul(crossEntropy, losses.crossEntropy));
+  }
+  finishLoss(g, modules, blocks, logits, losses, terms);
+}
+
+/**
+ * One training step of modules on the hidden states of one prompt of `n` tokens, measured before: squared error and ranking loss, no cross-entropy.
+ * Inputs: `hidden.B` `[1, n, d]` for each block B, and as `prunerTrainingGraph` all but those of the model and the masks. Outputs: as there.
+ */
+export function moduleTrainingGraph(g: GraphBuilder, { config, blocks, inputs, losses }: Pick<PrunerGraphOptions, "config" | "blocks" | "inputs" | "losses">): void {
+  const modules = new Modules(g, config, blocks, inputs);
+  const logits = new Map(blocks.map((block) => [block, modules.score(block, g.input(`hidden.${block}`, "float32", [1, "n", config.hiddenSize]))]));
+  finishLoss(g, modules, blocks, logits, losses, []);
+}
+
+/** Adds squared errors and ranking losses to `terms`, and the outputs. */
+function finishLoss(g: GraphBuilder, modules: Modules, blocks: readonly number[], logits: ReadonlyMap<number, Value>, losses: PrunerLosses, terms: Value[]): void {
   const tokenWeights = losses.mse > 0 ? g.input("token_weights", "float32", ["n", 1]) : null;
   const pairs = losses.ranking > 0 ? { first: g.input("first", "int64", ["p"]), second: g.input("second", "int64", ["p"]) } : null;
   for (const block of blocks) {

@@ -27,13 +27,16 @@ export interface SaliencyGraphOptions {
   readonly blocks: readonly number[];
   readonly target: SaliencyTarget;
   readonly objective: Objective;
+  /** Give hidden states too. */
+  readonly states?: boolean;
 }
 
 /**
  * Saliency of every token at the output of each of `blocks`. Inputs: those of `frozenModel` and `textLoss`.
- * Outputs: `loss` (the objective, a scalar in nats) and `saliency.B` `[n]` for each block B.
+ * Outputs: `loss` (the objective, a scalar in nats) and `saliency.B` `[n]` for each block B,
+ * with `states` `hidden.B` `[1, n, d]` too.
  */
-export function saliencyGraph(g: GraphBuilder, weights: Weights, { config, blocks, target, objective }: SaliencyGraphOptions): void {
+export function saliencyGraph(g: GraphBuilder, weights: Weights, { config, blocks, target, objective, states = false }: SaliencyGraphOptions): void {
   const hidden = new Map<number, Value>();
   const logits = frozenModel(g, weights, config)({
     afterBlock(x, layer) {
@@ -44,6 +47,7 @@ export function saliencyGraph(g: GraphBuilder, weights: Weights, { config, block
   const loss = textLoss(g, logits, objective === "log-odds" ? logOdds : crossEntropy);
   g.output(loss, "loss");
   const at = blocks.map((layer) => hidden.get(layer)!);
+  if (states) at.forEach((x, i) => g.output(x, `hidden.${blocks[i]}`));
   gradients(g, loss, at).forEach((gradient, i) => g.output(perToken(g, at[i]!, gradient, target), `saliency.${blocks[i]}`));
 }
 

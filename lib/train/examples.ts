@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readText } from "../files.js";
+import type { ChatTemplate } from "../checkpoint/chat-template.js";
 import type { Tokenizer } from "../checkpoint/tokenizer.js";
 
 /** A text in two parts: a prompt, which may be pruned, and the response, which is what the model is to say then. */
@@ -15,6 +16,8 @@ export interface ExampleOptions {
   readonly length?: number;
   /** Read this many examples at most. */
   readonly limit?: number;
+  /** Puts prompts as a user's message; default: as they are. */
+  readonly chat?: ChatTemplate | null;
 }
 
 const DEFAULT_LENGTH = 512;
@@ -24,18 +27,18 @@ const CONTINUATION_SHARE = 8;
 /**
  * Reads examples from files, in order. `.jsonl`, `.ndjson` and `.json` hold one object a line: `prompt` and `response`, or
  * the fields of dolly-15k (`instruction`, `context`, `response`; the prompt is the context, a blank line, the instruction,
- * a blank line). Any other file is plain text: windows of `length` tokens whose last eighth is the response.
+ * a blank line); `plain: true` keeps a prompt out of the chat template. Any other file is plain text: windows of `length` tokens whose last eighth is the response.
  * A text that is too long loses the end of its response, down to half of `length`, and then the middle of its prompt.
  * @throws an error that names file, line and field
  */
 export async function readExamples(files: readonly string[], tokenizer: Tokenizer, options: ExampleOptions = {}): Promise<Example[]> {
-  const { length = DEFAULT_LENGTH, limit = Infinity } = options;
+  const { length = DEFAULT_LENGTH, limit = Infinity, chat = null } = options;
   if (!Number.isSafeInteger(length) || length < 8) throw new Error(`example length: ${length} (must be an integer of at least 8)`);
   const examples: Example[] = [];
   for (const file of files) {
     if (examples.length >= limit) break;
     const text = await readText("data file", file);
-    const found = /\.(jsonl|ndjson|json)$/.test(file) ? fromLines(text, file, tokenizer, length) : fromText(text, tokenizer, length);
+    const found = /\.(jsonl|ndjson|json)$/.test(file) ? fromLines(text, file, tokenizer, length, chat) : fromText(text, tokenizer, length);
     for (const example of found) if (examples.length < limit) examples.push(example);
       else break;
   }
@@ -50,7 +53,7 @@ export function hashExamples(examples: readonly Example[]): string {
   return hash.digest("hex");
 }
 
-function* fromLines(text: string, file: string, tokenizer: Tokenizer, length: number): Generator<Example> {
+function* fromLines(text: string, file: string, tokenizer: Tokenizer, length: number, chat: ChatTemplate | null): Generator<Example> {
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const where = `${file}, line ${index + 1}`;
@@ -60,23 +63,31 @@ function* fromLines(text: string, file: string, tokenizer: Tokenizer, length: nu
     } catch (error) {
       throw new Error(`${where}: not JSON: ${(error as Error).message}`);
     }
-    yield toExample(parts(record, where), tokenizer, length, `${where}: `);
+    yield toExample(parts(record, where), tokenizer, length, { where: `${where}: `, chat });
   }
 }
 
+/** A prompt and its response as text. */
+export interface ExampleText {
+  readonly prompt: string;
+  readonly response: string;
+  /** Never put as a user's message. */
+  readonly plain?: boolean;
+}
+
 /**
- * One text as an example of at most `length` tokens, cut as `readExamples` says. Special tokens go before the prompt only.
+ * One text as an example of at most `length` tokens, cut as `readExamples` says. Special tokens go before the prompt only, or where the chat template puts them.
  * @throws on an empty prompt or response; `where` begins the message
  */
-export function toExample({ prompt, response }: { prompt: string; response: string }, tokenizer: Tokenizer, length: number, where = ""): Example {
-  const promptIds = tokenizer.encode(prompt);
+export function toExample({ prompt, response, plain = false }: ExampleText, tokenizer: Tokenizer, length: number, { where = "", chat = null }: { where?: string; chat?: ChatTemplate | null } = {}): Example {
+  const promptIds = chat && !plain && prompt !== "" ? tokenizer.encode(chat.render([{ role: "user", content: prompt }]), { addSpecialTokens: false }) : tokenizer.encode(prompt);
   const responseIds = tokenizer.encode(response, { addSpecialTokens: false });
   if (promptIds.length === 0) throw new Error(`${where}prompt: "" (must hold at least one token)`);
   if (responseIds.length === 0) throw new Error(`${where}response: "" (must hold at least one token)`);
   return fit(promptIds, responseIds, length);
 }
 
-function parts(record: unknown, where: string): { prompt: string; response: string } {
+function parts(record: unknown, where: string): ExampleText {
   if (typeof record !== "object" || record === null) throw new Error(`${where}: not a JSON object`);
   const fields = record as Record<string, unknown>;
   const text = (name: string, fallback?: string): string => {
@@ -89,7 +100,9 @@ function parts(record: unknown, where: string): { prompt: string; response: stri
     const context = text("context", "");
     return { prompt: `${context ? `${context}\n\n` : ""}${text("instruction")}\n\n`, response };
   }
-  return { prompt: text("prompt"), response };
+  const { plain = false } = fields;
+  if (typeof plain !== "boolean") throw new Error(`${where}: plain: ${JSON.stringify(plain)} (must be true or false)`);
+  return { prompt: text("prompt"), response, plain };
 }
 
 function fit(prompt: readonly number[], response: readonly number[], length: number): Example {

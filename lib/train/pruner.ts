@@ -9,7 +9,7 @@ import { canonicalJson } from "../checkpoint/json.js";
 import { writeSafetensors } from "../checkpoint/safetensors.js";
 import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
-import { prunerTrainingGraph, type LabelKind, type MaskKind, type PrunerLosses } from "../decoder/pruner-training.js";
+import { moduleTrainingGraph, prunerTrainingGraph, type LabelKind, type MaskKind, type PrunerLosses } from "../decoder/pruner-training.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import type { ModuleInputs } from "../methods/module.js";
 import { Random } from "../random.js";
@@ -18,7 +18,7 @@ import { createSession } from "../runtime/session.js";
 import { parameterFeeds } from "./feeds.js";
 import { frozenNotFinite } from "./not-finite.js";
 import { adamStep } from "./optimizer.js";
-import { prunerFeeds, type PrunerExample } from "./pruner-feeds.js";
+import { moduleFeeds, prunerFeeds, type PrunerExample } from "./pruner-feeds.js";
 import { scoreHeldOut, type BlockAgreement } from "./pruner-held-out.js";
 import { initialPruner, loadPrunerState, savePrunerState, type PrunerState } from "./pruner-state.js";
 import type { SaliencyFile } from "./saliency-file.js";
@@ -63,6 +63,8 @@ export interface TrainPrunerOptions {
   readonly folder: string;
   /** The safetensors file to write. */
   readonly out: string;
+  /** Write the modules in float16. */
+  readonly half?: boolean;
   readonly threads?: number | undefined;
   /** Stop (and save) after the step in flight. */
   readonly signal?: AbortSignal;
@@ -74,8 +76,8 @@ export interface PrunerStep {
   readonly step: number;
   readonly steps: number;
   readonly loss: number;
-  /** Cross-entropy of the response, nats a token: under soft masks where it is trained on. */
-  readonly crossEntropy: number;
+  /** Cross-entropy of the response under soft masks, nats a token; null where it is not trained on. */
+  readonly crossEntropy: number | null;
   readonly mse: number | null;
   readonly ranking: number | null;
   readonly learningRate: number;
@@ -108,7 +110,10 @@ export async function trainPruner(options: TrainPrunerOptions): Promise<BlockAgr
   await trimLog(log, state.step);
 
   const example = (index: number) => loadExample(saliency, blocks, index);
-  const session = await createSession(graph(checkpoint, blocks, recipe), { threads: options.threads, folder: weightsFolder(checkpoint) });
+  // Without masks the model is the same at every step: what it computed once, if it was kept, is enough.
+  const onStates = recipe.losses.crossEntropy === 0 && saliency.settings.states !== undefined;
+  const feedsOf = onStates ? moduleFeeds : prunerFeeds;
+  const session = await createSession(graph(checkpoint, blocks, recipe, onStates), { threads: options.threads, folder: weightsFolder(checkpoint) });
   let saved = performance.now();
   try {
     while (state.step < steps) {
@@ -116,7 +121,7 @@ export async function trainPruner(options: TrainPrunerOptions): Promise<BlockAgr
       const started = performance.now();
       const learningRate = recipe.learningRate * (1 - state.step / steps);
       const batch = await Promise.all(indices(recipe, trained, state.step).map(example));
-      const losses = await step(session, checkpoint, state, batch, recipe, learningRate);
+      const losses = await step(session, checkpoint, state, batch, recipe, learningRate, feedsOf);
       const report: PrunerStep = { step: state.step, steps, ...losses, learningRate, seconds: (performance.now() - started) / 1e3 };
       await appendFile(log, `${JSON.stringify(report)}\n`);
       options.onStep?.(report);
@@ -134,7 +139,7 @@ export async function trainPruner(options: TrainPrunerOptions): Promise<BlockAgr
   const heldOut = await Promise.all(Array.from({ length: saliency.length - trained }, (_, i) => example(trained + i)));
   const agreement = await scoreHeldOut(checkpoint, state, blocks, recipe.inputs, heldOut, options.threads);
   await mkdir(dirname(out), { recursive: true });
-  await writeSafetensors(out, state.tensors.map(({ name, shape, values }) => ({ name, shape, dtype: "F32" as const, data: values })), {
+  await writeSafetensors(out, state.tensors.map(({ name, shape, values }) => ({ name, shape, dtype: options.half ? "F16" as const : "F32" as const, data: values })), {
     format: "sdtp-pruner",
     hash: hashTensors(state),
     model,
@@ -149,8 +154,12 @@ export async function trainPruner(options: TrainPrunerOptions): Promise<BlockAgr
   return agreement;
 }
 
-function graph(checkpoint: Checkpoint, blocks: readonly number[], { inputs, losses, masks, labels }: PrunerRecipe): GraphBuilder {
+function graph(checkpoint: Checkpoint, blocks: readonly number[], { inputs, losses, masks, labels }: PrunerRecipe, onStates: boolean): GraphBuilder {
   const g = new GraphBuilder("pruner training");
+  if (onStates) {
+    moduleTrainingGraph(g, { config: checkpoint.config, blocks, inputs, losses });
+    return g;
+  }
   prunerTrainingGraph(g, checkpointWeights(g, checkpoint), { config: checkpoint.config, blocks, inputs, losses, masks, labels });
   return g;
 }
@@ -168,7 +177,12 @@ async function loadExample(saliency: SaliencyFile, blocks: readonly number[], in
   const example = saliency.example(index);
   const values = await saliency.values(index);
   const { target, blocks: stored } = saliency.settings;
-  return { ...example, targets: new Map(blocks.map((block) => [block, normaliseSaliency(values[stored.indexOf(block)]!, example.promptLength, target)])) };
+  const states = await saliency.states(index);
+  return {
+    ...example,
+    states: states && new Map(blocks.map((block) => [block, states[stored.indexOf(block)]!])),
+    targets: new Map(blocks.map((block) => [block, normaliseSaliency(values[stored.indexOf(block)]!, example.promptLength, target)])),
+  };
 }
 
 async function step(
@@ -178,6 +192,7 @@ async function step(
   batch: readonly PrunerExample[],
   recipe: PrunerRecipe,
   learningRate: number,
+  feedsOf: typeof moduleFeeds | typeof prunerFeeds,
 ): Promise<Pick<PrunerStep, "loss" | "crossEntropy" | "mse" | "ranking">> {
   const sums = new Map<string, Float32Array>(state.tensors.map(({ name, values }) => [name, new Float32Array(values.length)]));
   const { config } = checkpoint;
@@ -185,7 +200,7 @@ async function step(
   const parameters = parameterFeeds(state);
   for (const [i, example] of batch.entries()) {
     const random = new Random(recipe.seed, 2, state.step, i);
-    const results = await session.run({ ...parameters, ...prunerFeeds(config, example, recipe, random) });
+    const results = await session.run({ ...parameters, ...feedsOf(config, example, recipe, random) });
     const scalar = (name: string) => (results[name] ? (results[name].data as Float32Array)[0]! : 0) / batch.length;
     const loss = scalar("loss");
     if (!Number.isFinite(loss)) throw await frozenNotFinite(checkpoint, example.ids, new Error(`pruner training: loss is ${loss} at step ${state.step} (a lower learning rate may help)`));
@@ -200,7 +215,7 @@ async function step(
   for (const [name, sum] of sums) if (!allFinite(sum)) throw new Error(`pruner training: the gradient of ${name} is not finite at step ${state.step} (a lower learning rate may help)`);
   for (const tensor of state.tensors) adamStep(tensor, sums.get(tensor.name)!, { learningRate, weightDecay: 0, step: state.step + 1 });
   state.step++;
-  return { ...losses, mse: recipe.losses.mse > 0 ? losses.mse : null, ranking: recipe.losses.ranking > 0 ? losses.ranking : null };
+  return { ...losses, crossEntropy: recipe.losses.crossEntropy > 0 ? losses.crossEntropy : null, mse: recipe.losses.mse > 0 ? losses.mse : null, ranking: recipe.losses.ranking > 0 ? losses.ranking : null };
 }
 
 function add(sum: Float32Array, values: Float32Array, scale: number): void {

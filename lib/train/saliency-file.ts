@@ -7,6 +7,7 @@ import { canonicalJson } from "../checkpoint/json.js";
 import type { Objective, SaliencyTarget } from "../decoder/saliency.js";
 import type { LossKind } from "./example-feeds.js";
 import { hashExamples, type Example } from "./examples.js";
+import { StatesFile } from "./states-file.js";
 
 /** What a saliency file was made from; two runs with the same settings give the same file. */
 export interface SaliencySettings {
@@ -16,6 +17,8 @@ export interface SaliencySettings {
   readonly objective: Objective;
   /** Hash of the model, see `Checkpoint.hash`. */
   readonly model: string;
+  /** Size of the hidden states that are kept beside it, in FILE.states; absent: none are. */
+  readonly states?: number;
 }
 
 /**
@@ -28,6 +31,7 @@ export class SaliencyWriter {
     private readonly settings: SaliencySettings,
     private readonly examples: readonly Example[],
     private next: number,
+    private readonly states: StatesFile | null,
   ) {}
 
   /** @throws where a partial file of other settings or data lies there */
@@ -43,15 +47,30 @@ export class SaliencyWriter {
       throw new Error(`saliency run: ${data} (was begun with another model, data or settings: delete it, or choose another output file)`);
     }
     const { size } = await stat(data);
-    let whole = 0;
-    let next = 0;
+    const states = statesOf(file, settings);
+    const stored = states ? await states.tokens() : Infinity;
+    let [whole, tokens, next] = [0, 0, 0];
     for (; next < examples.length; next++) {
       const end = whole + bytesOf(examples[next]!, settings);
-      if (end > size) break;
+      if (end > size || tokens + examples[next]!.promptLength > stored) break;
       whole = end;
+      tokens += examples[next]!.promptLength;
     }
     await truncate(data, whole);
-    return new SaliencyWriter(file, settings, examples, next);
+    await states?.cut(tokens);
+    return new SaliencyWriter(file, settings, examples, next, states);
+  }
+
+  /** Goes on from a finished file whose examples are the first of `examples`. */
+  static async extending(file: string, found: SaliencyFile, examples: readonly Example[]): Promise<SaliencyWriter> {
+    const data = await open(`${file}.partial`, "w");
+    try {
+      for (let index = 0; index < found.length; index++) await data.write(rowsOf(await found.values(index)));
+    } finally {
+      await data.close();
+    }
+    await writeFileAtomic(`${file}.partial.json`, canonicalJson({ ...found.settings, data: hashExamples(examples) }));
+    return SaliencyWriter.open(file, found.settings, examples);
   }
 
   /** Index of the example to be measured next; as many as there are: all are done. */
@@ -59,14 +78,12 @@ export class SaliencyWriter {
     return this.next;
   }
 
-  /** Appends the next example's saliency, `[n]` for each block. */
-  async append(values: readonly Float32Array[]): Promise<void> {
-    const { length } = this.examples[this.next]!.ids;
-    const rows = new Float32Array(length * values.length);
-    values.forEach((column, b) => column.forEach((value, token) => (rows[token * values.length + b] = value)));
+  /** Appends the next example's saliency, `[n]` for each block, and where they are kept its hidden states, `[n, d]` for each. */
+  async append(values: readonly Float32Array[], states?: readonly Float32Array[]): Promise<void> {
+    if (this.states) await this.states.append(states!, this.examples[this.next]!.promptLength);
     const handle = await open(`${this.file}.partial`, "a");
     try {
-      await handle.write(new Uint8Array(rows.buffer));
+      await handle.write(rowsOf(values));
     } finally {
       await handle.close();
     }
@@ -90,13 +107,22 @@ export class SaliencyWriter {
       { name: "prompt_lengths", dtype: "I32", shape: [examples.length], data: Int32Array.from(examples, ({ promptLength }) => promptLength) },
     ], {
       format: "sdtp-saliency", blocks: JSON.stringify(settings.blocks), target: settings.target, loss: settings.loss, objective: settings.objective,
-      model: settings.model, data: hashExamples(examples), normalised: "no",
+      model: settings.model, data: hashExamples(examples), normalised: "no", ...(settings.states !== undefined && { states: String(settings.states) }),
     });
     await Promise.all([rm(`${file}.partial`), rm(`${file}.partial.json`)]);
   }
 }
 
 const bytesOf = ({ ids }: Example, { blocks }: SaliencySettings): number => Float32Array.BYTES_PER_ELEMENT * ids.length * blocks.length;
+
+/** As they stand in the file: of each token its number for each block. */
+function rowsOf(values: readonly Float32Array[]): Uint8Array {
+  const rows = new Float32Array(values[0]!.length * values.length);
+  values.forEach((column, b) => column.forEach((value, token) => (rows[token * values.length + b] = value)));
+  return new Uint8Array(rows.buffer);
+}
+
+const statesOf = (file: string, { blocks, states }: SaliencySettings): StatesFile | null => (states === undefined ? null : new StatesFile(`${file}.states`, blocks.length, states));
 
 /** A saliency file opened for reading; numbers stay on disk until they are asked for. */
 export class SaliencyFile {
@@ -108,6 +134,7 @@ export class SaliencyFile {
     private readonly ids: Int32Array,
     private readonly offsets: readonly number[],
     private readonly promptLengths: Int32Array,
+    private readonly statesFile: StatesFile | null,
   ) {}
 
   /** @throws where the file is not one that `sdtp train saliency` wrote */
@@ -121,11 +148,13 @@ export class SaliencyFile {
       loss: metadata["loss"] as LossKind,
       objective: metadata["objective"] as Objective,
       model: metadata["model"]!,
+      ...(metadata["states"] !== undefined && { states: Number(metadata["states"]) }),
     };
     const offsets = Array.from((await readTensor(tensors.get("offsets")!)) as BigInt64Array, Number);
     return new SaliencyFile(
       header, settings, metadata["data"]!,
       (await readTensor(tensors.get("ids")!)) as Int32Array, offsets, (await readTensor(tensors.get("prompt_lengths")!)) as Int32Array,
+      statesOf(file, settings),
     );
   }
 
@@ -146,6 +175,13 @@ export class SaliencyFile {
     const bytes = await readByteRange(this.header.tensors.get("saliency")!, 4 * width * start, 4 * width * (end - start));
     const rows = new Float32Array(bytes.slice().buffer);
     return this.settings.blocks.map((_, b) => Float32Array.from({ length: end - start }, (_, token) => rows[token * width + b]!));
+  }
+
+  /** Hidden states of one example's prompt, `[promptLength, d]` for each block; null where they were not kept. */
+  async states(index: number): Promise<Float32Array[] | null> {
+    this.range(index);
+    const start = this.promptLengths.subarray(0, index).reduce((sum, length) => sum + length, 0);
+    return this.statesFile && this.statesFile.read(start, this.promptLengths[index]!);
   }
 
   private range(index: number): [number, number] {

@@ -18,6 +18,8 @@ export interface SaliencyOptions {
   readonly loss?: LossKind;
   /** Default `log-odds`. */
   readonly objective?: Objective;
+  /** Give the hidden states too. */
+  readonly states?: boolean;
   readonly threads?: number | undefined;
 }
 
@@ -27,6 +29,8 @@ export interface Saliency {
   readonly values: readonly Float32Array[];
   /** Mean of the objective over the tokens that count, nats. */
   readonly loss: number;
+  /** Where asked for: hidden states after each block, `[n, d]`. */
+  readonly states?: readonly Float32Array[];
 }
 
 /** Measures the saliency of tokens in a frozen model (stage 1 of arXiv:2504.04514, section 3). */
@@ -37,10 +41,11 @@ export class SaliencyMeter {
     readonly blocks: readonly number[],
     readonly target: SaliencyTarget,
     readonly loss: LossKind,
+    private readonly states: boolean,
   ) {}
 
   /** @throws on blocks out of order or out of range */
-  static async create(checkpoint: Checkpoint, { blocks, target = "gradnorm", loss = "response", objective = "log-odds", threads }: SaliencyOptions): Promise<SaliencyMeter> {
+  static async create(checkpoint: Checkpoint, { blocks, target = "gradnorm", loss = "response", objective = "log-odds", states = false, threads }: SaliencyOptions): Promise<SaliencyMeter> {
     const { config } = checkpoint;
     blocks.forEach((block, i) => {
       if (!Number.isInteger(block) || block < 0 || block >= config.layers || (i > 0 && block <= blocks[i - 1]!)) {
@@ -48,8 +53,8 @@ export class SaliencyMeter {
       }
     });
     const g = new GraphBuilder("saliency");
-    saliencyGraph(g, checkpointWeights(g, checkpoint), { config, blocks, target, objective });
-    return new SaliencyMeter(checkpoint, await createSession(g, { threads, folder: weightsFolder(checkpoint) }), blocks, target, loss);
+    saliencyGraph(g, checkpointWeights(g, checkpoint), { config, blocks, target, objective, states });
+    return new SaliencyMeter(checkpoint, await createSession(g, { threads, folder: weightsFolder(checkpoint) }), blocks, target, loss, states);
   }
 
   /** @throws where a number comes out that is not finite, with the model's first block that is not */
@@ -65,7 +70,7 @@ export class SaliencyMeter {
       if (at < 0) continue;
       throw await frozenNotFinite(this.checkpoint, example.ids, new Error(`saliency: ${saliency[at]} at token ${at} after block ${this.blocks[i]} (must be finite: the model's own numbers are, its gradients overflow)`));
     }
-    return { values, loss };
+    return { values, loss, ...(this.states && { states: this.blocks.map((block) => results[`hidden.${block}`]!.data as Float32Array) }) };
   }
 
   async release(): Promise<void> {

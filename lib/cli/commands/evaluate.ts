@@ -4,7 +4,7 @@ import type { Configuration } from "../../evaluate/configuration.js";
 import type { EvaluationTask } from "../../evaluate/task.js";
 import type { Model } from "../../runtime/model.js";
 import { interruptSignal } from "../interrupt.js";
-import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
+import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, optionalChatTemplate, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 
 /** Options of every task that compares configurations. */
 interface TaskOptions extends ModelOptions {
@@ -94,15 +94,9 @@ async function longbench(given: string[], options: TaskOptions & { dataset?: str
   const { dataset, maxLength, maxNewTokens, chat } = options;
   const files = await Promise.all(given.map(longbenchFile));
   await compare(options, async (model) => longbenchTasks(await model.tokenizer(), model.config, files, {
-    chat: chat === false ? null : chat ? await model.checkpoint.chatTemplate() : await model.checkpoint.chatTemplate().catch(withoutTemplate),
+    chat: chat === false ? null : chat ? await model.checkpoint.chatTemplate() : await optionalChatTemplate(model.checkpoint),
     ...(dataset !== undefined && { dataset }), ...(maxLength !== undefined && { maxLength }), ...(maxNewTokens !== undefined && { maxNewTokens }),
   }));
-}
-
-/** A model without a chat template is no chat model; a template that cannot be read is an error. */
-function withoutTemplate(error: Error): null {
-  if (/ has no chat template \(/.test(error.message)) return null;
-  throw error;
 }
 
 /** The file of `longbench:NAME`, which `sdtp fetch --dataset longbench` brought; others are paths. */

@@ -2,9 +2,10 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import { moduleInputs, type ModuleInputs } from "../../methods/module.js";
 import { labelKinds, maskKinds, type LabelKind, type MaskKind } from "../../decoder/pruner-training.js";
 import { objectives, saliencyTargets, type Objective, type SaliencyTarget } from "../../decoder/saliency.js";
+import { promptKinds, type PromptKind } from "../../train/prompts/line.js";
 import { lossKinds, type LossKind } from "../../train/example-feeds.js";
 import { interruptSignal } from "../interrupt.js";
-import { addCheckpointOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
+import { addCheckpointOptions, optionalChatTemplate, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 
 /** Options of all commands that read or make prompts with responses. */
 interface DataOptions extends ModelOptions {
@@ -13,7 +14,9 @@ interface DataOptions extends ModelOptions {
   limit?: number;
   prompts: number;
   episodes: number;
+  kinds?: PromptKind[];
   prose: "train" | "held-out";
+  chat?: boolean;
   seed: number;
 }
 
@@ -23,6 +26,7 @@ interface SaliencyOptions extends DataOptions {
   target: SaliencyTarget;
   loss: LossKind;
   objective: Objective;
+  states?: boolean;
 }
 
 function addDataOptions(command: Command): Command {
@@ -32,12 +36,16 @@ function addDataOptions(command: Command): Command {
     .option("--limit <n>", "read this many examples at most", positiveInteger)
     .option("--prompts <n>", "how many prompts to make where there is no --data", positiveInteger, 400)
     .option("--episodes <share>", "share of made prompts that hide facts; the rest is prose", number, 0.5)
+    .option("--kinds <list>", `made prompts of these kinds in turn, instead of --episodes, parted by commas: ${promptKinds.join(", ")}`, kindList)
     .addOption(new Option("--prose <part>", "documents that prompts are made of: those the embedded model was trained on, or those held out, to judge modules by").choices(["train", "held-out"]).default("train"))
     .option("--seed <n>", "seed of all that is random", nonNegativeInteger, 0);
 }
 
 function addSaliencyOptions(command: Command): Command {
   return addDataOptions(command)
+    .option("--chat", "put prompts as a user's message, by the model's chat template (default: where it has one)")
+    .option("--no-chat", "put prompts as they are")
+    .option("--states", "keep hidden states beside the saliency (FILE.states, 2 bytes a number): with --cross-entropy 0 modules are then trained without running the model again")
     .option("--config <preset...>", `blocks that a stage of these presets stands after: all, ${presetNames}`, ["all"])
     .option("--blocks <list>", "blocks instead of --config: all, or numbers from 0, parted by commas", blockList)
     .addOption(new Option("--target <kind>", "gradnorm: |g|, abs: |x.g|, signed: x.g (the paper's formula), x the hidden state and g the loss's gradient there").choices(saliencyTargets).default("gradnorm"))
@@ -63,6 +71,7 @@ export function register(train: Command): void {
     .option("--batch <n>", "sequences a step", positiveInteger, 4)
     .option("--epochs <n>", "times through the data", positiveInteger, 2)
     .option("--held-out <share>", "share of the examples kept for the agreement reported at the end", number, 0.1)
+    .option("--half", "write the modules in float16")
     .action(pruner);
   addDataOptions(train.command("prompts").description("write prompts with responses as JSON lines: facts hidden in prose and asked for, prose and its continuation"))
     .requiredOption("--out <file>", "the file to write")
@@ -93,6 +102,7 @@ interface PrunerOptions extends SaliencyOptions {
   batch: number;
   epochs: number;
   heldOut: number;
+  half?: boolean;
 }
 
 async function pruner(options: PrunerOptions): Promise<void> {
@@ -105,7 +115,7 @@ async function pruner(options: PrunerOptions): Promise<void> {
   const out = options.out ?? join(options.folder, "pruner.safetensors");
   const { inputs, masks, labels, crossEntropy, mse, ranking, learningRate, batch, epochs, heldOut, seed } = options;
   const agreement = await trainPruner({
-    checkpoint, saliency: file, folder: options.folder, out, signal, threads: options.threads,
+    checkpoint, saliency: file, folder: options.folder, out, signal, threads: options.threads, ...(options.half && { half: true }),
     recipe: { inputs, masks, labels, losses: { crossEntropy, mse, ranking }, learningRate, batch, epochs, heldOut, seed },
     onStep({ step, steps, loss, crossEntropy, mse, ranking, seconds }) {
       const part = (name: string, value: number | null) => (value === null ? "" : `  ${name} ${value.toFixed(3)}`);
@@ -134,22 +144,23 @@ async function measure(options: SaliencyOptions, out: string, signal: AbortSigna
   const checkpoint = await openCheckpoint(options.model);
   const { layers } = checkpoint.config;
   const tokenizer = await checkpoint.tokenizer();
-  const reading = { length: options.length, ...(options.limit !== undefined ? { limit: options.limit } : {}) };
+  const chat = options.chat === false ? null : options.chat ? await checkpoint.chatTemplate() : await optionalChatTemplate(checkpoint);
+  const reading = { length: options.length, chat, ...(options.limit !== undefined ? { limit: options.limit } : {}) };
   const examples = options.data
     ? await readExamples(options.data, tokenizer, reading)
-    : (await makeLines(options, tokenizer)).map((line) => toExample(line, tokenizer, options.length));
+    : (await makeLines(options, tokenizer)).map((line) => toExample(line, tokenizer, options.length, { chat }));
   const every = Array.from({ length: layers - 1 }, (_, block) => block);
   const blocks = options.blocks === undefined ? stageBlocks(options.config, layers) : options.blocks === "all" ? every : options.blocks;
   return measureSaliency({
-    checkpoint, examples, blocks, out, signal, target: options.target, loss: options.loss, objective: options.objective, threads: options.threads,
+    checkpoint, examples, blocks, out, signal, target: options.target, loss: options.loss, objective: options.objective, states: options.states === true, threads: options.threads,
     onExample: ({ done, of, loss, seconds }) => progress(done, of, `saliency  loss ${loss.toFixed(3)}  ${seconds.toFixed(1)} s`),
   });
 }
 
-async function makeLines({ length, prompts, episodes, prose, seed }: DataOptions, tokenizer: import("../../checkpoint/tokenizer.js").Tokenizer) {
-  const [{ makePrompts }, { loadCorpus }] = await Promise.all([import("../../train/prompts.js"), import("../../train/corpus.js")]);
+async function makeLines({ length, prompts, episodes, kinds, prose, seed }: DataOptions, tokenizer: import("../../checkpoint/tokenizer.js").Tokenizer) {
+  const [{ makePrompts }, { loadCorpus }] = await Promise.all([import("../../train/prompts/make.js"), import("../../train/corpus.js")]);
   const { train, heldOut } = loadCorpus();
-  return [...makePrompts({ tokenizer, documents: prose === "train" ? train : heldOut, count: prompts, length, episodes, seed })];
+  return [...makePrompts({ tokenizer, documents: prose === "train" ? train : heldOut, count: prompts, length, episodes, ...(kinds && { kinds }), seed })];
 }
 
 /** One line that is rewritten on a terminal; every tenth on its own elsewhere. */
@@ -157,6 +168,14 @@ function progress(done: number, of: number, text: string): void {
   const line = `${done}/${of}  ${text}`;
   if (process.stderr.isTTY) process.stderr.write(`\r${line}\u001b[K${done === of ? "\n" : ""}`);
   else if (done % Math.max(1, Math.floor(of / 10)) === 0 || done === of) process.stderr.write(`${line}\n`);
+}
+
+function kindList(text: string): PromptKind[] {
+  return text.split(",").map((part) => {
+    const kind = promptKinds.find((known) => known === part.trim());
+    if (!kind) throw new InvalidArgumentError(`${part.trim()} is none of ${promptKinds.join(", ")}`);
+    return kind;
+  });
 }
 
 function blockList(text: string): number[] | "all" {

@@ -67,16 +67,41 @@ test("a partial file cut anywhere goes on from the last whole example", async ()
   }
 });
 
-test("a finished file of the same settings is not measured again, one of others is; a partial one of others is refused", async () => {
+test("a finished file of the same settings is not measured again; one of others is refused and left, a partial one too", async () => {
   const never = () => assert.fail("measured again");
   await run("whole.safetensors", { onExample: never });
-  let measured = 0;
-  const file = await run("whole.safetensors", { target: "abs", onExample: () => measured++ });
-  assert.equal(measured, 3);
-  assert.equal(file.settings.target, "abs");
+  const before = await readFile(join(folder, "whole.safetensors"));
+  await assert.rejects(run("whole.safetensors", { target: "abs", onExample: never }), /whole\.safetensors \(is finished, with target gradnorm, not abs: delete it, or choose another output file\)/);
+  await assert.rejects(run("whole.safetensors", { examples: examples.slice(1), onExample: never }), /is finished, of 3 other examples/);
+  await assert.rejects(run("whole.safetensors", { examples: [...examples].reverse(), onExample: never }), /is finished, of 3 other examples/);
+  assert.deepEqual(await readFile(join(folder, "whole.safetensors")), before);
   const controller = new AbortController();
   await assert.rejects(run("begun.safetensors", { signal: controller.signal, onExample: () => controller.abort() }));
   await assert.rejects(run("begun.safetensors", { loss: "all" }), /begun\.safetensors\.partial \(was begun with another model, data or settings/);
+});
+
+test("more examples after the same ones extend a finished file, hidden states with it, to what one run gives", async () => {
+  await run("all.safetensors", { states: true });
+  await run("grown.safetensors", { states: true, examples: examples.slice(0, 1) });
+  let measured = 0;
+  const controller = new AbortController();
+  await assert.rejects(run("grown.safetensors", { states: true, signal: controller.signal, onExample: () => { measured++; controller.abort(); } }), { name: "AbortError" });
+  await run("grown.safetensors", { states: true, onExample: () => measured++ });
+  assert.equal(measured, 2);
+  for (const end of ["", ".states"]) assert.deepEqual(await readFile(join(folder, `grown.safetensors${end}`)), await readFile(join(folder, `all.safetensors${end}`)));
+
+  const file = await SaliencyFile.open(join(folder, "all.safetensors"));
+  const meter = await SaliencyMeter.create(checkpoint, { blocks: [0, 1], states: true, threads: 1 });
+  for (const [index, example] of examples.entries()) {
+    const { states } = await meter.measure(example);
+    const kept = (await file.states(index))!;
+    kept.forEach((state, b) => {
+      assert.equal(state.length, example.promptLength * checkpoint.config.hiddenSize);
+      assert.ok(state.every((value, i) => Math.abs(value - states![b]![i]!) <= 1e-3 * Math.abs(value) + 1e-6));
+    });
+  }
+  await meter.release();
+  assert.equal(await (await SaliencyFile.open(join(folder, "whole.safetensors"))).states(0), null);
 });
 
 test("a map has a row a block; sparsity counts the prompt's tokens far below the largest", async () => {
