@@ -21,8 +21,8 @@ export async function refuseEarly({ models, lengths, scorers = [], promptFile }:
   checkLengths(lengths);
   for (const scorer of scorers) {
     requireNamed(scorer);
-    // Modules of the model's own folder are looked for when it is open.
-    if (scorer !== "learned") await resolveScorer(scorer, { folder: "" });
+    // The model's own modules are looked for when it is open.
+    if (scorer !== "learned") await resolveScorer(scorer, null);
   }
   if (promptFile !== undefined) await readText("prompt file", promptFile);
   for (const model of models) {

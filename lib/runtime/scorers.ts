@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Checkpoint } from "../checkpoint/types.js";
 import type { Scorer } from "../methods/scorer.js";
 import { attention } from "../methods/scorers/attention.js";
@@ -7,21 +6,24 @@ import { learned, readPruner } from "../methods/scorers/learned.js";
 import { norm } from "../methods/scorers/norm.js";
 import { random } from "../methods/scorers/random.js";
 import { recency } from "../methods/scorers/recency.js";
+import { prunerFile, shippedPruner, shippedPruners } from "./pruners.js";
 
-/** The file beside a model's weights that holds its trained pruning modules. */
-const PRUNER_FILE = "pruner.safetensors";
-
-/** `learned` where the model folder has trained modules, else `recency`. */
+/** `learned` where there are trained modules for the model, beside its weights or in the package, else `recency`. */
 export async function defaultScorer(checkpoint: Checkpoint): Promise<Scorer> {
-  return existsSync(join(checkpoint.folder, PRUNER_FILE)) ? resolveScorer("learned", checkpoint) : recency;
+  const file = await prunerFile(checkpoint);
+  return file === null ? recency : learned(await readPruner(file));
 }
 
+/** What tells a model's own modules. */
+type OfModel = Parameters<typeof prunerFile>[0];
+
 /**
- * A scorer by name: `attention`, `norm`, `recency`, `random` or `random:SEED`, `learned` (the model folder's pruner.safetensors)
- * or `learned:FILE`.
+ * A scorer by name: `attention`, `norm`, `recency`, `random` or `random:SEED`, `learned` (the model's own modules, see `prunerFile`),
+ * `learned:FILE` or `learned:NAME` of modules that the package ships.
+ * @param checkpoint null: none is open, which all but `learned` alone do without
  * @throws on an unknown name, or where there are no trained modules
  */
-export async function resolveScorer(name: string, checkpoint: Pick<Checkpoint, "folder">): Promise<Scorer> {
+export async function resolveScorer(name: string, checkpoint: OfModel | null): Promise<Scorer> {
   const [kind, argument] = split(name);
   switch (kind) {
     case "attention":
@@ -36,12 +38,15 @@ export async function resolveScorer(name: string, checkpoint: Pick<Checkpoint, "
     case "random":
       return random(argument === null ? 0 : Number(argument));
     case "learned": {
-      const file = argument ?? join(checkpoint.folder, PRUNER_FILE);
-      if (!existsSync(file)) throw new Error(`scorer learned: ${file} does not exist (train modules for this model, or give learned:FILE)`);
+      const file = argument === null ? checkpoint && (await prunerFile(checkpoint)) : existsSync(argument) ? argument : await shippedPruner(argument);
+      if (file === null) {
+        const what = argument === null ? `there are no modules for this model beside its weights, nor in the package (train them: sdtp train pruner; or give learned:FILE)` : `${argument} does not exist, nor are there modules of that name (the package has ${(await shippedPruners()).join(", ") || "none"})`;
+        throw new Error(`scorer learned: ${what}`);
+      }
       return learned(await readPruner(file));
     }
   }
-  throw new Error(`scorer: ${name} (known: learned, learned:FILE, attention, norm, recency, random, random:SEED)`);
+  throw new Error(`scorer: ${name} (known: learned, learned:FILE, learned:NAME, attention, norm, recency, random, random:SEED)`);
 }
 
 function split(name: string): [string, string | null] {
