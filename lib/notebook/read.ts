@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { join, parse as parsePath } from "node:path";
 import { z } from "zod";
 import { parseExact } from "./json.js";
 import type { Notebook } from "./types.js";
@@ -31,15 +33,24 @@ const notebook = z.looseObject({
 });
 
 /**
- * Reads a notebook of nbformat 4, losing nothing of what is in it.
+ * Reads a notebook: nbformat 4, losing nothing of what is in it, or text (.ts, .js, .md), with the outputs that the
+ * .ipynb beside it has for the same code.
  * @throws an error that names the file and what is wrong where: missing, not JSON, not a notebook, another nbformat
  */
 export async function readNotebook(file: string): Promise<Notebook> {
-  const bytes = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+  const bytes = await read(file);
+  const text = await import("./text/index.js");
+  if (!text.isTextNotebook(file)) return parseNotebook(bytes, file);
+  const { dir, name } = parsePath(file);
+  const stored = join(dir, `${name}.ipynb`);
+  const written = text.parseText(bytes, file);
+  return existsSync(stored) ? text.withStored(written, parseNotebook(await read(stored), stored)) : written;
+}
+
+const read = (file: string): Promise<string> =>
+  readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new Error(`notebook: ${file} (${reason(error)})`);
   });
-  return parseNotebook(bytes, file);
-}
 
 /** The notebook in `json`. @param file its name in errors */
 export function parseNotebook(json: string, file: string): Notebook {

@@ -25,8 +25,8 @@ export function register(program: Command): void {
   program
     .command("run")
     .description("run notebooks from the command line, with parameters")
-    .argument("<notebooks...>", ".ipynb files for any kernel that Jupyter knows")
-    .option("-o, --output <path>", "the notebook with its outputs (default: NAME.out.ipynb beside it); of several runs, their folder")
+    .argument("<notebooks...>", ".ipynb files for any kernel that Jupyter knows, or text notebooks (.ts, .js, .md)")
+    .option("-o, --output <path>", "the notebook with its outputs (default: NAME.out.ipynb beside it; of text, NAME.ipynb); of several runs, their folder")
     .option("-p, --parameter <name value>", "set a parameter; the value is JSON, else text; may be repeated", pair)
     .option("-f, --parameters-file <file>", "parameters from a YAML or JSON file; may be repeated; -p wins", (file, earlier: string[] = []) => [...earlier, file])
     .option("--matrix <file>", "a run for each parameter set of a YAML or JSON file")

@@ -4,7 +4,8 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { cacheFolder } from "../../checkpoint/cache.js";
 import { packageRoot } from "../../checkpoint/package-root.js";
-import type { JsonObject, Kernel } from "../../jupyter/index.js";
+import type { Kernel } from "../../jupyter/index.js";
+import { cellNote, setCellNote } from "../cell-note.js";
 import { stringifyExact } from "../json.js";
 import { UsageError } from "../parameters/parameter.js";
 import { readNotebook } from "../read.js";
@@ -48,7 +49,7 @@ export class RunCache {
     this.#cells = runnableCells(options.notebook);
     this.#hashes = cellHashes(options.notebook, options.file, options.kernel);
     // The notebook may be the output of an earlier run.
-    for (const { metadata } of this.#cells) delete metadata.sdtp;
+    for (const cell of this.#cells) setCellNote(cell, undefined);
   }
 
   /** @throws UsageError where there are fewer cells than `fromCell` */
@@ -79,14 +80,14 @@ export class RunCache {
       this.because = because;
     }
     for (const [i, cell] of this.#cells.slice(0, this.first).entries()) take(cell, earlier[i] as CodeCell);
-    for (const cell of this.#cells.slice(this.first, unchanged)) cell.metadata.sdtp = { rerun: this.because ?? "" };
+    for (const cell of this.#cells.slice(this.first, unchanged)) setCellNote(cell, { rerun: this.because ?? "" });
   }
 
   /** How many cells at the top completed before, under the same conditions. */
   #unchanged(earlier: CodeCell[]): number {
     const changed = this.#hashes.findIndex((hash, i) => {
       const cell = earlier[i];
-      return !cell || noted(cell).hash !== hash || noted(cell).outputs !== outputsHash(cell) || cellRecord(cell).status !== "completed" || cell.outputs.some((output) => output.output_type === "error");
+      return !cell || cellNote(cell).hash !== hash || cellNote(cell).outputs !== outputsHash(cell) || cellRecord(cell).status !== "completed" || cell.outputs.some((output) => output.output_type === "error");
     });
     return changed < 0 ? this.#hashes.length : changed;
   }
@@ -119,7 +120,7 @@ export class RunCache {
   async afterCell(kernel: Kernel, cell: CodeCell): Promise<void> {
     const position = this.#cells.indexOf(cell);
     const hash = this.#hashes[position] ?? "";
-    cell.metadata.sdtp = { ...noted(cell), hash };
+    setCellNote(cell, { ...cellNote(cell), hash });
     if (!this.#saves) return;
     const kinds = new Map(this.#analyses.slice(0, position + 1).flatMap((each) => [...[...each.values].map((name) => [name, "value"] as const), ...[...each.definitions.keys()].map((name) => [name, "definition"] as const)]));
     const readers = [...kinds.keys()].map((name) => `${JSON.stringify(name)}: () => ${name}`).join(", ");
@@ -130,7 +131,7 @@ export class RunCache {
 
   /** Nothing is kept after all. */
   giveUp(because: string): void {
-    for (const cell of this.#cells.slice(0, this.first)) cell.metadata.sdtp = { rerun: because };
+    for (const cell of this.#cells.slice(0, this.first)) setCellNote(cell, { rerun: because });
     this.first = 0;
   }
 
@@ -169,14 +170,11 @@ export function outputsHash({ outputs }: CodeCell): string {
   return createHash("sha256").update(stringifyExact(inLines(outputs))).digest("hex").slice(0, 32);
 }
 
-function noted(cell: CodeCell): JsonObject {
-  return (cell.metadata.sdtp ?? {}) as JsonObject;
-}
-
 function take(cell: CodeCell, earlier: CodeCell): void {
   cell.outputs = earlier.outputs;
   cell.execution_count = earlier.execution_count;
   const { papermill } = earlier.metadata;
-  const { hash = "", outputs = "" } = noted(earlier);
-  cell.metadata = { ...cell.metadata, ...(papermill !== undefined && { papermill }), sdtp: { hash, outputs, cached: true } };
+  const { hash = "", outputs = "" } = cellNote(earlier);
+  if (papermill !== undefined) cell.metadata.papermill = papermill;
+  setCellNote(cell, { hash, outputs, cached: true });
 }

@@ -13,7 +13,7 @@ import { separated } from "./separated.js";
  */
 export async function toNotebook(notebook: Notebook, options: ExportOptions): Promise<Exported> {
   const cells = notebook.cells.map((cell): Cell => {
-    const metadata = without(cell.metadata, "papermill", "execution");
+    const metadata = without(cell.metadata, "papermill", "execution", "sdtp");
     return cell.cell_type === "code" ? { ...cell, metadata, outputs: cell.outputs.flatMap(separated) } : { ...cell, metadata };
   });
   await withPictures(cells.filter((cell) => cell.cell_type === "code"), options);

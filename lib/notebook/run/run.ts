@@ -1,10 +1,16 @@
+import { existsSync, statSync } from "node:fs";
+import { utimes } from "node:fs/promises";
 import { dirname, join, parse, resolve } from "node:path";
-import { KernelDied, KernelTimeout, type JsonObject, type Kernel, type KernelInfoReply } from "../../jupyter/index.js";
+import { KernelDied, KernelTimeout, type Kernel, type KernelInfoReply } from "../../jupyter/index.js";
+import { cellNote, setCellNote } from "../cell-note.js";
 import { outputsHash, RunCache } from "../cache/cache.js";
 import { freeId, injectParameters } from "../parameters/inject.js";
 import { UsageError, type Values } from "../parameters/parameter.js";
 import { readNotebook } from "../read.js";
 import { samePath } from "../same-path.js";
+import { sameInputs } from "../text/combine.js";
+import { isTextNotebook } from "../text/index.js";
+import { inputsOf, storedFile } from "../text/pair.js";
 import type { Cell, Notebook } from "../types.js";
 import { writeNotebook } from "../write.js";
 import { addErrorMarkers, removeErrorMarkers } from "./errors.js";
@@ -14,7 +20,7 @@ import { inLines, OutputRecorder } from "./outputs.js";
 import { recordEnd, recordRun, type RunStatus } from "./provenance.js";
 
 export interface RunOptions extends CellOptions {
-  /** Where the notebook with its outputs goes. Default: `NAME.out.ipynb` beside the notebook. */
+  /** Where the notebook with its outputs goes. Default: `NAME.out.ipynb` beside the notebook; of a text notebook without values, the .ipynb that has its outputs. */
   output?: string;
   /** Values of parameters. */
   values?: Values;
@@ -103,14 +109,29 @@ export async function runNotebook(file: string, options: RunOptions = {}): Promi
     return stop ? result(stop.status, stop.number - 1, stop) : result("completed", total);
   } finally {
     await kernel.shutdown();
+    // jupytext takes an .ipynb that is newer than its text for one that was changed.
+    if (notebook.metadata["jupytext"] !== undefined && isTextNotebook(file) && samePath(output, storedFile(file))) await utimes(file, new Date(), new Date());
   }
 }
 
 /** Everything that can be wrong before a run begins. @throws UsageError as {@link runNotebook} does */
-export async function checkRun(file: string, { output = defaultOutput(file), values = {}, kernel }: RunOptions): Promise<{ output: string; notebook: Notebook; chosen: ChosenKernel }> {
+export async function checkRun(file: string, { output: given, values = {}, kernel }: RunOptions): Promise<{ output: string; notebook: Notebook; chosen: ChosenKernel }> {
+  const keepsOutputs = isTextNotebook(file) && Object.keys(values).length === 0;
+  const output = given ?? (keepsOutputs ? storedFile(file) : defaultOutput(file));
   if (samePath(file, output)) throw new UsageError(`output: ${output} (is the notebook itself)`);
+  if (isTextNotebook(output)) throw new UsageError(`output: ${output} (outputs need an .ipynb file)`);
+  if (isTextNotebook(file) && samePath(output, storedFile(file))) await requireUnchanged(file, output);
   const notebook = await prepared(file, values);
   return { output, notebook, chosen: chooseKernel(notebook, kernel) };
+}
+
+/** @throws UsageError where the .ipynb of a text notebook was changed since: its cells would be lost */
+async function requireUnchanged(text: string, stored: string): Promise<void> {
+  if (!existsSync(stored) || !existsSync(text) || statSync(stored).mtimeMs <= statSync(text).mtimeMs) return;
+  const [written, kept] = await Promise.all([readNotebook(text), readNotebook(stored)]).catch((error: Error) => {
+    throw new UsageError(error.message);
+  });
+  if (!sameInputs(written.cells, inputsOf(kept))) throw new UsageError(`output: ${stored} (has other cells than ${text} and was changed later; \`sdtp convert ${text} --sync\` brings them into the text, -o names another output)`);
 }
 
 /** Makes a new kernel ready for the first cell that runs. */
@@ -157,7 +178,8 @@ function describe(notebook: Notebook, { name, spec }: ChosenKernel, { language_i
 /** A cell as it is written, with what {@link RunCache} knows its outputs by. */
 function stored(cell: Cell): Cell {
   if (cell.cell_type !== "code") return cell;
-  const sdtp = cell.metadata.sdtp as JsonObject | undefined;
-  const outputs = inLines(cell.outputs);
-  return { ...cell, outputs, ...(sdtp?.hash !== undefined && { metadata: { ...cell.metadata, sdtp: { ...sdtp, outputs: outputsHash(cell) } } }) };
+  const note = cellNote(cell);
+  const written = { ...cell, outputs: inLines(cell.outputs), metadata: { ...cell.metadata } };
+  if (note.hash !== undefined) setCellNote(written, { ...note, outputs: outputsHash(cell) });
+  return written;
 }

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { analyse } from "../../../lib/notebook/cache/analyse.js";
+import { cellNote } from "../../../lib/notebook/cell-note.js";
 import { plan } from "../../../lib/notebook/cache/plan.js";
 import * as snapshot from "../../../lib/notebook/cache/snapshot.js";
 import type { Progress } from "../../../lib/notebook/run/execute.js";
@@ -125,7 +126,7 @@ test("runs of one output: what is left out, what runs again, and with which valu
 
   const noted: unknown[] = [];
   const onProgress = ({ number, seconds }: Progress) => {
-    if (number === 3 && seconds === undefined) noted.push(...read(output).cells.map((cell) => typeof (cell.metadata.sdtp as { hash?: string } | undefined)?.hash));
+    if (number === 3 && seconds === undefined) noted.push(...read(output).cells.map((cell) => typeof cellNote(cell).hash));
   };
   assert.deepEqual(await ran({ onProgress }), { cached: 0, notes: [], log: "slow model change" });
   assert.deepEqual(noted, ["string", "string", "undefined", "undefined", "undefined"], "of a run that is killed, what is complete can be kept");
@@ -146,8 +147,8 @@ test("runs of one output: what is left out, what runs again, and with which valu
   cells[4] = code("model.size + rows[0]!.x");
   assert.deepEqual(await ran({ fromCell: 5 }), { cached: 2, notes: ["cell 5 needs model, which cannot be restored (a Model)"], log: "model change" });
   assert.deepEqual(last(), ["102"]);
-  assert.equal((cellWith(read(output), "class Model").metadata.sdtp as { rerun: string }).rerun, "cell 5 needs model, which cannot be restored (a Model)");
-  assert.equal((cellWith(read(output), "rows.length").metadata.sdtp as { cached: boolean }).cached, true);
+  assert.equal(cellNote(cellWith(read(output), "class Model")).rerun, "cell 5 needs model, which cannot be restored (a Model)");
+  assert.equal(cellNote(cellWith(read(output), "rows.length")).cached, true);
 
   cells.push(code(`${note("end")}1`));
   assert.deepEqual(await ran(), { cached: 5, notes: [], log: "end" });
