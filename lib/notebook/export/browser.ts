@@ -85,12 +85,12 @@ export class Browser {
     });
   }
 
-  /** An image that LaTeX cannot read (SVG, WebP, GIF) as PNG. */
-  async png(image: Image): Promise<Uint8Array> {
+  /** An image that LaTeX cannot read (SVG, WebP, GIF) as PNG; undefined for one that is damaged or empty. */
+  async png(image: Image): Promise<Uint8Array | undefined> {
     return this.withPage(async (page) => {
       await page.setContent(`<!doctype html><body style="margin:0"><img style="display:block" src="${dataUri(image)}">`);
-      await page.evaluate("document.querySelector('img').decode()");
-      return page.locator("img").screenshot({ scale: "device" });
+      const isRead = await page.evaluate("document.querySelector('img').decode().then(() => document.querySelector('img').width > 0, () => false)");
+      return isRead ? page.locator("img").screenshot({ scale: "device" }) : undefined;
     });
   }
 

@@ -1,4 +1,5 @@
 import { withoutOverwritten } from "../overwritten.js";
+import { withEncodedNames } from "./attachments.js";
 import { type Attachments, type Cell, type CodeCell, joined, type Notebook, type Output, tags } from "../types.js";
 import type { ExportOptions } from "./options.js";
 import { separated } from "./separated.js";
@@ -8,12 +9,15 @@ export type Visibility = "shown" | "folded" | "removed";
 
 export interface MarkdownPart {
   readonly kind: "markdown";
+  /** Counts all cells from 1; names a cell in warnings. */
+  readonly cell: number;
   readonly source: string;
   readonly attachments: Attachments;
 }
 
 export interface CodePart {
   readonly kind: "code";
+  readonly cell: number;
   /** Counts code cells from 1; names pictures. */
   readonly number: number;
   readonly count: number | null;
@@ -38,16 +42,17 @@ export type Part = MarkdownPart | CodePart | RawPart;
  */
 export function parts(notebook: Notebook, { template = "report", input = true }: Pick<ExportOptions, "template" | "input">): Part[] {
   let number = 0;
-  return notebook.cells.flatMap((cell): Part[] => {
+  return notebook.cells.flatMap((cell, at): Part[] => {
     const source = joined(cell.source);
     if (cell.cell_type === "code") number++;
     if (tags(cell).some((tag) => tag === "remove-cell" || tag === "remove_cell")) return [];
-    if (cell.cell_type === "markdown") return [{ kind: "markdown", source, attachments: cell.attachments ?? {} }];
+    if (cell.cell_type === "markdown") return [{ kind: "markdown", cell: at + 1, source: withEncodedNames(source, Object.keys(cell.attachments ?? {})), attachments: cell.attachments ?? {} }];
     if (cell.cell_type === "raw") return [{ kind: "raw", source, format: rawFormat(cell) }];
     const code = visibility(cell, "input");
     return [
       {
         kind: "code",
+        cell: at + 1,
         number,
         count: cell.execution_count,
         source,

@@ -2,9 +2,10 @@ import { joined, type Output } from "../types.js";
 import { ansiHtml } from "./ansi.js";
 import { scriptJson } from "./charts.js";
 import type { CodePart } from "./document.js";
-import { bundleImage, dataUri, imageTypes } from "./images.js";
+import { bundleUri, imageTypes } from "./images.js";
 import { altText, chosen, type Figure, figureOf, figureTitle, isDisplay, PLOTLY, textOf } from "./mime.js";
-import { markdown } from "./markdown.js";
+import { parsed, renderedTokens } from "./markdown.js";
+import type { Maths } from "./maths.js";
 import { sanitized } from "./sanitize.js";
 import { escapeHtml } from "../../escape-html.js";
 
@@ -12,13 +13,15 @@ import { escapeHtml } from "../../escape-html.js";
 const order = [PLOTLY, "text/html", ...imageTypes, "text/markdown", "text/latex", "application/json", "text/plain"];
 
 /** Outputs of a cell as HTML. Charts are left as data for the page's script, and added to `figures`. */
-export function outputsHtml(part: CodePart, { trust, figures }: { trust: boolean; figures: Figure[] }): string {
-  return part.outputs.map((output, i) => outputHtml(output, { trust, figures, id: `output-${part.number}-${i + 1}`, cell: part.number })).join("\n");
+export function outputsHtml(part: CodePart, { trust, figures, maths }: { trust: boolean; figures: Figure[]; maths: Maths }): string {
+  maths.place = `cell ${part.cell}`;
+  return part.outputs.map((output, i) => outputHtml(output, { trust, figures, maths, id: `output-${part.number}-${i + 1}`, cell: part.number })).join("\n");
 }
 
 interface Place {
   readonly trust: boolean;
   readonly figures: Figure[];
+  readonly maths: Maths;
   readonly id: string;
   readonly cell: number;
 }
@@ -32,7 +35,7 @@ function outputHtml(output: Output, place: Place): string {
   return isDisplay(output) ? displayHtml(output, place) : "";
 }
 
-function displayHtml({ data, metadata }: Extract<Output, { data: object }>, { trust, figures, id, cell }: Place): string {
+function displayHtml({ data, metadata }: Extract<Output, { data: object }>, { trust, figures, maths, id, cell }: Place): string {
   const figure = figureOf(data);
   const script = trust ? ["application/javascript", "text/javascript"] : [];
   const { type, content } = chosen(data, [...script, ...order].filter((each) => each !== PLOTLY || figure)) ?? {};
@@ -41,7 +44,7 @@ function displayHtml({ data, metadata }: Extract<Output, { data: object }>, { tr
   if (imageTypes.includes(type)) {
     const { width, height } = (metadata[type] ?? {}) as { width?: unknown; height?: unknown };
     const size = [["width", width], ["height", height]].map(([name, value]) => (Number(value) > 0 ? ` ${name}="${Number(value)}"` : "")).join("");
-    return `<p class="image"><img src="${dataUri(bundleImage(type, content))}" alt="${escapeHtml(altText(data, `Picture of cell ${cell}`))}"${size}></p>`;
+    return `<p class="image"><img src="${bundleUri(type, content)}" alt="${escapeHtml(altText(data, `Picture of cell ${cell}`))}"${size}></p>`;
   }
   const text = textOf(content);
   switch (type) {
@@ -51,9 +54,9 @@ function displayHtml({ data, metadata }: Extract<Output, { data: object }>, { tr
     case "text/html":
       return `<div class="html" id="${id}" tabindex="0">${trust ? text : sanitized(text, { scope: `#${id}`, headings: false, image: notEmbedded })}</div>`;
     case "text/markdown":
-      return `<div class="html markdown" id="${id}">${sanitized(markdown.render(text), { scope: `#${id}`, headings: false, image: notEmbedded, trust })}</div>`;
+      return `<div class="html markdown" id="${id}">${sanitized(renderedTokens(parsed(text), maths), { scope: `#${id}`, headings: false, image: notEmbedded, trust })}</div>`;
     case "text/latex":
-      return latexHtml(text);
+      return latexHtml(text, maths);
     default:
       return `<pre class="stream" tabindex="0">${ansiHtml(text)}</pre>`;
   }
@@ -69,9 +72,11 @@ function chartHtml(figure: Figure, text: string, figures: Figure[]): string {
   return `<figure class="chart" style="min-height:${height}px" aria-label="${escapeHtml(label)}"><script type="application/json">${scriptJson(figure)}</script><noscript><p>${escapeHtml(`${label} (a chart, which needs JavaScript)`)}</p></noscript></figure>`;
 }
 
-/** Formulas as MathML; what is no formula, such as a table, as its source. */
-function latexHtml(text: string): string {
+/** Formulas drawn; what is no formula, such as a table, as its source. */
+function latexHtml(text: string, maths: Maths): string {
   if (/\\begin\{(table|tabular|longtable|figure|document)\}/.test(text)) return `<pre class="stream" tabindex="0">${escapeHtml(text)}</pre>`;
-  const inner = text.trim().replace(/^\$\$?|\$\$?$|^\\\[|\\\]$/g, "");
-  return `<div class="html">${markdown.render(`$$\n${inner.trim()}\n$$`)}</div>`;
+  const inner = text.trim().replace(/^\$\$?|\$\$?$|^\\\[|\\\]$|^\\\(|\\\)$/g, "");
+  // Text with formulas in it, rather than one formula.
+  if (/\$/.test(inner.replaceAll("\\$", ""))) return `<div class="html markdown">${sanitized(renderedTokens(parsed(text), maths), {})}</div>`;
+  return `<div class="html formula">${maths.html(inner, true)}</div>`;
 }

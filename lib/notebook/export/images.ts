@@ -27,7 +27,21 @@ export const imageTypes: readonly string[] = ["image/svg+xml", "image/png", "ima
 /** An image of a bundle: base64, or SVG as text. */
 export function bundleImage(type: string, content: Parameters<typeof textOf>[0]): Image {
   const text = textOf(content);
-  return { type, bytes: type === "image/svg+xml" && text.includes("<") ? Buffer.from(text) : Buffer.from(text, "base64") };
+  return { type, bytes: type === "image/svg+xml" && text.includes("<") ? Buffer.from(standalone(text)) : Buffer.from(text, "base64") };
+}
+
+/** A bundle's image as an address; its base64 stays as it is. */
+export function bundleUri(type: string, content: Parameters<typeof textOf>[0]): string {
+  const text = textOf(content);
+  return type === "image/svg+xml" ? dataUri(bundleImage(type, content)) : `data:${type};base64,${/\s/.test(text) ? text.replace(/\s+/g, "") : text}`;
+}
+
+/** SVG that may stand in a file: in a page its namespaces need not be said. */
+export function standalone(svg: string): string {
+  return svg.replace(/<svg\b(?:[^>"']|"[^"]*"|'[^']*')*>/i, (tag) => {
+    const needed = [!/\sxmlns\s*=/.test(tag) && "http://www.w3.org/2000/svg", /\bxlink:/.test(svg) && !/\sxmlns:xlink\s*=/.test(tag) && "http://www.w3.org/1999/xlink"];
+    return tag.replace(/^<svg\b/i, `<svg${needed[0] ? ` xmlns="${needed[0]}"` : ""}${needed[1] ? ` xmlns:xlink="${needed[1]}"` : ""}`);
+  });
 }
 
 /** What the copy of an image is called that a cell refers to as `source`. */
@@ -47,7 +61,8 @@ export const isRemote = (source: string): boolean => /^([a-z][a-z0-9+.-]*:)?\/\/
  */
 export function localImage(source: string, attachments: Attachments, folder: string): Image | string {
   if (source.startsWith("attachment:")) {
-    const name = decoded(source.slice("attachment:".length));
+    const written = source.slice("attachment:".length);
+    const name = [written, decoded(written)].find((each) => each in attachments) ?? decoded(written);
     const [type, content] = Object.entries(attachments[name] ?? {})[0] ?? [];
     return type === undefined ? `the cell has no attachment ${name}` : bundleImage(type, content);
   }

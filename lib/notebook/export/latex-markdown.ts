@@ -1,14 +1,18 @@
 import { tablesAndText } from "./html-tables.js";
 import { latexCode } from "./latex-code.js";
+import { latexMath } from "./latex-maths.js";
 import { latexTable } from "./latex-table.js";
 import { latexText, latexUrl } from "./latex-text.js";
 import { inlineText, type Token } from "./markdown.js";
+import type { Maths } from "./maths.js";
 
 const sections = ["section", "subsection", "subsubsection", "paragraph", "subparagraph", "subparagraph"];
 
 export interface LatexMarkdown {
   /** The path of an image that the text refers to; undefined where there is none. */
   readonly image: (source: string) => string | undefined;
+  /** Tells formulas that LaTeX can set. */
+  readonly maths: Maths;
 }
 
 /**
@@ -54,7 +58,7 @@ function block(token: Token, context: LatexMarkdown): string {
     case "ordered_list_close":
       return "\\end{enumerate}\n\n";
     case "list_item_open":
-      return "\\item ";
+      return token.meta ? `\\item[$\\${(token.meta as { task: boolean }).task ? "boxtimes" : "square"}$] ` : "\\item ";
     case "blockquote_open":
       return "\n\n\\begin{quote}\n";
     case "blockquote_close":
@@ -62,18 +66,12 @@ function block(token: Token, context: LatexMarkdown): string {
     case "hr":
       return "\n\n\\medskip\\hrule\\medskip\n\n";
     case "math_block":
-      return `\n${displayMath(token.content)}\n`;
+      return `\n${latexMath(token.content, true, context.maths)}\n`;
     case "html_block":
       return `\n\n${htmlLatex(token.content, context)}\n\n`;
     default:
       return "";
   }
-}
-
-/** A displayed formula. An environment that is one by itself stands as it is. */
-export function displayMath(formula: string): string {
-  const text = formula.trim();
-  return /^\\begin\{(align|alignat|flalign|equation|gather|multline|eqnarray)\*?\}/.test(text) ? text : `\\[\n${text}\n\\]`;
 }
 
 function inline(tokens: readonly Token[], context: LatexMarkdown): string {
@@ -104,18 +102,30 @@ function inlineToken(token: Token, context: LatexMarkdown): string {
     case "softbreak":
       return "\n";
     case "hardbreak":
-      return "\\\\\n";
+      return BREAK;
     case "math_inline":
-      return `$${token.content}$`;
+      return latexMath(token.content, false, context.maths);
     case "math_block":
-      return displayMath(token.content);
+      return latexMath(token.content, true, context.maths);
     case "image":
       return picture(context.image(String(token.attrGet("src"))), inlineText(token));
     case "html_inline":
-      return /^<br/i.test(token.content) ? "\\\\\n" : /^<img/i.test(token.content) ? htmlLatex(token.content, context) : "";
+      return token.meta ? "" : /^<br/i.test(token.content) ? BREAK : /^<img/i.test(token.content) ? htmlLatex(token.content, context) : styled(token.content);
     default:
       return "";
   }
+}
+
+/** Ends a line, also one with nothing on it. */
+const BREAK = "\\leavevmode\\\\\n";
+
+const styles: Readonly<Record<string, string>> = { b: "\\textbf", strong: "\\textbf", i: "\\emph", em: "\\emph", u: "\\underline", code: "\\texttt", kbd: "\\texttt", tt: "\\texttt", sup: "\\textsuperscript", sub: "\\textsubscript" };
+
+/** Elements that are only looks, opened and closed. */
+function styled(html: string): string {
+  const [, end, name] = /^<(\/?)([a-z]+)\s*>$/i.exec(html) ?? [];
+  const style = name === undefined ? undefined : styles[name.toLowerCase()];
+  return style === undefined ? "" : end === "/" ? "}" : `${style}{`;
 }
 
 /** A picture as wide as it is, or as the text. */
@@ -129,13 +139,16 @@ function htmlLatex(html: string, context: LatexMarkdown): string {
   return [...images, ...tablesAndText(html).map((part) => (typeof part === "string" ? latexText(part) : latexTable(part)))].join("\n\n");
 }
 
+/** In a table, a line's end would be its row's. */
+const cell = (text: string): string => (text.includes(BREAK) ? `\\begin{tabular}[t]{@{}l@{}}${text.replaceAll(BREAK, "\\\\ ")}\\end{tabular}` : text.replace(/\s*\n\s*/g, " "));
+
 function markdownTable(tokens: readonly Token[], context: LatexMarkdown): string {
   const rows: string[][] = [];
   const sides: ("left" | "right" | "center")[] = [];
   let heads = 0;
   for (const token of tokens) {
     if (token.type === "tr_open") rows.push([]);
-    if (token.type === "inline") rows.at(-1)?.push(inline(token.children ?? [], context));
+    if (token.type === "inline") rows.at(-1)?.push(cell(inline(token.children ?? [], context)));
     if (token.type === "th_open") {
       heads = rows.length;
       sides.push((/text-align:(left|right|center)/.exec(String(token.attrGet("style") ?? ""))?.[1] as "left" | undefined) ?? "left");

@@ -28,7 +28,13 @@ const symbols: Readonly<Record<string, string>> = Object.fromEntries(
 );
 
 /** Bars and lines that terminals draw. */
-const drawn: Readonly<Record<string, string>> = { "█": "=", "▓": "=", "▒": "-", "░": "-", "─": "-", "━": "-", "│": "\\textbar{}", "┃": "\\textbar{}", "…": "\\ldots{}", "\u00a0": "~", "\u200b": "" };
+const drawn: Readonly<Record<string, string>> = { ...bars(), "┌": "+", "┐": "+", "└": "+", "┘": "+", "├": "+", "┤": "+", "┬": "+", "┴": "+", "┼": "+", "╭": "+", "╮": "+", "╰": "+", "╯": "+", "═": "=", "║": "\\textbar{}", "╔": "+", "╗": "+", "╚": "+", "╝": "+", "─": "-", "━": "-", "│": "\\textbar{}", "┃": "\\textbar{}", "…": "\\ldots{}", "\u00a0": "~", "\u200b": "" };
+
+/** Blocks of eighths of a line's height, and shades. The command is in the document's preamble. */
+function bars(): Record<string, string> {
+  const heights = [..."▁▂▃▄▅▆▇█"].map((character, i) => [character, `\\bartext{${((i + 1) * 0.28).toFixed(2)}}{0}`]);
+  return Object.fromEntries([...heights, ..."▓▒░".split("").map((character, i) => [character, `\\bartext{2.24}{${[0.3, 0.55, 0.8][i]}}`])]) as Record<string, string>;
+}
 
 /** Text in which nothing is a command. */
 export function latexText(text: string): string {

@@ -1,26 +1,34 @@
-import { createRequire } from "node:module";
 import MarkdownIt, { type MarkdownIt as Markdown, type Token } from "markdown-it";
 import { escapeHtml } from "../../escape-html.js";
 import { highlighted } from "./highlight.js";
+import { mathRules } from "./math-rules.js";
+import { Maths } from "./maths.js";
+import { noteRules } from "./notes.js";
 
 export type { Token } from "markdown-it";
 
-// A CommonJS package whose declarations promise a default export that ES modules do not get.
-const katex = createRequire(import.meta.url)("@vscode/markdown-it-katex") as { default: (md: Markdown, options: object) => void };
-
-/** Markdown as Jupyter reads it: HTML, tables, links, maths between $ and $$ or as a bare environment. Maths becomes MathML, which needs no fonts. */
-export const markdown: Markdown = new MarkdownIt({
+/** Markdown as Jupyter reads it: HTML, tables, links, maths, and the task lists and alerts of code hosts. */
+const markdown: Markdown = new MarkdownIt({
   html: true,
   linkify: true,
   highlight: (code, language) => (language === "" ? escapeHtml(code) : highlighted(code, language)),
 });
-markdown.use(katex.default, { output: "mathml", throwOnError: false, strict: "ignore", enableBareBlocks: true });
+markdown.use(mathRules).use(noteRules);
 // Names such as cache.py are no links.
 markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
+const formula = (display: boolean) => (tokens: Token[], at: number, _: unknown, env?: object) => {
+  const { content, meta, block } = tokens[at]!;
+  const maths = (env as { maths?: Maths } | undefined)?.maths ?? new Maths();
+  const html = maths.html(content, display, (meta as { ids?: string[] } | null)?.ids);
+  return display && block ? `<div class="formula">${html}</div>\n` : html;
+};
+markdown.renderer.rules["math_inline"] = formula(false);
+markdown.renderer.rules["math_block"] = formula(true);
 
 export const parsed = (source: string): Token[] => markdown.parse(source, {});
 
-export const renderedTokens = (tokens: Token[]): string => markdown.renderer.render(tokens, markdown.options, {});
+/** @param maths draws the formulas, of a whole document with one */
+export const renderedTokens = (tokens: Token[], maths: Maths): string => markdown.renderer.render(tokens, markdown.options, { maths });
 
 /** The text of an inline token, without its markup. */
 export function inlineText(token: Token | undefined): string {

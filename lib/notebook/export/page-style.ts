@@ -43,7 +43,9 @@ th,td{padding:.3rem .75rem;border:0;border-bottom:1px solid var(--line);text-ali
 thead th{border-bottom:2px solid var(--line);vertical-align:bottom}
 caption{text-align:left;font-weight:600;padding:.3rem 0}
 .dataframe td,.dataframe th{text-align:right}.dataframe tbody tr:hover,.sdtp-table tbody tr:hover{background:var(--box)}
-.katex-block{overflow-x:auto;overflow-y:hidden;padding:.3em 0}math{font-size:1.1em}
+.formula{overflow-x:auto;overflow-y:hidden;padding:.1em 0}code.formula{color:var(--red)}math{font-size:1.1em}
+.task{list-style:none;margin-left:-1.4em}.task input{margin:0 .4em 0 0;vertical-align:-.1em;accent-color:#0969da}
+.note{--note:light-dark(#0969da,#4493f8);border-left-color:var(--note);color:var(--fg);padding-block:.1rem}.note-title>strong:first-child{color:var(--note)}.tip{--note:light-dark(#1a7f37,#3fb950)}.important{--note:light-dark(#8250df,#ab7df8)}.warning{--note:light-dark(#9a6700,#d29922)}.caution{--note:light-dark(#cf222e,#f85149)}
 progress{accent-color:#0969da}
 .hljs-keyword,.hljs-type,.hljs-meta .hljs-keyword,.hljs-doctag{color:light-dark(#b3231b,#ff8a80)}.hljs-string,.hljs-regexp,.hljs-addition{color:light-dark(#0a3069,#a5d6ff)}.hljs-comment,.hljs-meta{color:var(--soft)}.hljs-number,.hljs-literal,.hljs-attr,.hljs-attribute,.hljs-selector-class,.hljs-selector-id,.hljs-symbol{color:light-dark(#0550ae,#79c0ff)}.hljs-title,.hljs-section,.hljs-name{color:light-dark(#6639ba,#d2a8ff)}.hljs-built_in,.hljs-variable.language_,.hljs-template-variable,.hljs-deletion{color:light-dark(#8a3c00,#ffa657)}.hljs-emphasis{font-style:italic}.hljs-strong{font-weight:600}
 .ansi-black-fg{color:light-dark(#1f2328,#b1bac4)}.ansi-red-fg,.ansi-bright-red-fg{color:var(--red)}.ansi-green-fg,.ansi-bright-green-fg{color:light-dark(#116329,#56d364)}.ansi-yellow-fg,.ansi-bright-yellow-fg{color:light-dark(#7d4e00,#e3b341)}.ansi-blue-fg,.ansi-bright-blue-fg{color:light-dark(#0550ae,#79c0ff)}.ansi-magenta-fg,.ansi-bright-magenta-fg{color:light-dark(#8250df,#d2a8ff)}.ansi-cyan-fg,.ansi-bright-cyan-fg{color:light-dark(#1b6c74,#56d4dd)}.ansi-white-fg,.ansi-bright-black-fg{color:var(--soft)}.ansi-bright-white-fg{color:var(--fg)}

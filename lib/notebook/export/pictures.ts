@@ -85,7 +85,9 @@ export async function outputPictures(
     for (const [i, png] of (await drawn(charts, running, browser, 2)).entries()) if (png) pictures.add(charts[i]!.key, charts[i]!.name, png);
     for (const { key, name, image } of foreign) {
       browser.signal?.throwIfAborted();
-      pictures.add(key, name, await running.png(image));
+      const png = await running.png(image);
+      if (png) pictures.add(key, name, png);
+      else browser.warn?.(`${name}: ${image.type} not drawn: the browser cannot read it`);
     }
   });
 }

@@ -6,6 +6,7 @@ import { highlighted } from "./highlight.js";
 import { outputsHtml } from "./html-outputs.js";
 import { dataUri, isRemote, localImage } from "./images.js";
 import { parsed, renderedTokens, type Token } from "./markdown.js";
+import { Maths } from "./maths.js";
 import type { Figure } from "./mime.js";
 import type { ExportOptions } from "./options.js";
 import { pageScript } from "./page-script.js";
@@ -23,13 +24,16 @@ export function toHtml(notebook: Notebook, options: ExportOptions): string {
   const tokens = new Map<Part, Token[]>(all.filter(({ kind }) => kind === "markdown").map((part) => [part, parsed(part.source)]));
   const { title, headings } = outline([...tokens.values()]);
   const figures: Figure[] = [];
+  const maths = new Maths(options.warn);
+  for (const each of tokens.values()) maths.equations.number(each);
   const language = notebook.metadata.language_info?.name ?? notebook.metadata.kernelspec?.language ?? "";
   const body = all.map((part) => {
-    if (part.kind === "markdown") return markdownHtml(part, tokens.get(part)!, options);
+    if (part.kind === "markdown") return markdownHtml(part, tokens.get(part)!, maths, options);
     if (part.kind === "raw") return rawHtml(part, trust);
-    return codeHtml(part, { language, trust, figures, counted: template === "report" });
+    return codeHtml(part, { language, trust, figures, maths, counted: template === "report" });
   });
   const heading = title === undefined ? `<h1>${escapeHtml(name)}</h1>\n` : "";
+  const mathStyle = maths.css();
   const pageTitle = notebook.metadata.title ?? title ?? name;
   const contents = tableOfContents(headings);
   const packed = figures.length > 0 ? `<script type="text/plain" id="plotly-library">${library().packed}</script>\n` : "";
@@ -37,10 +41,10 @@ export function toHtml(notebook: Notebook, options: ExportOptions): string {
   return `<!doctype html>
 <html lang="en">
 <head>
-<meta charset="utf-8">${trust ? "" : `\n<meta http-equiv="Content-Security-Policy" content="${policy(figures)}">`}
+<meta charset="utf-8">${trust ? "" : `\n<meta http-equiv="Content-Security-Policy" content="${policy(figures, mathStyle !== "")}">`}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(pageTitle)}</title>
-<style>${pageStyle}</style>${css === "" ? "" : `\n<style>${css.replaceAll("</", "<\\/")}</style>`}
+<style>${pageStyle}</style>${mathStyle === "" ? "" : `\n<style>${mathStyle}</style>`}${css === "" ? "" : `\n<style>${css.replaceAll("</", "<\\/")}</style>`}
 </head>
 <body>
 <a class="skip" href="#content">Skip to the content</a>
@@ -57,19 +61,20 @@ ${packed}<script>${pageScript}</script>
 }
 
 /** What the page may load and run: the images and styles in it, its script, and Plotly where there is a chart. */
-function policy(figures: readonly Figure[]): string {
+function policy(figures: readonly Figure[], hasMaths: boolean): string {
   const scripts = [scriptHash(pageScript), ...(figures.length > 0 ? [library().hash] : []), ...(figures.some(needsEval) ? ["'unsafe-eval'"] : [])];
-  return `default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; media-src data:; style-src 'unsafe-inline'; script-src ${scripts.join(" ")}`;
+  return `default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; media-src data:;${hasMaths ? " font-src data:;" : ""} style-src 'unsafe-inline'; script-src ${scripts.join(" ")}`;
 }
 
-function markdownHtml({ attachments }: MarkdownPart, tokens: Token[], { folder, trust = false, warn }: ExportOptions): string {
+function markdownHtml({ attachments, cell }: MarkdownPart, tokens: Token[], maths: Maths, { folder, trust = false, warn }: ExportOptions): string {
   const image = (source: string): { src: string } | { text: string } => {
     const found = isRemote(source) ? "on the network" : localImage(source, attachments, folder);
     if (typeof found !== "string") return { src: dataUri(found) };
     warn?.(`image: ${source} (${found}; not in the report)`);
     return { text: `(image not embedded: ${source})` };
   };
-  return `<section class="markdown">\n${sanitized(renderedTokens(tokens), { image, trust })}</section>`;
+  maths.place = `cell ${cell}`;
+  return `<section class="markdown">\n${sanitized(renderedTokens(tokens, maths), { image, trust })}</section>`;
 }
 
 function rawHtml({ source, format }: RawPart, trust: boolean): string {
@@ -81,13 +86,14 @@ interface CodeContext {
   readonly language: string;
   readonly trust: boolean;
   readonly figures: Figure[];
+  readonly maths: Maths;
   readonly counted: boolean;
 }
 
-function codeHtml(part: CodePart, { language, trust, figures, counted }: CodeContext): string {
+function codeHtml(part: CodePart, { language, trust, figures, maths, counted }: CodeContext): string {
   const count = counted && part.count !== null ? ` [${part.count}]` : "";
   const input = part.input === "removed" ? "" : disclosure("input", part.input === "shown", `Code${count}`, `<pre tabindex="0"><code>${highlighted(part.source.trimEnd(), language)}</code></pre>`);
-  const shown = part.output === "removed" ? "" : outputsHtml(part, { trust, figures });
+  const shown = part.output === "removed" ? "" : outputsHtml(part, { trust, figures, maths });
   const output = shown === "" ? "" : part.output === "folded" ? disclosure("output", false, `Output${count}`, shown) : `<div class="output">${shown}</div>`;
   return input + output === "" ? "" : `<div class="cell">\n${input}${output}</div>`;
 }

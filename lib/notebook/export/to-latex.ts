@@ -1,13 +1,17 @@
+import { createHash } from "node:crypto";
 import { joined, type Notebook, type Output } from "../types.js";
 import { type CodePart, type MarkdownPart, type Part, parts } from "./document.js";
 import { outline } from "./headings.js";
 import { tablesAndText } from "./html-tables.js";
 import { isRemote, localImage } from "./images.js";
 import { latexCode, latexVerbatim } from "./latex-code.js";
-import { displayMath, latexMarkdown, picture } from "./latex-markdown.js";
+import { fallbackFonts, lacking, lackingWarning } from "./latex-fonts.js";
+import { latexMarkdown, picture } from "./latex-markdown.js";
+import { displayMath } from "./latex-maths.js";
 import { latexTable } from "./latex-table.js";
 import { latexText } from "./latex-text.js";
 import { parsed, type Token } from "./markdown.js";
+import { Maths } from "./maths.js";
 import { altText, chosen, figureOf, figureTitle, isDisplay, textOf } from "./mime.js";
 import type { Exported, ExportOptions } from "./options.js";
 import { outputPictures, Pictures } from "./pictures.js";
@@ -16,17 +20,29 @@ import { plainText } from "../plain-text.js";
 /** A notebook as a LaTeX article, its pictures in files beside it. Tables of a bundle's own LaTeX stand as they are. */
 export async function toLatex(notebook: Notebook, options: ExportOptions): Promise<Exported> {
   const all = parts(notebook, options);
-  const pictures = new Pictures(options.filesFolder);
+  const pictures = new Pictures(plainFolder(options.filesFolder));
   await outputPictures(all, pictures, options, { isPreferred: (data) => data["text/latex"] === undefined, rasterOnly: true });
   const tokens = new Map<Part, Token[]>(all.filter(({ kind }) => kind === "markdown").map((part) => [part, parsed(part.source)]));
   const { title } = outline([...tokens.values()]);
   const language = notebook.metadata.language_info?.name ?? notebook.metadata.kernelspec?.language ?? "";
+  const maths = new Maths(options.warn);
   const blocks = all.map((part) => {
-    if (part.kind === "markdown") return latexMarkdown(tokens.get(part)!, { image: (source) => referred(source, part, pictures, options) });
+    maths.place = part.kind === "raw" ? "" : `cell ${part.cell}`;
+    if (part.kind === "markdown") return latexMarkdown(tokens.get(part)!, { maths, image: (source) => referred(source, part, pictures, options) });
     if (part.kind === "raw") return /latex$/.test(part.format) ? part.source : part.format === "" ? latexText(part.source) : "";
-    return codeLatex(part, language, pictures);
+    return codeLatex(part, language, pictures, maths);
   });
-  return { document: page(notebook.metadata.title ?? title ?? options.name, blocks.filter(Boolean).join("\n\n")), files: pictures.files };
+  const body = blocks.filter(Boolean).join("\n\n");
+  const heading = notebook.metadata.title ?? title ?? options.name;
+  const others = lacking(latexText(heading) + body);
+  if (others.size > 0) options.warn?.(lackingWarning(others));
+  return { document: page(heading, body, fallbackFonts(others)), files: pictures.files };
+}
+
+/** A folder's name without what TeX reads otherwise (`%`, `#`, spaces); the end tells two apart that would become one. */
+function plainFolder(name: string): string {
+  const plain = name.replace(/[^A-Za-z0-9._-]+/g, "-");
+  return plain === name ? name : plain.replace(/(_files)?$/, `-${createHash("sha256").update(name).digest("hex").slice(0, 6)}$1`);
 }
 
 function referred(source: string, { attachments }: MarkdownPart, pictures: Pictures, { folder, warn }: ExportOptions): string | undefined {
@@ -42,13 +58,13 @@ function referred(source: string, { attachments }: MarkdownPart, pictures: Pictu
   return pictures.copy(source, image);
 }
 
-function codeLatex(part: CodePart, language: string, pictures: Pictures): string {
+function codeLatex(part: CodePart, language: string, pictures: Pictures, maths: Maths): string {
   const input = part.input === "shown" ? latexCode(part.source, language) : "";
-  const outputs = part.output === "shown" ? part.outputs.map((output) => outputLatex(output, part, pictures)) : [];
+  const outputs = part.output === "shown" ? part.outputs.map((output) => outputLatex(output, part, pictures, maths)) : [];
   return [input, ...outputs].filter(Boolean).join("\n\n");
 }
 
-function outputLatex(output: Output, { number }: CodePart, pictures: Pictures): string {
+function outputLatex(output: Output, { number }: CodePart, pictures: Pictures, maths: Maths): string {
   if (output.output_type === "stream") return latexVerbatim(plainText(joined(output.text)));
   if (output.output_type === "error") return latexVerbatim(plainText(output.traceback.join("\n")) || `${output.ename}: ${output.evalue}`);
   if (!isDisplay(output)) return "";
@@ -61,7 +77,7 @@ function outputLatex(output: Output, { number }: CodePart, pictures: Pictures): 
   if (figure) return picture(undefined, `${alt} (a chart, not drawn here)`);
   const tables = tablesAndText(textOf(data["text/html"]));
   if (tables.some((part) => typeof part !== "string")) return tables.map((part) => (typeof part === "string" ? latexText(part) : latexTable(part))).join("\n\n");
-  if (data["text/markdown"] !== undefined) return latexMarkdown(parsed(textOf(data["text/markdown"])), { image: () => undefined });
+  if (data["text/markdown"] !== undefined) return latexMarkdown(parsed(textOf(data["text/markdown"])), { maths, image: () => undefined });
   const { content } = chosen(data, ["text/plain", "application/json"]) ?? {};
   return content === undefined ? tables.map((part) => latexText(part as string)).join("\n\n") : latexVerbatim(plainText(textOf(content)));
 }
@@ -73,8 +89,8 @@ function ownLatex(text: string): string {
   return text.replace(/\\begin\{tabular\}[^]*?\\end\{tabular\}/g, (tabular) => `\\begin{adjustbox}{max width=\\linewidth}\n${tabular}\n\\end{adjustbox}`);
 }
 
-function page(title: string, body: string): string {
-  return String.raw`% Set with lualatex, xelatex or pdflatex.
+function page(title: string, body: string, fonts: string): string {
+  return String.raw`% Set with lualatex, xelatex or pdflatex; lualatex alone finds letters of other scripts in other fonts.
 \documentclass[11pt,a4paper]{article}
 \usepackage{iftex}
 \iftutex
@@ -86,11 +102,13 @@ function page(title: string, body: string): string {
 \fi
 \usepackage[margin=25mm]{geometry}
 \usepackage{amsmath,amssymb}
+\newcommand{\useifthere}[1]{\IfFileExists{#1.sty}{\usepackage{#1}}{}}
+\useifthere{mathtools}\useifthere{mathrsfs}\useifthere{bm}\useifthere{cancel}\useifthere{stmaryrd}
 \usepackage{booktabs,longtable,float}
 \usepackage{graphicx}
 \usepackage[export]{adjustbox}
 \usepackage{xcolor}
-\IfFileExists{fvextra.sty}{\usepackage{fvextra}\fvset{breaklines}}{\usepackage{fancyvrb}}
+\IfFileExists{fvextra.sty}{\usepackage{fvextra}\fvset{breaklines,breakanywhere}}{\usepackage{fancyvrb}}
 \usepackage[hidelinks]{hyperref}
 \definecolor{codekeyword}{HTML}{B3231B}
 \definecolor{codestring}{HTML}{0A3069}
@@ -98,7 +116,14 @@ function page(title: string, body: string): string {
 \definecolor{codenumber}{HTML}{0550AE}
 \definecolor{codetitle}{HTML}{6639BA}
 \definecolor{codebuiltin}{HTML}{8A3C00}
-\fvset{fontsize=\small,frame=leftline,framesep=3mm,rulecolor=\color{lightgray}}
+% What notebooks know and LaTeX does not.
+\providecommand{\R}{\mathbb{R}}\providecommand{\N}{\mathbb{N}}\providecommand{\Z}{\mathbb{Z}}
+\providecommand{\lt}{<}\providecommand{\gt}{>}\providecommand{\degree}{^{\circ}}
+\providecommand{\argmax}{\operatorname*{arg\,max}}\providecommand{\argmin}{\operatorname*{arg\,min}}
+\providecommand{\bra}[1]{\langle #1|}\providecommand{\ket}[1]{|#1\rangle}\providecommand{\mathscr}{\mathcal}
+% Bars that programs draw: height, grey.
+\newcommand{\bartext}[2]{\textcolor[gray]{#2}{\rule[-0.4ex]{0.525em}{#1ex}}}
+${fonts}\fvset{fontsize=\small,frame=leftline,framesep=3mm,rulecolor=\color{lightgray}}
 \floatplacement{table}{H}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{6pt plus 2pt}

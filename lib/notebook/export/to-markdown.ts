@@ -32,11 +32,14 @@ function withLocalImages({ source, attachments }: MarkdownPart, pictures: Pictur
       warn?.(`image: ${reference} (${image})`);
       continue;
     }
-    const path = encodeURI(pictures.copy(reference, image));
-    text = text.replaceAll(reference, path).replaceAll(decoded(reference), path);
+    const path = address(pictures.copy(reference, image));
+    text = text.replaceAll(text.includes(reference) ? reference : decoded(reference), path);
   }
   return text;
 }
+
+/** A path as an address that Markdown reads whole, whatever the notebook is called. */
+const address = (path: string): string => path.split("/").map((name) => encodeURIComponent(name).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16)}`)).join("/");
 
 function imageReferences(tokens: readonly Token[]): Set<string> {
   const found = new Set<string>();
@@ -63,7 +66,7 @@ function outputMarkdown(output: Output, { number }: CodePart, pictures: Pictures
   if (data["text/markdown"] !== undefined) return textOf(data["text/markdown"]);
   const path = pictures.path(output);
   const figure = figureOf(data);
-  if (path !== undefined) return `![${escaped((figure && figureTitle(figure)) || altText(data, `Picture of cell ${number}`))}](${encodeURI(path)})`;
+  if (path !== undefined) return `![${escaped((figure && figureTitle(figure)) || altText(data, `Picture of cell ${number}`))}](${address(path)})`;
   if (figure) return `*${escaped(figureTitle(figure) || "A chart")} (a chart, not drawn here)*`;
   const parts = tablesAndText(textOf(data["text/html"]));
   if (parts.some((part) => typeof part !== "string")) return parts.map((part) => (typeof part === "string" ? escaped(part) : pipeTable(part))).join("\n\n");

@@ -213,7 +213,7 @@ describe("LaTeX", () => {
       "\\begin{tabular}{lr}\n\\toprule\nh & n \\\\\n\\midrule\na \\& b & 1 \\\\",
       "\\textcolor{codestring}{'\\textbackslash{}\\textbackslash{}\\{\\}'}",
       "\\ensuremath{\\times}",
-      "50 % \\textbackslash{} \\{a\\}_b \\ensuremath{\\leq} =",
+      "50 % \\textbackslash{} \\{a\\}_b \\ensuremath{\\leq} \\bartext{2.24}{0}",
       "k\\_1 \\\\\n\\midrule\n5 \\% \\\\",
       "\\begin{adjustbox}{max width=\\linewidth}\n\\begin{tabular}{l}own\\end{tabular}\n\\end{adjustbox}",
       "$$a$$",
