@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { JsonObject, MimeBundle } from "../../lib/jupyter/messages.js";
 import { asGiven, toBundle } from "../display/bundle.js";
 import type { Formatted } from "../display/format.js";
+import { standaloneSvg } from "../display/elements.js";
 import { imageBundle } from "../display/image.js";
 import { plotlyBundle } from "../display/plotly.js";
 import { registerFormat } from "../display/registry.js";
@@ -57,7 +58,7 @@ function createDisplay(): Display {
     html: shape("text/html"),
     markdown: shape("text/markdown"),
     latex: shape("text/latex"),
-    svg: shape("image/svg+xml"),
+    svg: (svg: string) => shape("image/svg+xml")(standaloneSvg(svg)),
     json: shape("application/json"),
     javascript: shape("application/javascript"),
     image: (image: string | Uint8Array | ArrayBuffer | Blob, options: { width?: number; height?: number; alt?: string } = {}) => {

@@ -1,3 +1,4 @@
+import { mended } from "../../lib/cell/danfo.js";
 import type { Modules } from "./modules.js";
 import type { Scope } from "./scopes.js";
 
@@ -23,5 +24,5 @@ export function preload(variables: Scope, setting: string | undefined, modules: 
   Object.assign(variables, api);
   if (setting === "display") return;
   defineLazy(variables, "sdtp", () => modules.require("sdtp-notebook"));
-  defineLazy(variables, "dfd", () => modules.require("danfojs-node"));
+  defineLazy(variables, "dfd", () => mended(modules.require("danfojs-node") as object));
 }

@@ -6,10 +6,14 @@ export function elements(value: unknown): Formatted | undefined {
   const { nodeType, outerHTML, localName } = value as { nodeType?: unknown; outerHTML?: unknown; localName?: unknown };
   if (nodeType !== 1 || typeof outerHTML !== "string" || typeof localName !== "string") return undefined;
   const plain = `<${localName}>`;
-  return localName === "svg" ? { "image/svg+xml": withNamespace(outerHTML), "text/plain": plain } : { "text/html": outerHTML, "text/plain": plain };
+  return localName === "svg" ? { "image/svg+xml": standaloneSvg(outerHTML), "text/plain": plain } : { "text/html": outerHTML, "text/plain": plain };
 }
 
-/** As a picture of its own, SVG needs its namespace said. */
-function withNamespace(svg: string): string {
-  return /^<svg\b[^>]*\sxmlns=/.test(svg) ? svg : svg.replace(/^<svg\b/, '<svg xmlns="http://www.w3.org/2000/svg"');
+/** As a picture of its own, SVG needs its namespaces said. */
+export function standaloneSvg(svg: string): string {
+  return svg.replace(/<svg\b(?:[^>"']|"[^"]*"|'[^']*')*>/i, (tag) => {
+    const own = /\sxmlns\s*=/.test(tag) ? "" : ' xmlns="http://www.w3.org/2000/svg"';
+    const links = /\bxlink:/.test(svg) && !/\sxmlns:xlink\s*=/.test(tag) ? ' xmlns:xlink="http://www.w3.org/1999/xlink"' : "";
+    return tag.replace(/^<svg\b/i, `<svg${own}${links}`);
+  });
 }

@@ -1,3 +1,4 @@
+import { standaloneSvg } from "./elements.js";
 import type { Formatted } from "./format.js";
 
 const SIGNATURES: [string, (bytes: Uint8Array) => boolean][] = [
@@ -18,7 +19,7 @@ export function imageBundle(image: Uint8Array | ArrayBufferLike, options: { widt
   if (type) return { data: { [type]: bytes, "text/plain": alt }, metadata: { [type]: size } };
   const text = new TextDecoder().decode(bytes.subarray(0, 1000));
   if (!/<svg[\s>]/.test(text)) throw new Error(`image: ${bytes.length} bytes (must be PNG, JPEG, GIF, WebP or SVG)`);
-  return { data: { "image/svg+xml": new TextDecoder().decode(bytes), "text/plain": alt }, metadata: { "image/svg+xml": size } };
+  return { data: { "image/svg+xml": standaloneSvg(new TextDecoder().decode(bytes)), "text/plain": alt }, metadata: { "image/svg+xml": size } };
 }
 
 /** A `Blob` of an image, as `fetch` and canvases give them. */

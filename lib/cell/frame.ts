@@ -1,5 +1,5 @@
-import { createRequire } from "node:module";
 import type { DataFrame } from "danfojs-node";
+import { danfo } from "./danfo.js";
 
 type Value = string | number | boolean | null;
 
@@ -16,7 +16,7 @@ export function frame(rows: readonly object[] | { readonly rows: readonly object
   const flattened = list.map((row) => flatten(row as object));
   const columns = [...new Set(flattened.flatMap((row) => Object.keys(row)))];
   // Loaded when first used: it takes more than a second.
-  const { DataFrame } = createRequire(import.meta.url)("danfojs-node") as typeof import("danfojs-node");
+  const { DataFrame } = danfo();
   return new DataFrame(flattened.map((row) => columns.map((column) => row[column] ?? null)), { columns });
 }
 

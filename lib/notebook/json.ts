@@ -22,9 +22,9 @@ export function parseExact(text: string): unknown {
   }
 }
 
-/** JSON as nbformat writes it: one space a level. */
-export function stringifyExact(value: unknown): string {
-  return stringify(value, undefined, 1, [{ test: (item) => item instanceof ExactNumber, stringify: (item) => (item as ExactNumber).text }]) as string;
+/** JSON as nbformat writes it: one space a level, or none in one line. */
+export function stringifyExact(value: unknown, indent: 0 | 1 = 1): string {
+  return stringify(value, undefined, indent === 0 ? undefined : indent, [{ test: (item) => item instanceof ExactNumber, stringify: (item) => (item as ExactNumber).text }]) as string;
 }
 
 function number(text: string): number | ExactNumber {

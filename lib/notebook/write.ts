@@ -1,10 +1,11 @@
 import { writeOutput } from "../files.js";
+import { withValidIds } from "./cell-ids.js";
 import { stringifyExact } from "./json.js";
 import type { Notebook } from "./types.js";
 
-/** A notebook as text, formatted as nbformat formats it. */
+/** A notebook as text, formatted as nbformat formats it, with ids that other readers take (`withValidIds` says which were none). */
 export function stringifyNotebook(notebook: Notebook): string {
-  return `${stringifyExact(notebook)}\n`;
+  return `${stringifyExact(withValidIds(notebook).notebook)}\n`;
 }
 
 /**

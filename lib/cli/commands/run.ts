@@ -114,6 +114,7 @@ async function runOne(notebook: string, options: Options): Promise<void> {
     ...(output !== undefined && { output }),
     onProgress: show.progress,
     onNote: (text) => process.stderr.write(`cache: ${text}\n`),
+    onWarning: (text) => process.stderr.write(`warning: ${text}\n`),
   }).finally(show.stop);
   process.stderr.write(`${ending(result)}\n`);
   process.exitCode = library.exitCode(result);

@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import type { JsonObject } from "../../jupyter/messages.js";
+import { withValidIds } from "../cell-ids.js";
 import type { Cell, CodeCell, Notebook, Output } from "../types.js";
 import { stringifyNotebook } from "../write.js";
 import { figureOf, isDisplay, PLOTLY } from "./mime.js";
@@ -23,6 +24,7 @@ export async function toNotebook(notebook: Notebook, options: ExportOptions): Pr
   }
   const { run: _, ...kept } = (notebook.metadata["sdtp"] ?? {}) as JsonObject;
   const metadata = { ...without(notebook.metadata, "papermill", "sdtp"), ...(Object.keys(kept).length > 0 && { sdtp: kept }) };
+  for (const each of withValidIds(notebook).mended) options.warn?.(each);
   return { document: stringifyNotebook({ ...notebook, metadata, cells }), files: [] };
 }
 

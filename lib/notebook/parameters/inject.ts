@@ -57,6 +57,9 @@ export function freeId({ cells }: Notebook, wanted: string): string {
   }
 }
 
+/** A value as it was given, as far as JSON can say it. */
+const shown = (value: unknown): string => (typeof value === "bigint" || (typeof value === "number" && !Number.isFinite(value)) ? String(value) : JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? String(each) : each)));
+
 function parametersCell({ cells }: Notebook): Cell | undefined {
   return cells.find((cell) => cell.cell_type === "code" && hasTag(cell, TAG));
 }
@@ -73,8 +76,9 @@ function explain(problems: Mismatch[], values: Values, parameters: Parameter[]):
   const rows = problems.map(({ name, reason }) => {
     const value = values[name];
     const wantsText = /type 'str(ing)?'/.test(reason) && (typeof value === "number" || typeof value === "boolean");
-    const hint = wantsText ? ` As text it is '"${value}"'.` : "";
-    return `parameter ${name}: ${JSON.stringify(value)} (${reason}${hint})`;
+    const tooBig = typeof value === "bigint" && /type 'number'/.test(reason);
+    const hint = wantsText ? ` As text it is '"${value}"'.` : tooBig ? ` A number would hold it as ${Number(value).toLocaleString("en", { useGrouping: false })}; declare the parameter as bigint.` : "";
+    return `parameter ${name}: ${shown(value)} (${reason}${hint})`;
   });
   return `${rows.join("\n")}\nparameters of this notebook:\n${parameters.length ? listParameters(parameters) : "  none"}`;
 }

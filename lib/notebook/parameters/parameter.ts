@@ -14,6 +14,16 @@ export interface Parameter {
 /** Values by parameter name. */
 export type Values = JsonObject;
 
+/** Values as JSON can hold them: NaN and the infinities by their names; `stringifyExact` writes whole numbers of any size. */
+export function recorded(values: Values): Values {
+  const plain = (value: unknown): unknown => {
+    if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
+    if (Array.isArray(value)) return value.map(plain);
+    return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)])) : value;
+  };
+  return plain(values) as Values;
+}
+
 /** A value that a parameter does not take, and why. */
 export interface Mismatch {
   name: string;

@@ -37,6 +37,7 @@ export const python: ParameterLanguage = {
 export function literal(value: Json | undefined): string {
   if (value === null || value === undefined) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "bigint") return String(value);
   if (typeof value === "number") {
     if (Number.isFinite(value)) return Object.is(value, -0) ? "-0.0" : String(value);
     return `float("${Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf"}")`;
@@ -51,6 +52,7 @@ function typeOf(value: Json | undefined): string {
   if (value === null || value === undefined) return "None";
   if (typeof value === "boolean") return "bool";
   if (typeof value === "number") return Number.isInteger(value) ? "int" : "float";
+  if (typeof value === "bigint") return "int";
   if (typeof value === "string") return "str";
   return Array.isArray(value) ? "list" : "dict";
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import ts from "@tslab/typescript-for-tslab";
 import type { Json } from "../../jupyter/messages.js";
 import { packageRoot } from "../../checkpoint/package-root.js";
-import type { Mismatch, ParameterLanguage } from "./parameter.js";
+import type { Mismatch, Parameter, ParameterLanguage } from "./parameter.js";
 
 const FILE = "/parameters.ts";
 
@@ -30,7 +30,8 @@ export const typescript: ParameterLanguage = {
 
   mismatches(source, values) {
     // In a function, because outside of it the type of a variable is narrowed to that of its default.
-    const checks = Object.entries(values).map(([name, value]) => `function check_${name}() { const value: typeof ${name} = ${literal(value)}; }`);
+    const types = typesOf(source);
+    const checks = Object.entries(values).map(([name, value]) => `function check_${name}() { const value: typeof ${name} = ${literal(typed(value, types.get(name)))}; }`);
     const { file, program } = compile([source, ...checks].join("\n;"));
     const first = source.length;
     const found = new Map<string, Mismatch>();
@@ -48,7 +49,9 @@ export const typescript: ParameterLanguage = {
   assignments(source, values) {
     const file = ts.createSourceFile(FILE, source, ts.ScriptTarget.Latest, true);
     const constants = new Map(declarations(file).filter(({ constant }) => constant).map(({ declaration }) => [declaration.name.getText(file), declaration]));
-    const lines = Object.entries(values).map(([name, value]) => {
+    const types = typesOf(source);
+    const lines = Object.entries(values).map(([name, given]) => {
+      const value = typed(given, types.get(name));
       const constant = constants.get(name);
       if (!constant) return `${name} = ${literal(value)};`;
       const type = constant.type ? `: ${constant.type.getText(file)}` : "";
@@ -61,12 +64,26 @@ export const typescript: ParameterLanguage = {
 /** A value as an expression. */
 export function literal(value: Json | undefined): string {
   if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
+  if (typeof value === "bigint") return `${String(value)}n`;
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value === "object" && value !== null) {
     const fields = Object.entries(value).map(([key, item]) => `${/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) && key !== "__proto__" ? key : `[${JSON.stringify(key)}]`}: ${literal(item)}`);
     return fields.length ? `{ ${fields.join(", ")} }` : "{}";
   }
-  return JSON.stringify(value) ?? "undefined";
+  // Line ends to a compiler, not to JSON.
+  return (JSON.stringify(value) ?? "undefined").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+}
+
+/** Whole numbers as bigints, where the type asks for no other numbers. */
+function typed(value: Json | undefined, type: string | undefined): Json | undefined {
+  if (type === undefined || !/\bbigint\b/.test(type) || /\bnumber\b/.test(type)) return value;
+  const convert = (each: unknown): unknown => (typeof each === "number" && Number.isInteger(each) ? BigInt(each) : Array.isArray(each) ? each.map(convert) : each);
+  return convert(value) as Json;
+}
+
+/** Types of parameters that say bigint, or whose default is one. */
+function typesOf(source: string): Map<string, string> {
+  return /\bbigint\b|\d(?:_?\d)*n\b/.test(source) ? new Map((typescript.declared(source) as Parameter[]).map(({ name, type = "" }) => [name, type])) : new Map();
 }
 
 interface Declared {

@@ -1,15 +1,31 @@
 import { readFile } from "node:fs/promises";
 import { parseDocument } from "yaml";
 import type { Json } from "../../jupyter/messages.js";
+import { ExactNumber, parseExact } from "../json.js";
 import { UsageError, type Values } from "./parameter.js";
 
-/** A value from the command line: JSON where it parses, else the text itself. */
+/**
+ * A value from the command line: JSON where it parses, in which NaN and Infinity may stand too, else the text itself. A whole number
+ * that no number holds exactly is a bigint.
+ */
 export function parseValue(text: string): Json {
   try {
-    return JSON.parse(text) as Json;
+    // Marks stand for what JSON has not; a text of one's own does not begin with this character.
+    const json = text.replace(/"(?:\\.|[^"\\])*"|-?\b(?:NaN|Infinity)\b/g, (token) => (token.startsWith('"') ? token : `"${MARK}${token}"`));
+    return exact(parseExact(json)) as Json;
   } catch {
     return text;
   }
+}
+
+const MARK = "\uFDD1";
+
+function exact(value: unknown): unknown {
+  if (value instanceof ExactNumber) return /^-?\d+$/.test(value.text) && BigInt(value.text) !== BigInt(Number(value)) ? BigInt(value.text) : Number(value);
+  if (typeof value === "string") return value.startsWith(MARK) ? Number(value.slice(MARK.length)) : value;
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (Array.isArray(value)) return value.map(exact);
+  return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, exact(item)])) : value;
 }
 
 /**
@@ -46,10 +62,10 @@ async function readYaml(file: string): Promise<unknown> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(`parameters: ${file} (${error.code === "ENOENT" ? "no such file" : (error.code ?? error.message)})`);
   });
-  const document = parseDocument(text, { prettyErrors: true });
+  const document = parseDocument(text, { prettyErrors: true, intAsBigInt: true });
   const [error] = document.errors;
   if (error) throw new UsageError(`parameters: ${file} (${error.message.split("\n")[0]?.replace(/:$/, "")})`);
-  return document.toJS();
+  return exact(document.toJS());
 }
 
 function isObject(value: unknown): value is Values {

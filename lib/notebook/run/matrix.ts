@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, join, parse, resolve } from "node:path";
-import { UsageError, type Values } from "../parameters/parameter.js";
+import { stringifyExact } from "../json.js";
+import { recorded, UsageError, type Values } from "../parameters/parameter.js";
 import { readNotebook } from "../read.js";
 import { defaultOutput } from "./run.js";
 
@@ -42,7 +43,7 @@ export function plannedRuns(files: string[], { sets = [], common = {}, folder }:
     // Many file systems take upper and lower case for the same.
     const path = resolve(run.output).toLowerCase();
     const other = taken.get(path);
-    if (other) throw new UsageError(`output: ${run.output} (of two runs: ${other.file} ${JSON.stringify(other.values)} and ${run.file} ${JSON.stringify(run.values)})`);
+    if (other) throw new UsageError(`output: ${run.output} (of two runs: ${other.file} ${stringifyExact(recorded(other.values), 0)} and ${run.file} ${stringifyExact(recorded(run.values), 0)})`);
     taken.set(path, run);
   }
   return runs;
@@ -50,11 +51,11 @@ export function plannedRuns(files: string[], { sets = [], common = {}, folder }:
 
 /** `length=1024,model=tiny`; where that does not say it all, as in long lists, with a hash of the values behind. */
 function label(set: Values): string {
-  const full = Object.entries(set).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(",");
+  const full = Object.entries(recorded(set)).map(([name, value]) => `${name}=${typeof value === "string" ? value : stringifyExact(value, 0)}`).join(",");
   const clear = full.replace(/[^\p{L}\p{N}=,._-]+/gu, "_").slice(0, LONGEST);
   // Text that differs from another only in its case would be the same file.
   const lossless = clear === full && Object.values(set).every((value) => typeof value !== "string" || value === value.toLowerCase());
-  return lossless ? clear : `${clear}-${createHash("sha256").update(JSON.stringify(set)).digest("hex").slice(0, 8)}`;
+  return lossless ? clear : `${clear}-${createHash("sha256").update(stringifyExact(set, 0)).digest("hex").slice(0, 8)}`;
 }
 
 /** Whether the output of a run is there, complete, and of the same notebook and values. */
@@ -64,7 +65,7 @@ export async function isComplete({ file, output, values }: PlannedRun): Promise<
   const { run } = (metadata?.sdtp ?? {}) as { run?: { status?: string } };
   const { parameters, input_path } = (metadata?.papermill ?? {}) as { parameters?: Values; input_path?: string };
   const sameInput = input_path !== undefined && (resolve(input_path) === resolve(file) || resolve(dirname(output), input_path) === resolve(file));
-  return run?.status === "completed" && sameInput && JSON.stringify(sorted(parameters ?? {})) === JSON.stringify(sorted(values));
+  return run?.status === "completed" && sameInput && stringifyExact(sorted(parameters ?? {}), 0) === stringifyExact(sorted(recorded(values)), 0);
 }
 
 function sorted(values: Values): [string, unknown][] {

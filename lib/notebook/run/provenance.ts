@@ -1,7 +1,7 @@
 import { cpus, totalmem } from "node:os";
 import { environment, gitCommit } from "../../bench/environment.js";
 import type { JsonObject, KernelInfoReply } from "../../jupyter/index.js";
-import type { Values } from "../parameters/parameter.js";
+import { recorded, type Values } from "../parameters/parameter.js";
 import type { Cell, Notebook } from "../types.js";
 
 /** What papermill records of a cell, under its key. */
@@ -47,7 +47,7 @@ export function recordRun(notebook: Notebook, { input, output, values, start, fo
     ...(notebook.metadata.papermill as JsonObject | undefined),
     input_path: input,
     output_path: output,
-    parameters: values,
+    parameters: recorded(values),
     start_time: start.toISOString(),
     end_time: null,
     duration: null,

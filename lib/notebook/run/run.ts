@@ -4,6 +4,7 @@ import { dirname, join, parse, resolve } from "node:path";
 import { KernelDied, KernelTimeout, type Kernel, type KernelInfoReply } from "../../jupyter/index.js";
 import { cellNote, setCellNote } from "../cell-note.js";
 import { outputsHash, RunCache } from "../cache/cache.js";
+import { withValidIds } from "../cell-ids.js";
 import { freeId, injectParameters } from "../parameters/inject.js";
 import { UsageError, type Values } from "../parameters/parameter.js";
 import { readNotebook } from "../read.js";
@@ -36,6 +37,8 @@ export interface RunOptions extends CellOptions {
   onProgress?(progress: Progress): void;
   /** What may be good to know: why a cached cell runs all the same. */
   onNote?(text: string): void;
+  /** Told of what was mended in the notebook before it ran. */
+  onWarning?(text: string): void;
 }
 
 export interface RunResult {
@@ -115,13 +118,13 @@ export async function runNotebook(file: string, options: RunOptions = {}): Promi
 }
 
 /** Everything that can be wrong before a run begins. @throws UsageError as {@link runNotebook} does */
-export async function checkRun(file: string, { output: given, values = {}, kernel }: RunOptions): Promise<{ output: string; notebook: Notebook; chosen: ChosenKernel }> {
+export async function checkRun(file: string, { output: given, values = {}, kernel, onWarning }: RunOptions): Promise<{ output: string; notebook: Notebook; chosen: ChosenKernel }> {
   const keepsOutputs = isTextNotebook(file) && Object.keys(values).length === 0;
   const output = given ?? (keepsOutputs ? storedFile(file) : defaultOutput(file));
   if (samePath(file, output)) throw new UsageError(`output: ${output} (is the notebook itself)`);
   if (isTextNotebook(output)) throw new UsageError(`output: ${output} (outputs need an .ipynb file)`);
   if (isTextNotebook(file) && samePath(output, storedFile(file))) await requireUnchanged(file, output);
-  const notebook = await prepared(file, values);
+  const notebook = await prepared(file, values, onWarning);
   return { output, notebook, chosen: chooseKernel(notebook, kernel) };
 }
 
@@ -158,13 +161,16 @@ async function begin(cache: RunCache, kernel: Kernel, { onNote }: RunOptions): P
 const BANNERS = { failed: "An Exception was encountered", died: "The kernel died", timeout: "The time limit was exceeded" };
 
 /** The notebook with its parameters set, without marks of an earlier run, in the format whose cells have ids. */
-async function prepared(file: string, values: Values): Promise<Notebook> {
+async function prepared(file: string, values: Values, onWarning: RunOptions["onWarning"]): Promise<Notebook> {
   const notebook = await readNotebook(file).catch((error: Error) => {
     throw new UsageError(error.message);
   });
   removeErrorMarkers(notebook);
   notebook.nbformat_minor = Math.max(5, notebook.nbformat_minor);
-  for (const [i, cell] of notebook.cells.entries()) cell.id ??= freeId(notebook, `cell-${i + 1}`);
+  for (const [i, cell] of notebook.cells.entries()) if (cell.id === undefined) cell.id = freeId(notebook, `cell-${i + 1}`);
+  const { notebook: valid, mended } = withValidIds(notebook);
+  notebook.cells = valid.cells;
+  for (const each of mended) onWarning?.(`${file}: ${each}`);
   await injectParameters(notebook, values);
   return notebook;
 }

@@ -9,10 +9,10 @@ export interface PlotlyFigure {
   readonly config?: object;
 }
 
-/** A figure as JSON that may stand inside a script element. Typed arrays become arrays. */
+/** A figure as JSON that may stand inside a script element. Typed arrays become arrays, bigints numbers. */
 export function figureJson({ data, layout = {}, config = { responsive: true } }: PlotlyFigure): string {
   const json = JSON.stringify({ data, layout, config }, (_, each: unknown) =>
-    ArrayBuffer.isView(each) && !(each instanceof DataView) ? [...(each as unknown as Iterable<number>)] : each,
+    typeof each === "bigint" ? Number(each) : ArrayBuffer.isView(each) && !(each instanceof DataView) ? Array.from(each as unknown as ArrayLike<unknown>) : each,
   );
   return json.replaceAll("<", "\\u003c").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
 }

@@ -141,3 +141,21 @@ test("a matrix is a list of sets, or every combination of lists", async () => {
   writeFileSync(file, "- 1\n");
   await assert.rejects(readMatrix(file), /must be a list of mappings/);
 });
+
+test("numbers that JSON has not: NaN, infinities, whole numbers beyond what a number holds", async () => {
+  assert.deepEqual(["NaN", "[1, -Infinity]", '{"a": NaN, "b": "NaN"}', "9007199254740993", "9007199254740992", "1.0", "1e3", "-0", '"NaN"', "NaN "].map(parseValue), [NaN, [1, -Infinity], { a: NaN, b: "NaN" }, 9007199254740993n, 9007199254740992, 1, 1000, -0, "NaN", NaN] as unknown[]);
+  assert.equal(await injected({ limit: parseValue("NaN"), lengths: parseValue("[1, Infinity]") }), "// Parameters\nlimit = NaN;\nlengths = [1, Infinity];");
+  await refused({ limit: parseValue("9007199254740993") }, /^parameter limit: 9007199254740993 \(Type 'bigint' is not assignable to type 'number'\. A number would hold it as 9007199254740992; declare the parameter as bigint\.\)|^parameter limit: 9007199254740993 \(Type '9007199254740993n'/);
+  const book = notebook([code("let big: bigint = 1n; let all: bigint[] = [];", "parameters")]);
+  await injectParameters(book, { big: parseValue("9007199254740993"), all: parseValue("[1, 2]") });
+  assert.equal(joined(book.cells[1]!.source), "// Parameters\nbig = 9007199254740993n;\nall = [1n, 2n];");
+  const pythons = notebook([code("n = 1", "parameters")], PYTHON);
+  await injectParameters(pythons, { n: parseValue("9007199254740993") });
+  assert.equal(joined(pythons.cells[1]!.source), "# Parameters\nn = 9007199254740993");
+  writeFileSync(join(folder, "big.yaml"), "n: 9007199254740993\nm: 3\nx: .nan\n");
+  assert.deepEqual(await readValues(join(folder, "big.yaml")), { n: 9007199254740993n, m: 3, x: NaN });
+});
+
+test("text with line ends that only compilers know", async () => {
+  assert.equal(await injected({ model: "a\u2028b\u2029c" }), '// Parameters\nmodel = "a\\u2028b\\u2029c";');
+});
