@@ -28,7 +28,20 @@ export function configurations({ presets, scorers, kvPolicies }: ConfigurationCh
   return found;
 }
 
-/** `sdtp learned retain`, `baseline`. */
-export function configurationLabel({ config, scorer, kv_policy }: { config: string; scorer: string | null; kv_policy: string }): string {
-  return scorer === null ? config : `${config} ${scorer} ${kv_policy}`;
+/** What tells configurations of rows apart. */
+type Labelled = { config: string; scorer: string | null; kv_policy: string };
+
+/** `sdtp learned retain`, `baseline`; a scorer's file by its own name and its folder's. */
+export function configurationLabel({ config, scorer, kv_policy }: Labelled, whole = false): string {
+  if (scorer === null) return config;
+  const [kind, file] = [scorer.split(":", 1)[0]!, scorer.slice(scorer.indexOf(":") + 1)];
+  const short = !whole && /[\\/]/.test(file) && scorer.includes(":") ? `${kind}:${file.split(/[\\/]/).slice(-2).join("/").replace(/\.safetensors$/, "")}` : scorer;
+  return `${config} ${short} ${kv_policy}`;
+}
+
+/** Gives every row its configuration's label: the short one, unless others would have the same. */
+export function labeller(rows: readonly Labelled[]): (row: Labelled) => string {
+  const named = new Map<string, Set<string>>();
+  for (const row of rows) named.set(configurationLabel(row), (named.get(configurationLabel(row)) ?? new Set()).add(configurationLabel(row, true)));
+  return (row) => configurationLabel(row, (named.get(configurationLabel(row))?.size ?? 0) > 1);
 }

@@ -1,4 +1,4 @@
-import { configurationLabel } from "./configuration.js";
+import { labeller } from "./configuration.js";
 import { escapeHtml } from "../escape-html.js";
 import { mean } from "./forced.js";
 import type { EvaluationRow } from "./rows.js";
@@ -17,7 +17,7 @@ export interface HeatMap {
 
 /** Heat maps of retrieval rows, one a configuration. */
 export function heatMaps(rows: readonly EvaluationRow[]): HeatMap[] {
-  return [...groupBy(rows.filter(({ task }) => task === "retrieval"), configurationLabel)].map(([label, found]) => {
+  return [...groupBy(rows.filter(({ task }) => task === "retrieval"), labeller(rows))].map(([label, found]) => {
     const answers = found.flatMap((row) => {
       const length = Number(row.group["length"]);
       return row.cells

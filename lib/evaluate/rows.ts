@@ -29,6 +29,8 @@ export interface EvaluationRow {
   cells?: Record<string, string | number>[] | undefined;
   prefill_latency_seconds: number;
   decode_latency_seconds: number;
+  /** In which questions were appended to the prefilled prompt; absent: none were. */
+  append_latency_seconds?: number | undefined;
   decoded_tokens: number;
   /** Tokens that a block computed on, mean over the blocks. */
   mean_tokens: number;
@@ -60,6 +62,7 @@ const rowSchema = z.object({
   cells: z.array(z.record(z.string(), z.union([z.string(), number]))).optional(),
   prefill_latency_seconds: number,
   decode_latency_seconds: number,
+  append_latency_seconds: number.optional(),
   decoded_tokens: number,
   mean_tokens: number,
   compression: number,

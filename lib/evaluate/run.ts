@@ -10,7 +10,7 @@ export interface EvaluateOptions {
   /** Results file (JSON lines): rows are added to it, and measurements that are in it are not made again. Default: none. */
   readonly file?: string;
   readonly signal?: AbortSignal;
-  readonly onRow?: (row: EvaluationRow, progress: { done: number; of: number }) => void;
+  readonly onRow?: (row: EvaluationRow, progress: { done: number; of: number; secondsLeft: number | null }) => void;
 }
 
 /**
@@ -26,21 +26,26 @@ export async function evaluate(model: Model, task: EvaluationTask, configuration
   const warmed = new Set<string>();
   const rows: EvaluationRow[] = [];
   const of = task.items.length * configurations.length;
+  // What was found in the file took no time.
+  let [spent, measured] = [0, 0];
   for (const item of task.items) {
     for (const [c, configuration] of configurations.entries()) {
       signal?.throwIfAborted();
       const about = describe(model, modelHash, task, item, configuration, keys[c]!);
       let row = known.get(rowKey(about));
       if (!row) {
+        const started = performance.now();
         const warm = `${c} ${item.promptIds.length}`;
         // The first run of a length allocates, and the first of a configuration loads its graph: neither is latency.
         if (!warmed.has(warm)) (await model.prefill(item.promptIds, settings(configuration, item))).dispose();
         warmed.add(warm);
         row = { ...about, ...(await measure(model, item, configuration)) };
         if (file !== undefined) await appendRow(file, row);
+        spent += (performance.now() - started) / 1e3;
+        measured++;
       }
       rows.push(row);
-      onRow?.(row, { done: rows.length, of });
+      onRow?.(row, { done: rows.length, of, secondsLeft: measured === 0 ? null : (spent / measured) * (of - rows.length) });
     }
   }
   return rows;
@@ -76,7 +81,7 @@ async function measure(model: Model, item: EvaluationItem, configuration: Config
   const meanTokens = perBlock.reduce((a, b) => a + b, 0) / perBlock.length;
   const kvBytes = run.kv.bytes;
   const lengths = [...run.kvLengthsAfterPrefill];
-  const { metrics, decodeSeconds, decodedTokens, output, cells } = await item.grade(run);
+  const { metrics, decodeSeconds, decodedTokens, appendSeconds, output, cells } = await item.grade(run);
   run.dispose();
   const bad = Object.entries(metrics).find(([, value]) => !Number.isFinite(value));
   if (bad) throw new Error(`evaluation: ${item.id}: ${bad[0]} is ${bad[1]} (must be finite)`);
@@ -86,6 +91,7 @@ async function measure(model: Model, item: EvaluationItem, configuration: Config
     ...(cells && { cells: cells.map((cell) => ({ ...cell })) }),
     prefill_latency_seconds: run.prefillSeconds,
     decode_latency_seconds: decodeSeconds,
+    ...(appendSeconds !== undefined && { append_latency_seconds: appendSeconds }),
     decoded_tokens: decodedTokens,
     mean_tokens: meanTokens,
     compression: n / meanTokens,

@@ -1,3 +1,5 @@
+import { checkPrompt } from "../checkpoint/validate.js";
+import type { Model } from "../runtime/model.js";
 import type { Run } from "../runtime/run.js";
 
 /** A prompt and how what follows it is graded. */
@@ -7,7 +9,7 @@ export interface EvaluationItem {
   /** What results are broken down by: `{ length: 1024, depth: 0.5 }`. */
   readonly group: Readonly<Record<string, string | number>>;
   readonly promptIds: readonly number[];
-  /** Tokens to make room for after the prompt. */
+  /** Tokens that follow the prompt at most: room is made for them, and the model must have positions for them. */
   readonly reserve: number;
   /** Continues the prefilled run, which may be used up. */
   grade(run: Run): Promise<Outcome>;
@@ -18,6 +20,8 @@ export interface Outcome {
   /** Seconds of all that came after prefill, and the tokens that were decoded in them. */
   readonly decodeSeconds: number;
   readonly decodedTokens: number;
+  /** Seconds in which a question was appended to the prefilled prompt, not counted in `decodeSeconds`. */
+  readonly appendSeconds?: number;
   /** What the model said. */
   readonly output?: string;
   /** Metrics of several questions put to one prompt, by what tells them apart. */
@@ -40,4 +44,17 @@ export function fractionOf<T>(items: readonly T[], fraction: number): T[] {
   if (!(fraction > 0 && fraction <= 1)) throw new Error(`fraction: ${fraction} (must be above 0 and at most 1)`);
   const kept = items.filter((_, i) => Math.floor((i + 1) * fraction) > Math.floor(i * fraction));
   return kept.length > 0 ? kept : items.slice(0, 1);
+}
+
+/** Before anything is measured. @throws on a prompt that with what follows it is beyond the model's positions, by its task and name */
+export function checkItems({ config }: Pick<Model, "config">, tasks: readonly EvaluationTask[]): void {
+  for (const { name, items } of tasks) {
+    for (const { id, promptIds, reserve } of items) {
+      try {
+        checkPrompt(promptIds, reserve, config);
+      } catch (error) {
+        throw new Error(`${name}, ${id}: ${(error as Error).message}`);
+      }
+    }
+  }
 }

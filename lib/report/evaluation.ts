@@ -7,6 +7,7 @@ import type { Table } from "./table.js";
 export function evaluationTable(model: MeasuredModel, task: Pick<EvaluationTask, "name" | "metric" | "better" | "settings">, summaries: readonly EvaluationSummary[]): Table<EvaluationSummary> {
   const fixed = (value: number) => value.toFixed(Math.abs(value) < 0.1 && value !== 0 ? 4 : 3);
   const range = ({ low, high }: { low: number; high: number }) => `${fixed(low)} to ${fixed(high)}`;
+  const signed = (value: number) => `${value < 0 ? "" : "+"}${fixed(value)}`;
   const title = `${task.name[0]!.toUpperCase()}${task.name.slice(1)}`;
   return {
     title,
@@ -14,8 +15,21 @@ export function evaluationTable(model: MeasuredModel, task: Pick<EvaluationTask,
       { key: "configuration", label: "Configuration", value: (row) => row.label },
       { key: task.metric, label: `${task.metric} (${task.better} is better)`, value: (row) => row.mean, format: fixed },
       { key: "interval", label: "95 % Interval", value: (row) => range(row.interval) },
-      { key: "difference", label: "Against Baseline", value: (row) => row.difference?.mean ?? null, format: (value) => `${value < 0 ? "" : "+"}${fixed(value)}` },
+      { key: "difference", label: "Against Baseline", value: (row) => row.difference?.mean ?? null, format: signed },
       { key: "difference_interval", label: "95 % Interval", value: (row) => (row.difference ? range(row.difference.interval) : null) },
+      ...(summaries.some(({ loss }) => loss) ? [
+        { key: "loss", label: "Right Answer (nats a token)", value: (row: EvaluationSummary) => row.loss?.mean ?? null, format: fixed },
+        { key: "loss_difference", label: "Against Baseline", value: (row: EvaluationSummary) => row.loss?.difference?.mean ?? null, format: signed },
+        { key: "loss_interval", label: "95 % Interval", value: (row: EvaluationSummary) => (row.loss?.difference ? range(row.loss.difference.interval) : null) },
+      ] : []),
+      ...(summaries.some(({ changed }) => changed) ? [
+        { key: "worse", label: "Worse", value: (row: EvaluationSummary) => row.changed?.worse ?? null },
+        { key: "better", label: "Better", value: (row: EvaluationSummary) => row.changed?.better ?? null },
+      ] : []),
+      ...(summaries.some(({ answers }) => answers) ? [
+        { key: "answer_tokens", label: "Answer (tokens)", value: (row: EvaluationSummary) => row.answers?.tokens ?? null, format: (value: number) => value.toFixed(1) },
+        { key: "ended", label: "Ended Itself (%)", value: (row: EvaluationSummary) => row.answers && 100 * row.answers.ended, format: (value: number) => value.toFixed(0) },
+      ] : []),
       { key: "compression", label: "1/τ", value: (row) => row.compression, format: (value) => value.toFixed(2) },
       { key: "kv_bytes", label: "KV (MB)", value: (row) => row.kvBytes, format: (value) => (value / 1e6).toFixed(2) },
       { key: "prefill_seconds", label: "Prefill (s)", value: (row) => row.prefillSeconds, format: (value) => value.toFixed(4) },

@@ -1,20 +1,8 @@
-import { join } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import type { Configuration } from "../../evaluate/configuration.js";
-import type { EvaluationTask } from "../../evaluate/task.js";
-import type { Model } from "../../runtime/model.js";
 import { interruptSignal } from "../interrupt.js";
-import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, optionalChatTemplate, positiveInteger, presetNames, type ModelOptions } from "../options.js";
-
-/** Options of every task that compares configurations. */
-interface TaskOptions extends ModelOptions {
-  config: string[];
-  scorer: string[];
-  kvPolicy?: ("evict" | "retain")[];
-  fraction: number;
-  output?: string;
-  json?: boolean;
-}
+import { registerAsked } from "./evaluate-asked.js";
+import { addTaskOptions, allScorers, compare, type TaskOptions } from "./evaluate-compare.js";
+import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, optionalChatTemplate, positiveInteger, type ModelOptions } from "../options.js";
 
 interface TextOptions extends TaskOptions {
   text?: string;
@@ -22,9 +10,7 @@ interface TextOptions extends TaskOptions {
   samples: number;
 }
 
-const allScorers = ["learned", "attention", "norm", "recency", "random"];
-
-/** `sdtp evaluate perplexity|retrieval|longbench|agreement`. */
+/** `sdtp evaluate perplexity|retrieval|longbench|ruler|infinitebench|prompts|agreement`. */
 export function register(program: Command): void {
   const command = program.command("evaluate").description("what pruning costs: the same prompts for every configuration, with the unpruned model beside them");
   addTextOptions(addTaskOptions(command.command("perplexity").description("loss of a continuation after a pruned prompt")))
@@ -45,21 +31,12 @@ export function register(program: Command): void {
     .option("--max-length <n>", "tokens of a prompt at most, cut in the middle (default: what the model's positions leave)", positiveInteger)
     .option("--max-new-tokens <n>", "tokens to generate (default: the data set's)", positiveInteger)
     .action(longbench);
+  registerAsked(command);
   addKvDtypeOption(addDtypeOption(addModelOptions(command.command("agreement").description("how well scorers agree with measured saliency, by block"))))
     .requiredOption("--saliency <file>", "a file that sdtp train saliency wrote, of data that no module was trained on")
     .option("--scorer <name...>", "scorers", allScorers)
     .option("--json", "print JSON")
     .action(agreement);
-}
-
-function addTaskOptions(command: Command): Command {
-  return addKvDtypeOption(addDtypeOption(addModelOptions(command)))
-    .option("--config <preset...>", `what is pruned: ${presetNames}`, ["sdtp"])
-    .option("--scorer <name...>", `${allScorers.join(", ")}, learned:FILE, random:SEED`, allScorers)
-    .option("--kv-policy <policy...>", "evict, retain or both (default: each preset's)", kvPolicies)
-    .option("--fraction <f>", "share of the prompts, spread evenly", number, 1)
-    .option("--output <file>", "results, JSON lines: rows are added, and those there are not measured again (default: results/evaluate/TASK.jsonl)")
-    .option("--json", "print the summary as JSON");
 }
 
 function addTextOptions(command: Command): Command {
@@ -110,40 +87,6 @@ async function longbenchFile(given: string): Promise<string> {
   return found.file;
 }
 
-/** Measures, prints the summary and gives all rows. */
-async function compare(options: TaskOptions, make: (model: Model) => Promise<EvaluationTask | EvaluationTask[]>) {
-  const [{ configurations }, { fractionOf }, { evaluate }, { summarise }, { evaluationTable }, { toMarkdown }, { progressBar }] = await Promise.all([
-    import("../../evaluate/configuration.js"), import("../../evaluate/task.js"), import("../../evaluate/run.js"),
-    import("../../evaluate/summary.js"), import("../../report/evaluation.js"), import("../../report/formats/markdown.js"), import("../progress.js"),
-  ]);
-  const signal = interruptSignal();
-  const chosen: Configuration[] = configurations({ presets: options.config, scorers: options.scorer, ...(options.kvPolicy && { kvPolicies: options.kvPolicy }) });
-  const model = await loadModel(options, signal);
-  const bar = progressBar();
-  try {
-    const tasks = [await make(model)].flat();
-    const all = [];
-    const summaries = [];
-    for (const task of tasks) {
-      const file = options.output ?? join("results", "evaluate", `${task.name}.jsonl`);
-      const rows = await evaluate(model, { ...task, items: fractionOf(task.items, options.fraction) }, chosen, {
-        file, signal, onRow: (row, { done, of }) => bar.update(done / of, `${task.name}: ${row.item}`),
-      });
-      all.push(...rows);
-      const summary = summarise(rows, task.metric);
-      summaries.push({ task: task.name, settings: task.settings, metric: task.metric, better: task.better, configurations: summary });
-      bar.clear();
-      if (!options.json) console.log(toMarkdown(evaluationTable(model, task, summary)));
-    }
-    bar.stop();
-    if (options.json) console.log(JSON.stringify({ model: model.name, device: model.device, model_hash: await model.checkpoint.hash(), tasks: summaries }, null, 2));
-    return all;
-  } finally {
-    bar.stop();
-    await model.release();
-  }
-}
-
 async function agreement(options: ModelOptions & { saliency: string; scorer: string[]; json?: boolean }): Promise<void> {
   const [{ SaliencyFile }, { scorerAgreement }, { progressBar }] = await Promise.all([
     import("../../train/saliency-file.js"), import("../../evaluate/agreement.js"), import("../progress.js"),
@@ -168,12 +111,6 @@ async function agreement(options: ModelOptions & { saliency: string; scorer: str
 
 async function proseText(file: string | undefined): Promise<string> {
   return file === undefined ? (await import("../../bench/prose.js")).shippedProse() : (await import("../../files.js")).readText("text", file);
-}
-
-function kvPolicies(text: string, before: ("evict" | "retain")[] = []): ("evict" | "retain")[] {
-  if (text === "both") return ["retain", "evict"];
-  if (text !== "evict" && text !== "retain") throw new InvalidArgumentError("must be evict, retain or both");
-  return [...before, text];
 }
 
 function depthList(text: string): number[] {

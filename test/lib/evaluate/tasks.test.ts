@@ -3,13 +3,13 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { configurationLabel, configurations } from "../../../lib/evaluate/configuration.js";
+import { configurationLabel, configurations, labeller } from "../../../lib/evaluate/configuration.js";
 import { heatMaps, heatMapPage, heatMapText } from "../../../lib/evaluate/heat-map.js";
 import { perplexityTask } from "../../../lib/evaluate/perplexity.js";
 import { retrievalTask } from "../../../lib/evaluate/retrieval.js";
 import { readRows, type EvaluationRow } from "../../../lib/evaluate/rows.js";
 import { evaluate } from "../../../lib/evaluate/run.js";
-import { summarise } from "../../../lib/evaluate/summary.js";
+import { summarise, worst } from "../../../lib/evaluate/summary.js";
 import { evaluationTable } from "../../../lib/report/evaluation.js";
 import { toMarkdown } from "../../../lib/report/formats/markdown.js";
 import { fractionOf } from "../../../lib/evaluate/task.js";
@@ -134,6 +134,27 @@ test("a summary pairs each prompt with the baseline's answer to it", () => {
   const printed = toMarkdown(evaluationTable(measured, { name: "retrieval", metric: "exact", better: "higher", settings: { lengths: [100], samples: 20 } }, [baseline!, pruned!]));
   assert.match(printed, /^Retrieval on m, device cpu, dtype int8 \(computed in fp32 with int8 products\), KV dtype fp16, threads 2, synthetic weights; lengths 100; samples 20\.$/m);
   assert.match(printed, /\| sdtp norm evict \| 0\.500 \|.*\| -0\.250 \|.*\| 2\.00 \| 0\.00 \| 1\.0000 \| 20 \|/);
+});
+
+test("a summary counts prompts that changed, sets the right answer's loss beside the score, and lists what lost most", () => {
+  const metrics = (score: number, loss: number) => ({ score, loss, answer_tokens: 4, ended: 1 });
+  const rows = [[1, 0.1, 0, 0.9], [1, 0.2, 0.5, 0.3], [0, 1, 1, 0.5], [1, 0.1, 1, 0.1]].flatMap(([a, la, b, lb], i) => [
+    { ...row(String(i), "baseline", 0), metrics: metrics(a!, la!) }, { ...row(String(i), "sdtp", 0), output: `said ${i}`, metrics: metrics(b!, lb!) },
+  ]);
+  const [baseline, pruned] = summarise(rows, "score");
+  assert.deepEqual([baseline!.changed, pruned!.changed], [null, { worse: 2, better: 1 }]);
+  assert.ok(Math.abs(pruned!.loss!.difference!.mean - (0.8 + 0.1 - 0.5) / 4) < 1e-12);
+  assert.equal(baseline!.loss!.difference, null);
+  assert.deepEqual(pruned!.answers, { tokens: 4, ended: 1 });
+  assert.deepEqual(worst(rows, { metric: "score", better: "higher" }, 5).map(({ item, was, is, output }) => [item, was, is, output]), [["0", 1, 0, "said 0"], ["1", 1, 0.5, "said 1"]]);
+  assert.deepEqual(worst(rows, { metric: "loss", better: "lower" }, 1).map(({ item }) => item), ["0"]);
+});
+
+test("labels leave out the folders of files, unless others would have the same", () => {
+  const of = (scorer: string | null) => ({ config: scorer === null ? "baseline" : "sdtp", scorer, kv_policy: "retain" });
+  const [a, b, c] = [of("learned:/home/x/mine/pruner.safetensors"), of("learned:/home/y/yours/pruner.safetensors"), of("learned:/mnt/mine/pruner.safetensors")];
+  assert.deepEqual([a, b, of("random:3"), of(null)].map(labeller([a, b])), ["sdtp learned:mine/pruner retain", "sdtp learned:yours/pruner retain", "sdtp random:3 retain", "baseline"]);
+  assert.deepEqual([a, b, c].map(labeller([a, b, c])), ["sdtp learned:/home/x/mine/pruner.safetensors retain", "sdtp learned:yours/pruner retain", "sdtp learned:/mnt/mine/pruner.safetensors retain"]);
 });
 
 test("heat maps: a row a depth, a column a length, from prompts with one question and with several", () => {
