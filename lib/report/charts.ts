@@ -99,8 +99,7 @@ export function qualityChart(points: readonly QualityPoint[], { qualityLabel, sp
     };
   });
   requireData(data, "quality");
-  const title = { text: `${qualityLabel} against ${speedupLabel.replace(/ \(.*/, "")}`, subtitle: { text: subtitle } };
-  return { data, layout: { title, xaxis: { title: { text: speedupLabel } }, yaxis: { title: { text: qualityLabel } }, showlegend: variants.length > 1 } };
+  return { data, layout: { ...titled(`${qualityLabel} against ${speedupLabel.replace(/ \(.*/, "")}`, subtitle), xaxis: { title: { text: speedupLabel } }, yaxis: { title: { text: qualityLabel } }, showlegend: variants.length > 1 } };
 }
 
 /** Where pruning neither gains nor loses. */
@@ -121,7 +120,21 @@ function lengths(rows: readonly Table2Row[]): Partial<Layout>["xaxis"] {
 }
 
 function layout(title: string, rows: readonly Table2Row[], rest: Partial<Layout>): Partial<Layout> {
-  return { title: { text: title, subtitle: { text: conditions(rows).join(" ") } }, ...rest };
+  return { ...titled(title, conditions(rows).join(" ")), ...rest };
+}
+
+/** Characters of a subtitle's line: a chart cuts what is wider than itself. */
+const LINE = 70;
+
+/** A title at the left with the conditions under it, in lines, and room for them. */
+function titled(text: string, subtitle: string): Partial<Layout> {
+  const lines = subtitle.split(" ").reduce<string[]>((all, word) => {
+    const last = all.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= LINE) all[all.length - 1] = `${last} ${word}`;
+    else all.push(word);
+    return all;
+  }, []);
+  return { title: { text, subtitle: { text: lines.join("<br>") }, x: 0, xref: "paper", xanchor: "left", y: 1, yref: "paper", yanchor: "bottom", pad: { b: 22 + 16 * lines.length } }, margin: { t: 60 + 16 * lines.length } };
 }
 
 function requireData(data: readonly Data[], what: string): void {

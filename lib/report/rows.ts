@@ -23,6 +23,8 @@ export interface Table2Row {
   readonly peakMemory: number | null;
   /** Bytes of KV in all layers after prefill. */
   readonly kvBytes: number | null;
+  /** Speedups whose 95 % interval includes 1. */
+  readonly noise: { readonly prefill: boolean; readonly endToEnd: boolean };
   /** Null where the row is a published one. */
   readonly metadata: Metadata | null;
 }
@@ -76,12 +78,13 @@ export function table2Rows(input: Table2Input): { rows: Table2Row[]; warnings: s
       const { config } = results.metadata;
       if (!("sdtp" in entry)) continue;
       const variant = variants.get(source)!;
-      rows.push({ ...row(length, config, variant, entry.sdtp, entry.baseline, counting, mode), kvReduction: entry.kv_reduction ?? null, metadata: results.metadata });
+      rows.push({ ...row(length, config, variant, entry.sdtp, entry.baseline, counting, mode), kvReduction: entry.kv_reduction ?? null, noise: noiseOf(entry.warnings), metadata: results.metadata });
       const label = `${lengthLabel(length)}, ${methodLabel(config, variant)}`;
       if (!sameTimes(reference, entry.baseline)) {
         warnings.push(`${label}: speedups are against the baseline measured with it (${timesOf(entry.baseline)}, in ${file}); the baseline shown is from another run (${timesOf(reference)}, in ${from.file})`);
       }
-      if (entry.warnings?.length) warnings.push(`${label}: ${entry.warnings.join("; ")}`);
+      const others = entry.warnings?.filter((warning) => !withinNoise.test(warning)) ?? [];
+      if (others.length > 0) warnings.push(`${label}: ${others.join("; ")}`);
     }
   }
   if (rows.length === 0) throw new Error(`lengths: ${lengths.join(", ")} (none is in ${all.map(({ file }) => file).join(", ")})`);
@@ -111,7 +114,16 @@ function row(length: number, config: string, variant: string, measured: Measurem
     idealPrefillSpeedup: flops && idealFrom !== undefined ? idealFrom / flops.prefill : null,
     peakMemory: measured.peak_memory_bytes ?? null,
     kvBytes: measured.kv_bytes_after_prefill ?? null,
+    noise: { prefill: false, endToEnd: false },
   };
+}
+
+/** As `measurement.ts` says it of a speedup. */
+const withinNoise = /^(prefill|decode|end-to-end) speedup .* is within noise /;
+
+function noiseOf(warnings: readonly string[] = []): Table2Row["noise"] {
+  const found = warnings.map((warning) => withinNoise.exec(warning)?.[1]);
+  return { prefill: found.includes("prefill"), endToEnd: found.includes("end-to-end") };
 }
 
 function times(measured: Measurement): { prefill: number; decode: number | null; total: number | null } {

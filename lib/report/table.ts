@@ -9,6 +9,8 @@ export interface Column<Row> {
   readonly value: (row: Row) => Value;
   /** How it is written; "-" stands for null. */
   readonly format?: (value: number) => string;
+  /** Whether a row's value is within noise, so that it is shown with a mark that `notes` explain. */
+  readonly marked?: (row: Row) => boolean;
   /** Cells are padded to this width in markdown. */
   readonly width?: number;
   /** Dashes under the label in markdown; two more than the label has characters unless told. */
@@ -27,18 +29,29 @@ export interface Table<Row = unknown> {
   readonly above: readonly string[];
   /** What a reader must know to trust it. Shown below it. */
   readonly warnings: readonly string[];
+  /** What marks in it mean. Shown below it, first. */
+  readonly notes?: readonly string[];
   /** What formats for programs add to each row, by key: the facts that `above` puts into words. */
   readonly facts: (row: Row) => Readonly<Record<string, Value>>;
 }
 
-/** One row as text, a string a column. */
-export function texts<Row>(table: Table<Row>, row: Row): string[] {
-  return table.columns.map(({ value, format }) => {
+/** Stands behind a value that is marked. */
+export const MARK = "*";
+
+/** One row as text, a string a column. @param mark stands behind marked values */
+export function texts<Row>(table: Table<Row>, row: Row, mark = MARK): string[] {
+  return table.columns.map(({ value, format, marked }) => {
     const found = value(row);
     if (found === null) return "-";
-    return typeof found === "number" && format ? format(found) : String(found);
+    return (typeof found === "number" && format ? format(found) : String(found)) + (marked?.(row) ? mark : "");
   });
 }
+
+/** Columns whose values are numbers, which stand at the right, their heads too. */
+export const isNumeric = <Row>({ rows }: Table<Row>, { value }: Column<Row>): boolean => !rows.some((row) => typeof value(row) === "string");
+
+/** A cell under a head that says the unit already. */
+export const withoutUnit = (text: string, label: string): string => (label.endsWith("(%)") ? text.replace(/\s*%(?=\*?$)/, "") : text);
 
 /** Rows as plain objects, a key a column and a fact: for CSV, JSON and data frames. */
 export function records<Row>(table: Table<Row>): Record<string, Value>[] {

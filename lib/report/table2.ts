@@ -39,7 +39,10 @@ export function table2(options: Table2Options): Table<Table2Row> {
     rows,
     above: [...conditions(measured.rows), ...(others ? [`${others.label}: ${others.source}`] : [])],
     warnings: measured.warnings,
-    facts: ({ config, kvBytes, metadata }) => ({
+    notes: rows.some(({ noise }) => noise.prefill || (mode === "end2end" && noise.endToEnd)) ? ["* within noise: the 95 % interval of the speedup includes 1."] : [],
+    facts: ({ config, kvBytes, noise, metadata }) => ({
+      ...(noise.prefill && { prefill_speedup_within_noise: true }),
+      ...(noise.endToEnd && { end2end_speedup_within_noise: true }),
       config,
       kv_bytes_after_prefill: kvBytes,
       model: metadata?.model ?? null,
@@ -74,8 +77,8 @@ const prefill: Column<Table2Row> = { key: "prefill_seconds", label: "Prefill (s)
 const decode: Column<Table2Row> = { key: "decode_seconds", label: "Decode (s)", value: (row) => row.decode, format: seconds };
 // The seed's table has one dash more here than the label asks for.
 const total: Column<Table2Row> = { key: "total_seconds", label: "Total (s)", value: (row) => row.total, format: seconds, rule: 10 };
-const prefillSpeedup: Column<Table2Row> = { key: "prefill_speedup", label: "Prefill Speedup (×)", value: (row) => row.prefillSpeedup, format: ratio };
-const endToEndSpeedup: Column<Table2Row> = { key: "end2end_speedup", label: "End2End Speedup (×)", value: (row) => row.endToEndSpeedup, format: ratio };
+const prefillSpeedup: Column<Table2Row> = { key: "prefill_speedup", label: "Prefill Speedup (×)", value: (row) => row.prefillSpeedup, format: ratio, marked: ({ noise }) => noise.prefill };
+const endToEndSpeedup: Column<Table2Row> = { key: "end2end_speedup", label: "End2End Speedup (×)", value: (row) => row.endToEndSpeedup, format: ratio, marked: ({ noise }) => noise.endToEnd };
 const kvReduction: Column<Table2Row> = { key: "kv_reduction", label: "KV Reduction (%)", value: (row) => row.kvReduction, format: percent };
 
 const seedColumns: ByMode = {

@@ -67,7 +67,7 @@ async function exportCommand(file: string, options: Options): Promise<void> {
   if (to === "notebook") requireWhole(options);
   const { template, css } = await templateOf(options.template);
   const signal = interruptSignal();
-  const notebook = options.execute ? await executed(file, signal) : await (await import("../../notebook/read.js")).readNotebook(file);
+  const notebook = options.execute ? await executed(file, signal) : await (await import("../../notebook/read.js")).readNotebook(file, { exact: to === "notebook" });
   if (notebook === undefined) return;
   const { exportNotebook } = await import("../../notebook/export/index.js");
   const { document, files } = await exportNotebook(notebook, to, {

@@ -14,6 +14,34 @@ const PATIENCE = 120_000;
 /** Size of a chart as a picture, in CSS pixels. */
 const CHART = { width: 800, height: 450 };
 
+/**
+ * Runs in a page: its characters that are drawn as the box that stands for what no font has, with how often they are there. A box is
+ * known by its picture, which is that of a character that will never be one.
+ */
+const charactersWithoutGlyph = `(() => {
+  const counts = new Map();
+  for (const [character] of document.body.innerText.matchAll(/[^\\x00-\\u017f]/gu)) counts.set(character, (counts.get(character) ?? 0) + 1);
+  const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 40 });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const picture = (character, font) => {
+    context.clearRect(0, 0, 40, 40);
+    context.font = "24px " + font;
+    context.fillText(character, 4, 30);
+    return context.getImageData(0, 0, 40, 40).data.join();
+  };
+  const font = getComputedStyle(document.body).fontFamily;
+  const boxes = new Set(["\\u{10FFFD}", "\\u{E0FFF}", "\\uFDD0", "\\uE0FF"].map((each) => picture(each, font)));
+  const blank = picture(" ", font);
+  boxes.delete(blank);
+  return [...counts].filter(([character]) => !/[\\p{M}\\p{Cf}\\p{Z}\\p{Co}]/u.test(character) && boxes.has(picture(character, font)));
+})()`;
+
+function lackingWarning(lacking: readonly (readonly [string, number])[]): string {
+  const count = lacking.reduce((sum, [, each]) => sum + each, 0);
+  const shown = lacking.slice(0, 20).map(([character]) => character).join("");
+  return `${count} ${count === 1 ? "character" : "characters"} that no font of this machine has (${shown}${lacking.length > 20 ? "…" : ""}): boxes in the PDF; install a font of the script, such as Noto`;
+}
+
 /** An installed Chromium without a window and without a network. */
 export class Browser {
   private constructor(private readonly chromium: Chromium) {}
@@ -35,8 +63,9 @@ export class Browser {
   /**
    * A page as PDF (A4, or as its own @page says), its charts drawn.
    * @param html a page of `toHtml`
+   * @param warn told of characters that no font of this machine has
    */
-  async pdf(html: string): Promise<Uint8Array> {
+  async pdf(html: string, warn?: (text: string) => void): Promise<Uint8Array> {
     const folder = await mkdtemp(join(tmpdir(), "sdtp-export-"));
     try {
       return await this.withPage(async (page) => {
@@ -47,6 +76,8 @@ export class Browser {
         await writeFile(file, html);
         await page.goto(pathToFileURL(file).href, { timeout: PATIENCE });
         await page.evaluate("window.reportReady");
+        const lacking = (await page.evaluate(charactersWithoutGlyph)) as [character: string, count: number][];
+        if (lacking.length > 0) warn?.(lackingWarning(lacking));
         return await page.pdf({
           preferCSSPageSize: true,
           printBackground: true,

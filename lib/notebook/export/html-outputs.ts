@@ -7,27 +7,29 @@ import { altText, chosen, type Figure, figureOf, figureTitle, isDisplay, PLOTLY,
 import { parsed, renderedTokens } from "./markdown.js";
 import type { Maths } from "./maths.js";
 import { sanitized } from "./sanitize.js";
+import { shortTables, shortText } from "./shortened.js";
 import { escapeHtml } from "../../escape-html.js";
 
 /** What of a bundle is shown, first to last. */
 const order = [PLOTLY, "text/html", ...imageTypes, "text/markdown", "text/latex", "application/json", "text/plain"];
 
 /** Outputs of a cell as HTML. Charts are left as data for the page's script, and added to `figures`. */
-export function outputsHtml(part: CodePart, { trust, figures, maths }: { trust: boolean; figures: Figure[]; maths: Maths }): string {
+export function outputsHtml(part: CodePart, { trust, figures, maths, paper = false }: { trust: boolean; figures: Figure[]; maths: Maths; paper?: boolean }): string {
   maths.place = `cell ${part.cell}`;
-  return part.outputs.map((output, i) => outputHtml(output, { trust, figures, maths, id: `output-${part.number}-${i + 1}`, cell: part.number })).join("\n");
+  return part.outputs.map((output, i) => outputHtml(output, { trust, figures, maths, paper, id: `output-${part.number}-${i + 1}`, cell: part.number })).join("\n");
 }
 
 interface Place {
   readonly trust: boolean;
   readonly figures: Figure[];
   readonly maths: Maths;
+  readonly paper: boolean;
   readonly id: string;
   readonly cell: number;
 }
 
 function outputHtml(output: Output, place: Place): string {
-  if (output.output_type === "stream") return `<pre class="stream ${output.name === "stderr" ? "stderr" : "stdout"}" tabindex="0">${ansiHtml(joined(output.text))}</pre>`;
+  if (output.output_type === "stream") return `<pre class="stream ${output.name === "stderr" ? "stderr" : "stdout"}" tabindex="0">${ansiHtml(place.paper ? shortText(joined(output.text)) : joined(output.text))}</pre>`;
   if (output.output_type === "error") {
     const text = output.traceback.length > 0 ? output.traceback.join("\n") : `${output.ename}: ${output.evalue}`;
     return `<pre class="stream error" tabindex="0">${ansiHtml(text)}</pre>`;
@@ -35,7 +37,7 @@ function outputHtml(output: Output, place: Place): string {
   return isDisplay(output) ? displayHtml(output, place) : "";
 }
 
-function displayHtml({ data, metadata }: Extract<Output, { data: object }>, { trust, figures, maths, id, cell }: Place): string {
+function displayHtml({ data, metadata }: Extract<Output, { data: object }>, { trust, figures, maths, paper, id, cell }: Place): string {
   const figure = figureOf(data);
   const script = trust ? ["application/javascript", "text/javascript"] : [];
   const { type, content } = chosen(data, [...script, ...order].filter((each) => each !== PLOTLY || figure)) ?? {};
@@ -52,13 +54,13 @@ function displayHtml({ data, metadata }: Extract<Output, { data: object }>, { tr
     case "text/javascript":
       return `<script>${text}</script>`;
     case "text/html":
-      return `<div class="html" id="${id}" tabindex="0">${trust ? text : sanitized(text, { scope: `#${id}`, headings: false, image: notEmbedded })}</div>`;
+      return `<div class="html" id="${id}" tabindex="0">${trust ? text : sanitized(paper ? shortTables(text) : text, { scope: `#${id}`, headings: false, image: notEmbedded })}</div>`;
     case "text/markdown":
       return `<div class="html markdown" id="${id}">${sanitized(renderedTokens(parsed(text), maths), { scope: `#${id}`, headings: false, image: notEmbedded, trust })}</div>`;
     case "text/latex":
       return latexHtml(text, maths);
     default:
-      return `<pre class="stream" tabindex="0">${ansiHtml(text)}</pre>`;
+      return `<pre class="stream" tabindex="0">${ansiHtml(paper ? shortText(text) : text)}</pre>`;
   }
 }
 

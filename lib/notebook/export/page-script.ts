@@ -32,16 +32,22 @@ if (foldButton) {
 prefersDark.addEventListener("change", () => { nameButtons(); recolour(); });
 nameButtons();
 
+// Above the text, where there is no room beside it, the contents would push it off the screen.
+const contents = document.querySelector(".toc details");
+if (contents && !matchMedia("(min-width:68rem)").matches) contents.open = false;
+
 const charts = [];
 const colours = () => {
   const text = getComputedStyle(document.body).color;
   return { font: text, grid: "rgba(128,128,128,.25)", zero: "rgba(128,128,128,.5)" };
 };
+// Where nothing hovers, the bar of tools would stand over the title for good.
+const hasPointer = matchMedia("(hover: hover)").matches;
 const isClear = (colour) => colour === undefined || /^rgba\\(.*,\\s*0?\\.?0*\\)$|^transparent$/.test(colour);
 const themed = (layout) => {
   if (!isClear(layout.paper_bgcolor) || layout.template) return {};
   const { font, grid, zero } = colours();
-  const changes = { paper_bgcolor: "rgba(0,0,0,0)", "font.color": font };
+  const changes = { paper_bgcolor: "rgba(0,0,0,0)", "font.color": font, "modebar.bgcolor": "rgba(0,0,0,0)", "modebar.color": "rgba(128,128,128,.7)", "modebar.activecolor": font };
   if (isClear(layout.plot_bgcolor)) {
     changes.plot_bgcolor = "rgba(0,0,0,0)";
     for (const axis of new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^[xy]axis\\d*$/.test(key))])) {
@@ -78,7 +84,7 @@ const draw = async () => {
     const { width, ...rest } = layout;
     element.replaceChildren();
     try {
-      await window.Plotly.newPlot(element, data, apply({ ...rest, autosize: true }, themed(layout)), { ...config, responsive: true, displaylogo: false });
+      await window.Plotly.newPlot(element, data, apply({ ...rest, autosize: true }, themed(layout)), { ...config, responsive: true, displaylogo: false, ...(hasPointer ? {} : { displayModeBar: false }) });
       charts.push({ element, layout });
     } catch (error) {
       element.textContent = "This chart cannot be drawn: " + error.message;

@@ -18,7 +18,7 @@ import { escapeHtml } from "../../escape-html.js";
  * A notebook as one HTML page that needs no network. Unless `trust` is set, nothing that the notebook brought runs:
  * its HTML is sanitised, and the page's content security policy allows the page's own two scripts alone.
  */
-export function toHtml(notebook: Notebook, options: ExportOptions): string {
+export function toHtml(notebook: Notebook, options: ExportOptions & { /** For printing: what is too long for paper is shortened. */ readonly paper?: boolean }): string {
   const { name, template = "report", css = "", trust = false } = options;
   const all = parts(notebook, options);
   const tokens = new Map<Part, Token[]>(all.filter(({ kind }) => kind === "markdown").map((part) => [part, parsed(part.source)]));
@@ -30,9 +30,9 @@ export function toHtml(notebook: Notebook, options: ExportOptions): string {
   const body = all.map((part) => {
     if (part.kind === "markdown") return markdownHtml(part, tokens.get(part)!, maths, options);
     if (part.kind === "raw") return rawHtml(part, trust);
-    return codeHtml(part, { language, trust, figures, maths, counted: template === "report" });
+    return codeHtml(part, { language, trust, figures, maths, paper: options.paper === true, counted: template === "report" });
   });
-  const heading = title === undefined ? `<h1>${escapeHtml(name)}</h1>\n` : "";
+  const heading = title === undefined ? `<h1 class="name">${escapeHtml(name)}</h1>\n` : "";
   const mathStyle = maths.css();
   const pageTitle = notebook.metadata.title ?? title ?? name;
   const contents = tableOfContents(headings);
@@ -87,13 +87,14 @@ interface CodeContext {
   readonly trust: boolean;
   readonly figures: Figure[];
   readonly maths: Maths;
+  readonly paper: boolean;
   readonly counted: boolean;
 }
 
-function codeHtml(part: CodePart, { language, trust, figures, maths, counted }: CodeContext): string {
+function codeHtml(part: CodePart, { language, trust, figures, maths, paper, counted }: CodeContext): string {
   const count = counted && part.count !== null ? ` [${part.count}]` : "";
   const input = part.input === "removed" ? "" : disclosure("input", part.input === "shown", `Code${count}`, `<pre tabindex="0"><code>${highlighted(part.source.trimEnd(), language)}</code></pre>`);
-  const shown = part.output === "removed" ? "" : outputsHtml(part, { trust, figures, maths });
+  const shown = part.output === "removed" ? "" : outputsHtml(part, { trust, figures, maths, paper });
   const output = shown === "" ? "" : part.output === "folded" ? disclosure("output", false, `Output${count}`, shown) : `<div class="output">${shown}</div>`;
   return input + output === "" ? "" : `<div class="cell">\n${input}${output}</div>`;
 }

@@ -15,6 +15,7 @@ import { Maths } from "./maths.js";
 import { altText, chosen, figureOf, figureTitle, isDisplay, textOf } from "./mime.js";
 import type { Exported, ExportOptions } from "./options.js";
 import { outputPictures, Pictures } from "./pictures.js";
+import { shortText } from "./shortened.js";
 import { plainText } from "../plain-text.js";
 
 /** A notebook as a LaTeX article, its pictures in files beside it. Tables of a bundle's own LaTeX stand as they are. */
@@ -65,7 +66,7 @@ function codeLatex(part: CodePart, language: string, pictures: Pictures, maths: 
 }
 
 function outputLatex(output: Output, { number }: CodePart, pictures: Pictures, maths: Maths): string {
-  if (output.output_type === "stream") return latexVerbatim(plainText(joined(output.text)));
+  if (output.output_type === "stream") return latexVerbatim(shortText(plainText(joined(output.text))));
   if (output.output_type === "error") return latexVerbatim(plainText(output.traceback.join("\n")) || `${output.ename}: ${output.evalue}`);
   if (!isDisplay(output)) return "";
   const { data } = output;

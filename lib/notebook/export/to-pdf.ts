@@ -14,7 +14,7 @@ export async function toPdf(notebook: Notebook, options: ExportOptions): Promise
   const close = (): void => void browser.close();
   options.signal?.addEventListener("abort", close, { once: true });
   try {
-    return await browser.pdf(toHtml(notebook, options));
+    return await browser.pdf(toHtml(notebook, { ...options, paper: true }), options.warn);
   } catch (error) {
     options.signal?.throwIfAborted();
     throw error;

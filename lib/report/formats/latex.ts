@@ -1,8 +1,8 @@
-import { type Table, texts } from "../table.js";
+import { isNumeric, type Table, texts, withoutUnit } from "../table.js";
 
 /** A LaTeX table environment with booktabs rules (`\usepackage{booktabs}`). */
 export function toLatex<Row>(table: Table<Row>): string {
-  const alignment = table.columns.map(({ value }) => (table.rows.some((row) => typeof value(row) === "string") ? "l" : "r")).join("");
+  const alignment = table.columns.map((column) => (isNumeric(table, column) ? "r" : "l")).join("");
   const line = (cells: readonly string[]) => `${cells.map(escaped).join(" & ")} \\\\`;
   return [
     "\\begin{table}",
@@ -11,10 +11,10 @@ export function toLatex<Row>(table: Table<Row>): string {
     "\\toprule",
     line(table.columns.map(({ label }) => label)),
     "\\midrule",
-    ...table.rows.map((row) => line(texts(table, row))),
+    ...table.rows.map((row) => line(texts(table, row).map((text, i) => withoutUnit(text, table.columns[i]!.label)))),
     "\\bottomrule",
     "\\end{tabular}",
-    `\\caption{${escaped([`${table.title}.`, ...table.above, ...table.warnings.map((warning) => `Warning: ${warning}.`)].join(" "))}}`,
+    `\\caption{${escaped([`${table.title}.`, ...table.above, ...(table.notes ?? []), ...table.warnings.map((warning) => `Warning: ${warning}.`)].join(" "))}}`,
     "\\end{table}",
     "",
   ].join("\n");

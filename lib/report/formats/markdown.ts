@@ -8,6 +8,7 @@ export function toMarkdown<Row>(table: Table<Row>): string {
     `|${table.columns.map(({ label, rule }) => "-".repeat(rule ?? label.length + 2)).join("|")}|`,
     ...table.rows.map((row) => line(texts(table, row))),
   ];
-  const blocks = [table.above.join("  \n"), rows.join("\n"), table.warnings.map((warning) => `> Warning: ${warning}`).join("\n>\n")];
+  const notes = (table.notes ?? []).map((note) => note.replace(/^\*/, "\\*")).join("  \n");
+  const blocks = [table.above.join("  \n"), rows.join("\n"), notes, table.warnings.map((warning) => `> Warning: ${warning}`).join("\n>\n")];
   return `${blocks.filter((block) => block !== "").join("\n\n")}\n`;
 }

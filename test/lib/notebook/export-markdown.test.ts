@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { exportNotebook, type Format } from "../../../lib/notebook/export/index.js";
+import { shortTables, shortText } from "../../../lib/notebook/export/shortened.js";
 import { mathAt } from "../../../lib/notebook/export/math-rules.js";
 import type { Attachments, Cell } from "../../../lib/notebook/types.js";
 import { code, notebookOf, PNG, shows, stream, text } from "./notebooks.js";
@@ -158,5 +159,24 @@ describe("outputs", () => {
     assert.deepEqual(warnings, ["4 characters that LaTeX's usual fonts lack (漢字😀): lualatex takes them from other installed fonts (Noto, DejaVu, FreeSans); pdflatex and xelatex put their code in a box"]);
     assert.match(document, /add_fallback/);
     assert.doesNotMatch((await exported([text("é “x” ≤ α")], "latex")).document, /add_fallback/);
+  });
+});
+
+describe("paper", () => {
+  const long = (rows: number) => `<p>before</p><table><thead><tr><th>a</th></tr></thead><tbody>${Array.from({ length: rows }, (_, i) => `<tr><td>r${i}</td></tr>`).join("")}</tbody></table><p>after</p>`;
+
+  it("shows the first and last rows of a table that would make hundreds of pages, and how many are between", () => {
+    const short = shortTables(long(60_000));
+    assert.equal(short.match(/<tr>/g)?.length, 102);
+    assert.match(short, /r49<\/td><\/tr><tr><td colspan="100">… 59,900 rows that are not shown …<\/td><\/tr><tr><td>r59950</);
+    assert.match(short, /^<p>before<\/p>[^]*<p>after<\/p>$/);
+    assert.equal(shortTables(long(1000)), long(1000));
+    assert.equal(shortText(Array.from({ length: 5000 }, (_, i) => i).join("\n")).split("\n")[50], "… 4,900 lines that are not shown …");
+  });
+
+  it("does so in LaTeX, and in no page for a screen", async () => {
+    const cells = [code("", [shows({ "text/html": long(2000) })])];
+    assert.match((await exported(cells, "latex")).document, /r49 \\\\\n\\ldots\{\} 1,900 rows that are not shown \\ldots\{\} \\\\\nr1950/);
+    assert.equal((await exported(cells)).document.match(/<td>r/g)?.length, 2000);
   });
 });

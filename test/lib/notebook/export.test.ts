@@ -39,7 +39,7 @@ describe("HTML", () => {
 
   it("takes the file's name for a title where the notebook has none", async () => {
     const { document } = await exported([text("## Part")], "html");
-    assert.match(document, /<h1>book<\/h1>\n<section class="markdown">\n<h2 id="part">/);
+    assert.match(document, /<h1 class="name">book<\/h1>\n<section class="markdown">\n<h2 id="part">/);
   });
 
   it("has a table of contents whose links, and those of the text, lead to headings", async () => {

@@ -38,8 +38,9 @@ test("JSON lines are one object a row", () => {
 
 test("HTML escapes, and puts numbers at the right", () => {
   const html = toHtml(table);
-  assert.ok(html.includes("<td>a|b, &quot;c&quot; &lt;d&gt;</td>"));
+  assert.ok(html.includes("<td style=\"text-align:left\">a|b, &quot;c&quot; &lt;d&gt;</td>"));
   assert.ok(html.includes('<td style="text-align:right">0.33</td>'));
+  assert.ok(html.includes('<th style="text-align:right">'));
   assert.ok(html.includes("<caption>A &amp; B</caption>"));
   assert.ok(html.includes("<strong>Warning:</strong> careful"));
   assert.match(formats.html(table), /^<!doctype html>[\s\S]*<title>A &amp; B<\/title>[\s\S]*<\/html>\n$/);
