@@ -1,7 +1,10 @@
 import cliProgress from "cli-progress";
 import { duration, extrapolated } from "../report/duration.js";
 
-/** A progress bar on stderr; nothing where stderr is no terminal. */
+/** A line at most this often where stderr is no terminal, and none of what is done sooner. */
+const LINE_SECONDS = 30;
+
+/** A progress bar on stderr; where stderr is no terminal a line now and then. */
 export interface ProgressBar {
   /**
    * @param share done, from 0 to 1
@@ -16,7 +19,8 @@ export interface ProgressBar {
 
 /** @param quiet show nothing, on a terminal neither */
 export function progressBar(quiet = false): ProgressBar {
-  if (quiet || !process.stderr.isTTY) return { update() {}, clear() {}, stop() {} };
+  if (quiet) return { update() {}, clear() {}, stop() {} };
+  if (!process.stderr.isTTY) return lines();
   const bar = new cliProgress.SingleBar({
     stream: process.stderr,
     format: "{bar} {percentage} %  {remaining}  {label}",
@@ -46,5 +50,22 @@ export function progressBar(quiet = false): ProgressBar {
     stop() {
       if (started) bar.stop();
     },
+  };
+}
+
+/** For a log: what was done last, the share, and the time left. */
+function lines(): ProgressBar {
+  const started = performance.now();
+  let last = started;
+  return {
+    update(share, label, secondsLeft) {
+      const now = performance.now();
+      if (now - last < LINE_SECONDS * 1e3) return;
+      last = now;
+      const left = secondsLeft === undefined ? extrapolated(share, (now - started) / 1e3) : secondsLeft;
+      process.stderr.write(`${Math.floor(100 * share)} %  ${label}${left === null ? "" : `  about ${duration(left)} left`}\n`);
+    },
+    clear() {},
+    stop() {},
   };
 }

@@ -79,12 +79,28 @@ export function rowKey(row: Pick<EvaluationRow, "task" | "settings" | "item" | "
  * Rows of a results file (JSON lines); none where there is no file. A last line that a crash cut short is taken off the file.
  * @throws an error that names file, line and field
  */
-export async function readRows(file: string): Promise<EvaluationRow[]> {
+export async function readRows(file: string, { others = false }: ReadRowsOptions = {}): Promise<EvaluationRow[]> {
   if (!existsSync(file)) return [];
   const text = await readFile(file, "utf8");
+  if (others && !isEvaluation(text)) return [];
   const end = text.lastIndexOf("\n") + 1;
-  if (end < text.length) await truncate(file, Buffer.byteLength(text.slice(0, end)));
+  // Only what goes on is mended; who only reads leaves files alone.
+  if (end < text.length && !others) await truncate(file, Buffer.byteLength(text.slice(0, end)));
   return text.slice(0, end).split("\n").flatMap((line, index) => (line === "" ? [] : [parse(line, `${file}, line ${index + 1}`)]));
+}
+
+export interface ReadRowsOptions {
+  /** Pass over a file whose first line is no evaluation's. */
+  readonly others?: boolean;
+}
+
+function isEvaluation(text: string): boolean {
+  try {
+    const first = JSON.parse(text.slice(0, text.indexOf("\n"))) as object;
+    return "schema_version" in first && "task" in first && "item" in first;
+  } catch {
+    return false;
+  }
 }
 
 function parse(line: string, where: string): EvaluationRow {

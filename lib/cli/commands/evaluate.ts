@@ -1,8 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { queryKinds, type QueryKind } from "../../evaluate/asked.js";
 import { interruptSignal } from "../interrupt.js";
-import { registerAsked } from "./evaluate-asked.js";
+import { addAskingOptions, chatOf, registerAsked, type AskingOptions } from "./evaluate-asked.js";
 import { addTaskOptions, allScorers, compare, type TaskOptions } from "./evaluate-compare.js";
-import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, optionalChatTemplate, positiveInteger, type ModelOptions } from "../options.js";
+import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, positiveInteger, type ModelOptions } from "../options.js";
 
 interface TextOptions extends TaskOptions {
   text?: string;
@@ -19,14 +20,13 @@ export function register(program: Command): void {
   addTextOptions(addTaskOptions(command.command("retrieval").description("pass keys hidden at a grid of depths and lengths, graded wholly right")))
     .option("--depths <list>", "places of the key, 0 (start) to 1 (end), parted by commas", depthList, [0, 0.25, 0.5, 0.75, 1])
     .option("--keys <n>", "keys in a prompt", positiveInteger, 4)
-    .addOption(new Option("--ask <when>", "prompt: the question ends the prompt; after: prefill without a question, then ask for every key").choices(["prompt", "after"]).default("prompt"))
+    .addOption(new Option("--query <kind>", "aware: the question ends the prompt; agnostic: prefill without a question, then ask for every key").choices(queryKinds).default("aware"))
+    .addOption(new Option("--ask <when>", "as --query: prompt is aware, after is agnostic").choices(["prompt", "after"]).hideHelp())
     .option("--seed <n>", "seed of the prompts", nonNegativeInteger, 0)
     .option("--html <file>", "write the heat maps as a page")
     .action(retrieval);
-  addTaskOptions(command.command("longbench").description("data files in LongBench's layouts, with its prompts, lengths and metrics"))
+  addAskingOptions(command.command("longbench").description("data files in LongBench's layouts, with its prompts, lengths and metrics; the chat template where LongBench uses one"))
     .argument("<file...>", "JSON lines: input, context, answers, …; or input and answers alone; or longbench:hotpotqa, longbench-e:hotpotqa and the like of data that sdtp fetch brought")
-    .option("--chat", "put prompts as a user's message, where LongBench does so (default: where the model has a chat template)")
-    .option("--no-chat", "put prompts as they are")
     .option("--dataset <name>", "which of LongBench's data sets the files are (default: each line's dataset, or the file's name)")
     .option("--max-length <n>", "tokens of a prompt at most, cut in the middle (default: what the model's positions leave)", positiveInteger)
     .option("--max-new-tokens <n>", "tokens to generate (default: the data set's)", positiveInteger)
@@ -53,11 +53,12 @@ async function perplexity(options: TextOptions & { continuation: number }): Prom
   }));
 }
 
-async function retrieval(options: TextOptions & { depths: number[]; keys: number; ask: "prompt" | "after"; seed: number; html?: string }): Promise<void> {
+async function retrieval(options: TextOptions & { depths: number[]; keys: number; query: QueryKind; ask?: "prompt" | "after"; seed: number; html?: string }): Promise<void> {
   const [{ retrievalTask }, { parseLengths }, { heatMaps, heatMapPage, heatMapText }, { writeOutput }] = await Promise.all([
     import("../../evaluate/retrieval.js"), import("../../bench/lengths.js"), import("../../evaluate/heat-map.js"), import("../../files.js"),
   ]);
-  const { depths, keys, ask, seed, samples } = options;
+  const { depths, keys, seed, samples, query } = options;
+  const ask = options.ask ?? (query === "agnostic" ? "after" : "prompt");
   const rows = await compare(options, async (model) => retrievalTask(await model.tokenizer(), {
     text: await proseText(options.text), lengths: parseLengths(options.lengths), depths, keys, samples, ask, seed,
   }));
@@ -66,12 +67,12 @@ async function retrieval(options: TextOptions & { depths: number[]; keys: number
   if (options.html !== undefined) await writeOutput(options.html, heatMapPage("Retrieval: share of keys wholly right, by depth and prompt length", maps));
 }
 
-async function longbench(given: string[], options: TaskOptions & { dataset?: string; maxLength?: number; maxNewTokens?: number; chat?: boolean }): Promise<void> {
+async function longbench(given: string[], options: AskingOptions & { dataset?: string; maxLength?: number; maxNewTokens?: number }): Promise<void> {
   const { longbenchTasks } = await import("../../evaluate/longbench/task.js");
-  const { dataset, maxLength, maxNewTokens, chat } = options;
+  const { dataset, maxLength, maxNewTokens, query } = options;
   const files = await Promise.all(given.map(longbenchFile));
   await compare(options, async (model) => longbenchTasks(await model.tokenizer(), model.config, files, {
-    chat: chat === false ? null : chat ? await model.checkpoint.chatTemplate() : await optionalChatTemplate(model.checkpoint),
+    chat: await chatOf(model, options), query,
     ...(dataset !== undefined && { dataset }), ...(maxLength !== undefined && { maxLength }), ...(maxNewTokens !== undefined && { maxNewTokens }),
   }));
 }

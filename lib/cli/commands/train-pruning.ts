@@ -4,6 +4,7 @@ import { labelKinds, maskKinds, type LabelKind, type MaskKind } from "../../deco
 import { objectives, saliencyTargets, type Objective, type SaliencyTarget } from "../../decoder/saliency.js";
 import { promptKinds, type PromptKind } from "../../train/prompts/line.js";
 import { lossKinds, type LossKind } from "../../train/example-feeds.js";
+import { duration, extrapolated } from "../../report/duration.js";
 import { interruptSignal } from "../interrupt.js";
 import { addCheckpointOptions, optionalChatTemplate, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 
@@ -163,11 +164,17 @@ async function makeLines({ length, prompts, episodes, kinds, prose, seed }: Data
   return [...makePrompts({ tokenizer, documents: prose === "train" ? train : heldOut, count: prompts, length, episodes, ...(kinds && { kinds }), seed })];
 }
 
-/** One line that is rewritten on a terminal; every tenth on its own elsewhere. */
+let began: { at: number; done: number } | null = null;
+
+/** One line that is rewritten on a terminal; every tenth on its own elsewhere. With the time left, as what was done in this run tells. */
 function progress(done: number, of: number, text: string): void {
-  const line = `${done}/${of}  ${text}`;
+  began ??= { at: performance.now(), done: done - 1 };
+  const share = (done - began.done) / Math.max(1, of - began.done);
+  const left = done === of || done - began.done < 2 ? null : extrapolated(share, (performance.now() - began.at) / 1e3);
+  const line = `${done}/${of}  ${text}${left === null ? "" : `  about ${duration(left)} left`}`;
   if (process.stderr.isTTY) process.stderr.write(`\r${line}\u001b[K${done === of ? "\n" : ""}`);
   else if (done % Math.max(1, Math.floor(of / 10)) === 0 || done === of) process.stderr.write(`${line}\n`);
+  if (done === of) began = null;
 }
 
 function kindList(text: string): PromptKind[] {

@@ -3,12 +3,14 @@ import type { ModelConfig } from "../../checkpoint/types.js";
 import type { Tokenizer } from "../../checkpoint/tokenizer.js";
 import { decode } from "../../runtime/generate.js";
 import type { Run } from "../../runtime/run.js";
+import type { QueryKind } from "../asked.js";
+import { forcedLosses, mean } from "../forced.js";
 import { textMark } from "../perplexity.js";
 import { groupBy } from "../summary.js";
 import type { EvaluationItem, EvaluationTask } from "../task.js";
 import { datasetNamed, type Dataset } from "./datasets.js";
 import { f1, hit, paragraph, passage } from "./metrics.js";
-import { longbenchPrompt } from "./prompt.js";
+import { longbenchPrompt, type PromptFit } from "./prompt.js";
 import { readLongbench, type LongbenchRecord } from "./records.js";
 import { graded, lengthGroup, score } from "./score.js";
 
@@ -21,6 +23,8 @@ export interface LongbenchOptions {
   readonly maxNewTokens?: number;
   /** Puts prompts as a user's message, on the data sets where LongBench does so; null: as they are. */
   readonly chat?: ChatTemplate | null;
+  /** Whether scorers see the question; default `aware`. */
+  readonly query?: QueryKind;
 }
 
 /** How a whole prompt of unknown kind is put and graded: as it is, by word overlap. */
@@ -28,7 +32,7 @@ const whole: Dataset = { template: "{input}", maxNewTokens: 32, metric: f1, plai
 
 /**
  * One task a data set; of LongBench-E (`_e`), one a data set and length (0-4k, 4-8k, 8k+ words). Metrics: `score`, the data set's own, the
- * best over the right answers; `hit`, the seed's hit rate. Prompts that are too long lose their middle, as in LongBench's pred.py.
+ * best over the right answers; `hit`, the seed's hit rate; `loss`, nats a token of the first right answer; `answer_tokens` and `ended`. Prompts that are too long lose their middle, as in LongBench's pred.py.
  * @throws an error that names file, line and field; on lengths that the model does not have
  */
 export async function longbenchTasks(tokenizer: Tokenizer, config: ModelConfig, files: readonly string[], options: LongbenchOptions = {}): Promise<EvaluationTask[]> {
@@ -42,9 +46,9 @@ export async function longbenchTasks(tokenizer: Tokenizer, config: ModelConfig, 
       throw new Error(`longbench prompt length: ${maxLength} (with ${maxNewTokens} tokens to generate at most ${room} in this model)`);
     }
     const chat = dataset.plain ? null : (options.chat ?? null);
-    const items = found.map((record) => item(record, dataset, tokenizer, { maxLength, room, chat }, maxNewTokens, config.eosTokenIds));
+    const items = found.map((record) => item(record, dataset, tokenizer, { maxLength, room, chat, query: options.query ?? "aware" }, maxNewTokens, config.eosTokenIds));
     const data = textMark(JSON.stringify(found));
-    return { name: `longbench-${name}`, settings: { dataset: name, maxLength, maxNewTokens, chat: chat !== null, scoring: 2, data }, metric: "score", better: "higher", items };
+    return { name: `longbench-${name}`, settings: { dataset: name, maxLength, maxNewTokens, chat: chat !== null, ...(options.query === "agnostic" && { query: "agnostic" }), scoring: 2, data }, metric: "score", better: "higher", items };
   });
 }
 
@@ -55,23 +59,37 @@ function taskName({ id, dataset, length }: LongbenchRecord): string {
   return `${dataset}-${lengthGroup(length)}`;
 }
 
-function item(record: LongbenchRecord, dataset: Dataset, tokenizer: Tokenizer, fit: { maxLength: number; room: number; chat: ChatTemplate | null }, maxNewTokens: number, eos: readonly number[]): EvaluationItem {
+function item(record: LongbenchRecord, dataset: Dataset, tokenizer: Tokenizer, fit: PromptFit, maxNewTokens: number, eos: readonly number[]): EvaluationItem {
   const { id, answers, classes, length } = record;
   const lost = dataset.metric === passage ? answers.find((answer) => paragraph(answer) === undefined) : undefined;
   if (lost !== undefined) throw new Error(`longbench: ${id}: answers: ${JSON.stringify(lost)} (must name a paragraph: "Paragraph 12")`);
   const lineEnd = dataset.stopsAtLine ? tokenizer.encode("\n", { addSpecialTokens: false }).slice(-1) : [];
+  const stops = [...eos, ...lineEnd];
+  const { prompt, question } = longbenchPrompt(record, dataset, tokenizer, fit);
+  const lead = fit.chat !== null || /\s$/.test(dataset.template) ? "" : " ";
+  const right = tokenizer.encode(`${lead}${answers[0]!}`, { addSpecialTokens: false });
   return {
     id,
     group: { dataset: record.dataset ?? "input", ...(length !== null && record.dataset?.endsWith("_e") && { length: lengthGroup(length) }) },
-    promptIds: longbenchPrompt(record, dataset, tokenizer, fit),
-    reserve: maxNewTokens,
+    promptIds: prompt,
+    reserve: question.length + maxNewTokens,
     async grade(run: Run) {
+      const asked = performance.now();
+      if (question.length > 0) await run.extend(question);
+      const appendSeconds = (performance.now() - asked) / 1e3;
+      // A right answer may be longer than what may be said: as much of it as the model has positions for.
+      const forced = run.fork();
+      const loss = right.length === 0 ? null : mean(await forcedLosses(forced, right.slice(0, maxNewTokens)));
+      forced.dispose();
       const started = performance.now();
-      const ids = await answer(run, maxNewTokens, [...eos, ...lineEnd], lineEnd.length > 0);
+      const ids = await answer(run, maxNewTokens, stops, lineEnd.length > 0);
       const decodeSeconds = (performance.now() - started) / 1e3;
       const output = tokenizer.decode(ids, { skipSpecialTokens: true });
       const said = graded(dataset, output);
-      return { metrics: { score: score(dataset, output, answers, classes), hit: Math.max(...answers.map((each) => hit(said, each, classes))) }, decodeSeconds, decodedTokens: ids.length, output };
+      return {
+        metrics: { score: score(dataset, output, answers, classes), hit: Math.max(...answers.map((each) => hit(said, each, classes))), ...(loss !== null && { loss }), answer_tokens: ids.length, ended: Number(stops.includes(ids.at(-1)!)) },
+        decodeSeconds, decodedTokens: ids.length, output, ...(question.length > 0 && { appendSeconds }),
+      };
     },
   };
 }

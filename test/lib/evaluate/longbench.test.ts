@@ -152,6 +152,37 @@ test("a chat model is asked in its own format, but not in the middle of examples
   assert.ok(row!.decoded_tokens >= 1);
 });
 
+test("agnostic: the context alone is prefilled, what follows it in the prompt is appended; the right answer has a loss", async (t) => {
+  const tiny = tinyCheckpoint("llama");
+  t.after(() => tiny.remove());
+  const model = await load(tiny.folder, { threads: 1 });
+  t.after(() => model.release());
+  const tokenizer = await model.tokenizer();
+  const chat = await chatTemplate("{{ bos_token }}[user]{{ messages[0].content }}[assistant]", "f", { bos_token: "<s>" });
+  const file = join(folder, "agnostic.jsonl");
+  await writeFile(file, [
+    { input: "Who?", context: "A ship.", answers: ["B"], dataset: "triviaqa" },
+    { input: "", context: "A passage.", answers: ["2"], dataset: "passage_count" },
+  ].map((line) => JSON.stringify(line)).join("\n"));
+  for (const template of [null, chat]) {
+    const [aware, agnostic] = await Promise.all((["aware", "agnostic"] as const).map((query) => longbenchTasks(tokenizer, model.config, [file], { maxNewTokens: 4, chat: template, query })));
+    for (const [i, task] of agnostic!.entries()) {
+      const whole = aware![i]!;
+      const [part] = task.items;
+      const text = tokenizer.decode(part!.promptIds);
+      assert.ok(tokenizer.decode(whole.items[0]!.promptIds).startsWith(text) && /(A ship|A passage)\.$/.test(text), text);
+      assert.equal(task.settings["query"], "agnostic");
+      const rows = await Promise.all([whole, task].map(async (each) => (await evaluate(model, each, configurations({ presets: [], scorers: [] })))[0]!));
+      // The same text, cut into tokens in two parts: bytes are tokens here, so they are the same.
+      assert.ok(Math.abs(rows[0]!.metrics["loss"]! - rows[1]!.metrics["loss"]!) < 1e-3);
+      assert.equal(rows[0]!.output, rows[1]!.output);
+      assert.ok(rows[1]!.append_latency_seconds! > 0 && rows[0]!.append_latency_seconds === undefined);
+    }
+  }
+  await writeFile(file, JSON.stringify({ input: "all of it", answers: ["B"] }));
+  await assert.rejects(longbenchTasks(tokenizer, model.config, [file], { query: "agnostic" }), /longbench: agnostic\/0: has no context apart from its question/);
+});
+
 test("LongBench-E is graded by length", async () => {
   const file = join(folder, "qasper_e.jsonl");
   const record = (length: unknown) => JSON.stringify({ input: "Q", context: "C", answers: ["A"], length });
