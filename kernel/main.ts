@@ -2,7 +2,7 @@
  * The Jupyter kernel: `node main.js CONNECTION_FILE`.
  *
  *   client ── zeromq ── kernel process: sockets, heartbeat, queue      (this file, parent/)
- *                        ├─ thread: compiler, completion, hover        (compile/)
+ *                        ├─ compiler, completion, hover: a process from a snapshot, else a thread  (compile/)
  *                        └─ child process: runs cells, has variables   (child/, display/)
  *                            └─ thread: watchdog, stops what hangs
  *

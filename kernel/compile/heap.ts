@@ -4,8 +4,7 @@ import vm from "node:vm";
 /** Bytes of garbage that are tolerated. */
 const SLACK = 32 * 2 ** 20;
 
-v8.setFlagsFromString("--expose-gc");
-const collect = vm.runInNewContext("gc") as () => void;
+let collect: (() => void) | undefined;
 let kept = Infinity;
 
 /**
@@ -16,6 +15,12 @@ let kept = Infinity;
 export function trimHeap(): void {
   const { used_heap_size: used } = v8.getHeapStatistics();
   if (kept !== Infinity && used < kept + SLACK) return;
+  collect ??= garbageCollector();
   collect();
   kept = v8.getHeapStatistics().used_heap_size;
+}
+
+function garbageCollector(): () => void {
+  v8.setFlagsFromString("--expose-gc");
+  return vm.runInNewContext("gc") as () => void;
 }

@@ -16,7 +16,7 @@ const LATER: Record<string, () => boolean> = {
   "es2024.object": () => has(Object, "groupBy"),
   "es2024.promise": () => has(Promise, "withResolvers"),
   "es2024.regexp": () => inPrototype("RegExp", "unicodeSets"),
-  "es2024.sharedmemory": () => has(Atomics, "waitAsync"),
+  "es2024.sharedmemory": () => has(global.Atomics ?? {}, "waitAsync"),
   "es2024.string": () => inPrototype("String", "isWellFormed", "toWellFormed"),
   "es2025.collection": () => inPrototype("Set", "union"),
   "es2025.float16": () => has(globalThis, "Float16Array"),
@@ -33,7 +33,7 @@ const LATER: Record<string, () => boolean> = {
   "esnext.disposable": () => has(globalThis, "DisposableStack", "SuppressedError"),
   "esnext.error": () => has(Error, "isError"),
   "esnext.intl": () => has(Intl.Locale.prototype, "getTextInfo") && has(globalThis, "Temporal"),
-  "esnext.sharedmemory": () => has(Atomics, "pause"),
+  "esnext.sharedmemory": () => has(global.Atomics ?? {}, "pause"),
   "esnext.temporal": () => has(globalThis, "Temporal"),
   "esnext.typedarrays": () => has(Uint8Array, "fromBase64"),
 };

@@ -4,6 +4,7 @@ import { EarlierCells } from "./earlier.js";
 import { LocalModules, type LocalModule } from "./modules.js";
 import { autoImportProgram } from "./packages.js";
 import { NodeTypes } from "./node-types.js";
+import { documents, type Documents } from "./registry.js";
 import { createResolver } from "./resolve.js";
 
 /**
@@ -22,7 +23,9 @@ export class Project {
   readonly #folder: string;
   readonly #prelude: string;
   readonly #modules: LocalModules;
-  readonly #snapshots = new Map<string, { version: string; snapshot: TS.IScriptSnapshot }>();
+  readonly #texts: Documents["texts"] = new Map();
+  /** Versions of files that do not change while a notebook runs. */
+  readonly #fixed = new Map<string, string>();
   #text = { cell: "export {};\n", prelude: "export {};\n" };
   #versions = { cell: 0, prelude: 0 };
   #readied: TS.Program | undefined;
@@ -57,6 +60,10 @@ export class Project {
     };
     this.#resolver = createResolver(ts, folder, packageRoot, options, { ...files, useCaseSensitiveFileNames: true });
     this.#modules = new LocalModules(ts, this.#resolver, options, packageRoot);
+    // Packages and the library do not change while a notebook runs; the notebook's own modules do.
+    const isFixed = (path: string) => path.includes("/node_modules/") || path.startsWith(`${packageRoot}/dist/`);
+    const { registry, texts } = documents(ts, folder, isFixed);
+    const changed = (path: string) => String(sys.getModifiedTime?.(path)?.getTime() ?? 0);
     let extra: TS.Program | undefined;
     const packages = ts.createModuleResolutionCache(folder, (name) => name, options);
     const host: TS.LanguageServiceHost & { getModuleResolutionCache(): TS.ModuleResolutionCache; getPackageJsonAutoImportProvider?: () => TS.Program | undefined } = {
@@ -66,21 +73,22 @@ export class Project {
       getScriptVersion: (path) => {
         if (path === this.cell) return String(this.#versions.cell);
         if (path === this.#prelude) return String(this.#versions.prelude);
-        if (path === types.path) return types.version;
-        // Packages and the library do not change while a notebook runs; the notebook's own modules do.
-        return path.includes("/node_modules/") || path.startsWith(`${packageRoot}/dist/`) ? "1" : String(sys.getModifiedTime?.(path)?.getTime() ?? 0);
+        if (!isFixed(path)) return changed(path);
+        let version = this.#fixed.get(path);
+        if (version === undefined) this.#fixed.set(path, (version = changed(path)));
+        return path === types.path ? `${version} ${types.version}` : version;
       },
       getScriptSnapshot: (path) => {
         const own = this.#read(path);
         if (own !== undefined) return ts.ScriptSnapshot.fromString(own);
         // The service asks for every file for every cell.
         const version = host.getScriptVersion(path);
-        const known = this.#snapshots.get(path);
+        const known = isFixed(path) ? texts.get(path) : this.#texts.get(path);
         if (known?.version === version) return known.snapshot;
         const text = sys.readFile(path);
         if (text === undefined) return undefined;
         const snapshot = ts.ScriptSnapshot.fromString(path === types.path ? types.textOf(text) : path.endsWith(".d.ts") ? withoutDocs(text) : text);
-        this.#snapshots.set(path, { version, snapshot });
+        (isFixed(path) ? texts : this.#texts).set(path, { version, snapshot });
         return snapshot;
       },
       // For what packages say of their files; modules are resolved below.
@@ -101,7 +109,7 @@ export class Project {
         }),
       getPackageJsonAutoImportProvider: () => (this.#autoImports ? (extra ??= autoImportProgram(ts, folder, options)) : undefined),
     };
-    this.#service = ts.createLanguageService(host);
+    this.#service = ts.createLanguageService(host, registry);
   }
 
   #read(path: string): string | undefined {
@@ -156,6 +164,12 @@ export class Project {
   /** Reads what the first cell did not wait for. Call where nobody waits. */
   complete(): void {
     if (this.#nodeTypes.complete()) void this.program;
+  }
+
+  /** Lets go of the program; files stay read, for other projects. */
+  rest(): void {
+    this.#readied = undefined;
+    this.#service.cleanupSemanticCache();
   }
 
   /** The service for a completion that may bring an import with it. */

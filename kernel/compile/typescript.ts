@@ -10,11 +10,12 @@ import type { Project } from "./project.js";
 import { exportsTransformer, referenceTransformer, type Uses } from "./references.js";
 import { cellTransformer } from "./transform.js";
 
-const require = createRequire(import.meta.url);
-const ofTslab = createRequire(require.resolve("tslab/dist/converter"));
+/** Not `require`: made CommonJS for the snapshot, this module has one of that name. */
+const load = createRequire(import.meta.url);
+const ofTslab = createRequire(load.resolve("tslab/dist/converter"));
 // By its own name for it, tslab may have an older one: in a project that depends on this package, where `overrides` do not hold.
-const { version } = require("@tslab/typescript-for-tslab/package.json") as { version: string };
-const loaded = loadWithCodeCache(require.resolve("@tslab/typescript-for-tslab"), `typescript-${version}`);
+const { version } = load("@tslab/typescript-for-tslab/package.json") as { version: string };
+const loaded = loadWithCodeCache(load.resolve("@tslab/typescript-for-tslab"), `typescript-${version}`);
 export const ts = loaded.exports as typeof TS;
 
 /** Makes the next start faster. Call where nobody waits: it takes about a tenth of a second. */
@@ -212,13 +213,13 @@ function loadWith(typescript: unknown): typeof import("tslab/dist/converter.js")
   const path = ofTslab.resolve("@tslab/typescript-for-tslab");
   const module = new Module(path);
   Object.assign(module, { exports: typescript, loaded: true, filename: path });
-  const { cache } = require;
+  const { cache } = load;
   const earlier = cache[path];
   cache[path] = module;
   // One that was loaded before has the `ts` of another notebook.
-  delete cache[require.resolve("tslab/dist/converter")];
+  delete cache[load.resolve("tslab/dist/converter")];
   try {
-    return require("tslab/dist/converter") as typeof import("tslab/dist/converter.js");
+    return load("tslab/dist/converter") as typeof import("tslab/dist/converter.js");
   } finally {
     if (earlier) cache[path] = earlier;
     else delete cache[path];

@@ -1,57 +1,66 @@
-import { Worker } from "node:worker_threads";
-import type { Outcome } from "../compile/cells.js";
 import type { Declared } from "../compile/earlier.js";
-import type { Call, Methods, WorkerData } from "../compile/worker.js";
+import type { Outcome } from "../compile/cells.js";
+import type { Answer, Call, Methods, ServiceData } from "../compile/service.js";
+import { startProcess, startThread, type CompilerHost } from "./compiler-host.js";
 
 interface Waiting {
+  call: Call;
   resolve: (value: never) => void;
   reject: (error: Error) => void;
 }
 
-/** Megabytes of stack: text that is nested deeply is read by functions that call themselves. */
-const STACK = 32;
 /** Milliseconds for a cell, and for it once it was interrupted. */
 const LONGEST = 60_000;
 const LONGEST_INTERRUPTED = 1000;
 
-/** Exit codes of ../compile/worker.ts, which is not loaded here. */
-const WHY: Record<number, string> = { 70: "the cell is nested too deeply for TypeScript", 71: "TypeScript failed on the cell" };
+/** Exit codes of ../compile/service.ts, which is not loaded here. */
+const [TOO_DEEP, FAILED] = [70, 71];
+const WHY: Record<number, string> = { [TOO_DEEP]: "the cell is nested too deeply for TypeScript", [FAILED]: "TypeScript failed on the cell" };
 
 /**
- * The compiler's thread, seen from the kernel. Calls are answered in order. Where it ends (a cell whose types take
- * all memory), what waits is rejected, and another starts that knows what earlier cells declared.
+ * The compiler, seen from the kernel. It runs from its snapshot where there is one, else as a thread. Calls are answered
+ * in order. Where it ends (a cell whose types take all memory), what waits is rejected, and another starts that knows
+ * what earlier cells declared.
  */
-export class CompilerThread {
-  readonly #data: WorkerData;
+export class Compiler {
+  readonly #data: ServiceData;
   readonly #waiting = new Map<number, Waiting>();
-  #worker: Worker | undefined;
+  readonly #idle: (() => void) | undefined;
+  #snapshot: string | undefined;
+  #host: CompilerHost | undefined;
+  #closed = false;
   #count = 0;
   #declared: Declared[] = [];
-  /** The thread that compiles a cell now: another object for each cell. */
-  #compiling: { worker: Worker | undefined } | undefined;
-  /** Why a thread was ended. */
+  /** The compiler that compiles a cell now: another object for each cell. */
+  #compiling: { host: CompilerHost | undefined } | undefined;
+  /** Why one was ended. */
   #why: string | undefined;
 
-  constructor(data: Omit<WorkerData, "declared">) {
+  /**
+   * @param snapshot file of the compiler's snapshot; it does without where that does not start
+   * @param idle called when the compiler, started without a snapshot, has had nothing to do for a while
+   */
+  constructor(data: Omit<ServiceData, "declared">, snapshot?: string, idle?: () => void) {
     this.#data = { ...data, declared: [] };
-    this.#worker = this.#start();
+    this.#snapshot = snapshot;
+    this.#idle = idle;
+    this.#host = this.#start();
   }
 
   call<Name extends keyof Methods>(method: Name, ...args: Parameters<Methods[Name]>): Promise<ReturnType<Methods[Name]>> {
-    const id = ++this.#count;
+    const call: Call = { id: ++this.#count, method, args };
     // One that cannot even start would end again and again: the next call tries once more.
-    const worker = (this.#worker ??= this.#start());
+    const host = (this.#host ??= this.#start());
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, method, args } satisfies Call);
+      this.#waiting.set(call.id, { call, resolve, reject });
+      host.post(call);
     });
   }
 
   /** Compiles a cell. @throws {@link CompilerEnded} where that takes too long, or fails in TypeScript itself. */
   async compile(source: string): Promise<ReturnType<Methods["compile"]>> {
-    const worker = this.#worker;
-    const timer = setTimeout(() => this.#end(worker, `it took more than ${LONGEST / 1000} s on the cell; // @ts-nocheck as its first line leaves out the types`), LONGEST);
-    const compilation = (this.#compiling = { worker });
+    const compilation = (this.#compiling = { host: this.#host });
+    const timer = setTimeout(() => this.#end(compilation.host, `it took more than ${LONGEST / 1000} s on the cell; // @ts-nocheck as its first line leaves out the types`), LONGEST);
     try {
       return await this.call("compile", source);
     } finally {
@@ -63,12 +72,18 @@ export class CompilerThread {
   /** Ends a compilation that goes on for long, because the cell was interrupted. */
   interrupt(): void {
     const compilation = this.#compiling;
-    if (compilation) setTimeout(() => this.#compiling === compilation && this.#end(compilation.worker, "the cell was interrupted"), LONGEST_INTERRUPTED).unref();
+    if (compilation) setTimeout(() => this.#compiling === compilation && this.#end(compilation.host, "the cell was interrupted"), LONGEST_INTERRUPTED).unref();
   }
 
-  #end(worker: Worker | undefined, why: string): void {
+  /** Ends it for good. */
+  close(): void {
+    this.#closed = true;
+    this.#host?.end();
+  }
+
+  #end(host: CompilerHost | undefined, why: string): void {
     this.#why = why;
-    void worker?.terminate();
+    host?.end();
   }
 
   /** Tells how the cell that was compiled last ended. */
@@ -87,27 +102,37 @@ export class CompilerThread {
     this.call("reset").catch(() => undefined);
   }
 
-  #start(): Worker {
-    const worker = new Worker(new URL("../compile/worker.js", import.meta.url), { workerData: { ...this.#data, declared: this.#declared } satisfies WorkerData, resourceLimits: { stackSizeMb: STACK } });
+  #start(): CompilerHost {
+    const data = { ...this.#data, declared: this.#declared };
+    const snapshot = this.#snapshot;
     let answered = false;
-    worker.on("message", ({ id, value, error }: { id: number; value?: never; error?: string }) => {
+    const answer = ({ id, value, error }: Answer) => {
       answered = true;
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);
       if (error === undefined) waiting?.resolve(value as never);
       else waiting?.reject(new Error(error));
-    });
-    let why = "";
-    worker.on("error", ({ message }) => (why = message));
-    worker.on("exit", (code) => {
+    };
+    const ended = (code: number | undefined, why: string | undefined) => {
+      if (this.#closed) return;
+      const reason = this.#why ?? why ?? WHY[code ?? NaN] ?? `exit code ${code}`;
+      const wanted = this.#why !== undefined;
+      this.#why = undefined;
+      // A snapshot that does not fit, or a cell for which a thread has the larger stack: once more without one.
+      if (snapshot !== undefined && !wanted && (!answered || code === TOO_DEEP)) {
+        this.#snapshot = undefined;
+        this.#host = this.#start();
+        for (const { call } of this.#waiting.values()) this.#host.post(call);
+        if (this.#compiling) this.#compiling.host = this.#host;
+        return;
+      }
       const lost = [...this.#waiting.values()];
       this.#waiting.clear();
-      this.#worker = answered ? this.#start() : undefined;
-      const reason = this.#why ?? (why || (WHY[code] ?? `exit code ${code}`));
-      this.#why = undefined;
+      this.#host = answered ? this.#start() : undefined;
       for (const { reject } of lost) reject(new CompilerEnded(reason));
-    });
-    return worker;
+    };
+    if (snapshot !== undefined) return startProcess(snapshot, data, { answer, ended });
+    return startThread(data, { answer, ended, idle: () => this.#idle?.() });
   }
 }
 

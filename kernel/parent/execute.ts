@@ -1,7 +1,7 @@
 import type { ErrorContent, ExecuteReply, JsonObject, Message } from "../../lib/jupyter/messages.js";
 import type { RefusedCell } from "../compile/cells.js";
 import type { CellDiagnostic } from "../compile/diagnostics.js";
-import { CompilerEnded, type CompilerThread } from "./compiler.js";
+import { CompilerEnded, type Compiler } from "./compiler.js";
 import type { Execution, RunResult } from "./execution.js";
 import type { History } from "./history.js";
 import type { Publisher } from "./publisher.js";
@@ -33,7 +33,7 @@ export class Executor {
   #interrupts = 0;
 
   constructor(
-    readonly compiler: CompilerThread,
+    readonly compiler: Compiler,
     readonly execution: Execution,
     readonly publisher: Publisher,
     readonly history: History,

@@ -2,7 +2,8 @@ import type { ConnectionInfo } from "../../lib/jupyter/connection.js";
 import type { JsonObject, Message } from "../../lib/jupyter/messages.js";
 import type { CommMessageType, FromChild } from "../messages.js";
 import { OpenComms } from "./comms.js";
-import { CompilerThread } from "./compiler.js";
+import { makeSnapshot, snapshotFile } from "../compile/snapshot/keep.js";
+import { Compiler } from "./compiler.js";
 import { Executor } from "./execute.js";
 import { Execution } from "./execution.js";
 import { History } from "./history.js";
@@ -19,7 +20,9 @@ export class KernelServer {
   readonly #connection: ConnectionInfo;
   readonly #sockets: Sockets;
   readonly #publisher: Publisher;
-  readonly #compiler: CompilerThread;
+  readonly #compiler: Compiler;
+  /** Ends the making of a snapshot. */
+  readonly #making = new AbortController();
   readonly #execution: Execution;
   readonly #executor: Executor;
   readonly #history: History;
@@ -36,7 +39,9 @@ export class KernelServer {
     this.#connection = connection;
     this.#sockets = new Sockets(connection);
     this.#publisher = new Publisher(this.#sockets);
-    this.#compiler = new CompilerThread({ packageRoot, preload });
+    // The next kernel starts from it; that it cannot be made only costs time.
+    const make = () => void makeSnapshot(packageRoot, this.#making.signal).catch(() => undefined);
+    this.#compiler = new Compiler({ packageRoot, preload }, snapshotFile(packageRoot), make);
     this.#execution = new Execution(
       (message) => this.#fromChild(message),
       () => this.#childEnded(),
@@ -63,6 +68,8 @@ export class KernelServer {
   async shutdown(): Promise<void> {
     if (this.#shuttingDown) return;
     this.#shuttingDown = true;
+    this.#making.abort();
+    this.#compiler.close();
     await this.#execution.close();
     await this.#sockets.close();
     setTimeout(() => process.exit(0), LINGER);

@@ -133,7 +133,8 @@ describe("execution process", () => {
     // Ends the thread that compiles a cell which asks for it.
     const script = "const { parentPort: port } = require('node:worker_threads'); const on = port?.on; if (port) port.on = (event, listener) => on.call(port, event, (message) => String(message?.args?.[0]).includes('end it') ? process.exit(9) : listener(message));";
     writeFileSync(required, script);
-    const other = await Session.start({ env: { NODE_OPTIONS: `--require ${required}` } });
+    // A cache folder without the compiler's snapshot, which would make it a process.
+    const other = await Session.start({ env: { NODE_OPTIONS: `--require ${required}`, SDTP_CACHE: folder } });
     try {
       await other.run("interface Point { x: number }\nconst point: Point = { x: 5 };\ntypeof sdtp");
       const ran = await other.run("1 // end it");

@@ -1,5 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
+import { makeSnapshot } from "../../../kernel/compile/snapshot/keep.js";
 import { installedKernels, installKernel, uninstallKernel, type InstallOptions } from "../../../kernel/install.js";
+import { packageRoot } from "../../checkpoint/package-root.js";
 
 interface InstallFlags {
   user?: boolean;
@@ -33,12 +35,14 @@ Examples:
   sdtp kernel install
   sdtp kernel install --sys-prefix --name sdtp-plain --env SDTP_PRELOAD=none`,
     )
-    .action((flags: InstallFlags) => {
+    .action(async (flags: InstallFlags) => {
       const chosen = [flags.user, flags.prefix, flags.sysPrefix].filter(Boolean);
       if (chosen.length > 1) throw new Error("kernel install: more than one of --user, --prefix, --sys-prefix");
       const where: InstallOptions["where"] = flags.prefix ? { prefix: flags.prefix } : flags.sysPrefix ? "sys-prefix" : "user";
       const folder = installKernel({ where, name: flags.name, displayName: flags.displayName, vars: flags.env });
       console.log(`installed ${flags.name} in ${folder}`);
+      // Kernels start without it as well, a second later each; the first of them makes it then.
+      await makeSnapshot(packageRoot()).catch(({ message }: Error) => console.error(`${message}; kernels start more slowly`));
     });
 
   kernel
