@@ -9,7 +9,11 @@ export type { SamplingOptions } from "./runtime/sampler.js";
 export { exportModel, type Exported, type ExportOptions } from "./export-model/index.js";
 export { openCheckpoint, type ChatMessage, type Checkpoint, type ModelConfig, type Tokenizer } from "./checkpoint/index.js";
 
-export { presets, resolvePreset, schedule, stagePositions, tokensPerBlock, type KvPolicy, type Preset, type Stage, type UserPreset } from "./methods/plan/stages.js";
+export { methods } from "./methods/all.js";
+export type { KvPolicy, Method, Method as Preset, UserMethod, UserMethod as UserPreset } from "./methods/method.js";
+export { schedule, stagePositions, tokensPerBlock, type Stage } from "./methods/plan/stages.js";
+export { resolveMethod, resolveMethod as resolvePreset } from "./methods/resolve.js";
+export { presets } from "./methods/sdtp.js";
 export { defineScorer, type Scorer, type ScorerInput } from "./methods/scorer.js";
 
 export { benchEngine, profile, sweep, type Showing } from "./cell/bench.js";

@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
-import type { Preset } from "../methods/method.js";
-import { schedule } from "../methods/plan/stages.js";
+import type { Method } from "../methods/method.js";
+import { planTokens } from "../methods/plan/plan.js";
 import { decodeFlops, prefillFlops } from "../methods/plan/flops.js";
 import type { BenchmarkMode } from "./record.js";
 
@@ -11,7 +11,7 @@ const FIXED = 1e9;
 
 export interface CostOptions {
   readonly config: ModelConfig;
-  readonly preset: Preset;
+  readonly preset: Method;
   readonly length: number;
   readonly mode: BenchmarkMode;
   readonly maxNewTokens: number;
@@ -19,7 +19,8 @@ export interface CostOptions {
 
 /** How long one run takes, in a unit without meaning: good for progress bars and for estimates from runs that are done. */
 export function runCost({ config, preset, length, mode, maxNewTokens }: CostOptions): number {
-  const input = { config, stages: schedule(preset, length, config.layers), n: length, counting: "exact" as const };
-  const decode = mode === "end2end" ? decodeFlops({ ...input, newTokens: maxNewTokens, kvPolicy: preset.kvPolicy }) : 0;
+  const { stages, kvLengths } = planTokens(preset, length, config.layers);
+  const input = { config, stages, n: length, counting: "exact" as const };
+  const decode = mode === "end2end" ? decodeFlops({ ...input, newTokens: maxNewTokens, kvLengths }) : 0;
   return FIXED + prefillFlops(input) + DECODE_WEIGHT * decode;
 }

@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
-import type { Preset } from "../methods/method.js";
-import { schedule } from "../methods/plan/stages.js";
+import type { Method } from "../methods/method.js";
+import { planTokens } from "../methods/plan/plan.js";
 import { endToEndFlops, prefillFlops } from "../methods/plan/flops.js";
 import type { Job, Measured } from "./job.js";
 import { endToEndEntry, endToEndMeasurement, prefillEntry, prefillMeasurement } from "./measurement.js";
@@ -10,7 +10,7 @@ export type Entry = EndToEndEntry | EndToEndBaselineEntry | PrefillEntry | Prefi
 
 /** What was measured of one preset, and the memory it took. */
 export interface Outcome {
-  readonly preset: Preset;
+  readonly preset: Method;
   readonly measured: Measured;
   /** Bytes. */
   readonly peakMemory?: number | undefined;
@@ -43,9 +43,9 @@ function endToEnd(context: EntryContext, outcome: Outcome) {
 }
 
 function besides({ config, length, mode, maxNewTokens }: EntryContext, { preset, measured, peakMemory }: Outcome) {
-  const stages = schedule(preset, length, config.layers);
+  const { stages, kvLengths } = planTokens(preset, length, config.layers, measured.kvPolicy);
   const flops = (counting: "exact" | "paper") => {
-    const input = { config, stages, n: length, counting, modules: measured.scorer === "learned", newTokens: maxNewTokens, kvPolicy: measured.kvPolicy };
+    const input = { config, stages, n: length, counting, modules: measured.scorer === "learned", newTokens: maxNewTokens, kvLengths };
     return { prefill: prefillFlops(input), ...(mode === "end2end" && { end2end: endToEndFlops(input) }) };
   };
   return {

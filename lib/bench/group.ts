@@ -1,5 +1,5 @@
 import { isAbort } from "../ambient-signal.js";
-import type { Preset } from "../methods/method.js";
+import type { Method } from "../methods/method.js";
 import { runCost } from "./cost.js";
 import type { Outcome } from "./entries.js";
 import { isolate } from "./isolate.js";
@@ -10,7 +10,7 @@ import type { Subject } from "./subject.js";
 /** Presets measured against each other at one prompt length; the first is the baseline. */
 export interface Group extends MeasureSettings {
   readonly subject: Subject;
-  readonly presets: readonly Preset[];
+  readonly presets: readonly Method[];
   readonly scorer?: string | undefined;
   readonly kvPolicy?: "evict" | "retain" | undefined;
   /** `[n]` */
@@ -75,11 +75,11 @@ export function groupCost(group: Group): number {
   return runs * group.presets.reduce((sum, preset) => sum + costOf(group, preset), 0);
 }
 
-function costOf({ subject, ids, mode, maxNewTokens }: Group, preset: Preset): number {
+function costOf({ subject, ids, mode, maxNewTokens }: Group, preset: Method): number {
   return runCost({ config: subject.checkpoint.config, preset, length: ids.length, mode, maxNewTokens });
 }
 
-function jobOf({ subject, scorer, kvPolicy, ids, mode, repeats, warmup, maxNewTokens }: Group, presets: readonly Preset[]): Job {
+function jobOf({ subject, scorer, kvPolicy, ids, mode, repeats, warmup, maxNewTokens }: Group, presets: readonly Method[]): Job {
   const { checkpoint, device, dtype, accuracy, kvDtype, threads, seed } = subject;
   const methods = presets.map((preset) => (preset.stages.length === 0 ? { preset } : { preset, ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }) }));
   return { model: checkpoint.name, device, dtype, accuracy, kvDtype, threads, seed, mode, ids, methods, repeats, warmup, maxNewTokens };

@@ -1,13 +1,13 @@
 // What is measured in one process of its own, as plain values that go through a process boundary.
-import type { KvDtype } from "../decoder/cache-input.js";
+import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
-import type { KvPolicy, UserPreset } from "../methods/method.js";
+import type { KvPolicy, UserMethod } from "../methods/method.js";
 import type { Provider } from "../runtime/session.js";
 import type { BenchmarkMode } from "./record.js";
 
 /** One way of running the prompt. */
 export interface Method {
-  readonly preset: UserPreset & { readonly name: string };
+  readonly preset: UserMethod & { readonly name: string };
   /** Default: the model's best. */
   readonly scorer?: string;
   /** Default: the preset's. */

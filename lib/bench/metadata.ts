@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Preset } from "../methods/method.js";
+import { methodRecord, type Method } from "../methods/method.js";
 import { environment, type Environment } from "./environment.js";
 import type { Measured } from "./job.js";
 import type { Prompt } from "./prompt.js";
@@ -38,7 +38,7 @@ export function newRun(): Pick<RunFacts, "time" | "run"> {
 }
 
 /** @param scorer as it was asked for, which may say more than its name (`random:3`) */
-export function metadataOf({ subject, modelHash, settings, prompt, environment, time, run }: RunFacts, preset: Preset, measured: Pick<Measured, "scorer" | "kvPolicy">, scorer?: string): Metadata {
+export function metadataOf({ subject, modelHash, settings, prompt, environment, time, run }: RunFacts, preset: Method, measured: Pick<Measured, "scorer" | "kvPolicy">, scorer?: string): Metadata {
   const { checkpoint, dtype, computeDtype, kvDtype, device, threads, seed, scorerKey } = subject;
   return {
     benchmark_mode: settings.mode,
@@ -58,7 +58,7 @@ export function metadataOf({ subject, modelHash, settings, prompt, environment, 
     warmup: settings.warmup,
     seed,
     model_hash: modelHash,
-    preset: { name: preset.name, base_depth: preset.baseDepth, stages: preset.stages.map(({ afterBlock, ratio }) => ({ after_block: afterBlock, ratio })) },
+    preset: { name: preset.name, ...methodRecord(preset) },
     prompt,
     ...environment,
     time,

@@ -1,5 +1,5 @@
 import { ambientSignal } from "../ambient-signal.js";
-import type { UserPreset } from "../methods/method.js";
+import type { UserMethod } from "../methods/method.js";
 import { refuseEarly } from "./early.js";
 import { entryOf, type Entry, type Outcome } from "./entries.js";
 import { type Group, groupCost, measureGroup } from "./group.js";
@@ -12,7 +12,7 @@ import { openSubject, type SubjectOptions } from "./subject.js";
 
 export interface ProfileOptions extends Omit<SubjectOptions, "onProgress" | "signal">, MeasureOptions {
   /** Presets by name, or one's own; `all`: baseline, keep09, keep08, keep07 (default). */
-  readonly configs?: readonly (string | UserPreset)[];
+  readonly configs?: readonly (string | UserMethod)[];
   /** Prompt lengths in tokens, ascending; default 1024 to 32768. */
   readonly lengths?: readonly number[];
   /** Text to take the prompts from; default: the shipped prose. */

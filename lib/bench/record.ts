@@ -1,6 +1,8 @@
 // What a results file holds, as types (schema.ts checks what is read). Seconds, bytes, tokens; latencies are medians over
 // `samples`. Apart from the checks, so that tables and cells do not load them.
 
+import type { MethodRecord } from "../methods/method.js";
+
 export const SCHEMA_VERSION = 1;
 
 export type BenchmarkMode = "prefill" | "end2end";
@@ -114,7 +116,7 @@ export interface Metadata {
   seed?: number | undefined;
   /** SHA-256 over configuration and weights, hex. */
   model_hash?: string | undefined;
-  preset?: { name: string; base_depth: number; stages: { after_block: number; ratio: number }[] } | undefined;
+  preset?: ({ name: string } & MethodRecord) | undefined;
   /** What the prompt was, e.g. a file's name, and SHA-256 of the token ids of the longest one. */
   prompt?: { source: string; hash?: string | undefined } | undefined;
   versions?: Record<string, string> | undefined;

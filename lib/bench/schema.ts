@@ -1,5 +1,6 @@
 // Checks what results files hold; record.ts says what each field is.
 import { z } from "zod";
+import { methodRecordSchema } from "../methods/record-schema.js";
 import { SCHEMA_VERSION } from "./record.js";
 import type * as record from "./record.js";
 
@@ -81,7 +82,7 @@ export const metadata = z.object({
   warmup: z.number().int().nonnegative().optional(),
   seed: z.number().int().optional(),
   model_hash: z.string().optional(),
-  preset: z.object({ name: z.string(), base_depth: z.number().int().positive(), stages: z.array(z.object({ after_block: z.number().int().nonnegative(), ratio: z.number() })) }).optional(),
+  preset: methodRecordSchema.extend({ name: z.string() }).optional(),
   prompt: z.object({ source: z.string(), hash: z.string().optional() }).optional(),
   versions: z.record(z.string(), z.string()).optional(),
   cpu: z.object({ model: z.string(), cores: z.number().int().positive() }).optional(),

@@ -1,4 +1,5 @@
-import { resolvePreset, type KvPolicy, type Preset, type UserPreset } from "../methods/method.js";
+import type { KvPolicy, Method, UserMethod } from "../methods/method.js";
+import { resolveMethod } from "../methods/resolve.js";
 import { checkLengths } from "./lengths.js";
 import type { BenchmarkMode } from "./record.js";
 
@@ -39,13 +40,13 @@ export function measureSettings({ mode = "end2end", repeats = 5, warmup = 1, max
  * The presets to measure, the baseline first: it is always measured with what is compared with it.
  * @throws on an unknown or twice given configuration
  */
-export function methodsOf(configs: readonly (string | UserPreset)[]): Preset[] {
+export function methodsOf(configs: readonly (string | UserMethod)[]): Method[] {
   if (configs.length === 0) throw new Error("configs: none (give at least one preset)");
-  const asked = configs.flatMap((config) => (config === "all" ? [...seedConfigs] : [config])).map((config) => resolvePreset(config));
+  const asked = configs.flatMap((config) => (config === "all" ? [...seedConfigs] : [config])).map((config) => resolveMethod(config));
   asked.forEach(({ name }, index) => {
     if (asked.findIndex((other) => other.name === name) !== index) throw new Error(`config: ${name} (is given twice)`);
   });
-  return [resolvePreset("baseline"), ...asked.filter(({ name }) => name !== "baseline")];
+  return [resolveMethod("baseline"), ...asked.filter(({ name }) => name !== "baseline")];
 }
 
 /** @throws on lengths out of order or range, and where prompt and new tokens go beyond the model's positions */

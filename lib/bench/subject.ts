@@ -1,6 +1,6 @@
 import { openCheckpoint } from "../checkpoint/open.js";
 import type { Checkpoint } from "../checkpoint/types.js";
-import type { KvDtype } from "../decoder/cache-input.js";
+import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import { computeDtype } from "../runtime/compute-dtype.js";
 import { requireDevice } from "../runtime/devices/names.js";

@@ -6,6 +6,10 @@ export type Windows = Pick<ModelConfig, "slidingWindow" | "fullLayers">;
 
 export const noWindow: Windows = { slidingWindow: null, fullLayers: [] };
 
+/** How far back a layer's attention looks; null: no limit. */
+export const layerWindow = ({ slidingWindow, fullLayers }: Windows, layer: number): number | null =>
+  fullLayers.includes(layer) ? null : slidingWindow;
+
 /** Where a family's config has its window. */
 export interface WindowOptions {
   /** The window where the field is absent; default: none. */

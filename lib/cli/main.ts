@@ -18,6 +18,7 @@ import { register as generate } from "./commands/generate.js";
 import { register as kernel } from "./commands/kernel.js";
 import { register as kv } from "./commands/kv.js";
 import { register as leaderboard } from "./commands/leaderboard.js";
+import { register as plan } from "./commands/plan.js";
 import { register as profile } from "./commands/profile.js";
 import { register as quality } from "./commands/quality.js";
 import { register as reportTable2 } from "./commands/report-table2.js";
@@ -34,7 +35,7 @@ export function commands(): Command {
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, leaderboard, flops, bench, quality, dtypes, runNotebook, convert, exportNotebook, exportModel, fetchCommand, kernel, doctor, train, cache]) register(program);
+  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, convert, exportNotebook, exportModel, fetchCommand, kernel, doctor, train, cache]) register(program);
   return program;
 }
 

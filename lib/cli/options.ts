@@ -1,8 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import type { ChatTemplate } from "../checkpoint/chat-template.js";
+import { kvDtypes, type KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Checkpoint } from "../checkpoint/types.js";
-import { kvDtypes, type KvDtype } from "../decoder/cache-input.js";
-import { presets } from "../methods/method.js";
+import { methodNames } from "../methods/all.js";
+import { methodForms } from "../methods/resolve.js";
 import type { LoadOptions, Model } from "../runtime/model.js";
 import { devices, type Device } from "../runtime/devices/names.js";
 
@@ -72,7 +73,8 @@ export function addPruningOptions(command: Command): Command {
     .option("--kv-policy <policy>", "what caches keep of pruned tokens: evict (nothing) or retain (default: the preset's)", kvPolicy);
 }
 
-export const presetNames = Object.keys(presets).join(", ");
+/** What `--config` takes. */
+export const presetNames = `${methodNames.join(", ")}, ${methodForms}`;
 
 export function positiveInteger(text: string): number {
   const value = Number(text);

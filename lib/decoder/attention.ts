@@ -3,7 +3,8 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
 import { sumTo } from "../onnx/rules.js";
 import { softcap } from "./head.js";
-import { alibi, layerWindow } from "./positions.js";
+import { layerWindow } from "../checkpoint/sliding-window.js";
+import { alibi } from "./positions.js";
 
 /** Queries `[b, n, heads * headDim]`, keys and values `[b, n, kvHeads * headDim]`, after rotary embedding. */
 export interface Projections {
@@ -27,9 +28,6 @@ export interface Attended {
 
 /** One way of computing attention for a layer. */
 export type Attention = (g: GraphBuilder, projections: Projections, layer: number) => Attended;
-
-/** Head sizes that the fused attention takes: multiples of this. */
-export const FUSED_HEAD_MULTIPLE = 8;
 
 /**
  * ONNX Runtime's fused attention: causal, memory linear in n where it is tiled. For one sequence; not for ALiBi.
@@ -105,14 +103,16 @@ export function chunkedAttention(config: ModelConfig, positions: Value, chunks: 
 }
 
 /**
- * Attention of the last token alone, in projections that have no other query: it sees all keys but those before the layer's window.
- * @param positions `[n]` int64
+ * Attention of the last tokens alone, in projections that have no other queries. A single one sees all keys but those before the layer's window.
+ * @param positions `[n]` int64 @param count how many last tokens
  */
-export function lastAttention(config: ModelConfig, positions: Value): Attention {
+export function lastAttention(config: ModelConfig, positions: Value, count = 1): Attention {
   return (g, projections, layer) => {
     const { q, key, value } = splitHeads(g, config, projections);
-    const seesAll = layerWindow(config, layer) === null && config.positions !== "alibi";
-    const bias = seesAll ? null : scoreBias(g, config, layer, g.last(positions, 0), positions);
+    const m = q.shape[3]!;
+    const seesAll = m === 1 && layerWindow(config, layer) === null && config.positions !== "alibi";
+    const at = m === 1 ? g.last(positions, 0) : g.slice(positions, 0, -count, Number.MAX_SAFE_INTEGER, m);
+    const bias = seesAll ? null : scoreBias(g, config, layer, at, positions);
     return { ...attend(g, config, q, key, value, bias, projections.sinks), key, value };
   };
 }

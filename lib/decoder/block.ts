@@ -14,14 +14,16 @@ import { blockWeight, required, type Weights } from "./weights.js";
 export interface BlockResult extends Pick<Attended, "key" | "value"> {
   readonly hidden: Value;
   readonly queries: Value;
+  /** The same before rotary embedding. */
+  readonly unturned: Value;
   /** The layer's attention sinks (see `Projections`). */
   readonly sinks: Value | null;
   /** Values inside the block that can be captured, by the last part of their name. Naming them adds no node. */
   readonly inside: Readonly<Partial<Record<BlockActivation, Value>>>;
 }
 
-/** Which tokens' hidden states a block computes. `last`: that of the last one alone, n being 1 then in all but `key` and `value`. */
-export type BlockTokens = "all" | "last";
+/** Which tokens' hidden states a block computes: all, or those of so many at the end, n being that many then in all but `key` and `value`. */
+export type BlockTokens = "all" | number;
 
 /** One transformer block on `x` `[b, n, d]`. */
 export function block(
@@ -36,9 +38,10 @@ export function block(
 ): BlockResult {
   const normOf = (name: string, y: Value) => norm(g, weights, config, blockWeight(layer, name), y);
   const normed = config.inputNorms ? normOf("input_layernorm", x) : x;
-  const wanted = (y: Value, axis: number) => (tokens === "all" ? y : g.last(y, axis));
+  const wanted = (y: Value, axis: number) => (tokens === "all" ? y : tokens === 1 ? g.last(y, axis) : g.slice(y, axis, -tokens, Number.MAX_SAFE_INTEGER, `last.${layer}`));
   const queried = { normed: wanted(normed, 1), rotary: rotary && { cos: wanted(rotary.cos, 0), sin: wanted(rotary.sin, 0) } };
-  const projections: Projections = { q: query(g, weights, config, layer, queried.normed, queried.rotary), ...keyAndValue(g, weights, config, layer, normed, rotary), sinks: config.attentionSinks ? required(weights, blockWeight(layer, "self_attn.sinks.weight")) : null };
+  const unturned = normedHeads(g, weights, config, layer, projection(g, weights, layer, "self_attn.q_proj", queried.normed), { norm: "q_norm", heads: config.heads });
+  const projections: Projections = { q: turned(g, config, unturned, config.heads, queried.rotary), ...keyAndValue(g, weights, config, layer, normed, rotary), sinks: config.attentionSinks ? required(weights, blockWeight(layer, "self_attn.sinks.weight")) : null };
   const { output, key, value, scores, weights: paid } = attention(g, projections, layer);
   const mixed = projection(g, weights, layer, "self_attn.o_proj", output);
   const scaled = (y: Value) => (config.residualScale === 1 ? y : g.mul(y, config.residualScale));
@@ -64,19 +67,20 @@ export function block(
     "mlp.output": mlpOutput,
     hidden,
   };
-  return { hidden, queries: projections.q, sinks: projections.sinks ?? null, key, value, inside };
+  return { hidden, queries: projections.q, unturned, sinks: projections.sinks ?? null, key, value, inside };
 }
 
-const query = (g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, rotary: Rotary | null): Value =>
-  turned(g, weights, config, layer, projection(g, weights, layer, "self_attn.q_proj", x), { norm: "q_norm", heads: config.heads }, rotary);
-
 const keyAndValue = (g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, rotary: Rotary | null): Pick<Projections, "k" | "v"> => ({
-  k: turned(g, weights, config, layer, projection(g, weights, layer, "self_attn.k_proj", x), { norm: "k_norm", heads: config.kvHeads }, rotary),
+  k: turned(g, config, normedHeads(g, weights, config, layer, projection(g, weights, layer, "self_attn.k_proj", x), { norm: "k_norm", heads: config.kvHeads }), config.kvHeads, rotary),
   v: projection(g, weights, layer, "self_attn.v_proj", x),
 });
 
-/** Queries or keys under the norm of their heads and the rotary embedding, where the model has them. */
-function turned(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, { norm, heads }: { norm: string; heads: number }, rotary: Rotary | null): Value {
-  const normed = headNorm(g, weights, config, blockWeight(layer, `self_attn.${norm}`), heads, x);
-  return rotary ? g.rotary(normed, rotary.cos, rotary.sin, rotaryLayout(config, heads)) : normed;
+/** Queries or keys under the norm of their heads, where the model has one. */
+function normedHeads(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value, { norm, heads }: { norm: string; heads: number }): Value {
+  return headNorm(g, weights, config, blockWeight(layer, `self_attn.${norm}`), heads, x);
+}
+
+/** Queries or keys under the rotary embedding, where the layer has it. */
+function turned(g: GraphBuilder, config: ModelConfig, x: Value, heads: number, rotary: Rotary | null): Value {
+  return rotary ? g.rotary(x, rotary.cos, rotary.sin, rotaryLayout(config, heads)) : x;
 }

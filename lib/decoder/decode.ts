@@ -3,10 +3,12 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
 import { softmaxWithSinks, type Attention } from "./attention.js";
 import { block, type BlockResult } from "./block.js";
-import { cachedInput, type CachedInput, type KvDtype } from "./cache-input.js";
+import type { KvDtype } from "../checkpoint/kv-dtype.js";
+import { cachedInput, type CachedInput } from "./cache-input.js";
 import { outputFinite, outputFiniteBlock } from "./finite.js";
 import { embed, head, softcap } from "./head.js";
-import { alibi, layerRotary, layerWindow, rotaryInputs, type Rotaries } from "./positions.js";
+import { layerWindow } from "../checkpoint/sliding-window.js";
+import { alibi, layerRotary, rotaryInputs, type Rotaries } from "./positions.js";
 import type { Weights } from "./weights.js";
 
 export interface DecodeOptions {

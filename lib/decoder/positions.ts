@@ -1,6 +1,7 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder, RotaryLayout } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
+import { layerWindow } from "../checkpoint/sliding-window.js";
 import { ropeSets } from "./rotary.js";
 
 /** Rotary rows for the tokens at hand, `[n, rotaryDim / 2]`. */
@@ -27,10 +28,6 @@ export function layerRotary(config: ModelConfig, rotaries: Rotaries, layer: numb
   if (rotaries.length === 0 || config.ropelessLayers.includes(layer)) return null;
   return rotaries[config.windowRope !== null && layerWindow(config, layer) !== null ? 1 : 0]!;
 }
-
-/** How far back a layer's attention looks; null: no limit. */
-export const layerWindow = ({ slidingWindow, fullLayers }: ModelConfig, layer: number): number | null =>
-  fullLayers.includes(layer) ? null : slidingWindow;
 
 /** Which elements of `heads` heads are turned. */
 export const rotaryLayout = ({ headDim, rotaryDim, ropeInterleaved: interleaved }: ModelConfig, heads: number): RotaryLayout =>

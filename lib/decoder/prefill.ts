@@ -2,13 +2,18 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
 import type { Scorer } from "../methods/scorer.js";
-import { select, stageCounts } from "../methods/select.js";
-import { activationBlock, scoreActivations } from "../methods/plan/activations.js";
-import { chunkedAttention, FUSED_HEAD_MULTIPLE, fusedAttention, lastAttention, type Attention } from "./attention.js";
-import { block } from "./block.js";
+import { cacheScorer } from "../methods/cache/scorers.js";
+import { cacheCounts, select, selectByHead, stageCounts } from "../methods/select.js";
+import { queriesWanted, type CacheSelection } from "../methods/plan/cache.js";
+import { scoreActivations } from "../methods/plan/activations.js";
+import { lastTokenWillDo, type AttentionPlan } from "../methods/plan/pieces.js";
+import { chunkedAttention, fusedAttention, lastAttention, type Attention } from "./attention.js";
+import { block, type BlockResult, type BlockTokens } from "./block.js";
 import { outputFinite, outputFiniteBlock } from "./finite.js";
 import { embed, head } from "./head.js";
-import { gatherRotary, layerRotary, layerWindow, rotaryInputs } from "./positions.js";
+import { layerWindow } from "../checkpoint/sliding-window.js";
+import { gatherRotary, layerRotary, rotaryInputs, type Rotaries } from "./positions.js";
+import { ropeSets } from "./rotary.js";
 import type { Weights } from "./weights.js";
 
 export interface PrefillOptions {
@@ -18,6 +23,8 @@ export interface PrefillOptions {
   /** Needed where there are stages. */
   readonly scorer: Scorer | null;
   readonly attention: AttentionPlan;
+  /** What each layer's keys and values are cut down to, `[layers]`; null or absent: nothing. Not with `evict`. */
+  readonly cache?: readonly CacheSelection[] | null;
   /** Keys and values come out as the last stage leaves them, the tokens it or one before dropped taken from every layer. */
   readonly evict?: boolean;
   /** Activations that become outputs of the graph under their own names (see `activationNames`). */
@@ -26,67 +33,14 @@ export interface PrefillOptions {
   readonly finite?: boolean;
 }
 
-/** How a prompt's attention is computed. */
-export interface AttentionPlan {
-  /** `fused`: memory linear in n, or bounded. `plain`: quadratic, but any mask, any head size and any device. */
-  readonly kind: "fused" | "plain";
-  /** Groups of queries that fused attention takes one after the other. */
-  readonly fusedChunks: number;
-  /** Fused attention takes the keys tile by tile; else it holds all scores of a group of queries at a time. */
-  readonly tiled: boolean;
-  /** Groups of queries that plain attention takes one after the other. */
-  readonly chunks: number;
-  /** The prompt is longer than the model's sliding window. */
-  readonly windowed: boolean;
-}
-
-/** Scores that plain attention may hold at a time, in bytes. */
-export const SCORE_BYTES = 2 ** 28;
-
-/**
- * Pieces that fused attention is fastest in on a CPU: of about 256 queries, so many at least and at most, for prompts that long at least.
- * Measured against one tiled piece: with heads of 32 and 64, a quarter of its time at 1024 tokens to four fifths at 16384; with heads of 128, two thirds at 1024 and as long at 4096.
- */
-const [PIECE, FEWEST_PIECES, MOST_PIECES, PIECES_FROM] = [256, 4, 32, 512];
-/** Where the scores of so large a piece would not fit, tiles are taken, and these are the pieces they are fastest in. */
-const TILED_PIECES = 16;
-
-/** What a plan depends on beside the model and the prompt's length. */
-export interface PlanAttentionOptions {
-  /** Plain attention even where the fused one would do. */
-  readonly plain?: boolean;
-  /** On a CPU: fewest tokens that a block gets, after all stages (fused attention takes no empty pieces). Default 0: in one piece and as the device likes it. */
-  readonly fewest?: number;
-}
-
-/** The plan for a prompt of `n` tokens. */
-export function planAttention(config: ModelConfig, n: number, { plain = false, fewest = 0 }: PlanAttentionOptions = {}): AttentionPlan {
-  const windowed = config.slidingWindow !== null && n > config.slidingWindow;
-  const fused = fusedPlan(config, n, fewest, windowed);
-  // Fused attention has no room for ALiBi's slopes, and takes no tiles where there are sinks.
-  const fits = !config.attentionSinks || 4 * config.heads * Math.ceil(n / fused.fusedChunks) * n <= SCORE_BYTES;
-  const kind = plain || config.positions === "alibi" || config.headDim % FUSED_HEAD_MULTIPLE !== 0 || !fits ? "plain" : "fused";
-  const bytes = 4 * config.heads * n * n;
-  // Powers of two, so that prompts of like length share a graph. Where attention is fused, plain one is left for layers with a window after a stage.
-  const chunks = kind === "fused" && !windowed ? 1 : 2 ** Math.max(0, Math.ceil(Math.log2(bytes / SCORE_BYTES)));
-  return { kind, ...(kind === "fused" ? fused : fusedPlan(config, n, 0, windowed)), chunks, windowed };
-}
-
-function fusedPlan({ heads, attentionSinks }: ModelConfig, n: number, fewest: number, windowed: boolean): Pick<AttentionPlan, "fusedChunks" | "tiled"> {
-  const pieces = (wanted: number) => (n >= PIECES_FROM && fewest >= wanted ? wanted : 1);
-  const whole = pieces(2 ** Math.round(Math.log2(Math.min(Math.max(n / PIECE, FEWEST_PIECES), MOST_PIECES))));
-  if (attentionSinks) return { fusedChunks: whole, tiled: false };
-  // Tiles out of a window's reach are passed over; scores are not.
-  if (fewest > 0 && !windowed && 4 * heads * Math.ceil(n / whole) * n <= SCORE_BYTES) return { fusedChunks: whole, tiled: false };
-  return { fusedChunks: pieces(TILED_PIECES), tiled: true };
-}
-
 /**
  * The whole prompt in one run, pruning stages inside. The last block computes only what is asked of it: keys and values of all tokens, and the
  * last token's hidden state (as llama.cpp does), unless it is captured.
- * Inputs: `ids` `[1, n]` int64; with rotary positions `cos`, `sin` (see `rotaryInputs`); `stage.S.keep`, `.head`, `.tail` `[1]` int64 for each stage S.
+ * Inputs: `ids` `[1, n]` int64; with rotary positions `cos`, `sin` (see `rotaryInputs`); `stage.S.keep`, `.head`, `.tail` `[1]` int64 for each stage S;
+ * with `cache` the same for each layer L as `cache.L.keep` …, `cache.L.safe` too where heads share a budget, and with expected attention `future.cos`, `future.sin`.
  * Outputs: `logits` `[1, vocabulary]` of the last token; `key.L`, `value.L` `[1, kvHeads, n_L, headDim]` of each layer
- * (with `evict` `[1, kvHeads, k, headDim]`); `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
+ * (with `evict` `[1, kvHeads, k, headDim]`, with `cache` `[1, kvHeads, keep, headDim]`, or `[1, 1, kvHeads * keep, headDim]`, head after head, where heads share a budget);
+ * with `cache` `cache.L.kept` `[kvHeads * keep]` int64, head * n_L + row of each, ascending, and `cache.L.scores` `[kvHeads, n_L]`; `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
  * each captured activation, in the shape the block has it in.
  */
 export function prefillGraph(g: GraphBuilder, weights: Weights, options: PrefillOptions): void {
@@ -94,6 +48,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   const captured = new Set(options.capture);
   const ids = g.input("ids", "int64", [1, "n"]);
   let rotaries = rotaryInputs(g, config, "n");
+  const futures = options.cache?.some(({ scoring }) => scoring.kind === "expected attention") ? futureRotaries(g, config) : [];
   let positions = g.range("n");
   let attention = attentionFor(options, positions, false);
   let hidden = embed(g, weights, config, ids, positions);
@@ -107,8 +62,9 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     // Fused attention never has its scores in memory.
     const spelledOut = scoreActivations.some((name) => captured.has(`block.${layer}.${name}`));
     const isLast = layer === config.layers - 1;
-    const tokens = isLast && lastTokenWillDo(stages, config, options.capture) ? "last" : "all";
-    const way = tokens === "last" ? lastAttention(config, positions) : spelledOut ? chunkedAttention(config, positions, 1) : attention;
+    const selection = options.cache?.[layer];
+    const tokens = isLast && lastTokenWillDo(stages, config, options.capture) ? (selection ? queriesWanted(selection.scoring) : 1) : "all";
+    const way = tokens !== "all" ? lastAttention(config, positions, tokens) : spelledOut ? chunkedAttention(config, positions, 1) : attention;
     const result = block(g, weights, config, layer, hidden, layerRotary(config, rotaries, layer), way, tokens);
     hidden = g.rename(result.hidden, `block.${layer}.hidden`);
     for (const [part, value] of Object.entries(result.inside)) {
@@ -116,7 +72,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
       if (captured.has(name)) g.output(part === "attention.query" ? byHead(g, config, value) : value, name);
     }
     if (options.finite) outputFiniteBlock(g, layer, result);
-    caches.push({ key: result.key, value: result.value, stagesBefore: rowsKept.length });
+    caches.push({ ...(selection ? keptByHead(g, config, layer, selection, result, positions, tokens, futures) : result), stagesBefore: rowsKept.length });
 
     const stage = stages.indexOf(layer);
     if (stage < 0) continue;
@@ -146,13 +102,29 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   g.output(g.reshape(head(g, weights, config, g.last(hidden, 1)), [1, config.vocabSize]), "logits");
 }
 
-/**
- * After its keys and values, the last block matters only for the token whose logits are wanted, unless something inside it is asked for or
- * a stage after it has no scores of one before.
- */
-export function lastTokenWillDo(stages: readonly number[], config: Pick<ModelConfig, "layers">, capture: readonly string[] = []): boolean {
-  const last = config.layers - 1;
-  return stages[0] !== last && !capture.some((name) => activationBlock(config, name).layer === last);
+/** A layer's keys and values of the tokens that its cache keeps. @param tokens of which the block gave queries @param futures rotary rows of positions to come */
+function keptByHead(g: GraphBuilder, config: ModelConfig, layer: number, { scoring, safe }: CacheSelection, { key, value, queries, unturned, sinks }: BlockResult, positions: Value, tokens: BlockTokens, futures: Rotaries): Pick<BlockResult, "key" | "value"> {
+  const { kvHeads, headDim } = config;
+  const wanted = queriesWanted(scoring);
+  const last = (x: Value) => (wanted === "all" || tokens === wanted ? x : g.slice(x, 1, -wanted, Number.MAX_SAFE_INTEGER, `looking.${layer}`));
+  const scores = cacheScorer(scoring).score(g, {
+    queries: last(queries), unturned: last(unturned), keys: key, values: value, positions, sinks, layer, config, future: () => layerRotary(config, futures, layer),
+  });
+  g.output(scores, `cache.${layer}.scores`);
+  const kept = selectByHead(g, scores, cacheCounts(g, layer, safe !== null), `cached.${layer}`);
+  g.output(kept, `cache.${layer}.kept`);
+  const n = positions.shape[0]!;
+  const rows = (x: Value) => {
+    const flat = g.gather(g.reshape(x, [`${n}*heads`, headDim]), kept);
+    return safe === null ? g.reshape(flat, [1, kvHeads, `cached.${layer}.each`, headDim]) : g.reshape(flat, [1, 1, `cached.${layer}`, headDim]);
+  };
+  return { key: rows(key), value: rows(value) };
+}
+
+/** The inputs `future.cos` and `future.sin` `[1, rotaryDim / 2]` of each set of frequencies: the mean of the rows of positions to come. */
+function futureRotaries(g: GraphBuilder, config: ModelConfig): Rotaries {
+  const row = (name: string) => g.input(`future.${name}`, "float32", [1, config.rotaryDim / 2]);
+  return ropeSets(config).map(({ suffix }) => ({ cos: row(`cos${suffix}`), sin: row(`sin${suffix}`) }));
 }
 
 /** For each stage, where in the rows before it those stand that the last stage keeps. @param rowsKept rows that each stage keeps of those before it */

@@ -109,6 +109,16 @@ export class RotaryTables {
     return this.named(({ rope }) => rotaryTable(inverseFrequencies(rope, this.config.rotaryDim, length), positions, amplitude(rope)));
   }
 
+  /** The mean of the rows of `count` positions from `start` on, turned as in a sequence of `start` tokens, as graph inputs by name. */
+  mean(start: number, count: number): ReturnType<RotaryTables["rows"]> {
+    const rows = this.rows(Int32Array.from({ length: count }, (_, i) => start + i), start);
+    return new Map([...rows].map(([name, { data, shape: [, width] }]) => {
+      const sums = new Float64Array(width);
+      data.forEach((value, i) => (sums[i % width]! += value / count));
+      return [name, { data: Float32Array.from(sums), shape: [1, width] as const }];
+    }));
+  }
+
   /** The same for a prompt of `n` tokens. @param length of the sequence that it is the start of; default `n` */
   prompt(n: number, length = n): ReturnType<RotaryTables["rows"]> {
     return this.named(({ suffix, rope }) => {

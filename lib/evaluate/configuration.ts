@@ -1,15 +1,16 @@
-import { resolvePreset, type KvPolicy, type Preset } from "../methods/method.js";
+import type { KvPolicy, Method } from "../methods/method.js";
+import { resolveMethod } from "../methods/resolve.js";
 
 /** What is compared: a preset, a scorer and a cache policy. */
 export interface Configuration {
-  readonly preset: Preset;
+  readonly preset: Method;
   /** As it was asked for (`learned:FILE`, `random:3`); null where nothing prunes. */
   readonly scorer: string | null;
   readonly kvPolicy: KvPolicy;
 }
 
 export interface ConfigurationChoices {
-  /** Preset names, or `all`. The baseline is always among the results: it is what the others are compared with. */
+  /** Method names, or `all`. The baseline is always among the results: it is what the others are compared with. */
   readonly presets: readonly string[];
   readonly scorers: readonly string[];
   /** Default: each preset's own. */
@@ -18,10 +19,10 @@ export interface ConfigurationChoices {
 
 /** Every combination once, the baseline first and alone. @throws on an unknown preset */
 export function configurations({ presets, scorers, kvPolicies }: ConfigurationChoices): Configuration[] {
-  const baseline = resolvePreset("baseline");
+  const baseline = resolveMethod("baseline");
   const found: Configuration[] = [{ preset: baseline, scorer: null, kvPolicy: baseline.kvPolicy }];
   for (const name of new Set(presets)) {
-    const preset = resolvePreset(name);
+    const preset = resolveMethod(name);
     if (preset.stages.length === 0) continue;
     for (const scorer of new Set(scorers)) for (const kvPolicy of new Set(kvPolicies ?? [preset.kvPolicy])) found.push({ preset, scorer, kvPolicy });
   }

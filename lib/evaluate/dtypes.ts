@@ -1,6 +1,6 @@
 import { ambientSignal } from "../ambient-signal.js";
 import { median } from "../bench/statistics.js";
-import type { KvDtype } from "../decoder/cache-input.js";
+import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Model } from "../runtime/model.js";
 import { forcedLosses, mean } from "./forced.js";
 import { askPassKey } from "./pass-key.js";

@@ -3,6 +3,8 @@ import { appendFile, readFile, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { makeFolder } from "../files.js";
+import type { MethodRecord } from "../methods/method.js";
+import { methodRecordSchema } from "../methods/record-schema.js";
 
 export const ROW_SCHEMA_VERSION = 1;
 
@@ -18,7 +20,7 @@ export interface EvaluationRow {
   /** Where it ran; not in rows of earlier versions, which are from the CPU. */
   device?: string | undefined;
   config: string;
-  preset: { base_depth: number; stages: { after_block: number; ratio: number }[] };
+  preset: MethodRecord;
   scorer: string | null;
   /** Tells scorers of one name apart: the hash of trained modules, a seed. */
   scorer_key: string | null;
@@ -52,7 +54,7 @@ const rowSchema = z.object({
   model_hash: z.string(),
   device: z.string().optional(),
   config: z.string(),
-  preset: z.object({ base_depth: number, stages: z.array(z.object({ after_block: number, ratio: number })) }),
+  preset: methodRecordSchema,
   scorer: z.string().nullable(),
   scorer_key: z.string().nullable(),
   kv_policy: z.enum(["evict", "retain"]),

@@ -1,4 +1,5 @@
 import { ambientSignal } from "../ambient-signal.js";
+import { methodRecord } from "../methods/method.js";
 import { tokensPerBlock } from "../methods/plan/stages.js";
 import type { Model } from "../runtime/model.js";
 import { resolveScorer } from "../runtime/scorers.js";
@@ -66,7 +67,7 @@ function describe(model: Model, modelHash: string, task: EvaluationTask, item: E
     device: model.device,
     model_hash: modelHash,
     config: preset.name,
-    preset: { base_depth: preset.baseDepth, stages: preset.stages.map(({ afterBlock, ratio }) => ({ after_block: afterBlock, ratio })) },
+    preset: methodRecord(preset),
     scorer,
     scorer_key: key,
     kv_policy: kvPolicy,

@@ -1,6 +1,8 @@
 import type { ModelConfig } from "../checkpoint/types.js";
-import { kvTokenBytes, type KvDtype } from "../decoder/cache-input.js";
-import { resolvePreset, schedule, tokensKept, tokensPerBlock, type KvPolicy, type UserPreset } from "../methods/plan/stages.js";
+import { kvTokenBytes, type KvDtype } from "../checkpoint/kv-dtype.js";
+import type { KvPolicy, UserMethod } from "../methods/method.js";
+import { planTokens } from "../methods/plan/plan.js";
+import { resolveMethod } from "../methods/resolve.js";
 
 /** Bytes of the cache right after prefill. */
 export interface KvMemoryRow {
@@ -14,7 +16,7 @@ export interface KvMemoryRow {
 
 export interface KvMemoryOptions {
   /** Default: baseline, keep09, keep08, keep07, sdtp. */
-  readonly presets?: readonly (string | UserPreset)[];
+  readonly presets?: readonly (string | UserMethod)[];
   /** Prompt lengths; default 1024 … 32768. */
   readonly lengths?: readonly number[];
   /** Default: each preset's own. */
@@ -32,10 +34,9 @@ export function kvMemory(config: Pick<ModelConfig, "layers" | "kvHeads" | "headD
   const tokenBytes = kvTokenBytes(config, options.kvDtype ?? "fp32");
   return lengths.flatMap((length) =>
     presets.map((given): KvMemoryRow => {
-      const preset = resolvePreset(given);
-      const kvPolicy = options.kvPolicy ?? preset.kvPolicy;
-      const stages = schedule(preset, length, config.layers);
-      const tokens = kvPolicy === "evict" ? tokensKept(stages, length) * config.layers : tokensPerBlock(stages, length, config.layers).reduce((a, b) => a + b, 0);
+      const preset = resolveMethod(given);
+      const { kvPolicy, kvLengths } = planTokens(preset, length, config.layers, options.kvPolicy);
+      const tokens = kvLengths.reduce((a, b) => a + b, 0);
       return { length, preset: preset.name, kvPolicy, bytes: tokens * tokenBytes, reduction: 1 - tokens / (length * config.layers) };
     }),
   );

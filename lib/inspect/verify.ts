@@ -1,6 +1,5 @@
-import { kvTokenBytes } from "../decoder/cache-input.js";
-import { schedule } from "../methods/plan/stages.js";
-import type { HostCache } from "../runtime/host-cache.js";
+import { kvTokenBytes } from "../checkpoint/kv-dtype.js";
+import type { HostKv } from "../runtime/kv-cache.js";
 import type { Run } from "../runtime/run.js";
 import { requireComparable, sharedSlots } from "./shared.js";
 
@@ -68,11 +67,11 @@ function check(name: string, hold: () => string | null): Check {
 }
 
 /** Positions that each layer must hold: of the prompt what policy and stages leave, then the generated tokens. */
-function expectedPositions({ stages, kvPolicy, ids, position, kept, kv }: Run): Int32Array[] {
+function expectedPositions({ stages, plan, ids, position, kept, kv }: Run): Int32Array[] {
   const generated = Int32Array.from({ length: position - ids.length }, (_, i) => ids.length + i);
   let present = Int32Array.from(ids, (_, i) => i);
   return kv.layers.map((_, layer) => {
-    const prompt = kvPolicy === "evict" ? kept : present;
+    const prompt = plan.evicts ? kept : present;
     for (const stage of stages) if (stage.afterLayer === layer) present = new Int32Array(stage.kept);
     return join(prompt, generated);
   });
@@ -85,8 +84,8 @@ function join(a: Int32Array, b: Int32Array): Int32Array {
   return both;
 }
 
-function stagesHold({ preset, ids, kv, stages }: Run): string {
-  const planned = schedule(preset, ids.length, kv.layers.length);
+function stagesHold({ plan, ids, stages }: Run): string {
+  const planned = plan.stages;
   if (planned.length !== stages.length) differs(`${stages.length} stages (the schedule has ${planned.length})`);
   planned.forEach(({ afterLayer, present, keep }, s) => {
     const stage = stages[s]!;
@@ -124,7 +123,10 @@ function choiceHolds({ stages }: Run): string | null {
   return "forced tokens stayed, and no token that fell scores above one that had to win its place";
 }
 
-function lengthsHold({ kv }: Run, expected: readonly Int32Array[]): string {
+function lengthsHold({ kv, plan, kvLengthsAfterPrefill }: Run, expected: readonly Int32Array[]): string {
+  plan.kvLengths.forEach((length, layer) => {
+    if (kvLengthsAfterPrefill[layer] !== length) differs(`layer ${layer} held ${kvLengthsAfterPrefill[layer]} tokens after prefill (the plan says ${length})`);
+  });
   kv.lengths.forEach((length, layer) => {
     if (length !== expected[layer]!.length) differs(`layer ${layer} holds ${length} tokens (must be ${expected[layer]!.length})`);
   });
@@ -141,7 +143,7 @@ function positionsHold({ kv }: Run, expected: readonly Int32Array[]): string {
 }
 
 /** Bytes are counted on the arrays themselves; a device's, on their copy. */
-function bytesHold({ kv }: Run, cache: HostCache): string {
+function bytesHold({ kv }: Run, cache: HostKv): string {
   cache.layers.forEach((layer, l) => {
     const expected = layer.length * kvTokenBytes(layer, layer.kvDtype);
     let held = 0;

@@ -1,4 +1,4 @@
-import { presets } from "../methods/method.js";
+import { methodNames } from "../methods/all.js";
 
 /** A prompt length as tables write it: whole multiples of 1024 as 1K, 2K, …, others as they are. */
 export function lengthLabel(length: number): string {
@@ -40,7 +40,7 @@ export function modelLabel({ name, device, dtype, computeDtype, kvDtype, threads
 
 /** Sorts configurations as the presets stand, others after them by name. */
 export function byConfig(a: string, b: string): number {
-  const known = Object.keys(presets);
+  const known = methodNames;
   const rank = (config: string) => (known.includes(config) ? known.indexOf(config) : known.length);
   return rank(a) - rank(b) || (a < b ? -1 : Number(a > b));
 }

@@ -1,7 +1,8 @@
 import type { ChatMessage } from "../checkpoint/chat-template.js";
 import { checkPrompt } from "../checkpoint/validate.js";
 import { decode, type GenerateOptions, type Generation } from "./generate.js";
-import type { Model, PrefillSettings } from "./model.js";
+import type { PromptModel } from "./run.js";
+import type { PrefillSettings } from "./settings.js";
 
 export interface ChatOptions extends GenerateOptions, PrefillSettings {
   /** Which of the model's chat templates, where it has several; default: the one called default. */
@@ -23,7 +24,7 @@ export interface ChatReply extends Generation {
  * Token ids of a conversation in the model's own format, the assistant's turn begun.
  * @throws where the model has no chat template or no tokenizer, or the template refuses the messages
  */
-export async function chatPrompt(model: Model, messages: readonly ChatMessage[], { template: name, templateVariables: variables }: Pick<ChatOptions, "template" | "templateVariables"> = {}): Promise<{ prompt: string; ids: number[] }> {
+export async function chatPrompt(model: PromptModel, messages: readonly ChatMessage[], { template: name, templateVariables: variables }: Pick<ChatOptions, "template" | "templateVariables"> = {}): Promise<{ prompt: string; ids: number[] }> {
   const [template, tokenizer] = [await model.checkpoint.chatTemplate(), await model.tokenizer()];
   const prompt = template.render(messages, true, { ...(name !== undefined && { template: name }), ...(variables && { variables }) });
   // The template writes the special tokens itself.
@@ -35,7 +36,7 @@ export async function chatPrompt(model: Model, messages: readonly ChatMessage[],
  * @example
  * const { text } = await sdtp.chat(model, [{ role: "user", content: "Who was Ahab?" }], { preset: "keep07" });
  */
-export async function chat(model: Model, messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<ChatReply> {
+export async function chat(model: PromptModel, messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<ChatReply> {
   const { maxNewTokens = 128, stopTokens = model.config.eosTokenIds, onText } = options;
   const { prompt, ids } = await chatPrompt(model, messages, options);
   checkPrompt(ids, maxNewTokens, model.config);

@@ -4,7 +4,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { HostCache } from "./host-cache.js";
 import { isMaskedForOne } from "../decoder/decode-loop.js";
 import { hold, letGo } from "./lease.js";
-import { LayeredCache, stepFed, type FedCache, type KvLayer } from "./kv-cache.js";
+import { LayeredCache, stepFed, union, type FedCache, type HeldPositions, type KvLayer } from "./kv-cache.js";
 import { readBack } from "./read-back.js";
 import type { LoadedGraph, Outputs } from "./session.js";
 
@@ -48,10 +48,24 @@ class DeviceLayer implements KvLayer {
   constructor(
     readonly index: number,
     readonly kv: SharedKv,
-    readonly positions: Int32Array,
+    readonly held: HeldPositions,
   ) {
     const length = kv.key.dims[2];
-    if (length !== positions.length) throw new Error(`layer ${index}: the graph returned ${length} keys for ${positions.length} tokens`);
+    for (const positions of held instanceof Int32Array ? [held] : held) {
+      if (length !== positions.length) throw new Error(`layer ${index}: the graph returned ${length} keys for ${positions.length} tokens`);
+    }
+  }
+
+  get uniform(): boolean {
+    return this.held instanceof Int32Array;
+  }
+
+  get positions(): Int32Array {
+    return this.held instanceof Int32Array ? this.held : union(this.held);
+  }
+
+  headPositions(head: number): Int32Array {
+    return this.held instanceof Int32Array ? this.held : this.held[head]!;
   }
 
   get kvHeads(): number {
@@ -63,7 +77,7 @@ class DeviceLayer implements KvLayer {
   }
 
   get length(): number {
-    return this.positions.length;
+    return this.headPositions(0).length;
   }
 
   get bytes(): number {
@@ -98,7 +112,7 @@ export class DeviceCache extends LayeredCache<DeviceLayer> implements FedCache {
   }
 
   /** From the keys and values that a prefill graph left on the device. @param positions of the tokens in each layer */
-  static fromPrefill(config: ModelConfig, session: LoadedGraph, results: Outputs, positions: readonly Int32Array[]): DeviceCache {
+  static fromPrefill(config: ModelConfig, session: LoadedGraph, results: Outputs, positions: readonly HeldPositions[]): DeviceCache {
     if (positions.length !== config.layers) throw new Error(`cache: positions of ${positions.length} layers (the model has ${config.layers})`);
     return new DeviceCache(positions.map((layer, index) => new DeviceLayer(index, kvOf(session, results, index), layer)));
   }
@@ -109,15 +123,17 @@ export class DeviceCache extends LayeredCache<DeviceLayer> implements FedCache {
 
   clone(): DeviceCache {
     this.requireAlive();
-    return new DeviceCache(this.held.map(({ index, kv, positions }) => new DeviceLayer(index, kv.share(), positions)));
+    return new DeviceCache(this.held.map(({ index, kv, held }) => new DeviceLayer(index, kv.share(), held)));
   }
 
   async toHost(): Promise<HostCache> {
     this.requireAlive();
     const [first] = this.held;
     const host = HostCache.empty({ kvHeads: first?.kvHeads ?? 0, headDim: first?.headDim ?? 0 }, this.lengths);
-    for (const { index, kv, length, positions } of this.held) {
-      host.layer(index).append({ key: await readBack(kv.key), value: await readBack(kv.value) }, length, positions);
+    for (const { index, kv, length, held } of this.held) {
+      const read = { key: await readBack(kv.key), value: await readBack(kv.value) };
+      if (held instanceof Int32Array) host.layer(index).append(read, length, held);
+      else host.layer(index).fillByHead(read, held);
     }
     return host;
   }
@@ -145,12 +161,13 @@ export class DeviceCache extends LayeredCache<DeviceLayer> implements FedCache {
 
   accept(session: LoadedGraph, results: Outputs, positions: readonly number[]): void {
     const before = this.held;
-    this.held = before.map(({ index, positions: held }) => {
-      const grown = new Int32Array(held.length + positions.length);
-      grown.set(held);
-      grown.set(positions, held.length);
-      return new DeviceLayer(index, kvOf(session, results, index), grown);
-    });
+    const grown = (held: Int32Array) => {
+      const longer = new Int32Array(held.length + positions.length);
+      longer.set(held);
+      longer.set(positions, held.length);
+      return longer;
+    };
+    this.held = before.map(({ index, held }) => new DeviceLayer(index, kvOf(session, results, index), held instanceof Int32Array ? grown(held) : held.map(grown)));
     for (const { kv } of before) kv.release();
   }
 

@@ -1,8 +1,8 @@
 import { ambientSignal } from "../ambient-signal.js";
 import { checkPrompt } from "../checkpoint/validate.js";
-import type { Model, PrefillSettings } from "./model.js";
-import type { Run } from "./run.js";
+import type { PromptModel, Run } from "./run.js";
 import { sampler, type SamplingOptions } from "./sampler.js";
+import type { PrefillSettings } from "./settings.js";
 
 export interface GenerateOptions extends SamplingOptions {
   /** Tokens to generate at most; default 128. */
@@ -70,7 +70,7 @@ export interface Generation {
  * const { ids: answer, run } = await sdtp.generate(model, ids, { preset: "keep07", maxNewTokens: 32 });
  * (await model.tokenizer()).decode(answer)
  */
-export async function generate(model: Model, prompt: readonly number[], options: GenerateOptions & PrefillSettings = {}): Promise<Generation> {
+export async function generate(model: Pick<PromptModel, "config" | "prefill">, prompt: readonly number[], options: GenerateOptions & PrefillSettings = {}): Promise<Generation> {
   const { maxNewTokens = 128, stopTokens = model.config.eosTokenIds } = options;
   checkPrompt(prompt, maxNewTokens, model.config);
   sampler(options);

@@ -1,11 +1,11 @@
 import type { ModelConfig } from "../checkpoint/types.js";
-import type { KvDtype } from "../decoder/cache-input.js";
+import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import { decodeGraph } from "../decoder/decode.js";
 import type { Weights } from "../decoder/weights.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { HostCache } from "./host-cache.js";
-import type { KvCache } from "./kv-cache.js";
+import type { HeldPositions, KvCache } from "./kv-cache.js";
 import { createSession, type LoadedGraph, type Outputs, type Provider, type SessionSettings } from "./session.js";
 
 /** How attention is computed: by ONNX Runtime's fused operator, or spelled out in products and a softmax. */
@@ -54,11 +54,11 @@ export interface Home {
   readonly loop: number | null;
   /**
    * The cache after prefill.
-   * @param present positions of the tokens in each layer before anything is evicted
+   * @param present positions of the tokens in each layer as the graph returned them
    * @param kept positions of the tokens that every layer is to hold; null: all that are present
    * @param reserve tokens to make room for beyond them
    */
-  cache(config: ModelConfig, session: LoadedGraph, results: Outputs, present: readonly Int32Array[], kept: Int32Array | null, reserve: number): KvCache | Promise<KvCache>;
+  cache(config: ModelConfig, session: LoadedGraph, results: Outputs, present: readonly HeldPositions[], kept: Int32Array | null, reserve: number): KvCache | Promise<KvCache>;
 }
 
 /** The CPU: caches in this process's memory, which ONNX Runtime reads in place. */

@@ -1,8 +1,8 @@
 import { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
-import { layerWindow } from "../decoder/positions.js";
-import type { KvDtype } from "../decoder/cache-input.js";
-import { LayeredCache, stepFed, type FedCache, type KvLayer } from "./kv-cache.js";
+import { layerWindow } from "../checkpoint/sliding-window.js";
+import type { KvDtype } from "../checkpoint/kv-dtype.js";
+import { LayeredCache, stepFed, union, type HeldPositions, type HostKv, type HostLayer } from "./kv-cache.js";
 import { KvStore, type StoredHead } from "./kv-store.js";
 import { rowsOf } from "./present.js";
 import type { LoadedGraph, Outputs } from "./session.js";
@@ -27,7 +27,7 @@ export interface CacheFeeds {
  * One layer's keys and values in memory, `[kvHeads, capacity, headDim]`, of which the first `length` slots are
  * filled. ONNX Runtime reads these arrays in place: it copies outputs, but not inputs.
  */
-export class LayerCache implements KvLayer {
+export class LayerCache implements HostLayer {
   /** Element type of the keys and values. */
   readonly dtype: "float32" | "float16" | "int8";
   /** Where they live: in this process's memory. */
@@ -35,6 +35,8 @@ export class LayerCache implements KvLayer {
   private keys: KvStore;
   private values: KvStore;
   private slots: Int32Array;
+  /** Positions of each head's slots where heads hold other tokens each. */
+  private own: Int32Array[] | null = null;
   private mask: Float32Array;
   private tensors: CacheFeeds | null = null;
   private visibleFrom = 0;
@@ -53,14 +55,22 @@ export class LayerCache implements KvLayer {
     this.mask = new Float32Array(capacity).fill(-Infinity);
   }
 
-  /** Number of tokens held. */
+  /** Number of tokens that each head holds. */
   get length(): number {
     return this.filled;
   }
 
-  /** Original position of each token held, `[length]`. */
+  get uniform(): boolean {
+    return this.own === null;
+  }
+
   get positions(): Int32Array {
-    return this.slots.subarray(0, this.filled);
+    return this.own ? union(this.own.map((slots) => slots.subarray(0, this.filled))) : this.slots.subarray(0, this.filled);
+  }
+
+  headPositions(head: number): Int32Array {
+    this.storeOf("key", head);
+    return (this.own?.[head] ?? this.slots).subarray(0, this.filled);
   }
 
   /** Bytes of the keys and values held (not of the room kept for more). */
@@ -103,17 +113,36 @@ export class LayerCache implements KvLayer {
         else rows.forEach((row, i) => to.write(head, this.filled + i, from.subarray(source + row * width, source + (row + 1) * width)));
       }
     }
-    this.slots.set(positions as ArrayLike<number>, this.filled);
+    for (const slots of this.own ?? [this.slots]) slots.set(positions as ArrayLike<number>, this.filled);
     this.mask.fill(0, this.filled, this.filled + added);
     this.filled += added;
+  }
+
+  /** From an empty layer on, each head holds tokens of its own, equally many. @param kv `[1, kvHeads, length, headDim]` */
+  fillByHead(kv: LayerKv, positions: readonly Int32Array[]): void {
+    const { length } = positions[0]!;
+    this.append(kv, length, positions[0]!);
+    this.setPositions(positions);
+  }
+
+  private setPositions(positions: HeldPositions): void {
+    if (positions instanceof Int32Array) {
+      this.slots.set(positions);
+      return;
+    }
+    this.own = positions.map((held) => {
+      const slots = new Int32Array(this.capacity);
+      slots.set(held);
+      return slots;
+    });
   }
 
   /**
    * Fills an empty layer with what `stored` gave, bit for bit.
    * @param held elements `[kvHeads, length, headDim]` and scales `[kvHeads, length]` of keys and of values
    */
-  restore(positions: Int32Array, held: Readonly<Record<"key" | "value", StoredHead>>): void {
-    const { length } = positions;
+  restore(positions: HeldPositions, held: Readonly<Record<"key" | "value", StoredHead>>): void {
+    const { length } = positions instanceof Int32Array ? positions : positions[0]!;
     this.reserve(length);
     for (let head = 0; head < this.kvHeads; head++) {
       const part = ({ elements, scales }: StoredHead) => ({
@@ -123,7 +152,7 @@ export class LayerCache implements KvLayer {
       this.keys.restore(head, part(held.key));
       this.values.restore(head, part(held.value));
     }
-    this.slots.set(positions);
+    this.setPositions(positions);
     this.mask.fill(0, 0, length);
     this.filled = length;
   }
@@ -145,9 +174,13 @@ export class LayerCache implements KvLayer {
     const capacity = Math.max(needed, Math.ceil(this.capacity * 1.25));
     this.keys.grow(capacity, this.filled);
     this.values.grow(capacity, this.filled);
-    const slots = new Int32Array(capacity);
-    slots.set(this.slots);
-    this.slots = slots;
+    const longer = (slots: Int32Array) => {
+      const grown = new Int32Array(capacity);
+      grown.set(slots);
+      return grown;
+    };
+    this.slots = longer(this.slots);
+    this.own = this.own && this.own.map(longer);
     const mask = new Float32Array(capacity).fill(-Infinity);
     mask.set(this.mask.subarray(0, this.filled));
     this.mask = mask;
@@ -189,6 +222,7 @@ export class LayerCache implements KvLayer {
     copy.values = this.values.clone();
     copy.capacity = this.capacity;
     copy.slots = this.slots.slice();
+    copy.own = this.own && this.own.map((slots) => slots.slice());
     copy.mask = this.mask.slice();
     copy.filled = this.filled;
     copy.visibleFrom = this.visibleFrom;
@@ -197,7 +231,7 @@ export class LayerCache implements KvLayer {
 }
 
 /** The key/value cache of a model in host memory. */
-export class HostCache extends LayeredCache<LayerCache> implements FedCache {
+export class HostCache extends LayeredCache<LayerCache> implements HostKv {
   readonly home = "host";
 
   private constructor(readonly layers: readonly LayerCache[]) {
@@ -211,16 +245,22 @@ export class HostCache extends LayeredCache<LayerCache> implements FedCache {
 
   /**
    * From the keys and values that a prefill graph returned.
-   * @param present positions of the tokens present in each layer
+   * @param present positions of the tokens of each layer as the graph returned them
    * @param kept positions of those that stay in every layer; null: all that are present
    * @param reserve tokens to make room for beyond them
    */
-  static fromPrefill(config: ModelConfig, results: Outputs, present: readonly Int32Array[], kept: Int32Array | null, reserve: number, kvDtype: KvDtype = "fp32"): HostCache {
-    const cache = HostCache.empty(config, present.map((positions) => (kept ?? positions).length + reserve), kvDtype);
+  static fromPrefill(config: ModelConfig, results: Outputs, present: readonly HeldPositions[], kept: Int32Array | null, reserve: number, kvDtype: KvDtype = "fp32"): HostCache {
+    const lengths = present.map((positions) => (kept ?? (positions instanceof Int32Array ? positions : positions[0]!)).length);
+    const cache = HostCache.empty(config, lengths.map((length) => length + reserve), kvDtype);
     cache.layers.forEach((layer, index) => {
       const key = results[`key.${index}`]!;
       const kv = { key: key.data as Float32Array, value: results[`value.${index}`]!.data as Float32Array };
       const positions = present[index]!;
+      if (!(positions instanceof Int32Array)) {
+        if (positions.some(({ length }) => length !== key.dims[2])) throw new Error(`layer ${index}: the graph returned ${key.dims[2]} keys for heads that keep ${positions.map(({ length }) => length).join(", ")}`);
+        layer.fillByHead(kv, positions);
+        return;
+      }
       if (key.dims[2] !== positions.length) throw new Error(`layer ${index}: the graph returned ${key.dims[2]} keys for ${positions.length} tokens`);
       if (kept && kept.length < positions.length) layer.append(kv, positions.length, kept, rowsOf(kept, positions));
       else layer.append(kv, positions.length, positions);

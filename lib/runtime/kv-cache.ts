@@ -1,19 +1,27 @@
 import type { Tensor } from "onnxruntime-node";
+import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { ModelConfig } from "../checkpoint/types.js";
-import type { HostCache } from "./host-cache.js";
+import type { StoredHead } from "./kv-store.js";
 import type { LoadedGraph, Outputs } from "./session.js";
 
 /** Where a cache's keys and values live: in this thread's memory, in buffers of a device, or in the memory of a worker thread. */
 export type CacheHome = "host" | "webgpu" | "worker";
 
+/** Original positions of the tokens that a layer holds, ascending: those of all heads, or of each head its own. */
+export type HeldPositions = Int32Array | readonly Int32Array[];
+
 /** One layer of a cache. */
 export interface KvLayer {
   readonly kvHeads: number;
   readonly headDim: number;
-  /** Tokens held. */
+  /** Tokens that each head holds. */
   readonly length: number;
-  /** Original position of each token held, `[length]`. */
+  /** Original position of each token held, `[length]`; where heads hold other tokens each, of every token that some head holds. */
   readonly positions: Int32Array;
+  /** Every head holds the same tokens. */
+  readonly uniform: boolean;
+  /** Original position of each token that one head holds, `[length]`: its keys and values are in this order. */
+  headPositions(head: number): Int32Array;
   /** Bytes of the keys and values held (not of the room kept for more). */
   readonly bytes: number;
   /** Element type of the keys and values. */
@@ -48,7 +56,7 @@ export interface KvCache {
   /** An independent cache with the same content. */
   clone(): KvCache;
   /** The same in this process's memory: a copy read back from the device; a cache that is there already, itself. */
-  toHost(): Promise<HostCache>;
+  toHost(): Promise<HostKv>;
   /** Frees the device's memory. Of a cache in this process's memory, nothing: it is collected. */
   dispose(): void;
 
@@ -62,6 +70,27 @@ export interface FedCache extends KvCache {
   feeds(config: ModelConfig, positions: readonly number[]): Record<string, Tensor>;
   /** Takes over what that graph returned for tokens at `positions`. */
   accept(graph: LoadedGraph, results: Outputs, positions: readonly number[]): void;
+}
+
+/** One layer of a cache in this process's memory. */
+export interface HostLayer extends KvLayer {
+  /** What keys and values are held in. */
+  readonly kvDtype: KvDtype;
+  /** Keys or values of one head as they are held, without copying. */
+  stored(part: "key" | "value", head: number): StoredHead;
+}
+
+/** A cache in this process's memory: it can be read. */
+export interface HostKv extends FedCache {
+  readonly layers: readonly HostLayer[];
+  layer(index: number): HostLayer;
+  /** Forgets the last `count` tokens of every layer. */
+  drop(count: number): void;
+}
+
+/** Every position that some head holds, ascending. */
+export function union(byHead: readonly Int32Array[]): Int32Array {
+  return Int32Array.from(new Set(byHead.flatMap((positions) => [...positions]))).sort();
 }
 
 /** `step` of a cache that is fed. */

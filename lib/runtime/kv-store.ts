@@ -1,7 +1,7 @@
 import { Tensor } from "onnxruntime-node";
 import "./float16-tensors.js";
 import { decodeFloat16, encodeFloat16 } from "../checkpoint/half.js";
-import { kvDtypes, type KvDtype } from "../decoder/cache-input.js";
+import { kvDtypes, type KvDtype } from "../checkpoint/kv-dtype.js";
 
 /** @throws on another dtype, with those known */
 export function requireKvDtype(text: string): KvDtype {

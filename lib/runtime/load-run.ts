@@ -1,11 +1,14 @@
 import { z } from "zod";
 import { readFloats, readSafetensorsHeader, readStored, readTensor } from "../checkpoint/safetensors.js";
 import type { StoredDtype } from "../checkpoint/types.js";
-import { kvDtypes } from "../decoder/cache-input.js";
-import { resolvePreset } from "../methods/plan/stages.js";
+import { kvDtypes } from "../checkpoint/kv-dtype.js";
+import type { UserMethod } from "../methods/method.js";
+import { planTokens } from "../methods/plan/plan.js";
+import { resolveMethod } from "../methods/resolve.js";
 import type { Activation } from "./capture.js";
 import { HostCache } from "./host-cache.js";
 import { Run } from "./run.js";
+import type { HeldPositions } from "./kv-cache.js";
 import type { StoredHead } from "./kv-store.js";
 import { RUN_FORMAT, RUN_VERSION } from "./save-run.js";
 import { stageResult, type StageResult } from "./stage-result.js";
@@ -13,7 +16,8 @@ import { stageResult, type StageResult } from "./stage-result.js";
 const count = z.number().int().nonnegative();
 const metadataSchema = z.object({
   model: z.string(),
-  preset: json(z.object({ name: z.string(), baseDepth: count, kvPolicy: z.enum(["evict", "retain"]), stages: z.array(z.object({ afterBlock: count, ratio: z.number() })) })),
+  // Its fields are checked where the method is made whole.
+  preset: json(z.custom<UserMethod>((value) => typeof value === "object" && value !== null, "must be a method")),
   scorer: z.string().optional(),
   kv_policy: z.enum(["evict", "retain"]),
   kv_dtype: z.enum(kvDtypes).default("fp32"),
@@ -53,8 +57,8 @@ export async function loadRun(file: string): Promise<Run> {
   const floats = (name: string, shape: readonly (number | null)[]) => readFloats(stored(name, "F32", shape));
   const integers = async (name: string, length: number | null) => (await readTensor(stored(name, "I32", [length]))) as Int32Array;
   /** Positions, ascending, of the first `end`. */
-  const positionsOf = async (name: string, length: number | null, end: number) => {
-    const positions = await integers(name, length);
+  const positionsOf = async (name: string, length: number | null, end: number) => ascending(name, await integers(name, length), end);
+  const ascending = (name: string, positions: Int32Array, end: number) => {
     const at = positions.findIndex((position, i) => position <= (positions[i - 1] ?? -1) || position >= end);
     if (at >= 0) throw new Error(`saved run: ${file} (tensor ${name} has position ${positions[at]} at ${at}, must be ascending and below ${end})`);
     return positions;
@@ -64,8 +68,15 @@ export async function loadRun(file: string): Promise<Run> {
   const n = ids.length;
   if (saved.tokens && saved.tokens.length !== n) throw new Error(`saved run: ${file} (metadata tokens: ${saved.tokens.length} texts for ${n} ids)`);
   const { kv_heads: kvHeads, head_dim: headDim, kv_dtype: kvDtype } = saved;
-  const positions = await Promise.all(saved.kv_lens_after_prefill.map((_, layer) => positionsOf(`layer.${layer}.positions`, null, saved.position)));
-  const kv = HostCache.empty({ kvHeads, headDim }, positions.map(({ length }) => length), kvDtype);
+  const positions = await Promise.all(saved.kv_lens_after_prefill.map(async (_, layer): Promise<HeldPositions> => {
+    const name = `layer.${layer}.positions`;
+    if (tensors.get(name)?.shape.length !== 2) return positionsOf(name, null, saved.position);
+    const all = (await readTensor(stored(name, "I32", [kvHeads, null]))) as Int32Array;
+    const each = all.length / kvHeads;
+    return Array.from({ length: kvHeads }, (_, head) => ascending(name, all.slice(head * each, (head + 1) * each), saved.position));
+  }));
+  const lengths = positions.map((held) => (held instanceof Int32Array ? held : held[0]!).length);
+  const kv = HostCache.empty({ kvHeads, headDim }, lengths, kvDtype);
   const held = async (name: string, length: number): Promise<StoredHead> => {
     const elements = stored(name, ({ fp32: "F32", fp16: "F16", int8: "I8" } as const)[kvDtype], [kvHeads, length, headDim]);
     const { buffer, byteOffset } = (await readStored(elements)) as Uint8Array<ArrayBuffer>;
@@ -76,7 +87,7 @@ export async function loadRun(file: string): Promise<Run> {
     };
   };
   for (const [l, layer] of kv.layers.entries()) {
-    const { length } = positions[l]!;
+    const length = lengths[l]!;
     layer.restore(positions[l]!, { key: await held(`layer.${l}.key`, length), value: await held(`layer.${l}.value`, length) });
   }
   const stages: StageResult[] = [];
@@ -93,9 +104,8 @@ export async function loadRun(file: string): Promise<Run> {
   }
   return new Run({
     ids,
-    preset: resolvePreset(saved.preset),
+    plan: planTokens(resolveMethod(saved.preset), n, kv.layers.length, saved.kv_policy),
     scorer: saved.scorer ?? null,
-    kvPolicy: saved.kv_policy,
     stages,
     kv,
     logits: await floats("logits", [null]),

@@ -1,9 +1,9 @@
 import { elementCount } from "../checkpoint/dtype.js";
 import { formatBytes } from "../checkpoint/free-space.js";
 import type { Checkpoint, ModelConfig, StoredTensor } from "../checkpoint/types.js";
-import { kvTokenBytes, type KvDtype } from "../decoder/cache-input.js";
-import { planAttention, SCORE_BYTES } from "../decoder/prefill.js";
-import { schedule, tokensPerBlock, type Preset } from "../methods/plan/stages.js";
+import { kvTokenBytes, type KvDtype } from "../checkpoint/kv-dtype.js";
+import { SCORE_BYTES } from "../methods/plan/pieces.js";
+import type { Plan } from "../methods/plan/plan.js";
 
 /** What a prompt takes, in bytes. */
 export interface MemoryPlan {
@@ -19,11 +19,6 @@ export interface MemoryPlan {
 export interface MemoryOptions {
   /** Tokens to make room for after the prompt. */
   readonly reserve: number;
-  readonly preset: Preset;
-  /** Attention spelled out. */
-  readonly plain: boolean;
-  /** The prompt runs on a CPU, where attention is taken in pieces. */
-  readonly cpu: boolean;
   /** Graphs that hold the weights, each for itself: one for decoding, one for each way of prefilling that is loaded. */
   readonly graphs: number;
   /** What the cache holds keys and values in. */
@@ -44,15 +39,13 @@ const COPIES = 2;
 /** Node, the library, the graphs themselves. */
 const BASE = 1.5e8;
 
-/** @param n tokens of the prompt */
-export function memoryPlan(checkpoint: Checkpoint, n: number, { reserve, preset, plain, cpu, graphs, kvDtype }: MemoryOptions): MemoryPlan {
-  const { config, tensors } = checkpoint;
-  const { kvHeads, headDim, hiddenSize, vocabSize, heads, layers } = config;
-  const tokens = tokensPerBlock(schedule(preset, n, layers), n, layers);
+/** @param plan of the prompt */
+export function memoryPlan({ config, tensors }: Checkpoint, { n, tokens, kvLengths, attention }: Pick<Plan, "n" | "tokens" | "kvLengths" | "attention">, { reserve, graphs, kvDtype }: MemoryOptions): MemoryPlan {
+  const { kvHeads, headDim, hiddenSize, vocabSize, heads } = config;
   const perToken = 2 * kvHeads * headDim;
   const cachedBytes = kvTokenBytes(config, kvDtype);
-  const cache = tokens.reduce((sum, count) => sum + (count + reserve) * cachedBytes, 0);
-  const { kind, chunks, fusedChunks, tiled } = planAttention(config, n, { plain, fewest: cpu ? Math.min(...tokens) : 0 });
+  const cache = kvLengths.reduce((sum, count) => sum + (count + reserve) * cachedBytes, 0);
+  const { kind, chunks, fusedChunks, tiled } = attention;
   const all = 4 * heads * n * n;
   const scores = kind === "plain" ? 3 * Math.max(all / chunks, Math.min(SCORE_BYTES, all)) : tiled ? 0 : all / fusedChunks;
   const moving = COPIES * tokens.reduce((sum, count) => sum + 4 * count * perToken, 0);

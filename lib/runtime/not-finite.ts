@@ -1,7 +1,7 @@
 // Finds where numbers went wrong, once they have: the same run again, with a graph that tells of each activation whether it is finite.
 import type { Tensor } from "onnxruntime-node";
 import type { Checkpoint } from "../checkpoint/types.js";
-import type { KvDtype } from "../decoder/cache-input.js";
+import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import { decodeGraph } from "../decoder/decode.js";
 import type { Stage } from "../methods/plan/stages.js";
@@ -10,8 +10,7 @@ import { overflowAdvice } from "./compute-dtype.js";
 import { allFinite, firstNotFinite, logitsError, notFiniteError } from "./finite.js";
 import type { Graphs } from "./graphs.js";
 import type { GraphToLoad } from "./home.js";
-import type { HostCache } from "./host-cache.js";
-import type { KvCache } from "./kv-cache.js";
+import type { HostKv, KvCache } from "./kv-cache.js";
 
 /** The model it happened to. */
 export interface Diagnosed {
@@ -79,7 +78,7 @@ export async function decodeNotFinite(model: Diagnosed, logits: Float32Array, ca
 }
 
 /** Where the cache itself holds such numbers: a narrow one may not hold what the model computed. */
-function cacheError(cache: HostCache): Error | null {
+function cacheError(cache: HostKv): Error | null {
   for (const [layer, kv] of cache.layers.entries()) {
     for (const part of ["key", "value"] as const) {
       for (let head = 0; head < kv.kvHeads; head++) {

@@ -23,3 +23,14 @@ export function rowsOf(wanted: Int32Array, positions: Int32Array): Int32Array {
     return row;
   });
 }
+
+/** Original positions of the tokens that each head keeps. @param rows head * n + row of each, ascending @param present positions `[n]` */
+export function positionsByHead(rows: BigInt64Array, present: Int32Array, heads: number): Int32Array[] {
+  const n = present.length;
+  const byHead: number[][] = Array.from({ length: heads }, () => []);
+  for (const row of rows) {
+    const at = Number(row);
+    byHead[Math.floor(at / n)]!.push(present[at % n]!);
+  }
+  return byHead.map((positions) => Int32Array.from(positions));
+}

@@ -1,21 +1,40 @@
 import { inspect } from "node:util";
 import { formatBytes } from "../checkpoint/free-space.js";
-import type { KvPolicy, Preset } from "../methods/plan/stages.js";
+import type { KvDtype } from "../checkpoint/kv-dtype.js";
+import type { Tokenizer } from "../checkpoint/tokenizer.js";
+import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
+import type { KvPolicy, Method } from "../methods/method.js";
+import type { TokenPlan } from "../methods/plan/plan.js";
 import type { Activation } from "./capture.js";
 import type { Decoder, Observation } from "./decoder.js";
 import type { KvCache } from "./kv-cache.js";
-import type { Model } from "./model.js";
 import { renewedFrom } from "./renewed.js";
 import { saveRun } from "./save-run.js";
+import type { Provider } from "./session.js";
+import type { PrefillSettings } from "./settings.js";
 import type { StageResult } from "./stage-result.js";
 
 export type { StageResult } from "./stage-result.js";
 
+/** A model as far as prompts and what comes of them go. */
+export interface PromptModel {
+  readonly name: string;
+  readonly config: ModelConfig;
+  readonly checkpoint: Checkpoint;
+  readonly device: Provider;
+  readonly dtype: string;
+  readonly computeDtype: string;
+  readonly kvDtype: KvDtype;
+  readonly threads: number | undefined;
+  tokenizer(): Promise<Tokenizer>;
+  prefill(ids: readonly number[], settings?: PrefillSettings): Promise<Run>;
+}
+
 export interface RunState {
   readonly ids: readonly number[];
-  readonly preset: Preset;
+  /** What was to happen to the prompt. */
+  readonly plan: TokenPlan;
   readonly scorer: string | null;
-  readonly kvPolicy: KvPolicy;
   readonly stages: readonly StageResult[];
   readonly kv: KvCache;
   /** Logits of the last token, `[vocabulary]`. */
@@ -34,7 +53,12 @@ export interface RunState {
 
 /** What a run goes on with. */
 export interface ModelSource {
-  readonly model: Model;
+  readonly model: PromptModel;
+  /**
+   * The cache of the prompt and of the tokens appended to it, computed anew as the start of a sequence of `length` tokens, whose rotary
+   * frequencies may be others (see `renewedFrom`). The same tokens are kept at each stage, and all that were appended.
+   */
+  readonly renewed: (ids: readonly number[], run: Pick<Run, "ids" | "stages" | "plan">, length: number) => Promise<KvCache>;
   /** Null where the cache was read back from its device: it can be looked at only. */
   readonly decoder: Decoder | null;
 }
@@ -49,10 +73,10 @@ export interface LoadedSource {
 /** A prompt that was prefilled: its cache, what was pruned, and the place from which generation goes on. */
 export class Run {
   readonly ids: readonly number[];
-  readonly preset: Preset;
+  /** What was to happen to the prompt, in integers. */
+  readonly plan: TokenPlan;
   /** Name of the scorer, null where nothing prunes. */
   readonly scorer: string | null;
-  readonly kvPolicy: KvPolicy;
   readonly stages: readonly StageResult[];
   readonly prefillSeconds: number;
   /** KV length of each layer right after prefill, read off the cache. */
@@ -69,9 +93,8 @@ export class Run {
 
   constructor(state: RunState, shared: Shared = { unpruned: null, texts: null }) {
     this.ids = state.ids;
-    this.preset = state.preset;
+    this.plan = state.plan;
     this.scorer = state.scorer;
-    this.kvPolicy = state.kvPolicy;
     this.stages = state.stages;
     this.cache = state.kv;
     this.appended = [...(state.appended ?? [])];
@@ -84,13 +107,22 @@ export class Run {
     this.shared = shared;
   }
 
+  /** The method that pruned. */
+  get preset(): Method {
+    return this.plan.method;
+  }
+
+  get kvPolicy(): KvPolicy {
+    return this.plan.kvPolicy;
+  }
+
   /** The key/value cache, as it is now. */
   get kv(): KvCache {
     return this.cache;
   }
 
   /** The model that made the run; null for a run from a file. */
-  get model(): Model | null {
+  get model(): PromptModel | null {
     return "model" in this.source ? this.source.model : null;
   }
 
@@ -162,7 +194,7 @@ export class Run {
    */
   async toHost(): Promise<Run> {
     if (this.kv.home === "host") return this;
-    const source = "model" in this.source ? { model: this.source.model, decoder: null } : this.source;
+    const source = "model" in this.source ? { ...this.source, decoder: null } : this.source;
     return new Run({ ...this.state(), kv: await this.kv.toHost(), source }, this.shared);
   }
 
@@ -234,12 +266,12 @@ export class Run {
   /** Before `count` tokens are appended that take the sequence to where other rotary frequencies begin: the cache anew, by those. */
   private async renew(count: number): Promise<void> {
     if (!("model" in this.source)) return;
-    const { model } = this.source;
+    const { model, renewed } = this.source;
     const from = renewedFrom(model.config);
     if (from === null || this.next > from || this.next + count <= from) return;
-    const renewed = await model.renewedCache([...this.ids, ...this.appended], this, this.next + count);
+    const cache = await renewed([...this.ids, ...this.appended], this, this.next + count);
     this.cache.dispose();
-    this.cache = renewed;
+    this.cache = cache;
   }
 
   private advance(tokens: readonly number[], logits: Float32Array): void {
@@ -251,8 +283,8 @@ export class Run {
   }
 
   private state(): RunState {
-    const { ids, preset, scorer, kvPolicy, stages, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill } = this;
-    return { ids, preset, scorer, kvPolicy, stages, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, logits: this.current, position: this.next };
+    const { ids, plan, scorer, stages, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill } = this;
+    return { ids, plan, scorer, stages, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, logits: this.current, position: this.next };
   }
 }
 

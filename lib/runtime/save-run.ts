@@ -1,20 +1,39 @@
 import { writeSafetensors, type TensorToWrite } from "../checkpoint/safetensors.js";
-import type { Run } from "./run.js";
+import type { TokenPlan } from "../methods/plan/plan.js";
+import type { Activation } from "./capture.js";
+import type { KvCache } from "./kv-cache.js";
+import type { StageResult } from "./stage-result.js";
 
 /** The `format` entry in the metadata of a saved run, and the version of what is described here. */
 export const RUN_FORMAT = "sdtp-run";
 export const RUN_VERSION = "1";
 
+/** What is saved of a run. */
+export interface SavedState {
+  readonly ids: readonly number[];
+  readonly plan: TokenPlan;
+  readonly modelName: string;
+  readonly scorer: string | null;
+  readonly stages: readonly StageResult[];
+  readonly kv: KvCache;
+  readonly logits: Float32Array;
+  readonly position: number;
+  readonly prefillSeconds: number;
+  readonly kvLengthsAfterPrefill: readonly number[];
+  readonly activations: ReadonlyMap<string, Activation>;
+  texts(): Promise<readonly string[] | null>;
+}
+
 /**
  * A run as a safetensors file.
  * Tensors: `ids` `[n]` I32; `logits` `[vocabulary]`; for each layer L `layer.L.key` and `layer.L.value` `[kvHeads, length, headDim]`
  * as they are held (F32, F16, or I8 with `layer.L.key.scale` and `layer.L.value.scale` `[kvHeads, length]`), and
- * `layer.L.positions` `[length]` I32; for each stage S `stage.S.present` and `stage.S.kept` I32 and, where they were read,
+ * `layer.L.positions` `[length]` I32 (`[kvHeads, length]` where heads hold other tokens each); for each stage S `stage.S.present` and `stage.S.kept` I32 and, where they were read,
  * `stage.S.scores`; for each captured activation `activation.NAME` and `activation.NAME.positions`. Floats are F32.
  * Metadata: format, version, model, preset (JSON), scorer, kv_policy, kv_dtype, stages (JSON), position, prefill_seconds,
  * kv_lens_after_prefill (JSON), tokens (JSON: text of each token), kv_heads, head_dim.
  */
-export async function saveRun(run: Run, file: string): Promise<void> {
+export async function saveRun(run: SavedState, file: string): Promise<void> {
   const texts = await run.texts();
   const { stages } = run;
   const kv = await run.kv.toHost();
@@ -23,7 +42,8 @@ export async function saveRun(run: Run, file: string): Promise<void> {
     const shape = [layer.kvHeads, layer.length, layer.headDim];
     const dtype = ({ fp32: "F32", fp16: "F16", int8: "I8" } as const)[layer.kvDtype];
     const heads = (part: "key" | "value") => Array.from({ length: layer.kvHeads }, (_, head) => layer.stored(part, head));
-    tensors.push(integers(`layer.${l}.positions`, layer.positions));
+    if (layer.uniform) tensors.push(integers(`layer.${l}.positions`, layer.positions));
+    else tensors.push({ name: `layer.${l}.positions`, dtype: "I32", shape: shape.slice(0, 2), data: () => Array.from({ length: layer.kvHeads }, (_, head) => layer.headPositions(head)) });
     for (const part of ["key", "value"] as const) {
       tensors.push({ name: `layer.${l}.${part}`, dtype, shape, data: () => heads(part).map(({ elements }) => elements) });
       if (dtype === "I8") tensors.push({ name: `layer.${l}.${part}.scale`, dtype: "F32", shape: shape.slice(0, 2), data: () => heads(part).map(({ scales }) => scales!) });
@@ -40,9 +60,9 @@ export async function saveRun(run: Run, file: string): Promise<void> {
     format: RUN_FORMAT,
     version: RUN_VERSION,
     model: run.modelName,
-    preset: JSON.stringify(run.preset),
+    preset: JSON.stringify(run.plan.method),
     ...(run.scorer !== null && { scorer: run.scorer }),
-    kv_policy: run.kvPolicy,
+    kv_policy: run.plan.kvPolicy,
     kv_dtype: kv.layers[0]?.kvDtype ?? "fp32",
     stages: JSON.stringify(stages.map(({ afterLayer, present, keep, head, tail }) => ({ afterLayer, present, keep, head, tail }))),
     position: String(run.position),

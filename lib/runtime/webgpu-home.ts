@@ -1,5 +1,5 @@
 import type { ModelConfig } from "../checkpoint/types.js";
-import { FUSED_HEAD_MULTIPLE } from "../decoder/attention.js";
+import { FUSED_HEAD_MULTIPLE } from "../methods/plan/pieces.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import { deviceDecodeGraph } from "../decoder/decode-device.js";
 import { GraphBuilder } from "../onnx/builder.js";

@@ -2,7 +2,8 @@ import { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { PrunerGraphOptions } from "../decoder/pruner-training.js";
 import type { ModuleInputs } from "../methods/module.js";
-import { resolvePreset, schedule } from "../methods/plan/stages.js";
+import { schedule } from "../methods/plan/stages.js";
+import { resolveMethod } from "../methods/resolve.js";
 import { Random } from "../random.js";
 import { exampleFeeds } from "./example-feeds.js";
 import type { Example } from "./examples.js";
@@ -64,7 +65,7 @@ export function prunerFeeds(config: ModelConfig, example: PrunerExample, { losse
 }
 
 /** Any one stage will do: which tokens are forced depends on the length alone. */
-const oneStage = resolvePreset({ baseDepth: 1, stages: [{ afterBlock: 0, ratio: 0.5 }] });
+const oneStage = resolveMethod({ baseDepth: 1, stages: [{ afterBlock: 0, ratio: 0.5 }] });
 
 /** 1 for the prompt's tokens that no stage forces to stay: neither the first four, nor its end, nor the response. */
 function prunable(n: number, promptLength: number): Float32Array {

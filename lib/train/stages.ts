@@ -1,4 +1,5 @@
-import { presets, resolvePreset } from "../methods/method.js";
+import { resolveMethod } from "../methods/resolve.js";
+import { presets } from "../methods/sdtp.js";
 import { stagePositions } from "../methods/plan/stages.js";
 
 /**
@@ -9,7 +10,7 @@ import { stagePositions } from "../methods/plan/stages.js";
  */
 export function stageBlocks(names: readonly string[], depth: number): number[] {
   const all = names.flatMap((name) => (name === "all" ? Object.keys(presets) : [name]));
-  const blocks = new Set(all.flatMap((name) => stagePositions(resolvePreset(name), depth)));
+  const blocks = new Set(all.flatMap((name) => stagePositions(resolveMethod(name), depth)));
   blocks.delete(depth - 1);
   if (blocks.size === 0) throw new Error(`preset: ${names.join(", ")} (has no stage before the last of ${depth} blocks)`);
   return [...blocks].sort((a, b) => a - b);

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ambientSignal } from "../../ambient-signal.js";
 import type { Checkpoint } from "../../checkpoint/types.js";
-import { presets, type Preset, resolvePreset } from "../../methods/method.js";
+import type { Method } from "../../methods/method.js";
+import { resolveMethod } from "../../methods/resolve.js";
+import { presets } from "../../methods/sdtp.js";
 import { stagePositions } from "../../methods/plan/stages.js";
 import { environment, type Environment } from "../environment.js";
 import { prefillFlops } from "../../methods/plan/flops.js";
@@ -100,7 +102,7 @@ export async function benchEngine(options: EngineOptions = {}): Promise<EngineRe
     const ids = (await prompt(checkpoint, Math.max(length, memoryLength))).ids;
     const job: Job = {
       model: checkpoint.name, dtype: subject.dtype, threads, seed: 0, mode: "end2end", ids: ids.slice(0, length), repeats, warmup: 1, maxNewTokens: newTokens,
-      methods: [{ preset: resolvePreset("baseline") }, ...whole.map((preset) => ({ preset, scorer: `learned:${modules}` }))],
+      methods: [{ preset: resolveMethod("baseline") }, ...whole.map((preset) => ({ preset, scorer: `learned:${modules}` }))],
     };
     let runs = 0;
     const { methods } = await isolate(job, { signal, onRun: () => onProgress(0.05 + (0.85 * ++runs) / (job.methods.length * (repeats + 1)), `${length} tokens`) });
@@ -138,8 +140,8 @@ export async function benchEngine(options: EngineOptions = {}): Promise<EngineRe
 }
 
 /** A preset's stages with r = 1: all the work of pruning, and nothing pruned. */
-function wholePreset({ name, stages, baseDepth, kvPolicy }: Preset): Preset {
-  return resolvePreset({ name: `${name}-r1`, stages: stages.map(({ afterBlock }) => ({ afterBlock, ratio: 1 })), baseDepth, kvPolicy });
+function wholePreset({ name, stages, baseDepth, kvPolicy }: Method): Method {
+  return resolveMethod({ name: `${name}-r1`, stages: stages.map(({ afterBlock }) => ({ afterBlock, ratio: 1 })), baseDepth, kvPolicy });
 }
 
 /** Bytes of weights that one decode run reads: all but the embedding's other rows, in the float32 they are computed in. */

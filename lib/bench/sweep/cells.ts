@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../../checkpoint/json.js";
-import type { KvDtype } from "../../decoder/cache-input.js";
-import type { KvPolicy, Preset, UserPreset } from "../../methods/method.js";
+import type { KvDtype } from "../../checkpoint/kv-dtype.js";
+import type { KvPolicy, Method, UserMethod } from "../../methods/method.js";
 import { refuseEarly } from "../early.js";
 import { type Group, groupCost } from "../group.js";
 import { runFacts, type RunFacts } from "../metadata.js";
@@ -14,7 +14,7 @@ export interface SweepAxes {
   /** Default the embedded model. */
   readonly models?: readonly string[];
   /** Presets by name or one's own; measured in turn within a cell, with the baseline. Default baseline, keep09, keep08, keep07. */
-  readonly configs?: readonly (string | UserPreset)[];
+  readonly configs?: readonly (string | UserMethod)[];
   /** Prompt lengths in tokens, ascending. Default 1024, 2048, 4096. */
   readonly lengths?: readonly number[];
   /** Default: the model's best alone. */
@@ -48,7 +48,7 @@ export interface Cell {
   readonly group: Group;
   readonly facts: RunFacts;
   /** Presets that were asked for; the baseline is measured in any case. */
-  readonly asked: readonly Preset[];
+  readonly asked: readonly Method[];
   /** See `groupCost`. */
   readonly cost: number;
 }

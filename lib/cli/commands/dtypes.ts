@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { kvDtypes, type KvDtype } from "../../decoder/cache-input.js";
+import { kvDtypes, type KvDtype } from "../../checkpoint/kv-dtype.js";
 import { interruptSignal } from "../interrupt.js";
 import { addModelOptions, loadModel, nonNegativeInteger, positiveInteger, type ModelOptions } from "../options.js";
 

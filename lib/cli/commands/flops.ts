@@ -3,8 +3,10 @@ import { type Counting, countings, endToEndFlops, prefillFlops } from "../../met
 import { parseLengths } from "../../bench/lengths.js";
 import { openCheckpoint } from "../../checkpoint/open.js";
 import { peekConfig } from "../../checkpoint/peek.js";
-import { type KvPolicy, presets, resolvePreset } from "../../methods/method.js";
-import { schedule } from "../../methods/plan/stages.js";
+import type { KvPolicy } from "../../methods/method.js";
+import { resolveMethod } from "../../methods/resolve.js";
+import { presets } from "../../methods/sdtp.js";
+import { planTokens } from "../../methods/plan/plan.js";
 import { toMarkdown } from "../../report/formats/index.js";
 import { lengthLabel } from "../../report/label.js";
 import type { Table } from "../../report/table.js";
@@ -47,12 +49,12 @@ async function flops(options: Options): Promise<void> {
   const lengths = parseLengths(options.lengths);
   const newTokens = Number(options.maxNewTokens);
   if (!Number.isSafeInteger(newTokens) || newTokens < 0) throw new Error(`--max-new-tokens: ${options.maxNewTokens} (must be an integer of 0 or more)`);
-  const chosen = (options.config.includes("all") ? Object.keys(presets) : options.config).map((name) => resolvePreset(name));
+  const chosen = (options.config.includes("all") ? Object.keys(presets) : options.config).map((name) => resolveMethod(name));
   const model = (await peekConfig(options.model)) ?? (await openCheckpoint(options.model)).config;
   const rows = lengths.flatMap((length) =>
     chosen.map((preset): FlopsRow => {
-      const stages = schedule(preset, length, model.layers);
-      const input = { config: model, stages, n: length, counting: options.counting, newTokens, kvPolicy: options.kvPolicy ?? preset.kvPolicy };
+      const { stages, kvLengths } = planTokens(preset, length, model.layers, options.kvPolicy);
+      const input = { config: model, stages, n: length, counting: options.counting, newTokens, kvLengths };
       return { length, config: preset.name, prefill_flops: prefillFlops(input), end2end_flops: endToEndFlops(input) };
     }),
   );

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { formatJson } from "../../format-json.js";
-import { resolvePreset } from "../../methods/method.js";
+import { resolveMethod } from "../../methods/resolve.js";
 import type { Model } from "../../runtime/model.js";
 import { interruptSignal } from "../interrupt.js";
 import {
@@ -52,7 +52,7 @@ async function generate(options: Options): Promise<void> {
   if (options.chat && options.promptIds !== undefined) throw new Error("--chat: takes text (--prompt or --prompt-file), not --prompt-ids");
   if (options.chatTemplate !== undefined && !options.chat) throw new Error("--chat-template: is part of a conversation (add --chat)");
   if (options.system !== undefined && !options.chat) throw new Error("--system: is part of a conversation (add --chat)");
-  const preset = resolvePreset(options.config);
+  const preset = resolveMethod(options.config);
   const signal = interruptSignal();
   const [{ decode }, { checkPrompt }, { isSyntheticName, noTokenizer }] = await Promise.all([
     import("../../runtime/generate.js"), import("../../checkpoint/validate.js"), import("../../checkpoint/synthetic.js"),

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { resolvePreset } from "../../methods/method.js";
-import type { KvPolicy } from "../../methods/plan/stages.js";
+import { resolveMethod } from "../../methods/resolve.js";
+import type { KvPolicy } from "../../methods/method.js";
 import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
 
 interface Options extends ModelOptions, PruningOptions {
@@ -79,7 +79,7 @@ export interface PromptOptions extends ModelOptions, PruningOptions {
 
 /** A prompt of the length asked for, or a whole file, prefilled with its scores read. */
 export async function prefilled({ config, length, promptFile, scorer, kvPolicy, ...options }: PromptOptions) {
-  const preset = resolvePreset(config);
+  const preset = resolveMethod(config);
   const { prompt } = await import("../../bench/prompt.js");
   const { readText } = await import("../../files.js");
   const model = await loadModel(options);

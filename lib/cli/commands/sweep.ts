@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
-import { type KvDtype, kvDtypes } from "../../decoder/cache-input.js";
+import { type KvDtype, kvDtypes } from "../../checkpoint/kv-dtype.js";
 import { formatJson } from "../../format-json.js";
 import type { BenchmarkMode } from "../../bench/results.js";
 import { type Format, formats, formatOf } from "../../report/formats/index.js";

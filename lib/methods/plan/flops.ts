@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../../checkpoint/types.js";
-import { layerWindow } from "../../decoder/positions.js";
-import { lastTokenWillDo } from "../../decoder/prefill.js";
+import { layerWindow } from "../../checkpoint/sliding-window.js";
+import { lastTokenWillDo } from "./pieces.js";
 import type { KvPolicy } from "../method.js";
 import { type Stage, tokensKept, tokensPerBlock } from "./stages.js";
 
@@ -58,8 +58,10 @@ export function prefillFlops({ config, stages, n, counting, modules = true }: Fl
 export interface DecodeInput extends FlopsInput {
   /** Decode runs: one token each. */
   readonly newTokens: number;
-  /** `evict`: every layer holds the tokens kept at the end; `retain`: each holds those it was given. */
-  readonly kvPolicy: KvPolicy;
+  /** `evict`: every layer holds the tokens kept at the end; `retain` (default): each holds those it was given. */
+  readonly kvPolicy?: KvPolicy;
+  /** Tokens that each layer's cache holds (see `Plan`); default: as the policy says. */
+  readonly kvLengths?: readonly number[];
 }
 
 /**
@@ -68,9 +70,9 @@ export interface DecodeInput extends FlopsInput {
  * const stages = sdtp.schedule(sdtp.resolvePreset("keep07"), 4096, model.config.layers);
  * sdtp.decodeFlops({ config: model.config, stages, n: 4096, counting: "exact", newTokens: 128, kvPolicy: "evict" })
  */
-export function decodeFlops({ config, stages, n, counting, newTokens, kvPolicy }: DecodeInput): number {
+export function decodeFlops({ config, stages, n, counting, newTokens, kvPolicy = "retain", kvLengths }: DecodeInput): number {
   const { hiddenSize: d, vocabSize: V, layers } = config;
-  const cached = kvPolicy === "evict" ? Array<number>(layers).fill(tokensKept(stages, n)) : tokensPerBlock(stages, n, layers);
+  const cached = kvLengths ?? (kvPolicy === "evict" ? Array<number>(layers).fill(tokensKept(stages, n)) : tokensPerBlock(stages, n, layers));
   const perToken = sum(cached, (_, layer) => blockFlopsPerToken(config, counting, layer)) + (counting === "paper" ? 4 : 2) * V * d;
   const perPair = counting === "paper" ? 3 * d : attentionFlopsPerPair(config);
   let pairs = 0;

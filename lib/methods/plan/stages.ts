@@ -1,13 +1,5 @@
-import type { Preset } from "../method.js";
-
-export type { KvPolicy, Preset, PresetStage, UserPreset } from "../method.js";
-export { presets, resolvePreset } from "../method.js";
-
-/** Tokens at the start of the prompt that no stage drops. */
-const FORCED_HEAD = 4;
-/** Tokens at the end that no stage drops: at least this many, or this share of those present. */
-const FORCED_TAIL_MIN = 16;
-const FORCED_TAIL_SHARE = 0.1;
+import { tokensOf, type Amount } from "../amount.js";
+import { FORCED, type ForcedTokens, type Method } from "../method.js";
 
 /**
  * One stage of a schedule. Of the `present` tokens, the first `head` and the last `tail` stay whatever their
@@ -41,12 +33,12 @@ export interface Stage {
  * @example
  * sdtp.schedule(sdtp.resolvePreset("sdtp"), 4096, 32)
  */
-export function schedule(preset: Preset, n: number, depth: number): Stage[] {
+export function schedule(method: Pick<Method, "stages" | "baseDepth" | "forced">, n: number, depth: number): Stage[] {
   requirePositive("prompt length", n);
   const stages: Stage[] = [];
   let present = n;
-  for (const { afterBlock, ratio } of preset.stages) {
-    const selected = { afterLayer: position(afterBlock, preset.baseDepth, depth), present, ...select(present, ratio) };
+  for (const { afterBlock, ...amount } of method.stages) {
+    const selected = { afterLayer: position(afterBlock, method.baseDepth, depth), present, ...select(present, amount, method.forced ?? FORCED) };
     const last = stages.at(-1);
     if (last?.afterLayer === selected.afterLayer) stages[stages.length - 1] = { ...selected, present: last.present };
     else stages.push(selected);
@@ -61,8 +53,8 @@ export function schedule(preset: Preset, n: number, depth: number): Stage[] {
  * @example
  * sdtp.stagePositions(sdtp.resolvePreset("sdtp"), 12)
  */
-export function stagePositions(preset: Preset, depth: number): number[] {
-  return [...new Set(preset.stages.map(({ afterBlock }) => position(afterBlock, preset.baseDepth, depth)))];
+export function stagePositions(method: Pick<Method, "stages" | "baseDepth">, depth: number): number[] {
+  return [...new Set(method.stages.map(({ afterBlock }) => position(afterBlock, method.baseDepth, depth)))];
 }
 
 /**
@@ -85,11 +77,11 @@ export function tokensKept(stages: readonly Stage[], n: number): number {
   return stages.at(-1)?.keep ?? n;
 }
 
-/** Counts of one selection among `present` tokens: with up to 20 of them everything is forced, so nothing goes. */
-function select(present: number, ratio: number): { keep: number; head: number; tail: number } {
-  const head = Math.min(FORCED_HEAD, present);
-  const tail = Math.min(Math.max(FORCED_TAIL_MIN, Math.floor(FORCED_TAIL_SHARE * present)), present - head);
-  return { keep: Math.max(Math.floor(ratio * present), head + tail), head, tail };
+/** Counts of one selection among `present` tokens. By default, with up to 20 of them everything is forced, so nothing goes. */
+function select(present: number, amount: Amount, forced: ForcedTokens): { keep: number; head: number; tail: number } {
+  const head = Math.min(forced.head, present);
+  const tail = Math.min(Math.max(forced.tail, Math.floor(forced.tailShare * present)), present - head);
+  return { keep: Math.max(tokensOf(amount, present), head + tail), head, tail };
 }
 
 /** After block i of B stands after block round((i + 1) * depth / B) - 1, halves up, never before the first block. */

@@ -1,6 +1,6 @@
 import { causalBias, scoreBias, softmaxWithSinks } from "../../decoder/attention.js";
 import { softcap } from "../../decoder/head.js";
-import { layerWindow } from "../../decoder/positions.js";
+import { layerWindow } from "../../checkpoint/sliding-window.js";
 import type { GraphBuilder } from "../../onnx/builder.js";
 import type { Value } from "../../onnx/graph.js";
 import type { Scorer, ScorerInput } from "../scorer.js";

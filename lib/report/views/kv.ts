@@ -3,7 +3,7 @@ import { kvLengths as lengthsOf, type KvLengths } from "../../inspect/lengths.js
 import { kvMemory as memoryOf, type KvMemoryOptions, type KvMemoryRow } from "../../inspect/memory.js";
 import { formatBytes } from "../../checkpoint/free-space.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
-import type { KvDtype } from "../../decoder/cache-input.js";
+import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import type { KvRow } from "../../runtime/kv-cache.js";
 import type { Run } from "../../runtime/run.js";
 import { lengthLabel } from "../label.js";

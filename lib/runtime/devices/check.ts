@@ -2,7 +2,7 @@ import { openCheckpoint } from "../../checkpoint/open.js";
 import type { Checkpoint } from "../../checkpoint/types.js";
 import { norm } from "../../methods/scorers/norm.js";
 import { hostHome, type Home } from "../home.js";
-import type { HostCache } from "../host-cache.js";
+import type { HostKv } from "../kv-cache.js";
 import { Model } from "../model.js";
 import { webgpuHome, type DeviceAttention, type GpuAccuracy } from "../webgpu-home.js";
 import { cudaHome } from "./cuda-home.js";
@@ -22,7 +22,7 @@ interface Checked {
   readonly kept: Int32Array;
   readonly prefill: Float32Array;
   readonly steps: readonly Float32Array[];
-  readonly kv: HostCache;
+  readonly kv: HostKv;
 }
 
 /**

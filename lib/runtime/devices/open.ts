@@ -1,4 +1,4 @@
-import type { KvDtype } from "../../decoder/cache-input.js";
+import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../../decoder/checkpoint-weights.js";
 import { hostHome, type AttentionKind, type Home } from "../home.js";
 import { workerHome } from "../worker/home.js";

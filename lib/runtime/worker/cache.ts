@@ -1,8 +1,8 @@
 import type { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../../checkpoint/types.js";
-import type { KvDtype } from "../../decoder/cache-input.js";
+import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import { HostCache } from "../host-cache.js";
-import { LayeredCache, type KvCache, type KvLayer } from "../kv-cache.js";
+import { LayeredCache, union, type HeldPositions, type KvCache, type KvLayer } from "../kv-cache.js";
 import type { LoadedGraph, Outputs } from "../session.js";
 import type { WorkerThread } from "./client.js";
 import { received, sent, type Handle } from "./protocol.js";
@@ -24,9 +24,21 @@ class WorkerLayer implements KvLayer {
   constructor(
     private readonly index: number,
     private readonly model: WorkerModel,
-    readonly positions: Int32Array,
+    readonly held: HeldPositions,
     private readonly tokenBytes: number,
   ) {}
+
+  get uniform(): boolean {
+    return this.held instanceof Int32Array;
+  }
+
+  get positions(): Int32Array {
+    return this.held instanceof Int32Array ? this.held : union(this.held);
+  }
+
+  headPositions(head: number): Int32Array {
+    return this.held instanceof Int32Array ? this.held : this.held[head]!;
+  }
 
   get kvHeads(): number {
     return this.model.config.kvHeads;
@@ -41,7 +53,7 @@ class WorkerLayer implements KvLayer {
   }
 
   get length(): number {
-    return this.positions.length;
+    return this.headPositions(0).length;
   }
 
   get bytes(): number {
@@ -70,7 +82,7 @@ export class WorkerCache extends LayeredCache<WorkerLayer> implements KvCache {
   constructor(
     private readonly model: WorkerModel,
     private readonly handle: Handle,
-    positions: readonly Int32Array[],
+    positions: readonly HeldPositions[],
     private readonly tokenBytes: readonly number[],
   ) {
     super();
@@ -87,15 +99,15 @@ export class WorkerCache extends LayeredCache<WorkerLayer> implements KvCache {
     const copy = this.model.thread.handle();
     // Requests are done in turn: whoever uses the copy finds it made, or hears there why it is not.
     this.model.thread.ask({ op: "clone", cache: this.handle, copy }).catch(() => {});
-    return new WorkerCache(this.model, copy, this.held.map(({ positions }) => positions), this.tokenBytes);
+    return new WorkerCache(this.model, copy, this.held.map(({ held }) => held), this.tokenBytes);
   }
 
   async toHost(): Promise<HostCache> {
     this.requireAlive();
     const { thread, config, kvDtype } = this.model;
-    const positions = this.held.map((layer) => layer.positions);
+    const positions = this.held.map(({ held }) => held);
     const layers = await thread.ask({ op: "read", cache: this.handle });
-    const host = HostCache.empty(config, positions.map(({ length }) => length), kvDtype);
+    const host = HostCache.empty(config, this.lengths, kvDtype);
     layers.forEach((layer, index) => host.layer(index).restore(positions[index]!, layer));
     return host;
   }
@@ -110,11 +122,11 @@ export class WorkerCache extends LayeredCache<WorkerLayer> implements KvCache {
     this.requireAlive();
     const { thread, graphHandle } = this.model;
     const results = await thread.ask({ op: "step", graph: graphHandle(graph), cache: this.handle, feeds: sent(feeds), config, positions });
-    this.held = this.layersAt(this.held.map(({ positions: before }) => joined(before, positions)));
+    this.held = this.layersAt(this.held.map(({ held }) => (held instanceof Int32Array ? joined(held, positions) : held.map((before) => joined(before, positions)))));
     return received(results);
   }
 
-  private layersAt(positions: readonly Int32Array[]): WorkerLayer[] {
+  private layersAt(positions: readonly HeldPositions[]): WorkerLayer[] {
     return positions.map((at, index) => new WorkerLayer(index, this.model, at, this.tokenBytes[index]!));
   }
 

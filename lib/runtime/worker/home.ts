@@ -1,4 +1,4 @@
-import type { KvDtype } from "../../decoder/cache-input.js";
+import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import { toOnnx } from "../../onnx/serialize.js";
 import { hostHome, type AttentionKind, type Home } from "../home.js";
 import type { LoadedGraph } from "../session.js";

@@ -2,7 +2,8 @@
 import { Tensor } from "onnxruntime-node";
 import "../float16-tensors.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
-import type { KvDtype } from "../../decoder/cache-input.js";
+import type { KvDtype } from "../../checkpoint/kv-dtype.js";
+import type { HeldPositions } from "../kv-cache.js";
 import type { StoredHead } from "../kv-store.js";
 import type { Outputs } from "../session.js";
 
@@ -26,7 +27,7 @@ export type Request =
   | { readonly op: "load"; readonly graph: Handle; readonly onnx: Uint8Array; readonly outputs: readonly string[]; readonly threads: number | undefined; readonly folder: string | undefined }
   /** Keys and values stay, as `kept`. */
   | { readonly op: "run"; readonly graph: Handle; readonly feeds: SentTensors; readonly wanted: readonly string[]; readonly kept: Handle }
-  | { readonly op: "cache"; readonly kept: Handle; readonly cache: Handle; readonly config: ModelConfig; readonly present: readonly Int32Array[]; readonly evictedTo: Int32Array | null; readonly reserve: number; readonly kvDtype: KvDtype }
+  | { readonly op: "cache"; readonly kept: Handle; readonly cache: Handle; readonly config: ModelConfig; readonly present: readonly HeldPositions[]; readonly evictedTo: Int32Array | null; readonly reserve: number; readonly kvDtype: KvDtype }
   | { readonly op: "step"; readonly graph: Handle; readonly cache: Handle; readonly feeds: SentTensors; readonly config: ModelConfig; readonly positions: readonly number[] }
   | { readonly op: "clone"; readonly cache: Handle; readonly copy: Handle }
   | { readonly op: "read"; readonly cache: Handle }

@@ -46,7 +46,7 @@ test("without --json there is a table that says model and counting; the cache po
 test("bad input is one clear line", () => {
   const wrong: [args: string[], message: RegExp][] = [
     [["--model", "synthetic:gpt"], /synthetic model: gpt \(must be qwen2-7b, /],
-    [["--model", "synthetic:mistral-7b", "--config", "keep06"], /preset: keep06 \(known: baseline/],
+    [["--model", "synthetic:mistral-7b", "--config", "keep6"], /preset: keep6 \(known: baseline/],
     [["--model", "synthetic:mistral-7b", "--lengths", "0"], /length: 0/],
     [["--model", "synthetic:mistral-7b", "--max-new-tokens", "x"], /--max-new-tokens: x/],
     [["--model", "/nowhere"], /model: \/nowhere \(no such folder/],

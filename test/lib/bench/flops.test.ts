@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { decodeFlops, endToEndFlops, prefillFlops } from "../../../lib/methods/plan/flops.js";
 import { usual } from "../../../lib/checkpoint/families/family.js";
 import type { ModelConfig } from "../../../lib/checkpoint/types.js";
-import { presets } from "../../../lib/methods/method.js";
+import { presets } from "../../../lib/methods/sdtp.js";
 import { schedule } from "../../../lib/methods/plan/stages.js";
 import table2 from "../../../lib/report/reference/paper_table2.json" with { type: "json" };
 

@@ -6,7 +6,8 @@ import { measureGroup } from "../../../lib/bench/group.js";
 import { isFailure, type Job } from "../../../lib/bench/job.js";
 import { measure } from "../../../lib/bench/measure.js";
 import { openSubject } from "../../../lib/bench/subject.js";
-import { presets, resolvePreset } from "../../../lib/methods/method.js";
+import { resolveMethod } from "../../../lib/methods/resolve.js";
+import { presets } from "../../../lib/methods/sdtp.js";
 import { load } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 
@@ -46,7 +47,7 @@ test("a method that fails is left out, the others are measured", async (t) => {
 });
 
 test("a process of its own gives the same counts and its own memory", async (t) => {
-  const job = jobOf(t, { methods: [{ preset: resolvePreset({ name: "mine", baseDepth: 3, stages: [{ afterBlock: 0, ratio: 0.5 }] }) }], repeats: 1, warmup: 0 });
+  const job = jobOf(t, { methods: [{ preset: resolveMethod({ name: "mine", baseDepth: 3, stages: [{ afterBlock: 0, ratio: 0.5 }] }) }], repeats: 1, warmup: 0 });
   const { methods, peakMemory } = await isolate(job);
   const [mine] = methods;
   assert.ok(mine && !isFailure(mine));

@@ -82,7 +82,7 @@ test("bad input is one clear line, before anything runs or is written", async (t
     [["--lengths", "64", "32"], /lengths: 32 after 64 \(must ascend\)/],
     [["--lengths", "32", "32"], /length: 32 \(is given twice\)/],
     [["--lengths", "400"], /length: 400 \(with 128 new tokens is beyond the model's 512 positions\)/],
-    [["--lengths", "64", "--config", "keep06"], /preset: keep06 \(known: baseline/],
+    [["--lengths", "64", "--config", "keep6"], /preset: keep6 \(known: baseline/],
     [["--lengths", "64", "--config", "keep07", "keep07"], /config: keep07 \(is given twice\)/],
     [["--lengths", "64", "--scorer", "magic"], /scorer: magic/],
     [["--lengths", "64", "--device", "tpu"], /'tpu' is invalid. Allowed choices are cpu, webgpu, cuda, auto/],

@@ -33,7 +33,7 @@ test("configurations: every combination once, the baseline first and alone", () 
   assert.deepEqual(found.map(({ preset, scorer, kvPolicy }) => configurationLabel({ config: preset.name, scorer, kv_policy: kvPolicy })),
     ["baseline", "sdtp norm retain", "sdtp random retain", "keep07 norm evict", "keep07 random evict"]);
   assert.equal(configurations({ presets: ["sdtp"], scorers: ["norm"], kvPolicies: ["retain", "evict"] }).length, 3);
-  assert.throws(() => configurations({ presets: ["keep06"], scorers: [] }), /preset: keep06/);
+  assert.throws(() => configurations({ presets: ["keep6"], scorers: [] }), /preset: keep6/);
 });
 
 test("a fraction of the prompts is spread evenly and never empty", () => {

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { checkpointWeights } from "../../../lib/decoder/checkpoint-weights.js";
-import { planAttention, prefillGraph } from "../../../lib/decoder/prefill.js";
+import { prefillGraph } from "../../../lib/decoder/prefill.js";
+import { planAttention } from "../../../lib/methods/plan/pieces.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
 import { attentionWeights, blockInputs, direction, prompt, relativeError, setup, twice } from "./setup.js";
 

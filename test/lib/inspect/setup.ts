@@ -1,6 +1,8 @@
 // One pruned prompt on a tiny random model, in lib/ and in the float64 reference.
 import { defineScorer } from "../../../lib/methods/scorer.js";
-import { resolvePreset, schedule, type KvPolicy, type UserPreset } from "../../../lib/methods/plan/stages.js";
+import type { KvPolicy, UserMethod } from "../../../lib/methods/method.js";
+import { schedule } from "../../../lib/methods/plan/stages.js";
+import { resolveMethod } from "../../../lib/methods/resolve.js";
 import { load } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import { type HfConfig, headDimOf, kvHeadsOf, windowOf } from "../../reference/config.js";
@@ -12,7 +14,7 @@ import type { Variant } from "../../reference/variants.js";
 export const prompt = Array.from({ length: 48 }, (_, i) => (i * 37 + 11 * (i % 7)) % 250);
 
 /** Prunes 48 tokens twice in three blocks: 48, 38, 28. */
-export const twice: UserPreset = { name: "twice", baseDepth: 3, stages: [{ afterBlock: 0, ratio: 0.8 }, { afterBlock: 1, ratio: 0.75 }] };
+export const twice: UserMethod = { name: "twice", baseDepth: 3, stages: [{ afterBlock: 0, ratio: 0.8 }, { afterBlock: 1, ratio: 0.75 }] };
 
 const weightOf = (i: number) => Math.fround(Math.cos(i + 1));
 /** A fixed direction in the hidden states, which the reference computes as well. */
@@ -22,7 +24,7 @@ export const direction = defineScorer("direction", (g, { hidden, config }) =>
 export async function setup(variant: Variant = "llama-llama3") {
   const tiny = tinyCheckpoint(variant);
   const model = await load(tiny.folder, { threads: 1 });
-  const stages = schedule(resolvePreset(twice), prompt.length, model.config.layers);
+  const stages = schedule(resolveMethod(twice), prompt.length, model.config.layers);
   const score = (hidden: Vector[]) => hidden.map((x) => x.reduce((sum, value, i) => sum + value * weightOf(i), 0));
   const pruned = forward(tiny.config, tiny.weights, prompt, { prune: { stages, score } });
   return {

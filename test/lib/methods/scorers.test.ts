@@ -8,7 +8,7 @@ import { writeSafetensors } from "../../../lib/checkpoint/safetensors.js";
 import { defineScorer } from "../../../lib/methods/scorer.js";
 import { attention } from "../../../lib/methods/scorers/attention.js";
 import { readPruner, type PruningModule } from "../../../lib/methods/scorers/learned.js";
-import type { UserPreset } from "../../../lib/methods/plan/stages.js";
+import type { UserMethod } from "../../../lib/methods/method.js";
 import { load } from "../../../lib/runtime/model.js";
 import type { Run } from "../../../lib/runtime/run.js";
 import { defaultScorer, resolveScorer } from "../../../lib/runtime/scorers.js";
@@ -17,7 +17,7 @@ import { forward } from "../../reference/forward.js";
 import type { Variant } from "../../reference/variants.js";
 import * as formulas from "./scores.js";
 
-const twice: UserPreset = { name: "twice", baseDepth: 3, stages: [{ afterBlock: 0, ratio: 0.8 }, { afterBlock: 1, ratio: 0.75 }] };
+const twice: UserMethod = { name: "twice", baseDepth: 3, stages: [{ afterBlock: 0, ratio: 0.8 }, { afterBlock: 1, ratio: 0.75 }] };
 const prompt = (n: number, vocabulary: number) => Array.from({ length: n }, (_, i) => (i * 37 + 11 * (i % 7)) % vocabulary);
 
 /** Random modules after the first two blocks. */
@@ -113,7 +113,7 @@ test("random: different seeds and stages give different orders, spread over [0, 
   const model = await load(tiny.folder, { threads: 1 });
   t.after(() => model.release());
   const ids = prompt(400, tiny.config.vocab_size);
-  const whole: UserPreset = { name: "whole", baseDepth: 3, stages: [{ afterBlock: 0, ratio: 1 }, { afterBlock: 1, ratio: 1 }] };
+  const whole: UserMethod = { name: "whole", baseDepth: 3, stages: [{ afterBlock: 0, ratio: 1 }, { afterBlock: 1, ratio: 1 }] };
   const scores = async (scorer: string) => (await model.prefill(ids, { preset: whole, scorer, scores: true })).stages.map((stage) => stage.scores!);
   const [a, b] = [await scores("random:1"), await scores("random:2")];
   for (const values of [...a, ...b]) {

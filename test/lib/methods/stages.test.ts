@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Preset, presets, resolvePreset } from "../../../lib/methods/method.js";
+import type { Method } from "../../../lib/methods/method.js";
+import { resolveMethod } from "../../../lib/methods/resolve.js";
+import { presets } from "../../../lib/methods/sdtp.js";
 import { type Stage, schedule, stagePositions, tokensKept, tokensPerBlock } from "../../../lib/methods/plan/stages.js";
 import published from "../../../lib/report/reference/upstream_latency.json" with { type: "json" };
 
-const kept = (preset: Preset, n: number, depth: number) => tokensKept(schedule(preset, n, depth), n);
+const kept = (preset: Method, n: number, depth: number) => tokensKept(schedule(preset, n, depth), n);
 
 test("keep09, keep08 and keep07 keep exactly 3686, 3276 and 2867 of 4096 tokens", () => {
   for (const depth of [1, 12, 28, 32, 80]) {
@@ -51,7 +53,7 @@ test("with at most 20 tokens every stage is there and prunes nothing", () => {
 });
 
 test("the first 4 and the last max(16, n / 10) are forced, and lift the count where the ratio asks for less", () => {
-  const one = (n: number, ratio: number) => schedule(resolvePreset({ stages: [{ afterBlock: 0, ratio }], baseDepth: 1 }), n, 1)[0];
+  const one = (n: number, ratio: number) => schedule(resolveMethod({ stages: [{ afterBlock: 0, ratio }], baseDepth: 1 }), n, 1)[0];
   assert.deepEqual(one(100, 0.5), { afterLayer: 0, present: 100, keep: 50, head: 4, tail: 16 });
   assert.deepEqual(one(169, 0.5), { afterLayer: 0, present: 169, keep: 84, head: 4, tail: 16 });
   assert.deepEqual(one(170, 0.5), { afterLayer: 0, present: 170, keep: 85, head: 4, tail: 17 });

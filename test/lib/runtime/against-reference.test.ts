@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { defineScorer } from "../../../lib/methods/scorer.js";
 import { load, type Model } from "../../../lib/runtime/model.js";
-import { schedule, resolvePreset, type UserPreset } from "../../../lib/methods/plan/stages.js";
+import type { UserMethod } from "../../../lib/methods/method.js";
+import { schedule } from "../../../lib/methods/plan/stages.js";
+import { resolveMethod } from "../../../lib/methods/resolve.js";
 import { tinyCheckpoint, type TinyCheckpoint } from "../../reference/checkpoints.js";
 import { decode, evict, forward, type LayerCache } from "../../reference/forward.js";
 import { headDimOf } from "../../reference/config.js";
@@ -13,7 +15,7 @@ import { relativeError } from "../relative-error.js";
 const prompt = (n: number, vocabulary: number) => Array.from({ length: n }, (_, i) => (i * 37 + 11 * (i % 7)) % vocabulary);
 
 /** A preset that prunes a 48-token prompt twice in three blocks. */
-const twice: UserPreset = { name: "twice", baseDepth: 3, stages: [{ afterBlock: 0, ratio: 0.8 }, { afterBlock: 1, ratio: 0.75 }] };
+const twice: UserMethod = { name: "twice", baseDepth: 3, stages: [{ afterBlock: 0, ratio: 0.8 }, { afterBlock: 1, ratio: 0.75 }] };
 
 /** A score that the reference can compute as well: a fixed direction in the hidden states. */
 const direction = defineScorer("direction", (g, { hidden, config }) => {
@@ -55,7 +57,7 @@ for (const variant of Object.keys(variants) as Variant[]) {
 
       for (const kvPolicy of ["retain", "evict"] as const) {
         test(`pruned prefill (${kvPolicy}) keeps the same tokens and gives the same logits, before and after decoding`, async () => {
-          const stages = schedule(resolvePreset(twice), ids.length, layers);
+          const stages = schedule(resolveMethod(twice), ids.length, layers);
           const expected = forward(tiny.config, tiny.weights, ids, { prune: { stages, score: referenceScore } });
           const run = await model.prefill(ids, { preset: twice, scorer: direction, kvPolicy, scores: true });
           run.stages.forEach((stage, s) => {

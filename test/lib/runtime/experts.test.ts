@@ -8,7 +8,7 @@ import { openCheckpoint, openFolder } from "../../../lib/checkpoint/open.js";
 import { readFloats, writeSafetensors, type TensorToWrite } from "../../../lib/checkpoint/safetensors.js";
 import { synthesize } from "../../../lib/checkpoint/synthetic.js";
 import type { Checkpoint } from "../../../lib/checkpoint/types.js";
-import { planAttention } from "../../../lib/decoder/prefill.js";
+import { planAttention } from "../../../lib/methods/plan/pieces.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
 import { hostHome } from "../../../lib/runtime/home.js";
 import { Model } from "../../../lib/runtime/model.js";

@@ -74,7 +74,7 @@ describe("generation", async () => {
     await assert.rejects(generate(model, [1, 5000], {}), /token id: 5000 at position 1/);
     await assert.rejects(generate(model, prompt, { maxNewTokens: 1000 }), /40 \+ 1000 = 1040 \(the model has 512 positions\)/);
     await assert.rejects(generate(model, prompt, { temperature: -1 }), /temperature: -1/);
-    await assert.rejects(model.prefill(prompt, { preset: "keep06" }), /preset: keep06 \(known: baseline, /);
+    await assert.rejects(model.prefill(prompt, { preset: "keep6" }), /preset: keep6 \(known: baseline, /);
     await assert.rejects(model.prefill(prompt, { preset: "keep07", scorer: "best" }), /scorer: best \(known: /);
     await assert.rejects(model.prefill(prompt, { preset: "keep07", scorer: "learned" }), /scorer learned: .* does not exist/);
     const run = await model.prefill(prompt);

@@ -5,7 +5,8 @@ import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { synthesize } from "../../../lib/checkpoint/synthetic.js";
-import { resolvePreset } from "../../../lib/methods/plan/stages.js";
+import { planOf } from "../../../lib/methods/plan/plan.js";
+import { resolveMethod } from "../../../lib/methods/resolve.js";
 import { isOutOfMemory, largestLength, memoryError, memoryPlan } from "../../../lib/runtime/memory.js";
 import { load } from "../../../lib/runtime/model.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
@@ -70,7 +71,7 @@ test("graphs of other presets make room where memory is short, and come back", a
 
 test("memory that ran out is told from other errors, and explained with the plan's numbers", async (t) => {
   const { checkpoint } = await tinyModel(t, Infinity);
-  const plan = (n: number) => memoryPlan(checkpoint, n, { reserve: 0, preset: resolvePreset("baseline"), plain: false, cpu: true, graphs: 2, kvDtype: "fp32" });
+  const plan = (n: number) => memoryPlan(checkpoint, planOf(resolveMethod("baseline"), n, { config: checkpoint.config, plain: false, cpu: true, kvDtype: "fp32" }), { reserve: 0, graphs: 2, kvDtype: "fp32" });
   for (const message of ["std::bad_alloc", "Failed to allocate memory for requested buffer of size 1", "Array buffer allocation failed"]) assert.ok(isOutOfMemory(new Error(message)));
   assert.equal(isOutOfMemory(new Error("position: 7")), false);
   const error = memoryError(100_000, plan, 1e12, new Error("std::bad_alloc"));

@@ -4,7 +4,7 @@ import { after, describe, test } from "node:test";
 import { attentionPaid, kvDrift, verifyRun } from "../../../lib/inspect/index.js";
 import { generate } from "../../../lib/runtime/generate.js";
 import { deviceTensors } from "../../../lib/runtime/device-cache.js";
-import type { HostCache } from "../../../lib/runtime/host-cache.js";
+import type { HostKv } from "../../../lib/runtime/kv-cache.js";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
 import { prove } from "../../../lib/runtime/devices/check.js";
 import { webgpuHome } from "../../../lib/runtime/webgpu-home.js";
@@ -26,7 +26,7 @@ describe("WebGPU", { skip: await webgpuMissing() }, async () => {
     // Written so that a value that is not a number counts as different.
     assert.ok(most <= TOLERANCE, `they differ by ${most}`);
   };
-  const sameCaches = (a: HostCache, b: HostCache) => {
+  const sameCaches = (a: HostKv, b: HostKv) => {
     assert.deepEqual(a.lengths, b.lengths);
     a.layers.forEach((layer, l) => {
       assert.deepEqual(layer.positions, b.layer(l).positions);

@@ -163,5 +163,5 @@ test("stages to be trained: the presets' own, without the last block", () => {
   assert.deepEqual(stageBlocks(["keep07"], 12), [1]);
   assert.deepEqual(stageBlocks(["all"], 12), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   assert.throws(() => stageBlocks(["baseline"], 12), /preset: baseline \(has no stage before the last of 12 blocks\)/);
-  assert.throws(() => stageBlocks(["keep06"], 12), /preset: keep06/);
+  assert.throws(() => stageBlocks(["keep6"], 12), /preset: keep6/);
 });

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../../lib/checkpoint/package-root.js";
 import { defineScorer } from "../../../lib/methods/scorer.js";
-import type { UserPreset } from "../../../lib/methods/plan/stages.js";
+import type { UserMethod } from "../../../lib/methods/method.js";
 import type { Model } from "../../../lib/runtime/model.js";
 import type { Checkpoint } from "../../../lib/checkpoint/types.js";
 import { SaliencyMeter } from "../../../lib/train/saliency.js";
@@ -46,7 +46,7 @@ export const configOf = (name: string): Record<string, unknown> => ({ ...cases.c
 export const checkpointOf = (name: string, rename?: (tensor: string) => string, split?: Split): HashedCheckpoint => hashedCheckpoint(configOf(name), LAYERS, reference.cases[name]!.tensors, rename, split);
 
 /** A preset and a scorer that keep exactly the positions of the cases. */
-export const preset: UserPreset = {
+export const preset: UserMethod = {
   name: "cases", baseDepth: LAYERS,
   stages: cases.stages.map(({ after, kept }, stage) => ({ afterBlock: after, ratio: (kept.length + 0.5) / (stage === 0 ? cases.prompt.length : cases.stages[stage - 1]!.kept.length) })),
 };

@@ -1,0 +1,122 @@
+import { kvTokenBytes, type KvDtype } from "../../checkpoint/kv-dtype.js";
+import type { ModelConfig } from "../../checkpoint/types.js";
+import type { KvPolicy, Method } from "../method.js";
+import { planCache, queriesWanted, type CacheSelection } from "./cache.js";
+import { planCapture, type CapturePlan } from "./capture.js";
+import { prefillFlops } from "./flops.js";
+import { lastTokenWillDo, planAttention, type AttentionPlan } from "./pieces.js";
+import { schedule, tokensKept, tokensPerBlock, type Stage } from "./stages.js";
+
+/** How many tokens are where: what a method makes of a prompt of `n` tokens in a model of so many blocks. */
+export interface TokenPlan {
+  readonly method: Method;
+  /** Tokens of the prompt. */
+  readonly n: number;
+  /** The method's, unless another was asked for. */
+  readonly kvPolicy: KvPolicy;
+  readonly stages: readonly Stage[];
+  /** Tokens that each block computes on, `[layers]`. */
+  readonly tokens: readonly number[];
+  /** What the stages dropped leaves every layer's cache. */
+  readonly evicts: boolean;
+  /** What each layer's cache keeps of them, `[layers]`; null: everything, or what the stages left. */
+  readonly cache: readonly CacheSelection[] | null;
+  /** Tokens that each layer's cache holds after prefill, `[layers]`; where heads have budgets of their own, the mean over heads. */
+  readonly kvLengths: readonly number[];
+}
+
+/** What else a plan depends on: the model, and the place where it runs. */
+export interface PlannedModel {
+  readonly config: ModelConfig;
+  /** Attention spelled out, whatever the prompt. */
+  readonly plain: boolean;
+  /** A CPU, where attention is taken in pieces. */
+  readonly cpu: boolean;
+  /** What caches hold keys and values in. */
+  readonly kvDtype: KvDtype;
+}
+
+export interface PlanSettings {
+  /** Default: the method's. */
+  readonly kvPolicy?: KvPolicy | undefined;
+  /** Activations to read, by name. */
+  readonly capture?: readonly string[] | undefined;
+  /** Bytes that they may take. */
+  readonly captureLimit?: number | undefined;
+}
+
+/**
+ * All that happens to a prompt, in integers, before anything runs. It alone makes the graph's key (`graphKey`), its counts (`planFeeds`), the
+ * check of memory, the verification of a run and its record.
+ */
+export interface Plan extends TokenPlan {
+  readonly attention: AttentionPlan;
+  /** Of how many tokens, at the end, the last block computes the output. */
+  readonly lastTokens: number | "all";
+  readonly capture: CapturePlan | null;
+  /** Bytes that the caches hold after prefill. */
+  readonly kvBytes: number;
+  /** Floating-point operations of the prefill, counted exactly and as the paper does; with pruning modules where there are stages without a scorer of their own. */
+  readonly flops: { readonly exact: number; readonly paper: number };
+}
+
+/**
+ * The counts of a method for `n` tokens.
+ * @throws where `n` is no positive integer, or the policy does not fit the method
+ */
+export function planTokens(method: Method, n: number, layers: number, kvPolicy: KvPolicy = method.kvPolicy): TokenPlan {
+  const stages = schedule(method, n, layers);
+  const tokens = tokensPerBlock(stages, n, layers);
+  const evicts = kvPolicy === "evict" && stages.length > 0;
+  if (evicts && method.cache) throw new Error(`preset ${method.name}: KV policy evict (each layer's cache has a budget of its own: must be retain)`);
+  const cache = method.cache ? planCache(method.cache, tokens, `preset ${method.name}`) : null;
+  const kvLengths = cache?.map(({ keep }) => keep) ?? (evicts ? tokens.map(() => tokensKept(stages, n)) : tokens);
+  return { method, n, kvPolicy, stages, tokens, evicts, cache, kvLengths };
+}
+
+/**
+ * The plan for a prompt of `n` tokens.
+ * @throws as `planTokens`, and on a capture of unknown names or above its limit
+ */
+export function planOf(method: Method, n: number, { config, plain, cpu, kvDtype }: PlannedModel, { kvPolicy, capture, captureLimit }: PlanSettings = {}): Plan {
+  return planFrom(planTokens(method, n, config.layers, kvPolicy), { config, plain, cpu, kvDtype }, { capture, captureLimit });
+}
+
+/** A plan from counts that are there already. */
+export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype }: PlannedModel, { capture, captureLimit }: Pick<PlanSettings, "capture" | "captureLimit"> = {}): Plan {
+  const { n, stages, tokens, kvLengths, method, cache } = counts;
+  if (cache && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) {
+    throw new Error(`preset ${method.name}: a cache budget (heads then hold other tokens each, and the model's ${config.positions === "alibi" ? "ALiBi positions are" : "sliding window is"} by token)`);
+  }
+  const flops = (counting: "exact" | "paper") => prefillFlops({ config, stages, n, counting, modules: method.scorer === undefined });
+  return {
+    ...counts,
+    // In pieces on the CPU alone: what it is good for, and where it was measured.
+    attention: planAttention(config, n, { plain, fewest: cpu ? Math.min(...tokens) : 0 }),
+    lastTokens: lastTokenWillDo(stages.map(({ afterLayer }) => afterLayer), config, capture) ? (cache ? queriesWanted(cache.at(-1)!.scoring) : 1) : "all",
+    capture: capture?.length ? planCapture(config, capture, tokens, captureLimit) : null,
+    kvBytes: kvLengths.reduce((sum, length) => sum + length, 0) * kvTokenBytes(config, kvDtype),
+    flops: { exact: flops("exact"), paper: flops("paper") },
+  };
+}
+
+/** What two prompts must have in common to share a graph. */
+export function graphKey({ attention, stages, evicts, cache, capture }: Plan, scorerKey: string | null, { evictsInGraph, finite = false }: { evictsInGraph: boolean; finite?: boolean }): string {
+  const blocks = stages.map(({ afterLayer }) => afterLayer).join(",");
+  return `prefill ${Object.values(attention).join(" ")} ${blocks} ${scorerKey ?? ""}${evicts && evictsInGraph ? " evict" : ""}${cache ? ` ${cacheKey(cache)}` : ""}${capture ? ` ${capture.key}` : ""}${finite ? " finite" : ""}`;
+}
+
+/** Ways of scoring, each once for layers in a row that share it. */
+function cacheKey(cache: readonly CacheSelection[]): string {
+  const keys = cache.map(({ scoring, safe }) => `${JSON.stringify(scoring)}${safe === null ? "" : " by head"}`);
+  return keys.map((key, layer) => (key === keys[layer - 1] ? "" : `cache ${layer}: ${key}`)).filter(Boolean).join(" ");
+}
+
+/** The counts that the graph gets as inputs, int64 `[1]` each. */
+export function planFeeds({ stages, cache }: Pick<Plan, "stages" | "cache">): Record<string, number> {
+  const named = (prefix: string, counts: Record<string, number | null>) => Object.entries(counts).flatMap(([name, count]) => (count === null ? [] : [[`${prefix}.${name}`, count] as const]));
+  return Object.fromEntries([
+    ...stages.flatMap(({ keep, head, tail }, index) => named(`stage.${index}`, { keep, head, tail })),
+    ...(cache ?? []).flatMap(({ keep, head, tail, safe }, layer) => named(`cache.${layer}`, { keep, head, tail, safe })),
+  ]);
+}

@@ -1,0 +1,95 @@
+import { Tensor } from "onnxruntime-node";
+import { unlessAborted } from "../ambient-signal.js";
+import { prefillGraph } from "../decoder/prefill.js";
+import type { RotaryTables } from "../decoder/rotary.js";
+import { graphKey, planFeeds, type Plan } from "../methods/plan/plan.js";
+import type { Scorer } from "../methods/scorer.js";
+import { allFinite } from "./finite.js";
+import type { Graphs } from "./graphs.js";
+import type { GraphToLoad, Home } from "./home.js";
+import type { KvCache } from "./kv-cache.js";
+import { prefillNotFinite, type Diagnosed } from "./not-finite.js";
+import { positionsByHead, presentPositions } from "./present.js";
+import type { Room } from "./room.js";
+import { rotaryFeeds } from "./rotary-feeds.js";
+import type { Outputs } from "./session.js";
+
+/** What prefilling needs of its model. */
+export interface PrefillContext {
+  readonly home: Home;
+  readonly graphs: Graphs;
+  readonly room: Room;
+  readonly rotaries: RotaryTables;
+  readonly diagnosed: Diagnosed;
+}
+
+export interface ComputeOptions {
+  /** Load the graph for this alone. */
+  readonly once: boolean;
+  /** Tokens to make room for after the prompt. */
+  readonly reserve: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Of the sequence that the tokens are the start of; default: all of it. */
+  readonly length?: number;
+}
+
+/** A plan that was carried out. */
+export interface Prefilled {
+  readonly results: Outputs;
+  /** Original positions kept at each stage. */
+  readonly kept: readonly Int32Array[];
+  /** Scores of the tokens present at each stage. */
+  readonly scores: readonly Float32Array[];
+  /** Original positions of the tokens present in each block. */
+  readonly positions: readonly Int32Array[];
+  readonly kv: KvCache;
+  readonly logits: Float32Array;
+  readonly prefillSeconds: number;
+}
+
+/** The graph of a plan. @param finite tells of each activation whether it is finite */
+export function planGraph({ home, diagnosed }: PrefillContext, plan: Plan, scorer: Scorer | null, finite = false): GraphToLoad {
+  const { stages, attention, capture, evicts, cache } = plan;
+  const evict = evicts && home.evictsInGraph;
+  const { config } = diagnosed.checkpoint;
+  return {
+    key: graphKey(plan, scorer?.key ?? null, { evictsInGraph: home.evictsInGraph, finite }),
+    build: (g, weights) => prefillGraph(g, weights, { config, stages: stages.map(({ afterLayer }) => afterLayer), scorer, attention, cache, evict, finite, ...(capture && { capture: capture.names }) }),
+  };
+}
+
+/** Carries out a plan on a prompt: one run of its graph, and the compaction of the cache. */
+export async function compute(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer | null, { once, reserve, signal, length = ids.length }: ComputeOptions): Promise<Prefilled> {
+  const { home, graphs, room, diagnosed } = context;
+  const { config } = diagnosed.checkpoint;
+  const graph = planGraph(context, plan, scorer);
+  await room.make(graph.key, plan, reserve);
+  const feeds = prefillFeeds(context, ids, plan, length);
+  const prefilled = await graphs.use(graph, once, async (session) => {
+    const started = performance.now();
+    const results = await unlessAborted(session.run(feeds, session.outputNames), signal);
+    const kept = plan.stages.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
+    const positions = presentPositions(plan.stages, kept, ids.length, config.layers);
+    const cached = plan.cache ? plan.cache.map((_, layer) => positionsByHead(results[`cache.${layer}.kept`]!.data as BigInt64Array, positions[layer]!, config.kvHeads)) : positions;
+    const kv = await home.cache(config, session, results, cached, plan.evicts ? kept.at(-1)! : null, reserve);
+    const prefillSeconds = (performance.now() - started) / 1e3;
+    const scores = plan.stages.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array);
+    return { results, kept, scores, positions, kv, logits: results["logits"]!.data as Float32Array, prefillSeconds };
+  }).catch((error: unknown) => {
+    throw room.explain(error, ids.length, { method: plan.method, reserve });
+  });
+  const { kept, scores, positions, kv, logits } = prefilled;
+  if (![logits, ...scores].every(allFinite)) {
+    kv.dispose();
+    throw await prefillNotFinite(diagnosed, { graph: planGraph(context, plan, scorer, true), feeds, stages: plan.stages, scorer, kept, positions, scores, logits });
+  }
+  return prefilled;
+}
+
+function prefillFeeds({ rotaries }: PrefillContext, ids: readonly number[], plan: Plan, length: number): Record<string, Tensor> {
+  const n = ids.length;
+  const counts = Object.entries(planFeeds(plan)).map(([name, count]) => [name, new Tensor("int64", BigInt64Array.of(BigInt(count)), [1])] as const);
+  const expected = plan.cache?.flatMap(({ scoring }) => (scoring.kind === "expected attention" ? [scoring.future] : []))[0];
+  const futures = expected === undefined ? [] : Object.entries(rotaryFeeds(rotaries.mean(n, expected))).map(([name, tensor]) => [`future.${name}`, tensor] as const);
+  return { ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]), ...rotaryFeeds(rotaries.prompt(n, length)), ...Object.fromEntries(futures), ...Object.fromEntries(counts) };
+}

@@ -1,0 +1,55 @@
+import type { KvDtype } from "../checkpoint/kv-dtype.js";
+import type { OpenOptions } from "../checkpoint/open.js";
+import type { Accuracy } from "../decoder/checkpoint-weights.js";
+import type { KvPolicy, UserMethod } from "../methods/method.js";
+import type { Scorer } from "../methods/scorer.js";
+import type { Device } from "./devices/names.js";
+import type { AttentionKind } from "./home.js";
+
+export interface LoadOptions extends OpenOptions {
+  /** Threads for one operator; default: ONNX Runtime's choice. */
+  readonly threads?: number;
+  /** `fused` (default on the CPU): memory linear in the prompt length. `plain`: attention spelled out, quadratic memory. */
+  readonly attention?: AttentionKind;
+  /** Where to run: `cpu` (default), `webgpu`, `cuda`, or `auto`: the best that computes what the CPU does (`sdtp doctor` shows it). */
+  readonly device?: Device;
+  /**
+   * Run graphs in a thread of their own, so that this one stays free: timers, streaming, a stop button in the middle of a prompt. Caches live there
+   * (`run.toHost()` reads one back). CPU only.
+   */
+  readonly worker?: boolean;
+  /** Told, once a process, what `auto` found; default: stderr. */
+  readonly onDevice?: (message: string) => void;
+  /**
+   * What activations are rounded to where they meet weights. `int8` (default on the CPU): blocks of 32, where the weights are int8 or int4. `float32`
+   * (default elsewhere): not at all; on the CPU exact and many times slower with such weights. `float16`: always, weights stay 16-bit on the device; only
+   * on a GPU that has 16-bit numbers.
+   */
+  readonly accuracy?: Accuracy;
+  /** What the caches hold keys and values in: fp32 (default), fp16 (half the memory), int8 (a quarter); each token then costs more time. */
+  readonly kvDtype?: KvDtype;
+  /** Bytes that the model may take; default: what the process has and the machine has left. A prompt that needs more is refused. */
+  readonly memoryLimit?: number;
+}
+
+export interface PrefillSettings {
+  /** A method, by name, in one of the forms that `resolveMethod` takes, or one's own; default `baseline`. */
+  readonly preset?: string | UserMethod;
+  /** A scorer's name or one made with `defineScorer`; default: the model's best. */
+  readonly scorer?: string | Scorer;
+  /** What the caches keep of pruned tokens; default: the preset's. */
+  readonly kvPolicy?: KvPolicy;
+  /** Read the scores of each stage as well; default false. */
+  readonly scores?: boolean;
+  /** Tokens to make room for after the prompt; default 128. */
+  readonly reserve?: number;
+  /** Activations to read as well, by name (see `activations`). They need a graph of their own, built for this run alone. */
+  readonly capture?: readonly string[];
+  /** Bytes that captured activations may take; default 1 GiB. */
+  readonly captureLimit?: number;
+  /**
+   * Ends the wait for a prompt with an AbortError at once where the model runs in a worker (its run goes on to its end there, for nobody; what comes
+   * next waits for that). Elsewhere a run cannot be interrupted: the error comes after it.
+   */
+  readonly signal?: AbortSignal;
+}
