@@ -21,7 +21,7 @@ export interface DeviceDecodeOptions {
  * `past_key.L`, `past_value.L` `[1, kvHeads, length_L, headDim]` and, where masked, `slots.L` `[length_L + m]` int64, the
  * positions of the tokens held and then of the new ones.
  * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, length_L + m, headDim]`; with `attention`
- * `attention.L` `[m, length_L + m]`, the mean over heads.
+ * `attention.L` `[kvHeads, m, length_L + m]`, the mean over the queries that share a head.
  */
 export function deviceDecodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { kind, masked, attention = false }: DeviceDecodeOptions): void {
   const { kvHeads, headDim } = config;

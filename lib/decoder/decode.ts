@@ -37,7 +37,7 @@ interface Past {
  * slots' positions; `self_bias` `[group * m, m]`, the same among
  * the new tokens (row g * m + i belongs to new token i), and `self_bias.unlimited` where only some blocks have a window. group = heads / kvHeads.
  * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, m, headDim]`; with `attention`, for each layer
- * `attention.L` `[m, capacity_L + m]`: what each new token pays to each slot and to each new token, the mean over heads.
+ * `attention.L` `[kvHeads, m, capacity_L + m]`: what each new token pays to each slot and to each new token, the mean over the queries that share a head.
  */
 export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, finite = false, kvDtype = "fp32" }: DecodeOptions = {}): void {
   const selfBias = g.input("self_bias", "float32", ["rows", "m"]);
@@ -69,8 +69,8 @@ export function decodeBlocks(g: GraphBuilder, weights: Weights, config: ModelCon
     if (finite) outputFiniteBlock(g, layer, result);
     if (!attention) return;
     const paid = result.inside["attention.weights"]!;
-    const byHead = g.reshape(paid, [config.heads, "m", paid.shape[paid.rank - 1]!]);
-    g.output(g.reduceMean(byHead, [0]), `attention.${layer}`);
+    const byHead = g.reshape(paid, [config.kvHeads, config.heads / config.kvHeads, "m", paid.shape[paid.rank - 1]!]);
+    g.output(g.reduceMean(byHead, [1]), `attention.${layer}`);
   }, (embedded) => {
     if (finite) outputFinite(g, "embedding", embedded, 1);
   });

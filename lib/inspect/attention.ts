@@ -35,19 +35,23 @@ export class AttentionSum {
   add(observed: Observation): void {
     const n = this.run.ids.length;
     const row = new Float32Array(n);
-    observed.attention.forEach((paid, l) => {
-      const { positions } = this.run.kv.layer(l);
+    observed.attention.forEach((mean, l) => {
+      const layer = this.run.kv.layer(l);
       const group = this.groups[l]!;
-      for (let slot = 0; slot < paid.length; slot++) {
-        const position = positions[slot]!;
-        const share = paid[slot]!;
-        if (position >= n) group.generated += share;
-        else {
-          group[position < SINKS ? "sinks" : "prompt"] += share;
-          this.layers[l]![position]! += share;
-          row[position]! += share / observed.attention.length;
+      const add = (paid: Float32Array, positions: Int32Array, weight: number) => {
+        for (let slot = 0; slot < paid.length; slot++) {
+          const position = positions[slot]!;
+          const share = weight * paid[slot]!;
+          if (position >= n) group.generated += share;
+          else {
+            group[position < SINKS ? "sinks" : "prompt"] += share;
+            this.layers[l]![position]! += share;
+            row[position]! += share / observed.attention.length;
+          }
         }
-      }
+      };
+      if (layer.uniform) add(mean, layer.positions, 1);
+      else observed.byHead[l]!.forEach((paid, head) => add(paid, layer.headPositions(head), 1 / layer.kvHeads));
     });
     this.rows.push(row);
   }

@@ -16,17 +16,22 @@ export function kvNorms(run: Run, { columns = 512 } = {}): KvNorms {
   return { ...cut, key: norms("key"), value: norms("value") };
 }
 
-/** Norm of each token's key or value, the mean over heads. `[length]` */
+/** Norm of each token's key or value, the mean over the heads that hold it, in the order of `positions`. */
 export function tokenNorms(layer: KvLayer, part: "key" | "value"): Float32Array {
-  const { kvHeads, headDim, length } = layer;
-  const norms = new Float32Array(length);
+  const { kvHeads, headDim, length, positions, uniform } = layer;
+  const norms = new Float32Array(positions.length);
+  const heads = new Float32Array(positions.length);
+  const place = uniform ? null : new Map([...positions].map((position, i) => [position, i]));
   for (let head = 0; head < kvHeads; head++) {
     const vectors = layer[part](head);
+    const own = layer.headPositions(head);
     for (let token = 0; token < length; token++) {
       let sum = 0;
       for (let i = token * headDim; i < (token + 1) * headDim; i++) sum += vectors[i]! * vectors[i]!;
-      norms[token]! += Math.sqrt(sum) / kvHeads;
+      const at = place ? place.get(own[token]!)! : token;
+      norms[at]! += Math.sqrt(sum);
+      heads[at]!++;
     }
   }
-  return norms;
+  return norms.map((sum, i) => sum / heads[i]!);
 }

@@ -2,12 +2,12 @@ import type { KvLayer } from "../runtime/kv-cache.js";
 import type { Run } from "../runtime/run.js";
 
 /**
- * Slots of the prompt tokens (position below `n`) that two layers both hold.
+ * Slots of the prompt tokens (position below `n`) that one head of two layers holds in both.
  * Positions are ascending in every cache.
  */
-export function sharedSlots(a: KvLayer, b: KvLayer, n: number): { a: number; b: number }[] {
+export function sharedSlots(a: KvLayer, b: KvLayer, n: number, head: number): { a: number; b: number }[] {
   const pairs: { a: number; b: number }[] = [];
-  const [left, right] = [a.positions, b.positions];
+  const [left, right] = [a.headPositions(head), b.headPositions(head)];
   for (let i = 0, j = 0; i < left.length && j < right.length && left[i]! < n; ) {
     if (left[i]! === right[j]!) pairs.push({ a: i++, b: j++ });
     else if (left[i]! < right[j]!) i++;

@@ -1,6 +1,7 @@
 import { kvTokenBytes } from "../checkpoint/kv-dtype.js";
 import type { HostKv } from "../runtime/kv-cache.js";
-import type { Run } from "../runtime/run.js";
+import type { CacheSelection } from "../methods/plan/cache.js";
+import type { CacheResult, Run } from "../runtime/run.js";
 import { requireComparable, sharedSlots } from "./shared.js";
 
 export interface Check {
@@ -33,14 +34,14 @@ export interface VerifyOptions {
  * @throws where a check fails, naming the first difference, unless `throws` is false
  */
 export async function verifyRun(run: Run, { throws = true, against, tolerance = 1e-4 }: VerifyOptions = {}): Promise<Verification> {
-  const expected = expectedPositions(run);
+  const expected = run.plan.cache ? null : expectedPositions(run);
   const read = await run.toHost();
   const cache = await run.kv.toHost();
   const checks = [
     check("stages", () => stagesHold(run)),
     check("choice", () => choiceHolds(run)),
     check("lengths", () => lengthsHold(run, expected)),
-    check("positions", () => positionsHold(run, expected)),
+    check("positions", () => (expected ? positionsHold(run, expected) : headsHold(run))),
     check("bytes", () => bytesHold(run, cache)),
     await unprunedHolds(run, read, against, tolerance),
   ];
@@ -93,12 +94,13 @@ function stagesHold({ plan, ids, stages }: Run): string {
     if (stage.presentPositions.length !== present) differs(`stage ${s} saw ${stage.presentPositions.length} tokens (must be ${present})`);
     if (stage.kept.length !== keep) differs(`stage ${s} kept ${stage.kept.length} tokens (must be ${keep})`);
   });
-  if (planned.length === 0) return "no stage, nothing is pruned";
+  if (planned.length === 0) return plan.cache ? "no stage: every block computes all tokens" : "no stage, nothing is pruned";
   return `${planned.length} ${planned.length === 1 ? "stage keeps the scheduled count" : "stages keep the scheduled counts"}: ${[ids.length, ...stages.map(({ kept }) => kept.length)].join(" → ")}`;
 }
 
 /** Kept tokens are among those present, in order, the forced ones with them, and no free one that fell scores above one that stayed. */
-function choiceHolds({ stages }: Run): string | null {
+function choiceHolds({ stages, selections, plan }: Run): string | null {
+  if (plan.cache && stages.length === 0) return selections ? cacheChoiceHolds(selections, plan.cache) : null;
   stages.forEach(({ kept, presentPositions, forced }, s) => {
     const [present, stays] = [new Set(presentPositions), new Set(kept)];
     kept.forEach((position, i) => {
@@ -123,12 +125,14 @@ function choiceHolds({ stages }: Run): string | null {
   return "forced tokens stayed, and no token that fell scores above one that had to win its place";
 }
 
-function lengthsHold({ kv, plan, kvLengthsAfterPrefill }: Run, expected: readonly Int32Array[]): string {
+function lengthsHold({ kv, plan, kvLengthsAfterPrefill, ids, position }: Run, expected: readonly Int32Array[] | null): string {
   plan.kvLengths.forEach((length, layer) => {
     if (kvLengthsAfterPrefill[layer] !== length) differs(`layer ${layer} held ${kvLengthsAfterPrefill[layer]} tokens after prefill (the plan says ${length})`);
   });
+  const generated = position - ids.length;
   kv.lengths.forEach((length, layer) => {
-    if (length !== expected[layer]!.length) differs(`layer ${layer} holds ${length} tokens (must be ${expected[layer]!.length})`);
+    const due = expected ? expected[layer]!.length : plan.kvLengths[layer]! + generated;
+    if (length !== due) differs(`layer ${layer} holds ${length} tokens (must be ${due})`);
   });
   const distinct = [...new Set(kv.lengths)];
   return distinct.length === 1 ? `${kv.layers.length} layers hold ${distinct[0]} tokens each` : `layers hold ${kv.lengths.join(", ")} tokens`;
@@ -140,6 +144,52 @@ function positionsHold({ kv }: Run, expected: readonly Int32Array[]): string {
     if (at >= 0) differs(`layer ${layer}, slot ${at} holds position ${positions[at]} (must be ${expected[layer]![at]})`);
   });
   return "every layer holds the positions that the stages kept, in order";
+}
+
+/** Each head's choice: as `choiceHolds`, over its layer's tokens. With budgets by head, the lowest that stayed in any head is above the highest that fell, beyond what each keeps in any case. */
+function cacheChoiceHolds(selections: readonly CacheResult[], planned: readonly CacheSelection[]): string | null {
+  if (selections.some(({ scores }) => !scores)) return null;
+  selections.forEach(({ present, kept, scores }, layer) => {
+    const { head, tail, safe } = planned[layer]!;
+    let [lowest, highest] = [Infinity, -Infinity];
+    kept.forEach((positions, h) => {
+      const stays = new Set(positions);
+      const row = scores!.subarray(h * present.length, (h + 1) * present.length);
+      const free = [...present.keys()].filter((i) => i >= head && i < present.length - tail);
+      const missing = [...present.keys()].find((i) => (i < head || i >= present.length - tail) && !stays.has(present[i]!));
+      if (missing !== undefined) differs(`layer ${layer}, head ${h} dropped position ${present[missing]}, which always stays`);
+      const left = free.filter((i) => stays.has(present[i]!)).map((i) => row[i]!).sort((a, b) => b - a);
+      const stayed = (safe === null ? left : left.slice(Math.max(0, safe - head - tail))).at(-1) ?? Infinity;
+      const fell = free.filter((i) => !stays.has(present[i]!)).reduce((most, i) => Math.max(most, row[i]!), -Infinity);
+      if (safe === null && fell > stayed) differs(`layer ${layer}, head ${h} dropped a token of score ${fell} and kept one of ${stayed}`);
+      [lowest, highest] = [Math.min(lowest, stayed), Math.max(highest, fell)];
+    });
+    if (safe !== null && highest > lowest) differs(`layer ${layer} dropped a token of score ${highest} and kept one of ${lowest} in another head`);
+  });
+  return "in every head forced tokens stayed, and no token that fell scores above one that had to win its place";
+}
+
+/** Each head holds tokens that its layer computed, as the choice says where it is known, then the generated ones. */
+function headsHold({ kv, selections, ids, position }: Run): string {
+  kv.layers.forEach((layer, l) => {
+    for (let head = 0; head < layer.kvHeads; head++) {
+      const held = layer.headPositions(head);
+      const generated = position - ids.length;
+      const prompt = held.subarray(0, held.length - generated);
+      const of = `layer ${l}, head ${head}`;
+      const chosen = selections?.[l]?.kept[head];
+      const present = selections ? new Set(selections[l]!.present) : null;
+      prompt.forEach((at, slot) => {
+        if (slot > 0 && at <= prompt[slot - 1]!) differs(`${of} holds position ${at} after ${prompt[slot - 1]} (must be ascending)`);
+        if (at >= ids.length || (present && !present.has(at))) differs(`${of} holds position ${at}, which the layer did not compute`);
+        if (chosen && chosen[slot] !== at) differs(`${of}, slot ${slot} holds position ${at} (must be ${chosen[slot]})`);
+      });
+      for (let i = 0; i < generated; i++) {
+        if (held[prompt.length + i] !== ids.length + i) differs(`${of}, slot ${prompt.length + i} holds position ${held[prompt.length + i]} (must be ${ids.length + i})`);
+      }
+    }
+  });
+  return "every head holds tokens of the prompt that its layer computed, in order, and then the generated ones";
 }
 
 /** Bytes are counted on the arrays themselves; a device's, on their copy. */
@@ -174,18 +224,17 @@ function prefixHolds(run: Run, other: Run, tolerance: number): string {
   let largest = 0;
   for (let l = 0; l <= last; l++) {
     const [layer, base] = [run.kv.layer(l), other.kv.layer(l)];
-    const slots = sharedSlots(layer, base, run.ids.length);
     const { headDim } = layer;
     for (const part of ["key", "value"] as const) {
       for (let head = 0; head < layer.kvHeads; head++) {
         const [x, y] = [layer[part](head), base[part](head)];
         const scale = y.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-        for (const slot of slots) {
+        for (const slot of sharedSlots(layer, base, run.ids.length, head)) {
           for (let i = 0; i < headDim; i++) {
             const difference = Math.abs(x[slot.a * headDim + i]! - y[slot.b * headDim + i]!);
             // Written so that a value that is not a number counts as different.
             if (!(difference <= tolerance * scale)) {
-              differs(`layer ${l}, head ${head}, position ${layer.positions[slot.a]}: ${part}[${i}] is ${x[slot.a * headDim + i]} (the unpruned run has ${y[slot.b * headDim + i]})`);
+              differs(`layer ${l}, head ${head}, position ${layer.headPositions(head)[slot.a]}: ${part}[${i}] is ${x[slot.a * headDim + i]} (the unpruned run has ${y[slot.b * headDim + i]})`);
             }
             largest = Math.max(largest, difference);
           }

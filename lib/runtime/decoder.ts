@@ -16,6 +16,8 @@ export interface Observation {
   readonly logits: Float32Array;
   /** For each layer `[m, length]`: the share of attention that each new token pays to each token in the layer's cache, itself included; the mean over heads. */
   readonly attention: readonly Float32Array[];
+  /** The same for each key/value head, the mean over the queries that share it: `[layers][kvHeads]`, each `[m, length]`. */
+  readonly byHead: readonly (readonly Float32Array[])[];
 }
 
 /** What a decoder gets from its model. */
@@ -55,11 +57,13 @@ export class Decoder {
   async observe(cache: KvCache, tokens: readonly number[], start: number): Promise<Observation> {
     const before = cache.lengths;
     const results = await this.step(cache, tokens, start, true);
-    const attention = before.map((length, layer) => {
+    const byHead = before.map((length, layer) => {
       const { data, dims } = results[`attention.${layer}`]!;
-      return filledSlots(data as Float32Array, dims[1]!, length, tokens.length);
+      const [heads, m, row] = [dims[0]!, dims[1]!, dims[2]!];
+      return Array.from({ length: heads }, (_, head) => filledSlots((data as Float32Array).subarray(head * m * row, (head + 1) * m * row), row, length, m));
     });
-    return { logits: results["logits"]!.data as Float32Array, attention };
+    const attention = byHead.map((heads) => heads[0]!.map((_, i) => heads.reduce((sum, paid) => sum + paid[i]!, 0) / heads.length));
+    return { logits: results["logits"]!.data as Float32Array, attention, byHead };
   }
 
   /**

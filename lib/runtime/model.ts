@@ -162,12 +162,13 @@ export class Model implements PromptModel {
     const { preset, kvPolicy, capture, captureLimit } = settings;
     const plan = this.plan(ids.length, { ...(preset !== undefined && { preset }), kvPolicy, capture, captureLimit });
     const scorer = await this.scorer(plan, settings.scorer);
-    const { results, kept, scores, positions, kv, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, signal });
+    const { results, kept, scores, positions, selections, kv, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, signal });
     return new Run({
       ids,
       plan,
       scorer: scorer?.name ?? null,
       stages: plan.stages.map((stage, s) => stageResult(stage, s === 0 ? allPositions(ids.length) : kept[s - 1]!, kept[s]!, read ? scores[s]! : null)),
+      selections: selections && selections.map((selection) => ({ ...selection, scores: read ? selection.scores : null })),
       kv,
       logits,
       prefillSeconds,

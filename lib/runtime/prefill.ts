@@ -13,6 +13,7 @@ import { positionsByHead, presentPositions } from "./present.js";
 import type { Room } from "./room.js";
 import { rotaryFeeds } from "./rotary-feeds.js";
 import type { Outputs } from "./session.js";
+import type { CacheResult } from "./stage-result.js";
 
 /** What prefilling needs of its model. */
 export interface PrefillContext {
@@ -42,6 +43,8 @@ export interface Prefilled {
   readonly scores: readonly Float32Array[];
   /** Original positions of the tokens present in each block. */
   readonly positions: readonly Int32Array[];
+  /** What each layer's cache was cut down to, scores read; null: nothing. */
+  readonly selections: readonly CacheResult[] | null;
   readonly kv: KvCache;
   readonly logits: Float32Array;
   readonly prefillSeconds: number;
@@ -70,18 +73,27 @@ export async function compute(context: PrefillContext, ids: readonly number[], p
     const results = await unlessAborted(session.run(feeds, session.outputNames), signal);
     const kept = plan.stages.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
     const positions = presentPositions(plan.stages, kept, ids.length, config.layers);
-    const cached = plan.cache ? plan.cache.map((_, layer) => positionsByHead(results[`cache.${layer}.kept`]!.data as BigInt64Array, positions[layer]!, config.kvHeads)) : positions;
-    const kv = await home.cache(config, session, results, cached, plan.evicts ? kept.at(-1)! : null, reserve);
+    const selections = plan.cache && plan.cache.map((_, layer): CacheResult => ({
+      present: positions[layer]!,
+      kept: positionsByHead(results[`cache.${layer}.kept`]!.data as BigInt64Array, positions[layer]!, config.kvHeads),
+      scores: results[`cache.${layer}.scores`]!.data as Float32Array,
+    }));
+    const kv = await home.cache(config, session, results, selections?.map(({ kept }) => kept) ?? positions, plan.evicts ? kept.at(-1)! : null, reserve);
     const prefillSeconds = (performance.now() - started) / 1e3;
     const scores = plan.stages.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array);
-    return { results, kept, scores, positions, kv, logits: results["logits"]!.data as Float32Array, prefillSeconds };
+    return { results, kept, scores, positions, selections, kv, logits: results["logits"]!.data as Float32Array, prefillSeconds };
   }).catch((error: unknown) => {
     throw room.explain(error, ids.length, { method: plan.method, reserve });
   });
-  const { kept, scores, positions, kv, logits } = prefilled;
+  const { kept, scores, positions, selections, kv, logits } = prefilled;
   if (![logits, ...scores].every(allFinite)) {
     kv.dispose();
     throw await prefillNotFinite(diagnosed, { graph: planGraph(context, plan, scorer, true), feeds, stages: plan.stages, scorer, kept, positions, scores, logits });
+  }
+  const bad = selections?.findIndex((selection) => !allFinite(selection.scores!)) ?? -1;
+  if (bad >= 0) {
+    kv.dispose();
+    throw new Error(`cache scores in block ${bad}: not finite (${plan.method.name}'s way of scoring fails on this prompt; the model's own numbers are finite)`);
   }
   return prefilled;
 }

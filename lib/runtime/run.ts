@@ -12,9 +12,9 @@ import { renewedFrom } from "./renewed.js";
 import { saveRun } from "./save-run.js";
 import type { Provider } from "./session.js";
 import type { PrefillSettings } from "./settings.js";
-import type { StageResult } from "./stage-result.js";
+import type { CacheResult, StageResult } from "./stage-result.js";
 
-export type { StageResult } from "./stage-result.js";
+export type { CacheResult, StageResult } from "./stage-result.js";
 
 /** A model as far as prompts and what comes of them go. */
 export interface PromptModel {
@@ -36,6 +36,8 @@ export interface RunState {
   readonly plan: TokenPlan;
   readonly scorer: string | null;
   readonly stages: readonly StageResult[];
+  /** Of a method with a cache budget, by layer; null: none, or not known (a run from a file). */
+  readonly selections?: readonly CacheResult[] | null;
   readonly kv: KvCache;
   /** Logits of the last token, `[vocabulary]`. */
   readonly logits: Float32Array;
@@ -78,6 +80,8 @@ export class Run {
   /** Name of the scorer, null where nothing prunes. */
   readonly scorer: string | null;
   readonly stages: readonly StageResult[];
+  /** What each layer's cache was cut down to; null where the method has no cache budget, or for a run from a file. */
+  readonly selections: readonly CacheResult[] | null;
   readonly prefillSeconds: number;
   /** KV length of each layer right after prefill, read off the cache. */
   readonly kvLengthsAfterPrefill: readonly number[];
@@ -96,6 +100,7 @@ export class Run {
     this.plan = state.plan;
     this.scorer = state.scorer;
     this.stages = state.stages;
+    this.selections = state.selections ?? null;
     this.cache = state.kv;
     this.appended = [...(state.appended ?? [])];
     this.prefillSeconds = state.prefillSeconds;
@@ -209,7 +214,7 @@ export class Run {
    * @throws for a run from a file
    */
   unpruned(): Promise<Run> {
-    if (this.stages.length === 0 && this.next === this.ids.length) return Promise.resolve(this);
+    if (this.stages.length === 0 && !this.plan.cache && this.next === this.ids.length) return Promise.resolve(this);
     if (!("model" in this.source)) return Promise.reject(new Error(`run: ${this.source.file} (a saved run has no model to compute the unpruned one with; give that run instead)`));
     const { model } = this.source;
     if (!this.shared.unpruned) {
@@ -283,8 +288,8 @@ export class Run {
   }
 
   private state(): RunState {
-    const { ids, plan, scorer, stages, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill } = this;
-    return { ids, plan, scorer, stages, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, logits: this.current, position: this.next };
+    const { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill } = this;
+    return { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, logits: this.current, position: this.next };
   }
 }
 

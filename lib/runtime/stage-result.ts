@@ -30,3 +30,13 @@ export function stageResult(stage: Stage, presentPositions: Int32Array, kept: In
     },
   };
 }
+
+/** What a layer's cache was cut down to. */
+export interface CacheResult {
+  /** Original positions of the tokens that the layer computed. */
+  readonly present: Int32Array;
+  /** Original positions that each head kept, ascending. */
+  readonly kept: readonly Int32Array[];
+  /** Scores of the tokens present, `[kvHeads, present]`, where they were asked for. */
+  readonly scores: Float32Array | null;
+}

@@ -1,0 +1,262 @@
+// Methods that cut down caches, against a float64 pass: scores from their definitions, written out here, and what is generated from the caches that are left.
+import assert from "node:assert/strict";
+import { after, before, suite, test } from "node:test";
+import type { CacheBudget, CacheScoring } from "../../../lib/methods/cache/budget.js";
+import { methods } from "../../../lib/methods/all.js";
+import { planTokens } from "../../../lib/methods/plan/plan.js";
+import { resolveMethod } from "../../../lib/methods/resolve.js";
+import { verifyRun } from "../../../lib/inspect/verify.js";
+import { load, type Model } from "../../../lib/runtime/model.js";
+import type { Run } from "../../../lib/runtime/run.js";
+import { tinyCheckpoint, type TinyCheckpoint } from "../../reference/checkpoints.js";
+import { headDimOf, kvHeadsOf } from "../../reference/config.js";
+import { forward, type ForwardResult, type LayerCache } from "../../reference/forward.js";
+import { dot, linear, rmsNorm, softmax, type Vector } from "../../reference/operations.js";
+import { rotaryFrequencies, rotate } from "../../reference/rotary.js";
+import { blockInputs, relativeError } from "../inspect/setup.js";
+
+const prompt = Array.from({ length: 48 }, (_, i) => (i * 37 + 11 * (i % 7)) % 250);
+const n = prompt.length;
+const TIGHT = 2e-5;
+
+const budget = (scoring: CacheScoring, more: Partial<CacheBudget> = {}) =>
+  resolveMethod({ name: "tried", stages: [], baseDepth: 3, cache: { amount: { ratio: 0.5 }, scoring, ...more } });
+
+suite("caches cut down", () => {
+  let tiny: TinyCheckpoint;
+  let model: Model;
+  let plain: ForwardResult;
+  /** Queries of each layer before rotary embedding, `[layers][heads][n][headDim]`. */
+  let raw: Vector[][][];
+
+  before(async () => {
+    tiny = tinyCheckpoint("llama-llama3");
+    model = await load(tiny.folder, { threads: 1 });
+    plain = forward(tiny.config, tiny.weights, prompt);
+    const [h, heads] = [headDimOf(tiny.config), tiny.config.num_attention_heads];
+    raw = plain.caches.map((_, layer) => {
+      const prefix = `model.layers.${layer}.`;
+      const inputs = blockInputs(plain, layer, tiny.weights.get("model.embed_tokens.weight")!, prompt, tiny.config.hidden_size);
+      const queries = linear(inputs.map((x) => rmsNorm(x, tiny.weights.get(`${prefix}input_layernorm.weight`)!, tiny.config.rms_norm_eps)), tiny.weights.get(`${prefix}self_attn.q_proj.weight`)!);
+      return Array.from({ length: heads }, (_, head) => queries.map((query) => query.slice(head * h, (head + 1) * h)));
+    });
+  });
+  after(async () => {
+    await model.release();
+    tiny.remove();
+  });
+
+  const shape = () => {
+    const [heads, groups, h] = [tiny.config.num_attention_heads, kvHeadsOf(tiny.config), headDimOf(tiny.config)];
+    return { heads, groups, h, group: heads / groups };
+  };
+  const vectors = (cache: LayerCache, part: "keys" | "values", g: number): Vector[] => {
+    const { h } = shape();
+    return Array.from({ length: n }, (_, t) => Float64Array.from(cache[part].subarray((g * n + t) * h, (g * n + t + 1) * h)));
+  };
+  /** What the query of token `t` pays, `[n]`. */
+  const pays = (layer: number, head: number, t: number): number[] => {
+    const { h, group } = shape();
+    const query = rotate(raw[layer]![head]![t]!, t, rotaryFrequencies(tiny.config));
+    return softmax(vectors(plain.caches[layer]!, "keys", Math.floor(head / group)).map((key, j) => (j > t ? -Infinity : dot(query, key) / Math.sqrt(h))));
+  };
+  const mean = (rows: readonly ArrayLike<number>[]): number[] => Array.from({ length: rows[0]!.length }, (_, i) => rows.reduce((sum, row) => sum + row[i]!, 0) / rows.length);
+  const norm = (x: ArrayLike<number>) => Math.sqrt(dot(x, x));
+  const headsOf = (g: number) => Array.from({ length: shape().group }, (_, i) => g * shape().group + i);
+
+  /** Positions that the highest scores are at, the first `head` and last `tail` in any case. */
+  const best = (scores: readonly number[], keep: number, head: number, tail: number): number[] => {
+    const free = scores.map((_, i) => i).filter((i) => i >= head && i < n - tail).sort((a, b) => scores[b]! - scores[a]! || a - b);
+    const forced = scores.map((_, i) => i).filter((i) => i < head || i >= n - tail);
+    return [...forced, ...free.slice(0, keep - head - tail)].sort((a, b) => a - b);
+  };
+
+  /** The run keeps what these scores say, verifies, and generates what the reference generates from the same caches. */
+  async function holds(run: Run, expected: (layer: number, head: number) => number[], { head, tail, tolerance = TIGHT }: { head: number; tail: number; tolerance?: number }) {
+    const { groups, h } = shape();
+    const caches = plain.caches.map((cache, layer): LayerCache => {
+      const selection = run.selections![layer]!;
+      const keep = run.plan.kvLengths[layer]!;
+      const kept = Array.from({ length: groups }, (_, g) => {
+        const scores = expected(layer, g);
+        const actual = selection.scores!.subarray(g * n, (g + 1) * n);
+        const inside = [...scores.keys()].filter((i) => i >= head && i < n - tail);
+        assert.ok(relativeError(inside.map((i) => actual[i]!), inside.map((i) => scores[i]!)) < tolerance, `layer ${layer}, head ${g}: scores`);
+        assert.deepEqual([...selection.kept[g]!], best(scores, keep, Math.min(head, keep), Math.min(tail, keep)), `layer ${layer}, head ${g}`);
+        assert.deepEqual(run.kv.layer(layer).headPositions(g), selection.kept[g]);
+        return selection.kept[g]!;
+      });
+      const cut = (part: "keys" | "values") => Float64Array.from(kept.flatMap((positions, g) => [...positions].flatMap((t) => [...cache[part].subarray((g * n + t) * h, (g * n + t + 1) * h)])));
+      return { keys: cut("keys"), values: cut("values"), positions: [...kept[0]!] };
+    });
+    assert.ok(relativeError(run.logits, plain.logits) < TIGHT, "the prompt's own logits are those of no pruning");
+    assert.ok((await verifyRun(run)).ok);
+    const next = forward(tiny.config, tiny.weights, [7, 91], { caches, positions: [n, n + 1], allLogits: true });
+    const logits = await run.extend([7, 91]);
+    assert.ok(relativeError(logits, next.allLogits!.flatMap((row) => [...row])) < 2 * TIGHT, "logits after the cut");
+    assert.ok((await verifyRun(run)).ok);
+  }
+
+  const prefill = (scoring: CacheScoring, more: Partial<CacheBudget> = {}) => model.prefill(prompt, { preset: budget(scoring, more), scores: true });
+
+  /** Mean over the last `window` queries, tokens of the window as nothing, neighbours pooled. */
+  const looked = (layer: number, head: number, window: number, kernel: number, pool: (values: number[]) => number): number[] => {
+    const paid = mean(Array.from({ length: window }, (_, i) => pays(layer, head, n - window + i))).map((value, i) => (i < n - window ? value : 0));
+    const side = (kernel - 1) / 2;
+    return paid.map((_, i) => pool(Array.from({ length: kernel }, (_, k) => paid[i + k - side] ?? 0)));
+  };
+  const average = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+
+  test("window attention: mean of a window's attention, pooled, averaged over a group", async () => {
+    const run = await prefill({ kind: "window attention", window: 6, kernel: 5, pool: "mean", heads: "group mean" });
+    await holds(run, (layer, g) => mean(headsOf(g).map((head) => looked(layer, head, 6, 5, average))), { head: 0, tail: 6 });
+  });
+
+  test("window attention with the largest of neighbours and the sum over a group", async () => {
+    const run = await prefill({ kind: "window attention", window: 4, kernel: 3, pool: "max", heads: "group sum" });
+    await holds(run, (layer, g) => mean(headsOf(g).map((head) => looked(layer, head, 4, 3, (values) => Math.max(...values)))).map((x) => x * shape().group), { head: 0, tail: 4 });
+  });
+
+  test("a pyramid gives each layer a budget of its own", async () => {
+    const run = await prefill({ kind: "window attention", window: 6, kernel: 5, pool: "mean", heads: "group mean" }, { layers: { pyramid: 2 } });
+    assert.deepEqual(run.plan.kvLengths, [36, 24, 12]);
+    await holds(run, (layer, g) => mean(headsOf(g).map((head) => looked(layer, head, 6, 5, average))), { head: 0, tail: 6 });
+  });
+
+  test("TOVA: the last token's attention over all heads, the same tokens in each", async () => {
+    const run = await model.prefill(prompt, { preset: "tova", scores: true });
+    await holds(run, (layer) => mean(Array.from({ length: shape().heads }, (_, head) => pays(layer, head, n - 1))), { head: 0, tail: 1 });
+    assert.deepEqual(run.kv.layer(1).headPositions(0), run.kv.layer(1).headPositions(1));
+  });
+
+  test("H2O: the sum of what all tokens pay, and the latest half of the budget", async () => {
+    const run = await model.prefill(prompt, { preset: "h2o", scores: true });
+    const all = (layer: number, head: number) => mean(Array.from({ length: n }, (_, t) => pays(layer, head, t))).map((x) => x * n);
+    await holds(run, (layer, g) => mean(headsOf(g).map((head) => all(layer, head))), { head: 0, tail: 12 });
+  });
+
+  test("Knorm: minus the norm of keys", async () => {
+    await holds(await model.prefill(prompt, { preset: "knorm", scores: true }), (layer, g) => vectors(plain.caches[layer]!, "keys", g).map((key) => -norm(key)), { head: 0, tail: 0 });
+  });
+
+  test("KeyDiff: minus the cosine to the mean of the keys' directions", async () => {
+    const scores = (layer: number, g: number) => {
+      const keys = vectors(plain.caches[layer]!, "keys", g);
+      const anchor = mean(keys.map((key) => key.map((x) => x / norm(key))));
+      return keys.map((key) => -dot(key, anchor) / (norm(key) * norm(anchor)));
+    };
+    await holds(await model.prefill(prompt, { preset: "keydiff:0.25", scores: true }), scores, { head: 0, tail: 0 });
+  });
+
+  test("StreamingLLM: the first four and the latest", async () => {
+    const run = await model.prefill(prompt, { preset: "streamingllm:20", scores: true });
+    await holds(run, () => Array.from({ length: n }, (_, i) => i), { head: 4, tail: 0 });
+    assert.deepEqual([...run.kv.layer(2).positions].slice(0, 5), [0, 1, 2, 3, 32]);
+  });
+
+  test("ExpectedAttention: mean and covariance of the prompt's queries, turned by the mean rotation to come", async () => {
+    const [sinks, future] = [3, 40];
+    const scores = (layer: number, g: number) => {
+      const { h } = shape();
+      const frequencies = rotaryFrequencies(tiny.config);
+      // The mean of the rotations as a matrix: its columns are where the unit vectors go.
+      const columns = Array.from({ length: h }, (_, i) => {
+        const unit = Float64Array.from({ length: h }, (_, k) => Number(k === i));
+        return mean(Array.from({ length: future }, (_, p) => rotate(unit, n + p, frequencies)));
+      });
+      const turn = (x: ArrayLike<number>) => Array.from({ length: h }, (_, row) => columns.reduce((sum, column, i) => sum + column[row]! * x[i]!, 0));
+      const keys = vectors(plain.caches[layer]!, "keys", g).slice(sinks);
+      const byHead = headsOf(g).map((head) => {
+        const queries = raw[layer]![head]!.slice(sinks);
+        const mu = mean(queries);
+        const turnedMean = turn(mu);
+        // R C Rᵀ as the covariance of the turned, centred queries.
+        const centred = queries.map((query) => turn(query.map((x, i) => x - mu[i]!)));
+        return softmax(keys.map((key) => dot(turnedMean, key) / Math.sqrt(h) + centred.reduce((sum, c) => sum + dot(c, key) ** 2, 0) / queries.length / h / 2));
+      });
+      const values = vectors(plain.caches[layer]!, "values", g).slice(sinks);
+      return [...Array<number>(sinks).fill(0), ...mean(byHead).map((share, i) => share * norm(values[i]!))];
+    };
+    await holds(await prefill({ kind: "expected attention", future, sinks }), scores, { head: sinks, tail: 0, tolerance: 2e-4 });
+  });
+
+  test("LagKV: how tokens stand out against the next part, by rank within their own", async () => {
+    const [sinks, lag] = [3, 10];
+    // 45 after the sinks: four whole parts, of which three are judged; 15 stay unjudged.
+    const scores = (layer: number, g: number) => {
+      const spread = (part: "keys" | "values") => {
+        const all = vectors(plain.caches[layer]!, part, g);
+        return [0, 1, 2].flatMap((p) => {
+          const [own, next] = [0, 1].map((step) => all.slice(sinks + (p + step) * lag, sinks + (p + step + 1) * lag));
+          const [low, high] = [Math.min, Math.max].map((pick) => Array.from(own![0]!, (_, i) => pick(...next!.map((x) => x[i]!))));
+          return softmax(own!.map((x) => {
+            const scaled = [...x].map((value, i) => (value - low![i]!) / (high![i]! - low![i]!));
+            const center = average(scaled);
+            return Math.sqrt(scaled.reduce((sum, value) => sum + (value - center) ** 2, 0) / (scaled.length - 1));
+          }));
+        });
+      };
+      const both = mean([spread("keys"), spread("values")]);
+      const ranks = both.map((value, i) => {
+        const part = both.slice(Math.floor(i / lag) * lag, Math.floor(i / lag) * lag + lag);
+        return part.filter((other) => other < value).length;
+      });
+      return [...Array<number>(sinks).fill(0), ...ranks, ...Array<number>(15).fill(0)];
+    };
+    await holds(await prefill({ kind: "lag", sinks, lag }), scores, { head: sinks, tail: 15 });
+    // Too short to judge anything: the first and the latest.
+    const short = await prefill({ kind: "lag", sinks, lag: 30 });
+    assert.deepEqual([...short.kv.layer(0).positions].slice(0, 4), [0, 1, 2, 27]);
+  });
+
+  test("random: other tokens in each head, layer and seed, the same for the same", async () => {
+    const kept = async (seed: number) => (await prefill({ kind: "random", seed })).selections!.map(({ kept: heads }) => heads.map((positions) => [...positions].join()));
+    const [first, again, other] = [await kept(1), await kept(1), await kept(2)];
+    assert.deepEqual(first, again);
+    assert.equal(new Set([...first.flat(), ...other.flat()]).size, 2 * 3 * shape().groups);
+  });
+
+  test("every named method keeps exactly its budget at any share, in a worker and in narrow caches as well, and a fork stays apart", async () => {
+    for (const method of Object.values(methods).filter(({ cache }) => cache)) {
+      for (const share of ["0.25", "0.75", "1"]) {
+        const run = await model.prefill(prompt, { preset: `${method.name}:${share}`, scores: true });
+        assert.deepEqual(run.kv.lengths, run.plan.kvLengths);
+        assert.ok((await verifyRun(run)).ok, method.name);
+        const fork = run.fork();
+        assert.deepEqual(await fork.extend([5]), await run.extend([5]));
+        if (share === "1") assert.deepEqual(run.kv.lengths, [49, 49, 49]);
+      }
+    }
+    for (const options of [{ worker: true }, { kvDtype: "int8" as const }]) {
+      const other = await load(tiny.folder, { threads: 1, ...options });
+      const [run, expected] = [await other.prefill(prompt, { preset: "snapkv:0.25" }), await model.prefill(prompt, { preset: "snapkv:0.25" })];
+      assert.deepEqual((await run.toHost()).kv.layers.map((layer) => [layer.headPositions(0), layer.headPositions(1)]), expected.kv.layers.map((layer) => [layer.headPositions(0), layer.headPositions(1)]));
+      if (options.worker) assert.deepEqual(await run.extend([5]), await expected.extend([5]));
+      await other.release();
+    }
+  });
+});
+
+test("budgets: rounding down, never empty, forced tokens give way to a share and refuse a number", () => {
+  const lengths = (text: string, tokens: number) => planTokens(resolveMethod(text), tokens, 3).kvLengths;
+  assert.deepEqual(lengths("snapkv:0.25", 999), [249, 249, 249]);
+  assert.deepEqual(lengths("knorm:0.1", 5), [1, 1, 1]);
+  assert.deepEqual(lengths("snapkv:0.25", 100), [25, 25, 25]);
+  assert.deepEqual(lengths("streamingllm:300", 200), [200, 200, 200]);
+  assert.throws(() => lengths("snapkv:32", 100), /preset snapkv-32: a budget of 32 tokens in layer 0 \(64 always stay there: 0 first and 64 last ones\)/);
+  assert.throws(() => lengths("lagkv:100", 600), /a budget of 100 tokens .*\(216 always stay there: 4 first and 212 last ones\)/);
+});
+
+test("what is wrong with a cache budget is named with its value", () => {
+  const bad = (cache: object) => () => resolveMethod({ name: "x", stages: [], baseDepth: 1, cache: { amount: { ratio: 0.5 }, scoring: { kind: "key norm" }, ...cache } as CacheBudget });
+  assert.throws(bad({ amount: { ratio: 2 } }), /preset x, cache, ratio: 2 \(must be above 0/);
+  assert.throws(bad({ scoring: { kind: "best" } }), /cache\.scoring\.kind: best \(must be window attention, /);
+  assert.throws(bad({ scoring: { kind: "window attention", window: 0, kernel: 5, pool: "mean", heads: "all" } }), /cache\.scoring\.window: 0/);
+  assert.throws(bad({ scoring: { kind: "window attention", window: 8, kernel: 4, pool: "mean", heads: "all" } }), /cache\.scoring\.kernel: 4/);
+  assert.throws(bad({ scoring: { kind: "key norm", window: 3 } }), /cache\.scoring: window \(is no setting of key norm\)/);
+  assert.throws(bad({ layers: { pyramid: 0.5 } }), /cache\.layers\.pyramid: 0\.5/);
+  assert.throws(bad({ heads: { safeguard: 2 } }), /cache\.heads\.safeguard: 2/);
+  assert.throws(() => resolveMethod("snapkv:0"), /ratio: 0 \(must be above 0/);
+  assert.throws(() => resolveMethod("sdtp:0.5"), /preset: sdtp:0\.5 \(known: /);
+  assert.throws(() => resolveMethod({ name: "x", kvPolicy: "evict", baseDepth: 4, stages: [{ afterBlock: 1, ratio: 0.5 }], cache: { amount: { ratio: 0.5 }, scoring: { kind: "key norm" } } }), /kvPolicy: evict \(each layer's cache has a budget/);
+});
