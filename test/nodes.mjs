@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const cache = process.env.SDTP_CACHE || join(homedir(), ".cache", "sdtp-notebook");
-const SHORT = ["kernel/language", "kernel/variables", "kernel/typescript", "kernel/interrupt", "kernel/process", "kernel/input", "lib/notebook/run", "lib/runtime/generate"];
+const SHORT = ["kernel/compile", "kernel/language", "kernel/variables", "kernel/typescript", "kernel/interrupt", "kernel/process", "kernel/input", "lib/notebook/run", "lib/runtime/generate"];
 const FULL = ["kernel/", "lib/jupyter", "lib/notebook", "lib/cell", "lib/cli", "lib/runtime"];
 const RELEASES = { 22: SHORT, 24: FULL, 26: SHORT };
 
