@@ -1,5 +1,6 @@
 /** The compiler as the kernel calls it, from whatever thread or process it runs in. */
 import { CellCompiler, type Outcome } from "./cells.js";
+import { checkCells } from "./check.js";
 import { complete } from "./complete.js";
 import type { Declared } from "./earlier.js";
 import { trimHeap } from "./heap.js";
@@ -44,6 +45,8 @@ export function createMethods({ packageRoot, preload, declared }: ServiceData, w
     complete: (code: string, cursor: number) => complete(cells, code, cursor),
     inspect: (code: string, cursor: number, detail: number) => inspect(cells, code, cursor, detail),
     isComplete: (code: string) => isComplete(code),
+    /** Compiles a notebook's cells beside what is known of the running one. */
+    check: (sources: string[]) => checkCells(packageRoot, prelude(packageRoot, preload), sources),
   };
 }
 

@@ -127,6 +127,10 @@ export class KernelServer {
       }
       case "is_complete_request":
         return { ...(await this.#compiler.call("isComplete", text(content, "code"))) };
+      case "sdtp_check_request": {
+        const { cells, remark } = await this.#compiler.call("check", texts(content, "cells"));
+        return { status: "ok", cells: cells as unknown as JsonObject[], ...(remark !== undefined && { remark }) };
+      }
       case "history_request":
         return { status: "ok", history: this.#history.query(content) as unknown as JsonObject[string] };
       case "comm_info_request":
@@ -208,6 +212,12 @@ function text(content: JsonObject, field: string): string {
   const value = content[field];
   if (typeof value !== "string") throw new Error(`${field}: ${JSON.stringify(value)} (must be a string)`);
   return value;
+}
+
+function texts(content: JsonObject, field: string): string[] {
+  const value = content[field];
+  if (!Array.isArray(value) || !value.every((each) => typeof each === "string")) throw new Error(`${field}: ${JSON.stringify(value)} (must be a list of strings)`);
+  return value as string[];
 }
 
 function number(content: JsonObject, field: string): number {

@@ -7,6 +7,7 @@ import { register as bench } from "./commands/bench.js";
 import { register as cache } from "./commands/cache.js";
 import { register as compare } from "./commands/compare.js";
 import { register as test } from "./commands/test.js";
+import { register as check } from "./commands/check.js";
 import { register as convert } from "./commands/convert.js";
 import { register as doctor } from "./commands/doctor.js";
 import { register as dtypes } from "./commands/dtypes.js";
@@ -36,7 +37,7 @@ export function commands(): Command {
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, test, convert, exportNotebook, exportModel, fetchCommand, kernel, doctor, train, cache]) register(program);
+  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, test, check, convert, exportNotebook, exportModel, fetchCommand, kernel, doctor, train, cache]) register(program);
   return program;
 }
 

@@ -3,6 +3,7 @@ import { Channels } from "./channels.js";
 import type { ConnectionInfo } from "./connection.js";
 import type {
   Channel,
+  CheckReply,
   CommInfoReply,
   CompleteReply,
   ExecuteReply,
@@ -117,6 +118,16 @@ export class KernelClient {
   async inspect(code: string, cursor = codePoints(code), detail: 0 | 1 = 0, options: WaitOptions = {}): Promise<InspectReply> {
     const content = { code, cursor_pos: cursor, detail_level: detail };
     return (await this.request("shell", "inspect_request", content, options)).content as unknown as InspectReply;
+  }
+
+  /**
+   * Compiles the cells of a notebook and runs none; what the kernel runs stays as it is. For our own kernel.
+   * @throws Error for a kernel that does not know the request
+   */
+  async check(cells: string[], options: WaitOptions = {}): Promise<CheckReply> {
+    const { content } = await this.request("control", "sdtp_check_request", { cells }, options);
+    if (content.status !== "ok") throw new Error(`check: ${String(content.evalue ?? "the kernel cannot check cells")}`);
+    return content as unknown as CheckReply;
   }
 
   async isComplete(code: string, options: WaitOptions = {}): Promise<IsCompleteReply> {

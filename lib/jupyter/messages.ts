@@ -128,3 +128,35 @@ export interface InputRequest {
   prompt: string;
   password: boolean;
 }
+
+/** An error in a cell that was not run. Lines and columns count from 1. */
+export interface CellDiagnostic {
+  message: string;
+  /** TypeScript's. */
+  code: number;
+  line: number;
+  column: number;
+  endLine: number;
+  endColumn: number;
+  /** Where it is in a module that the cell imports. */
+  file?: string;
+}
+
+/** What our kernel's compiler finds out about a cell without running it. */
+export interface CheckedCell {
+  /** The first errors, and how many more there are. */
+  diagnostics: CellDiagnostic[];
+  more: number;
+  /** Top-level names that it declares. */
+  declares: string[];
+  /** Variables of earlier cells that it uses: the position of the cell that declares each, and whether it may change it. */
+  references: { cell: number; name: string; access: "read" | "write" }[];
+}
+
+/** The reply to `sdtp_check_request`, a message of our own: `{ cells }` are the sources of a notebook's cells in order. */
+export interface CheckReply {
+  status: "ok";
+  cells: CheckedCell[];
+  /** What a tsconfig.json asks for in vain. */
+  remark?: string;
+}

@@ -36,6 +36,15 @@ export function parseText(text: string, file: string): Notebook {
   }
 }
 
+/** Where the sources of a text notebook's cells begin: lines from 1. */
+export function startsOf(text: string, file: string): { line: number; whole: boolean }[] {
+  const starts: number[] = [];
+  const plain = text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+  if (extname(file).toLowerCase() === ".md") parseMarkdown(plain, "typescript", starts);
+  else parsePercent(plain, starts);
+  return starts.map((line) => ({ line, whole: false }));
+}
+
 /** A notebook as text. @param file its name, which says the format @throws Error that names the file and the cell which the format cannot hold */
 export function formatText(notebook: Notebook, file: string): string {
   const extension = extname(file).toLowerCase();

@@ -59,25 +59,35 @@ function formatCell(cell: Cell, dialect: Dialect, filter: string): { body: strin
   return { body: [`<!-- ${words} -->`, ...source, `<!-- #end${name} -->`].join("\n"), region: true };
 }
 
-/** The notebook in Markdown: without a header, only TypeScript and JavaScript are code. @throws Error with the line of a bad header */
-export function parseMarkdown(text: string, defaultLanguage: string): Pick<Notebook, "metadata" | "cells"> {
+/**
+ * The notebook in Markdown: without a header, only TypeScript is code.
+ * @param starts receives the line, from 1, at which the source of each code cell begins; of others, one near it
+ * @throws Error with the line of a bad header
+ */
+export function parseMarkdown(text: string, defaultLanguage: string, starts: number[] = []): Pick<Notebook, "metadata" | "cells"> {
   const all = text.split("\n");
   if (all.at(-1) === "") all.pop();
   const { metadata, cell: front, next, found } = parseHeader(all, "");
   const language = metadata.kernelspec?.language ?? defaultLanguage;
   const dialect = found ? notebookDialect(language) : { main: "typescript", isCode: (word: string) => /^(ts|typescript)$/i.test(word) };
-  const cells = parseCells(all.slice(next), dialect);
+  const own: number[] = [];
+  const cells = parseCells(all.slice(next), dialect, own);
+  starts.push(...(front ? [1] : []), ...own.map((line) => line + next));
   return { metadata, cells: front ? [front, ...cells] : cells };
 }
 
 const notebookDialect = (language: string): Dialect => ({ main: language.toLowerCase(), isCode: (word) => isLanguage(word) || word.toLowerCase() === language.toLowerCase() });
 
-function parseCells(all: string[], dialect: Dialect): Cell[] {
+function parseCells(all: string[], dialect: Dialect, starts: number[] = []): Cell[] {
   const cells: Cell[] = [];
+  const add = (cell: Cell, line: number) => {
+    cells.push(cell);
+    starts.push(line);
+  };
   let text: string[] = [];
-  const flush = () => {
+  const flush = (end: number) => {
     const trimmed = withoutBlankEnds(text);
-    if (trimmed.length > 0) cells.push({ cell_type: "markdown", metadata: {}, source: lines(trimmed.join("\n")) });
+    if (trimmed.length > 0) add({ cell_type: "markdown", metadata: {}, source: lines(trimmed.join("\n")) }, end - text.length + 1);
     text = [];
   };
   for (let i = 0; i < all.length; i++) {
@@ -87,8 +97,8 @@ function parseCells(all: string[], dialect: Dialect): Cell[] {
       const [, name = "", options = ""] = region;
       const end = regionEnd(all, i, name);
       if (end > i) {
-        flush();
-        cells.push(regionCell(name, options, all.slice(i + 1, end)));
+        flush(i);
+        add(regionCell(name, options, all.slice(i + 1, end)), i + 2);
         i = end;
         continue;
       }
@@ -99,8 +109,8 @@ function parseCells(all: string[], dialect: Dialect): Cell[] {
       const end = all.findIndex((each, at) => at > i && each.trimEnd().startsWith(fence) && each.trim().replaceAll(fence[0] ?? "", "") === "");
       const isCode = language !== "" && dialect.isCode(language) && !/(^|\s)\.noeval\b/.test(options);
       if (isCode) {
-        flush();
-        cells.push(codeCell(language, options, all.slice(i + 1, end < 0 ? undefined : end), dialect));
+        flush(i);
+        add(codeCell(language, options, all.slice(i + 1, end < 0 ? undefined : end), dialect), i + 2);
         if (end < 0) return cells;
       } else text.push(...all.slice(i, end < 0 ? undefined : end + 1));
       if (end < 0) break;
@@ -109,10 +119,10 @@ function parseCells(all: string[], dialect: Dialect): Cell[] {
     }
     // Two blank lines part cells, except in an indented block.
     const isBreak = line === "" && all[i + 1] === "" && text.some((each) => each !== "") && !(all[i + 2] ?? "").startsWith("    ");
-    if (isBreak) flush();
+    if (isBreak) flush(i);
     else text.push(line);
   }
-  flush();
+  flush(all.length);
   return cells;
 }
 

@@ -58,17 +58,25 @@ function formatCell(cell: Cell, number: number, filter: string): string {
   return [marker, ...(source.length === 1 && source[0] === "" && cell.cell_type === "code" ? [] : source)].join("\n");
 }
 
-/** The notebook in a text. Without any marker, the text is one cell. @throws Error with the line of a bad header */
-export function parsePercent(text: string): Pick<Notebook, "metadata" | "cells"> {
+/**
+ * The notebook in a text. Without any marker, the text is one cell.
+ * @param starts receives the line, from 1, at which the source of each cell begins
+ * @throws Error with the line of a bad header
+ */
+export function parsePercent(text: string, starts: number[] = []): Pick<Notebook, "metadata" | "cells"> {
   const all = text.split("\n");
   if (all.at(-1) === "") all.pop();
   const { metadata, cell: front, next } = parseHeader(all, COMMENT);
   const cells: Cell[] = front ? [front] : [];
+  if (front) starts.push(1);
   let start = next;
   while (start < all.length) {
     const end = cellEnd(all, start);
     const cell = parseCell(all.slice(start, end));
-    if (cell) cells.push(cell);
+    if (cell) {
+      cells.push(cell);
+      starts.push(start + (START.test(all[start] ?? "") ? 2 : 1));
+    }
     start = end;
   }
   return { metadata, cells };
