@@ -1,10 +1,9 @@
-import { figureHtml, figureJson, plotlyScriptOnce, type PlotlyFigure } from "../../lib/report/views/figure-html.js";
+import { bringPlotly, figureHtml, figureJson, type PlotlyFigure } from "../../lib/report/views/figure-html.js";
 import type { Formatted } from "./format.js";
 
 /**
  * Plotly figures: `application/vnd.plotly.v1+json` for clients that draw it themselves (VS Code,
- * JupyterLab with its extension), and HTML that draws without a network. The first figure of a session
- * brings the library (compressed, 2 MB); later ones, of the library's own views too, use it.
+ * JupyterLab with its extension), and HTML that draws without a network, over a picture for where no script runs.
  */
 export function plotly(value: unknown): Formatted | undefined {
   return isFigure(value) ? plotlyBundle(value) : undefined;
@@ -13,9 +12,10 @@ export function plotly(value: unknown): Formatted | undefined {
 export function plotlyBundle(figure: PlotlyFigure): Formatted {
   const { length } = figure.data;
   const text = `Plotly figure: ${length} ${length === 1 ? "trace" : "traces"}`;
+  bringPlotly();
   return {
     "application/vnd.plotly.v1+json": JSON.parse(figureJson(figure)) as object,
-    "text/html": plotlyScriptOnce() + figureHtml(figure, `${text} (drawn by Plotly, which the notebook's first chart brings)`),
+    "text/html": figureHtml(figure, text),
     "text/plain": text,
   };
 }

@@ -14,18 +14,22 @@ export interface CellNote extends JsonObject {
   stale?: string;
 }
 
+/** Begins the names of what is noted, among other programs' notes. */
+const OURS = "sdtp.";
+
 /**
  * The note of a cell. It is kept under `execution`, as clients keep their times of execution: what is there no text
- * notebook shows, and a client that runs the cell anew replaces it.
+ * notebook shows, and a client that runs the cell anew replaces it. nbformat takes nothing but text there.
  */
 export function cellNote(cell: Cell): CellNote {
-  return ((cell.metadata["execution"] as JsonObject | undefined)?.["sdtp"] ?? {}) as CellNote;
+  const noted = Object.entries((cell.metadata["execution"] ?? {}) as JsonObject).filter(([key]) => key.startsWith(OURS));
+  return Object.fromEntries(noted.map(([key, value]) => [key.slice(OURS.length), key === `${OURS}cached` ? value === "true" : value])) as CellNote;
 }
 
 /** Sets the note of a cell, or removes it. */
-export function setCellNote(cell: Cell, note: CellNote | undefined): void {
-  const { sdtp: _, ...execution } = { ...(cell.metadata["execution"] as JsonObject | undefined) };
-  if (note !== undefined) execution["sdtp"] = note;
-  if (Object.keys(execution).length > 0) cell.metadata["execution"] = execution;
+export function setCellNote(cell: Cell, note: CellNote = {}): void {
+  const others = Object.entries((cell.metadata["execution"] ?? {}) as JsonObject).filter(([key]) => !key.startsWith(OURS));
+  const noted = Object.entries(note).flatMap(([key, value]) => (value === undefined ? [] : [[`${OURS}${key}`, String(value)] as const]));
+  if (others.length + noted.length > 0) cell.metadata["execution"] = Object.fromEntries([...others, ...noted]) as JsonObject;
   else delete cell.metadata["execution"];
 }

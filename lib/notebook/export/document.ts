@@ -1,6 +1,7 @@
 import { withoutOverwritten } from "../overwritten.js";
 import { withEncodedNames } from "./attachments.js";
 import { type Attachments, type Cell, type CodeCell, joined, type Notebook, type Output, tags } from "../types.js";
+import { isDisplay, textOf } from "./mime.js";
 import type { ExportOptions } from "./options.js";
 import { separated } from "./separated.js";
 
@@ -58,7 +59,7 @@ export function parts(notebook: Notebook, { template = "report", input = true }:
         source,
         input: !input || source.trim() === "" ? "removed" : template === "article" && code === "shown" ? "folded" : code,
         output: visibility(cell, "output"),
-        outputs: merged(cell.outputs).flatMap(separated),
+        outputs: merged(cell.outputs).filter(hasContent).flatMap(separated),
       },
     ];
   });
@@ -71,6 +72,9 @@ function visibility(cell: CodeCell, part: "input" | "output"): Visibility {
   const collapsed = part === "input" ? source_hidden === true : outputs_hidden === true || cell.metadata["collapsed"] === true;
   return collapsed || found.includes(`hide-${part}`) || found.includes("hide-cell") ? "folded" : "shown";
 }
+
+/** Not so what a program emptied after it showed it. */
+const hasContent = (output: Output): boolean => !isDisplay(output) || Object.values(output.data).some((content) => textOf(content) !== "");
 
 /** nbformat calls it `format`, Jupyter Notebook `raw_mimetype`. */
 function rawFormat(cell: Cell): string {

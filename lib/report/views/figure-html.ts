@@ -1,5 +1,6 @@
-import { randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { escapeHtml } from "../../escape-html.js";
+import { picture } from "./picture/index.js";
 import { packed, plotlySource } from "./plotly-library.js";
 
 /** What `Plotly.newPlot` takes. */
@@ -18,18 +19,32 @@ export function figureJson({ data, layout = {}, config = { responsive: true } }:
 }
 
 /**
- * A figure that draws itself once the library is there, from this page or from an earlier cell; without scripts the text stays.
- * @param text what stands there until then
+ * A figure as its picture, which is drawn in its place once Plotly is there; the picture stays where no script runs. The same for the
+ * same figure.
+ * @param text says what the picture shows; stands in its place where there is none
  */
 export function figureHtml(figure: PlotlyFigure, text: string): string {
-  const id = `plotly-${randomUUID()}`;
-  return `<div id="${id}" style="min-height:${(figure.layout as { height?: number } | undefined)?.height ?? 360}px"><pre>${escapeHtml(text)}</pre></div><script>(async () => {
-const element = document.getElementById("${id}");
+  const json = figureJson(figure);
+  const id = `plotly-${createHash("sha256").update(json).digest("hex").slice(0, 12)}`;
+  const still = picture(figure);
+  const height = (figure.layout as { height?: number } | undefined)?.height ?? still?.height ?? 360;
+  const alt = escapeHtml(text.length > 500 ? `${text.slice(0, 500)}…` : text).replaceAll("\n", "&#10;");
+  const shown = still ? `<img alt="${alt}" width="${still.width}" height="${still.height}" style="max-width:100%;height:auto" src="data:image/svg+xml;base64,${Buffer.from(still.svg).toString("base64")}">` : `<pre>${escapeHtml(text)}</pre>`;
+  return `<div id="${id}" style="min-height:${height}px">${shown}</div><script>(async () => {
 for (let i = 0; !window.Plotly && i < 100; i++) await (window.__plotly__ ?? new Promise((next) => setTimeout(next, 50)));
 if (!window.Plotly) return;
-const figure = ${figureJson(figure)};
+for (const element of document.querySelectorAll('[id="${id}"]:not([data-drawn])')) {
+element.dataset.drawn = "";
+const figure = ${json};
+if (!figure.layout.paper_bgcolor && !figure.layout.template) {
+const axis = { gridcolor: "rgba(128,128,128,.25)", zerolinecolor: "rgba(128,128,128,.5)" };
+const axes = Object.keys(figure.layout).filter((key) => /^[xy]axis\\d*$/.test(key));
+figure.layout = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", ...figure.layout, font: { color: getComputedStyle(element).color, ...figure.layout.font } };
+for (const key of new Set(["xaxis", "yaxis", ...axes])) figure.layout[key] = { ...axis, ...figure.layout[key] };
+}
 element.replaceChildren();
 await window.Plotly.newPlot(element, figure.data, figure.layout, figure.config);
+}
 })();</script>`;
 }
 
@@ -42,11 +57,20 @@ new Function("define", "module", "exports", await new Response(stream).text())()
 })();</script>`;
 }
 
-let shown = false;
+/** What a notebook's kernel offers to code that cannot depend on it (kernel/child/api.ts). */
+interface Notebook {
+  display(value: object, options: { raw: true }): { update(value: unknown): void };
+}
 
-/** As `plotlyScript` the first time in a session, nothing afterwards: later cells use what the first brought. */
-export function plotlyScriptOnce(): string {
-  if (shown) return "";
-  shown = true;
-  return plotlyScript();
+let brought = false;
+
+/**
+ * Gives Plotly to the client, the first time in a session: as an output that is emptied at once, so that no notebook keeps two
+ * megabytes of it. Outside of a notebook nothing.
+ */
+export function bringPlotly(): void {
+  const notebook = (globalThis as { [key: symbol]: unknown })[Symbol.for("sdtp.notebook")] as Notebook | undefined;
+  if (brought || !notebook) return;
+  brought = true;
+  notebook.display({ "text/html": plotlyScript(), "text/plain": "" }, { raw: true }).update({ [Symbol.for("Jupyter.display")]: () => ({ "text/plain": "" }) });
 }

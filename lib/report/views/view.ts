@@ -1,5 +1,5 @@
 import type { Figure } from "../figure.js";
-import { figureHtml, plotlyScriptOnce } from "./figure-html.js";
+import { bringPlotly, figureHtml } from "./figure-html.js";
 
 const display = Symbol.for("Jupyter.display");
 
@@ -39,9 +39,10 @@ export function shown<Data extends object>(data: Data, { title, text, html, figu
     [display]: {
       value(this: View) {
         const isDrawn = this.figure !== undefined;
+        if (isDrawn) bringPlotly();
         return {
           ...(isDrawn && { "application/vnd.plotly.v1+json": this.figure }),
-          "text/html": `${isDrawn ? plotlyScriptOnce() : ""}${this.html}`,
+          "text/html": this.html,
           "text/plain": this.text,
         };
       },
