@@ -4,6 +4,7 @@ import type { PerplexityOptions } from "../evaluate/perplexity.js";
 import type { RetrievalOptions } from "../evaluate/retrieval.js";
 import type { EvaluationRow } from "../evaluate/rows.js";
 import type { EvaluationSummary } from "../evaluate/summary.js";
+import type { QueryKind } from "../evaluate/asked.js";
 import type { EvaluationTask } from "../evaluate/task.js";
 import type { Model } from "../runtime/model.js";
 import { evaluationTable } from "../report/evaluation.js";
@@ -79,11 +80,44 @@ export async function longbench(model: Model, files: readonly string[], options:
   return evaluations;
 }
 
+/** How RULER's tasks are made and put. */
+export interface RulerCellOptions extends ComparingOptions {
+  /** Default: all thirteen but the two question sets, which `sdtp fetch --dataset` brings. */
+  readonly tasks?: readonly string[];
+  /** Tokens of prompt and answer together. */
+  readonly lengths: readonly number[];
+  /** Samples for each length and seed; default 20. */
+  readonly samples?: number;
+  readonly seeds?: readonly number[];
+  /** Whether scorers see the question; default `aware`. */
+  readonly query?: QueryKind;
+  /** Prose that needles are hidden in; default: the shipped prose. */
+  readonly text?: string;
+}
+
+/**
+ * RULER's tasks at any length, in the model's chat template where it has one; an evaluation a task.
+ * @throws on an unknown task, or a length that the model has not or that is too short
+ * @example
+ * await sdtp.ruler(model, { tasks: ["niah_single_2", "vt"], lengths: [1024], samples: 10, configs: ["keep07"], query: "agnostic" })
+ */
+export async function ruler(model: Model, options: RulerCellOptions): Promise<Shown<Evaluation>[]> {
+  const [{ rulerTasks }, { rulerTaskNames }, { optionalChatTemplate }] = await Promise.all([
+    import("../evaluate/ruler/tasks.js"), import("../evaluate/ruler/names.js"), import("../checkpoint/chat-template.js"),
+  ]);
+  const { tasks = rulerTaskNames.filter((name) => !name.startsWith("qa_")), lengths, samples = 20, seeds = [0], query = "aware", text = await shippedProse() } = options;
+  const asking = { tokenizer: await model.tokenizer(), chat: await optionalChatTemplate(model.checkpoint), query };
+  const evaluations: Shown<Evaluation>[] = [];
+  for (const task of await rulerTasks({ tasks, lengths, samples, seeds, text, asking, config: model.config })) evaluations.push(await compared(model, options, task));
+  return evaluations;
+}
+
 async function compared(model: Model, { configs = ["sdtp"], scorers, kvPolicies, file, show, signal: given }: ComparingOptions, task: EvaluationTask): Promise<Shown<Evaluation>> {
-  const [{ evaluate }, { configurations }, { summarise }, { defaultScorer }] = await Promise.all([
-    import("../evaluate/run.js"), import("../evaluate/configuration.js"), import("../evaluate/summary.js"), import("../runtime/scorers.js"),
+  const [{ evaluate }, { checkItems }, { configurations }, { summarise }, { defaultScorer }] = await Promise.all([
+    import("../evaluate/run.js"), import("../evaluate/task.js"), import("../evaluate/configuration.js"), import("../evaluate/summary.js"), import("../runtime/scorers.js"),
   ]);
   const chosen = configurations({ presets: configs, scorers: scorers ?? [(await defaultScorer(model.checkpoint)).name], ...(kvPolicies && { kvPolicies }) });
+  checkItems(model, [task]);
   const signal = cellSignal(given);
   const rows = await withProgress(show, { done: (found: readonly EvaluationRow[]) => `${task.name}: ${found.length} prompts` }, (output) =>
     evaluate(model, task, chosen, {

@@ -142,3 +142,11 @@ export async function chatTemplate(given: TemplateSources, where: string, tokens
     },
   };
 }
+
+/** A model's chat template; null where it has none, which makes it no chat model. @throws on one that cannot be read */
+export async function optionalChatTemplate(checkpoint: { chatTemplate(): Promise<ChatTemplate> }): Promise<ChatTemplate | null> {
+  return checkpoint.chatTemplate().catch((error: Error) => {
+    if (/ has no chat template \(/.test(error.message)) return null;
+    throw error;
+  });
+}

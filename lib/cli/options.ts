@@ -1,7 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
-import type { ChatTemplate } from "../checkpoint/chat-template.js";
 import { kvDtypes, type KvDtype } from "../checkpoint/kv-dtype.js";
-import type { Checkpoint } from "../checkpoint/types.js";
 import { methodNames } from "../methods/all.js";
 import { methodForms } from "../methods/resolve.js";
 import type { LoadOptions, Model } from "../runtime/model.js";
@@ -51,14 +49,6 @@ export async function loadModel({ model, threads, device, dtype, kvDtype }: Mode
   } finally {
     bar.stop();
   }
-}
-
-/** A model's chat template; null where it has none, which makes it no chat model. @throws on one that cannot be read */
-export async function optionalChatTemplate(checkpoint: Pick<Checkpoint, "chatTemplate">): Promise<ChatTemplate | null> {
-  return checkpoint.chatTemplate().catch((error: Error) => {
-    if (/ has no chat template \(/.test(error.message)) return null;
-    throw error;
-  });
 }
 
 /** Options that choose what is pruned. */

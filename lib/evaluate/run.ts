@@ -36,8 +36,8 @@ export async function evaluate(model: Model, task: EvaluationTask, configuration
       let row = known.get(rowKey(about));
       if (!row) {
         const started = performance.now();
-        const warm = `${c} ${item.promptIds.length}`;
-        // The first run of a length allocates, and the first of a configuration loads its graph: neither is latency.
+        // The first run of about a length allocates, and the first of a configuration loads its graph: neither is latency.
+        const warm = `${c} ${Math.ceil(item.promptIds.length / 256)}`;
         if (!warmed.has(warm)) (await model.prefill(item.promptIds, settings(configuration, item))).dispose();
         warmed.add(warm);
         row = { ...about, ...(await measure(model, item, configuration)) };

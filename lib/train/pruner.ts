@@ -11,6 +11,7 @@ import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
 import { moduleTrainingGraph, prunerTrainingGraph, type LabelKind, type MaskKind, type PrunerLosses } from "../decoder/pruner-training.js";
 import { GraphBuilder } from "../onnx/builder.js";
+import type { KvPolicy } from "../methods/plan/stages.js";
 import type { ModuleInputs } from "../methods/module.js";
 import { Random } from "../random.js";
 import { allFinite } from "../runtime/finite.js";
@@ -29,6 +30,11 @@ export interface PrunerRecipe {
   readonly losses: PrunerLosses;
   readonly masks: MaskKind;
   readonly labels: LabelKind;
+  /**
+   * What the scores say. `retain`: how much a token is needed after the stage's own block, where earlier blocks keep what they computed. `evict`: how much it
+   * is needed anywhere, as a token that goes leaves every block's cache: the largest of its normalised saliencies over all blocks measured.
+   */
+  readonly kvPolicy: KvPolicy;
   /** Peak learning rate of Adam; it falls to zero linearly over the run. */
   readonly learningRate: number;
   /** Sequences whose gradients are averaged for a step. */
@@ -45,6 +51,7 @@ export const prunerRecipe: PrunerRecipe = {
   losses: { crossEntropy: 1, mse: 1, ranking: 1 },
   masks: "attention",
   labels: "model",
+  kvPolicy: "retain",
   learningRate: 2e-3,
   batch: 4,
   epochs: 2,
@@ -109,7 +116,7 @@ export async function trainPruner(options: TrainPrunerOptions): Promise<BlockAgr
   await loadPrunerState(stateFile, state, fingerprint);
   await trimLog(log, state.step);
 
-  const example = (index: number) => loadExample(saliency, blocks, index);
+  const example = (index: number) => loadExample(saliency, blocks, index, recipe.kvPolicy);
   // Without masks the model is the same at every step: what it computed once, if it was kept, is enough.
   const onStates = recipe.losses.crossEntropy === 0 && saliency.settings.states !== undefined;
   const feedsOf = onStates ? moduleFeeds : prunerFeeds;
@@ -173,15 +180,17 @@ function indices({ batch, seed }: PrunerRecipe, count: number, step: number): nu
   });
 }
 
-async function loadExample(saliency: SaliencyFile, blocks: readonly number[], index: number): Promise<PrunerExample> {
+async function loadExample(saliency: SaliencyFile, blocks: readonly number[], index: number, kvPolicy: KvPolicy): Promise<PrunerExample> {
   const example = saliency.example(index);
   const values = await saliency.values(index);
   const { target, blocks: stored } = saliency.settings;
   const states = await saliency.states(index);
+  const normalised = values.map((each) => normaliseSaliency(each, example.promptLength, target));
+  const anywhere = kvPolicy === "evict" ? normalised[0]!.map((_, token) => Math.max(...normalised.map((each) => each[token]!))) : null;
   return {
     ...example,
     states: states && new Map(blocks.map((block) => [block, states[stored.indexOf(block)]!])),
-    targets: new Map(blocks.map((block) => [block, normaliseSaliency(values[stored.indexOf(block)]!, example.promptLength, target)])),
+    targets: new Map(blocks.map((block) => [block, anywhere ?? normalised[stored.indexOf(block)]!])),
   };
 }
 

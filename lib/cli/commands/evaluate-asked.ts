@@ -3,7 +3,7 @@ import { queryKinds, type Asking, type QueryKind } from "../../evaluate/asked.js
 import { infiniteTaskNames, type InfiniteTaskName } from "../../evaluate/infinitebench.js";
 import { rulerTaskNames } from "../../evaluate/ruler/names.js";
 import type { Model } from "../../runtime/model.js";
-import { nonNegativeInteger, optionalChatTemplate, positiveInteger } from "../options.js";
+import { nonNegativeInteger, positiveInteger } from "../options.js";
 import { addTaskOptions, compare, type TaskOptions } from "./evaluate-compare.js";
 
 export interface AskingOptions extends TaskOptions {
@@ -28,7 +28,7 @@ export function addAskingOptions(command: Command): Command {
     .option("--no-chat", "put prompts as they are");
 }
 
-export const chatOf = async (model: Model, { chat }: Pick<AskingOptions, "chat">) => (chat === false ? null : chat ? model.checkpoint.chatTemplate() : optionalChatTemplate(model.checkpoint));
+export const chatOf = async (model: Model, { chat }: Pick<AskingOptions, "chat">) => (chat === false ? null : chat ? model.checkpoint.chatTemplate() : (await import("../../checkpoint/chat-template.js")).optionalChatTemplate(model.checkpoint));
 
 async function askingOf(model: Model, options: AskingOptions): Promise<Omit<Asking, "stopTokens">> {
   return { tokenizer: await model.tokenizer(), chat: await chatOf(model, options), query: options.query };

@@ -6,7 +6,7 @@ import { promptKinds, type PromptKind } from "../../train/prompts/line.js";
 import { lossKinds, type LossKind } from "../../train/example-feeds.js";
 import { duration, extrapolated } from "../../report/duration.js";
 import { interruptSignal } from "../interrupt.js";
-import { addCheckpointOptions, optionalChatTemplate, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
+import { addCheckpointOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 
 /** Options of all commands that read or make prompts with responses. */
 interface DataOptions extends ModelOptions {
@@ -65,6 +65,7 @@ export function register(train: Command): void {
     .addOption(new Option("--inputs <kind>", "what modules see: the hidden state under RMS norm and the distance from the prompt's end, or the hidden state alone (the paper)").choices(moduleInputs).default("placed"))
     .addOption(new Option("--masks <kind>", "what soft masks act on: the attention paid to a token, as pruning does, or its hidden state (the paper)").choices(maskKinds).default("attention"))
     .addOption(new Option("--labels <kind>", "what the cross-entropy is against: the predictions of the model without masks, or the text (the paper)").choices(labelKinds).default("model"))
+    .addOption(new Option("--kv-policy <policy>", "what scores say: how much a token is needed after the stage's own block (retain), or anywhere, as evicting takes it from every block's cache (evict)").choices(["retain", "evict"]).default("retain"))
     .option("--cross-entropy <weight>", "weight of the response's cross-entropy under soft masks; 0: no masks", number, 1)
     .option("--mse <weight>", "weight of the squared error against normalised saliency; 0: off", number, 1)
     .option("--ranking <weight>", "weight of the pairwise ranking loss (all pairs of up to 256 tokens, else as many at random); 0: off", number, 1)
@@ -96,6 +97,7 @@ interface PrunerOptions extends SaliencyOptions {
   inputs: ModuleInputs;
   masks: MaskKind;
   labels: LabelKind;
+  kvPolicy: "retain" | "evict";
   crossEntropy: number;
   mse: number;
   ranking: number;
@@ -114,10 +116,10 @@ async function pruner(options: PrunerOptions): Promise<void> {
   const checkpoint = await openCheckpoint(options.model);
   const file = options.saliency ? await SaliencyFile.open(options.saliency) : await measure(options, join(options.folder, "saliency.safetensors"), signal);
   const out = options.out ?? join(options.folder, "pruner.safetensors");
-  const { inputs, masks, labels, crossEntropy, mse, ranking, learningRate, batch, epochs, heldOut, seed } = options;
+  const { inputs, masks, labels, kvPolicy, crossEntropy, mse, ranking, learningRate, batch, epochs, heldOut, seed } = options;
   const agreement = await trainPruner({
     checkpoint, saliency: file, folder: options.folder, out, signal, threads: options.threads, ...(options.half && { half: true }),
-    recipe: { inputs, masks, labels, losses: { crossEntropy, mse, ranking }, learningRate, batch, epochs, heldOut, seed },
+    recipe: { inputs, masks, labels, kvPolicy, losses: { crossEntropy, mse, ranking }, learningRate, batch, epochs, heldOut, seed },
     onStep({ step, steps, loss, crossEntropy, mse, ranking, seconds }) {
       const part = (name: string, value: number | null) => (value === null ? "" : `  ${name} ${value.toFixed(3)}`);
       progress(step, steps, `loss ${loss.toFixed(3)}${part("cross-entropy", crossEntropy)}${part("mse", mse)}${part("ranking", ranking)}  ${seconds.toFixed(1)} s`);
@@ -139,8 +141,8 @@ async function prompts(options: DataOptions & { out: string }): Promise<void> {
 
 /** Reads or makes the examples and measures their saliency into `out`. */
 async function measure(options: SaliencyOptions, out: string, signal: AbortSignal) {
-  const [{ openCheckpoint }, { readExamples, toExample }, { measureSaliency }, { stageBlocks }] = await Promise.all([
-    import("../../checkpoint/open.js"), import("../../train/examples.js"), import("../../train/saliency-run.js"), import("../../train/stages.js"),
+  const [{ openCheckpoint }, { optionalChatTemplate }, { readExamples, toExample }, { measureSaliency }, { stageBlocks }] = await Promise.all([
+    import("../../checkpoint/open.js"), import("../../checkpoint/chat-template.js"), import("../../train/examples.js"), import("../../train/saliency-run.js"), import("../../train/stages.js"),
   ]);
   const checkpoint = await openCheckpoint(options.model);
   const { layers } = checkpoint.config;

@@ -72,6 +72,37 @@ test("modules learn what their saliency says, and serve as the scorer learned", 
   await model.release();
 });
 
+test("trained for evicting, every stage says how much a token is needed anywhere", async () => {
+  const out = join(folder, "anywhere.safetensors");
+  const random = new Random(3);
+  const examples: Example[] = Array.from({ length: 60 }, () => ({ ids: Array.from({ length: 48 }, () => random.int(60)), promptLength: 40 }));
+  const settings = { blocks: [0, 1], target: "gradnorm", loss: "response", objective: "log-odds", model: await checkpoint.hash() } as const;
+  const file = join(folder, "two.safetensors");
+  const writer = await SaliencyWriter.open(file, settings, examples);
+  // Needed early alone: the first half of the tokens; late alone: the second.
+  const early = (ids: readonly number[]) => Float32Array.from(ids, (id) => (id < 30 ? 10 ** (id / 10) : 1e-3));
+  const late = (ids: readonly number[]) => Float32Array.from(ids, (id) => (id >= 30 ? 10 ** ((id - 30) / 10) : 1e-3));
+  for (const { ids } of examples) await writer.append([early(ids), late(ids)]);
+  await writer.finish();
+  const saliency = await SaliencyFile.open(file);
+  const train = (kvPolicy: "retain" | "evict") => trainPruner({ checkpoint, saliency, folder: join(folder, `anywhere-${kvPolicy}`), out, threads: 1, recipe: { losses, kvPolicy, learningRate: 1e-2, batch: 4, epochs: 20 } });
+  const scoresOf = async () => {
+    const model = await load(tiny.folder, { threads: 1 });
+    const preset = { name: "whole", baseDepth: 3, stages: [{ afterBlock: 0, ratio: 1 }, { afterBlock: 1, ratio: 1 }] };
+    const run = await model.prefill(examples[59]!.ids, { preset, scorer: `learned:${out}`, scores: true });
+    await model.release();
+    return run.stages.map(({ scores }) => scores!);
+  };
+  const { ids } = examples[59]!;
+  const needed = Float32Array.from(ids, (id) => (id < 30 ? id : id - 30));
+  await train("evict");
+  for (const scores of await scoresOf()) assert.ok(spearman(scores, needed) > 0.5, String(spearman(scores, needed)));
+  await train("retain");
+  const [first, second] = await scoresOf();
+  assert.ok(spearman(first!, early(ids)) > 0.5 && spearman(second!, late(ids)) > 0.5);
+  assert.ok(spearman(second!, early(ids)) < 0);
+});
+
 test("a run that was stopped goes on and ends with the same modules, byte for byte; its log has every step once", async () => {
   const saliency = await planted("resume.safetensors", 10);
   const run = (name: string, extra = {}) => trainPruner({
