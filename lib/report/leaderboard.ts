@@ -50,13 +50,14 @@ const axes = {
 } as const;
 export type CurveAxis = keyof typeof axes;
 
-/** Average score over what it costs: a line a scorer and cache policy, a point a budget, the unpruned model as a dashed line. */
+/** Average score over what it costs: a line a scorer and cache policy (or a method that cuts down caches alone), a point a budget, the unpruned model as a dashed line. */
 export function leaderboardCurve(board: Leaderboard, axis: CurveAxis): Figure {
   const { title, label, value } = axes[axis];
   const measured = board.rows.filter(({ average }) => average !== null);
   const families = new Map<string, LeaderboardRow[]>();
   for (const row of measured) {
-    const family = row.scorer === null ? "unpruned" : `${row.label.slice(row.config.length + 1)}`;
+    // What cuts down caches alone has its budget in its name: snapkv-0.25.
+    const family = row.config === "baseline" ? "unpruned" : row.scorer === null ? row.config.replace(/-[\d.]+$/, "") : row.label.slice(row.config.length + 1);
     families.set(family, [...(families.get(family) ?? []), row]);
   }
   const unpruned = measured.find(({ config }) => config === "baseline");

@@ -11,7 +11,7 @@ import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
 import { moduleTrainingGraph, prunerTrainingGraph, type LabelKind, type MaskKind, type PrunerLosses } from "../decoder/pruner-training.js";
 import { GraphBuilder } from "../onnx/builder.js";
-import type { KvPolicy } from "../methods/plan/stages.js";
+import type { KvPolicy } from "../methods/method.js";
 import type { ModuleInputs } from "../methods/module.js";
 import { Random } from "../random.js";
 import { allFinite } from "../runtime/finite.js";

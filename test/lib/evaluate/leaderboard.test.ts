@@ -56,12 +56,14 @@ test("methods are ranked, one that was not asked everything has no average; prot
 
 test("curves: a line a scorer, a point a budget; a page has the tables and the curves", () => {
   const budgets = [...rows, ...["ruler-vt", "ruler-cwe"].flatMap((task) => Array.from({ length: 20 }, (_, item) => row({ task, item, config: "keep09", score: 1, kv: 90, prefill: 0.8 })))];
-  const [board] = leaderboards(budgets);
+  const cut = [0.5, 0.25].flatMap((share) => ["ruler-vt", "ruler-cwe"].flatMap((task) => Array.from({ length: 20 }, (_, item) => ({ ...row({ task, item, config: `snapkv-${share}`, score: share, kv: 100 * share }), scorer: null }))));
+  const [board] = leaderboards([...budgets, ...cut]);
   const bytes = leaderboardCurve(board!, "bytes");
   const learned = bytes.data.find((trace) => trace["name"] === "learned evict")!;
   assert.deepEqual(learned["x"], [0.00007, 0.00009]);
   assert.deepEqual((learned["y"] as number[]).map((value) => Math.round(value)), [95, 100]);
   assert.deepEqual((leaderboardCurve(board!, "time").data.find((trace) => trace["name"] === "learned evict")!["x"] as number[]).map((value) => Number(value.toFixed(6))), [2, 2.3]);
+  assert.deepEqual(bytes.data.map(({ name }) => name as string).sort(), ["learned evict", "snapkv", "unpruned"]);
   const page = viewPage("Leaderboard", leaderboardViews([board!]));
   assert.equal(page.split("Plotly.newPlot").length - 1 >= 3, true);
   assert.match(page, /<td style="text-align:right">95\.0<\/td>/);
