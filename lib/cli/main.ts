@@ -27,6 +27,7 @@ import { register as reportTable2 } from "./commands/report-table2.js";
 import { joinParameters, register as runNotebook } from "./commands/run.js";
 import { register as start } from "./commands/start.js";
 import { register as sweep } from "./commands/sweep.js";
+import { register as serve } from "./commands/serve.js";
 import { register as tokens } from "./commands/tokens.js";
 import { register as train } from "./commands/train.js";
 
@@ -37,7 +38,7 @@ export function commands(): Command {
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, test, check, convert, exportNotebook, exportModel, fetchCommand, kernel, doctor, train, cache]) register(program);
+  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, test, check, convert, exportNotebook, exportModel, serve, fetchCommand, kernel, doctor, train, cache]) register(program);
   return program;
 }
 

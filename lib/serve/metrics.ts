@@ -1,0 +1,51 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Turns } from "./turns.js";
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60];
+const TOKENS = [16, 64, 256, 1024, 4096, 16384, 65536, 131072];
+
+/** What a server counts, for Prometheus; names as vLLM's where it has the same. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #held = new Set<{ readonly bytes: number }>();
+  readonly requests = this.#counter("requests_total", "Requests that ended, by route and status", ["route", "status"]);
+  readonly promptTokens = this.#counter("prompt_tokens_total", "Tokens of prompts");
+  readonly keptTokens = this.#counter("kept_tokens_total", "Tokens of prompts that the last block's cache held after prefill");
+  readonly generatedTokens = this.#counter("generation_tokens_total", "Tokens generated");
+  readonly timeToFirstToken = this.#histogram("time_to_first_token_seconds", "From a request's arrival to its first token", SECONDS);
+  readonly timePerToken = this.#histogram("time_per_output_token_seconds", "Of each token after the first", SECONDS);
+  readonly queueTime = this.#histogram("request_queue_time_seconds", "From a request's arrival to its start", SECONDS);
+  readonly promptLength = this.#histogram("request_prompt_tokens", "Tokens of a prompt", TOKENS);
+
+  constructor(turns: Turns) {
+    this.#gauge("num_requests_running", "Requests whose caches are held", () => turns.running);
+    this.#gauge("num_requests_waiting", "Requests that wait for room", () => turns.waiting);
+    this.#gauge("kv_cache_bytes", "Bytes of the caches that are held", () => [...this.#held].reduce((sum, { bytes }) => sum + bytes, 0));
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  /** Counts a cache as long as it is held. @returns what ends that */
+  hold(cache: { readonly bytes: number }): () => void {
+    this.#held.add(cache);
+    return () => void this.#held.delete(cache);
+  }
+
+  #counter(name: string, help: string, labelNames: string[] = []): Counter {
+    return new Counter({ name: `sdtp:${name}`, help, labelNames, registers: [this.#registry] });
+  }
+
+  #histogram(name: string, help: string, buckets: number[]): Histogram {
+    return new Histogram({ name: `sdtp:${name}`, help, buckets, registers: [this.#registry] });
+  }
+
+  #gauge(name: string, help: string, value: () => number): void {
+    new Gauge({ name: `sdtp:${name}`, help, registers: [this.#registry], collect() { this.set(value()); } });
+  }
+}
