@@ -11,6 +11,16 @@ import type { EvaluationItem, Outcome } from "./task.js";
 export const queryKinds = ["aware", "agnostic"] as const;
 export type QueryKind = (typeof queryKinds)[number];
 
+/** How several questions follow each other. */
+export const turnKinds = ["conversation", "requests"] as const;
+export type TurnKind = (typeof turnKinds)[number];
+
+/** @throws where questions cannot start anew, as the first one ends the prompt */
+export function turnsOf({ turns, query }: Pick<Asking, "turns" | "query">): TurnKind {
+  if (turns === "requests" && query === "aware") throw new Error("turns: requests (several questions start anew from a context that is pruned alone: measure with --query agnostic, or --turns conversation)");
+  return turns ?? (query === "aware" ? "conversation" : "requests");
+}
+
 /** What is asked about a context, and what is right. */
 export interface Turn {
   /** Follows the context at once: white space between them is part of one or the other. */
@@ -41,8 +51,11 @@ export interface Asking {
   /** Puts context and question as a user's message; null: as they are. */
   readonly chat: ChatTemplate | null;
   readonly query: QueryKind;
-  /** Of several questions, each goes on after the one before and its right answer (`conversation`), or all start anew from the context (`requests`). Default: `requests`. */
-  readonly turns?: "conversation" | "requests";
+  /**
+   * Of several questions, each goes on after the one before and its right answer (`conversation`), or all start anew from the context alone (`requests`, where
+   * the query is agnostic). Default: `requests` where it is, else `conversation`.
+   */
+  readonly turns?: TurnKind;
   /** Tokens of context, questions and answers at most: longer contexts lose their middle. Default: no bound. */
   readonly maxLength?: number;
 }
@@ -88,7 +101,7 @@ export function askedItem({ id, group, context, turns }: Asked, asking: Asking, 
   const next = (turn: Turn) => encode(nextTurn(turn, chat), false);
   const answer = (i: number) => Math.max(turns[i]!.maxNewTokens, rights[i]!.length);
   const appended = (i: number) => (query === "aware" && i === 0 ? 0 : questions[i]!.length);
-  const together = asking.turns === "conversation" && turns.length > 1;
+  const together = turns.length > 1 && turnsOf(asking) === "conversation";
   const lengths = turns.map((_, i) => appended(i) + answer(i));
   const reserve = together ? lengths.reduce((sum, length, i) => sum + length + (i > 0 ? next(turns[i]!).length - questions[i]!.length : 0), 0) : Math.max(...lengths);
   return {
@@ -97,7 +110,7 @@ export function askedItem({ id, group, context, turns }: Asked, asking: Asking, 
       const outcomes: Outcome[] = [];
       for (const [i, turn] of turns.entries()) {
         const known = query === "aware" && i === 0;
-        const from = together ? run : run.fork();
+        const from = together || turns.length === 1 ? run : run.fork();
         const started = performance.now();
         if (!known) await from.extend(together && i > 0 ? next(turn) : questions[i]!);
         const appendSeconds = known ? 0 : (performance.now() - started) / 1e3;
@@ -105,7 +118,7 @@ export function askedItem({ id, group, context, turns }: Asked, asking: Asking, 
         const answering = together ? run.fork() : from;
         outcomes.push({ ...(await graded(answering, turn, right, asking)), appendSeconds });
         if (together && i + 1 < turns.length) await run.extend(right);
-        answering.dispose();
+        if (answering !== run) answering.dispose();
       }
       return summed(outcomes);
     },

@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import { Random } from "../random.js";
-import { askedItem, parted, type Asked, type Asking, type Turn } from "./asked.js";
+import { askedItem, parted, turnsOf, type Asked, type Asking, type Turn } from "./asked.js";
 import { gradingNamed } from "./metrics.js";
 import type { EvaluationItem, EvaluationTask } from "./task.js";
 
@@ -66,7 +66,7 @@ export function infiniteTasks({ tasks, lengths, samples, seeds, questions = 1, a
         return askedItem({ id: `${length}/${seed}/${index}`, group: { length, seed }, ...made }, { ...asking, stopTokens: config.eosTokenIds }, true);
       }));
     });
-    const several = questions > 1 ? { questions, turns: asking.turns ?? "requests" } : {};
+    const several = questions > 1 ? { questions, turns: turnsOf(asking) } : {};
     return { name: questions > 1 ? `turns-${name}` : `infinitebench-${name}`, settings: { query: asking.query, chat: asking.chat !== null, ...several, version: 1 }, metric: "score", better: "higher", items };
   });
 }

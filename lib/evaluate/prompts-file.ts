@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { parseJsonObject } from "../checkpoint/json.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { readText } from "../files.js";
-import { askedItem, type Asking, type Turn } from "./asked.js";
+import { askedItem, turnsOf, type Asking, type Turn } from "./asked.js";
 import { gradingNamed } from "./metrics.js";
 import { textMark } from "./perplexity.js";
 import { groupBy } from "./summary.js";
@@ -58,7 +58,7 @@ export async function promptFileTasks(files: readonly string[], options: PromptF
   }
   return [...groupBy(lines, ({ task }) => task)].map(([task, found]) => ({
     name: task,
-    settings: { query: options.asking.query, chat: options.asking.chat !== null, ...(found[0]!.turns.length > 1 && { turns: options.asking.turns ?? "requests" }), ...(options.metric !== undefined && { metric: options.metric }), ...(maxLength !== undefined && { maxLength }), data: textMark(JSON.stringify(found)) },
+    settings: { query: options.asking.query, chat: options.asking.chat !== null, ...(found[0]!.turns.length > 1 && { turns: turnsOf(options.asking) }), ...(options.metric !== undefined && { metric: options.metric }), ...(maxLength !== undefined && { maxLength }), data: textMark(JSON.stringify(found)) },
     metric: "score", better: "higher" as const,
     items: found.map(({ id, file, context, turns, all }) => askedItem({ id, group: { file }, context, turns }, { ...options.asking, stopTokens: options.config.eosTokenIds, maxLength: options.maxLength ?? options.config.maxPositions }, all)),
   }));

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { queryKinds, type Asking, type QueryKind } from "../../evaluate/asked.js";
+import { queryKinds, turnKinds, type Asking, type QueryKind, type TurnKind } from "../../evaluate/asked.js";
 import { infiniteTaskNames, type InfiniteTaskName } from "../../evaluate/infinitebench.js";
 import { rulerTaskNames } from "../../evaluate/ruler/names.js";
 import type { Model } from "../../runtime/model.js";
@@ -60,7 +60,7 @@ export function registerAsked(evaluate: Command): void {
 }
 
 const addTurnsOption = (command: Command): Command =>
-  command.addOption(new Option("--turns <kind>", "several questions to one context: each after the one before and its right answer, or each anew to the same prefilled context").choices(["conversation", "requests"]).default("requests"));
+  command.addOption(new Option("--turns <kind>", "several questions to one context: each after the one before and its right answer, or each anew to the same prefilled context (default: anew where --query is agnostic)").choices(turnKinds));
 
 async function ruler(options: MadeOptions & { text?: string }): Promise<void> {
   const [{ rulerTasks }, { parseLengths }, { shippedProse }, { readText }] = await Promise.all([
@@ -73,23 +73,23 @@ async function ruler(options: MadeOptions & { text?: string }): Promise<void> {
   }));
 }
 
-async function infinitebench(options: MadeOptions & { questions: number; turns: "conversation" | "requests" }): Promise<void> {
+async function infinitebench(options: MadeOptions & { questions: number; turns?: TurnKind }): Promise<void> {
   const [{ infiniteTasks }, { parseLengths }] = await Promise.all([import("../../evaluate/infinitebench.js"), import("../../bench/lengths.js")]);
   const { questions, turns } = options;
   // Asked several times, only the task with several things to ask for is meant by all.
   const all = questions > 1 ? (["kv_retrieval"] as const) : infiniteTaskNames;
   const tasks = named(options.tasks, infiniteTaskNames, "infinitebench task", all) as InfiniteTaskName[];
   await compare(options, async (model) => infiniteTasks({
-    tasks, lengths: parseLengths(options.lengths), samples: options.samples, seeds: options.seed, questions, asking: { ...(await askingOf(model, options)), turns }, config: model.config,
+    tasks, lengths: parseLengths(options.lengths), samples: options.samples, seeds: options.seed, questions, asking: { ...(await askingOf(model, options)), ...(turns && { turns }) }, config: model.config,
   }));
 }
 
-async function prompts(given: string[], options: AskingOptions & { turns: "conversation" | "requests"; template?: string; metric?: string; maxLength?: number; maxNewTokens?: number }): Promise<void> {
+async function prompts(given: string[], options: AskingOptions & { turns?: TurnKind; template?: string; metric?: string; maxLength?: number; maxNewTokens?: number }): Promise<void> {
   const [{ promptFileTasks }, { localDataset }] = await Promise.all([import("../../evaluate/prompts-file.js"), import("../../evaluate/data/fetch.js")]);
   const files = (await Promise.all(given.map(async (file) => (file === "longbench-v2" ? (await localDataset(file)).files.map((each) => each.file) : [file])))).flat();
   const { turns, template, metric, maxLength, maxNewTokens } = options;
   await compare(options, async (model) => promptFileTasks(files, {
-    asking: { ...(await askingOf(model, options)), turns }, config: model.config,
+    asking: { ...(await askingOf(model, options)), ...(turns && { turns }) }, config: model.config,
     ...(template !== undefined && { template: template.replaceAll("\\n", "\n") }), ...(metric !== undefined && { metric }), ...(maxLength !== undefined && { maxLength }), ...(maxNewTokens !== undefined && { maxNewTokens }),
   }));
 }

@@ -48,6 +48,10 @@ test("several questions: as requests each starts from the context, as a conversa
   assert.equal(tokenizer.decode(ids), whole);
   const written = await grade({ ...askedItem({ ...asked, context: "", turns: [{ ...rome, question: whole }] }, asking, true), promptIds: ids });
   assert.ok(Math.abs(Number(conversation.cells![1]!["loss"]) - written.metrics["loss"]!) < 1e-3, `${conversation.cells![1]!["loss"]} and ${written.metrics["loss"]}`);
+  // With the first question in the prompt the second still sees the right answer to it.
+  const known = await grade(askedItem(two, asking, true));
+  assert.ok(Math.abs(Number(known.cells![1]!["loss"]) - Number(conversation.cells![1]!["loss"])) < 1e-3);
+  assert.throws(() => askedItem(two, { ...asking, turns: "requests" }, true), /turns: requests \(several questions start anew from a context that is pruned alone/);
   assert.ok(Math.abs(conversation.metrics["loss"]! - (Number(conversation.cells![0]!["loss"]) + Number(conversation.cells![1]!["loss"])) / 2) < 1e-9);
 });
 
