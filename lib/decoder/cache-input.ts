@@ -12,7 +12,7 @@ export interface CachedInput {
 }
 
 /** The input `NAME.L` of layer L in the cache's dtype, widened in the graph; with int8 the input `NAME_scale.L` too. */
-export function cachedInput(g: GraphBuilder, name: string, layer: number, dtype: KvDtype, { kvHeads, headDim }: ModelConfig, capacity: Dim): CachedInput {
+export function cachedInput(g: GraphBuilder, name: string, layer: number | string, dtype: KvDtype, { kvHeads, headDim }: ModelConfig, capacity: Dim): CachedInput {
   const shape = [1, kvHeads, capacity, headDim];
   const stored = g.input(`${name}.${layer}`, dtype === "fp32" ? "float32" : dtype === "fp16" ? "float16" : "int8", shape);
   return { elements: g.cast(stored, "float32"), scale: dtype === "int8" ? g.input(`${name}_scale.${layer}`, "float32", [1, kvHeads, 1, capacity]) : null };

@@ -18,6 +18,8 @@ export interface DecodeOptions {
   readonly finite?: boolean;
   /** What the cache holds keys and values in. */
   readonly kvDtype?: KvDtype;
+  /** Each head has a cache of its own length. Not with `attention`. */
+  readonly ragged?: boolean;
 }
 
 /** A layer's cache. */
@@ -34,24 +36,39 @@ interface Past {
  * Inputs: `ids` `[1, m]` int64; `positions` `[m]` int64; with rotary positions `cos`, `sin` for them (see `rotaryInputs`); for each layer L `past_key.L` and
  * `past_value.L` `[1, kvHeads, capacity_L, headDim]` (with int8 `past_key_scale.L`, `past_value_scale.L` too, see `cachedInput`) and `bias.L` `[1 or group * m, capacity_L]`, added to the scores
  * (0 where a slot may be seen, -inf where it is empty or out of the window), with ALiBi `slots.L` `[capacity_L]` int32, the
- * slots' positions; `self_bias` `[group * m, m]`, the same among
+ * slots' positions; with `ragged` the same of each head apart, as layer `L.H` of one head; `self_bias` `[group * m, m]`, the same among
  * the new tokens (row g * m + i belongs to new token i), and `self_bias.unlimited` where only some blocks have a window. group = heads / kvHeads.
  * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, m, headDim]`; with `attention`, for each layer
  * `attention.L` `[kvHeads, m, capacity_L + m]`: what each new token pays to each slot and to each new token, the mean over the queries that share a head.
  */
-export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, finite = false, kvDtype = "fp32" }: DecodeOptions = {}): void {
+export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, finite = false, kvDtype = "fp32", ragged = false }: DecodeOptions = {}): void {
   const selfBias = g.input("self_bias", "float32", ["rows", "m"]);
   const unlimited = config.fullLayers.length > 0 ? g.input("self_bias.unlimited", "float32", ["rows", "m"]) : selfBias;
   decodeBlocks(g, weights, config, { attention, finite }, (layer, positions) => {
-    const cache = (name: string) => cachedInput(g, name, layer, kvDtype, config, `capacity.${layer}`);
-    const past: Past = {
-      key: cache("past_key"),
-      value: cache("past_value"),
-      bias: g.input(`bias.${layer}`, "float32", [`bias_rows.${layer}`, `capacity.${layer}`]),
-      slots: config.positions === "alibi" ? g.input(`slots.${layer}`, "int32", [`capacity.${layer}`]) : null,
-    };
-    return cachedAttention(config, past, positions, layerWindow(config, layer) === config.slidingWindow ? selfBias : unlimited);
+    const self = layerWindow(config, layer) === config.slidingWindow ? selfBias : unlimited;
+    const pastOf = (name: string, of: ModelConfig): Past => ({
+      key: cachedInput(g, "past_key", name, kvDtype, of, `capacity.${name}`),
+      value: cachedInput(g, "past_value", name, kvDtype, of, `capacity.${name}`),
+      bias: g.input(`bias.${name}`, "float32", [`bias_rows.${name}`, `capacity.${name}`]),
+      slots: config.positions === "alibi" ? g.input(`slots.${name}`, "int32", [`capacity.${name}`]) : null,
+    });
+    if (!ragged) return cachedAttention(config, pastOf(String(layer), config), positions, self);
+    const one = { ...config, heads: config.heads / config.kvHeads, kvHeads: 1 };
+    return headByHead(config, Array.from({ length: config.kvHeads }, (_, head) => cachedAttention(one, pastOf(`${layer}.${head}`, one), positions, self)));
   });
+}
+
+/** Attention of each head apart, over a cache of its own. @param heads each for one key/value head and the queries that share it */
+function headByHead({ heads, kvHeads, headDim }: ModelConfig, each: readonly Attention[]): Attention {
+  const width = (heads / kvHeads) * headDim;
+  return (g, { q, k, v, sinks }, layer) => {
+    const results = each.map((attention, head) => {
+      const part = (x: Value, size: number) => g.slice(x, x.rank - 1, head * size, (head + 1) * size);
+      return attention(g, { q: part(q, width), k: part(k, headDim), v: part(v, headDim), sinks: sinks ? part(sinks, heads / kvHeads) : null }, layer);
+    });
+    const together = (of: (result: (typeof results)[number]) => Value, axis: number) => g.concat(results.map(of), axis);
+    return { output: together(({ output }) => output, 2), key: together(({ key }) => key, 1), value: together(({ value }) => value, 1) };
+  };
 }
 
 /**

@@ -4,7 +4,7 @@ import { resolveMethod } from "../methods/resolve.js";
 /** What is compared: a preset, a scorer and a cache policy. */
 export interface Configuration {
   readonly preset: Method;
-  /** As it was asked for (`learned:FILE`, `random:3`); null where no stage prunes. */
+  /** As it was asked for (`learned:FILE`, `random:3`); null: the method's own, or no stage prunes. */
   readonly scorer: string | null;
   readonly kvPolicy: KvPolicy;
 }
@@ -23,9 +23,9 @@ export function configurations({ presets, scorers, kvPolicies }: ConfigurationCh
   const found: Configuration[] = [{ preset: baseline, scorer: null, kvPolicy: baseline.kvPolicy }];
   for (const name of new Set(presets)) {
     const preset = resolveMethod(name);
-    if (preset.stages.length === 0) {
-      // What cuts down caches alone has its own way of choosing.
-      if (preset.cache) found.push({ preset, scorer: null, kvPolicy: preset.kvPolicy });
+    if (preset.stages.length === 0 || preset.scorer !== undefined) {
+      // What cuts down caches alone, and what has a scorer of its own, is compared as it is defined.
+      if (preset.cache || preset.stages.length > 0) found.push({ preset, scorer: null, kvPolicy: preset.kvPolicy });
       continue;
     }
     for (const scorer of new Set(scorers)) for (const kvPolicy of new Set(kvPolicies ?? [preset.kvPolicy])) found.push({ preset, scorer, kvPolicy });

@@ -18,14 +18,14 @@ export function kvNorms(run: Run, { columns = 512 } = {}): KvNorms {
 
 /** Norm of each token's key or value, the mean over the heads that hold it, in the order of `positions`. */
 export function tokenNorms(layer: KvLayer, part: "key" | "value"): Float32Array {
-  const { kvHeads, headDim, length, positions, uniform } = layer;
+  const { kvHeads, headDim, positions, uniform } = layer;
   const norms = new Float32Array(positions.length);
   const heads = new Float32Array(positions.length);
   const place = uniform ? null : new Map([...positions].map((position, i) => [position, i]));
   for (let head = 0; head < kvHeads; head++) {
     const vectors = layer[part](head);
     const own = layer.headPositions(head);
-    for (let token = 0; token < length; token++) {
+    for (let token = 0; token < own.length; token++) {
       let sum = 0;
       for (let i = token * headDim; i < (token + 1) * headDim; i++) sum += vectors[i]! * vectors[i]!;
       const at = place ? place.get(own[token]!)! : token;

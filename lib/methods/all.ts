@@ -1,9 +1,12 @@
+import { adakv, adakvExpected } from "./adakv.js";
 import { expectedAttention } from "./expected-attention.js";
+import { fastkv } from "./fastkv.js";
 import { h2o } from "./h2o.js";
 import { keydiff } from "./keydiff.js";
 import { knorm } from "./knorm.js";
 import { lagkv } from "./lagkv.js";
 import type { Method } from "./method.js";
+import { promptdistill } from "./promptdistill.js";
 import { pyramidkv } from "./pyramidkv.js";
 import { randomCache } from "./random-cache.js";
 import { presets } from "./sdtp.js";
@@ -14,7 +17,7 @@ import { tova } from "./tova.js";
 /** Every method that has a name, in the order of tables. A new one is its file and a line here. */
 export const methods: Readonly<Record<string, Method>> = Object.freeze({
   ...presets,
-  ...Object.fromEntries([snapkv, pyramidkv, h2o, tova, streamingllm, expectedAttention, knorm, keydiff, lagkv, randomCache].map((method) => [method.name, method])),
+  ...Object.fromEntries([fastkv, promptdistill, snapkv, pyramidkv, h2o, tova, streamingllm, expectedAttention, knorm, keydiff, lagkv, adakv, adakvExpected, randomCache].map((method) => [method.name, method])),
 });
 
 export const methodNames: readonly string[] = Object.keys(methods);

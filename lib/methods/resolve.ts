@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { methodNames, methods } from "./all.js";
+import { compose } from "./compose.js";
 import { checkedMethod, type Method, type MethodStage, type UserMethod } from "./method.js";
 import { cascade, keep } from "./sdtp.js";
 
@@ -8,7 +9,8 @@ import { cascade, keep } from "./sdtp.js";
  *
  * As text: the name of one that is shipped; `keepNN` and `cascadeNN` with any share (`keep05` and `keep50` keep half, `keep085` 85 %);
  * stages of one's own, `BLOCK:SHARE` parted by commas, stated for a model of 32 blocks or for so many after a slash: `4:0.7,16:0.5/30`,
- * a number above 1 being a number of tokens; the budget of one that cuts down caches after a colon: `snapkv:0.25`, `snapkv:1024`.
+ * a number above 1 being a number of tokens; the budget of one that cuts down caches after a colon: `snapkv:0.25`, `snapkv:1024`;
+ * two together, `sdtp+h2o:0.4`.
  *
  * @throws on an unknown name, a field that is missing or out of range, stages out of order, and a user's
  *   method that takes a shipped name for something else (its results would be filed under the wrong name).
@@ -24,9 +26,11 @@ export function resolveMethod(given: string | UserMethod): Method {
 }
 
 /** Forms of text that `resolveMethod` takes, for messages and help. */
-export const methodForms = "any keepNN, a cache's budget after a colon as in snapkv:0.25 or snapkv:1024, or stages as in 4:0.7,16:0.5/32 (block:share or tokens, of so many blocks)";
+export const methodForms = "any keepNN, a cache's budget after a colon as in snapkv:0.25 or snapkv:1024, two together as in sdtp+h2o:0.4, or stages as in 4:0.7,16:0.5/32 (block:share or tokens, of so many blocks)";
 
 function named(text: string): Method {
+  const parts = text.split("+");
+  if (parts.length > 1 && parts.every((part) => part !== "")) return parts.map(named).reduce(compose);
   const found = lookup(text) ?? family(text) ?? inline(text) ?? budgeted(text);
   if (!found) throw new Error(`preset: ${text} (known: ${methodNames.join(", ")}; ${methodForms})`);
   return found;

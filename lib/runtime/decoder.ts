@@ -42,8 +42,8 @@ export class Decoder {
   ) {}
 
   /** Loads the graphs, so that the first step does not pay for it. */
-  async warm(): Promise<void> {
-    await this.source.use({ count: 1, attention: false }, async () => {});
+  async warm(ragged = false): Promise<void> {
+    await this.source.use({ count: 1, attention: false, ragged }, async () => {});
     if (this.source.loopSteps !== null) await this.source.useLoop(async () => {});
   }
 
@@ -55,6 +55,7 @@ export class Decoder {
 
   /** As `extend`, and what the tokens look at, from a graph of its own that is loaded when first needed. */
   async observe(cache: KvCache, tokens: readonly number[], start: number): Promise<Observation> {
+    if (cache.ragged) throw new Error("observe: attention by position is not to be had where the heads of a layer hold different numbers of tokens (a method without budgets by head has it)");
     const before = cache.lengths;
     const results = await this.step(cache, tokens, start, true);
     const byHead = before.map((length, layer) => {
@@ -99,7 +100,7 @@ export class Decoder {
     const positions = Array.from({ length: count }, (_, i) => start + i);
     const feeds = this.feeds(tokens, positions);
     const length = Math.max(...cache.lengths) + count;
-    const results = await this.source.use({ count, attention }, (graph) => cache.step(graph, feeds, this.config, positions)).catch((error: unknown) => {
+    const results = await this.source.use({ count, attention, ragged: cache.ragged }, (graph) => cache.step(graph, feeds, this.config, positions)).catch((error: unknown) => {
       throw this.source.explain(error, length);
     });
     const logits = results["logits"]!.data as Float32Array;

@@ -44,6 +44,7 @@ class SharedKv {
 class DeviceLayer implements KvLayer {
   readonly dtype = "float32";
   readonly home = "webgpu";
+  readonly ragged = false;
 
   constructor(
     readonly index: number,

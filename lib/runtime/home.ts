@@ -17,6 +17,8 @@ export interface DecodeStep {
   readonly count: number;
   /** Give the attention weights too. */
   readonly attention: boolean;
+  /** Heads of a layer hold different numbers of tokens. */
+  readonly ragged: boolean;
 }
 
 /** A graph, and by which name it is kept. */
@@ -34,6 +36,8 @@ export interface Home {
   readonly device: Provider;
   /** Attention of prompts. */
   attention(config: ModelConfig): AttentionKind;
+  /** Caches may be ragged: heads of a layer hold different numbers of tokens. */
+  readonly ragged: boolean;
   /** Evicted tokens are taken from the caches inside the prefill graph, not after it. */
   readonly evictsInGraph: boolean;
   /**
@@ -72,9 +76,10 @@ export function hostHome(attention: AttentionKind = "fused", kvDtype: KvDtype = 
     wideTables: false,
     builder: (name) => new GraphBuilder(name),
     load: (g, settings) => createSession(g, settings),
-    decode: (config, { attention }) => ({
-      key: attention ? "decode attention" : DECODE,
-      build: (g, weights) => decodeGraph(g, weights, config, { attention, kvDtype }),
+    ragged: true,
+    decode: (config, { attention, ragged }) => ({
+      key: `${DECODE}${attention ? " attention" : ""}${ragged ? " ragged" : ""}`,
+      build: (g, weights) => decodeGraph(g, weights, config, { attention, kvDtype, ragged }),
     }),
     loop: null,
     release: (session) => session.release(),

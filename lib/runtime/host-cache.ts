@@ -1,246 +1,34 @@
 import { Tensor } from "onnxruntime-node";
-import type { ModelConfig } from "../checkpoint/types.js";
-import { layerWindow } from "../checkpoint/sliding-window.js";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
-import { LayeredCache, stepFed, union, type HeldPositions, type HostKv, type HostLayer } from "./kv-cache.js";
-import { KvStore, type StoredHead } from "./kv-store.js";
+import { layerWindow } from "../checkpoint/sliding-window.js";
+import type { ModelConfig } from "../checkpoint/types.js";
+import { heldLength, isRagged, LayeredCache, stepFed, type HeldPositions, type HostKv } from "./kv-cache.js";
+import { LayerCache } from "./layer-cache.js";
 import { rowsOf } from "./present.js";
+import { RaggedLayer } from "./ragged-layer.js";
 import type { LoadedGraph, Outputs } from "./session.js";
 
-/** Keys and values of one layer as ONNX Runtime returns them, `[1, kvHeads, n, headDim]`. */
-export interface LayerKv {
-  readonly key: Float32Array;
-  readonly value: Float32Array;
-}
-
-/** A layer's arrays as inputs of the decode graph. */
-export interface CacheFeeds {
-  /** `past_key`, `past_value`, and their scales where they have any. */
-  readonly kv: Readonly<Record<string, Tensor>>;
-  /** Added to the scores: 0 where a slot may be seen, -inf elsewhere. */
-  readonly bias: Tensor;
-  /** Original position of each slot's token. */
-  readonly slots: Tensor;
-}
-
-/**
- * One layer's keys and values in memory, `[kvHeads, capacity, headDim]`, of which the first `length` slots are
- * filled. ONNX Runtime reads these arrays in place: it copies outputs, but not inputs.
- */
-export class LayerCache implements HostLayer {
-  /** Element type of the keys and values. */
-  readonly dtype: "float32" | "float16" | "int8";
-  /** Where they live: in this process's memory. */
-  readonly home = "host";
-  private keys: KvStore;
-  private values: KvStore;
-  private slots: Int32Array;
-  /** Positions of each head's slots where heads hold other tokens each. */
-  private own: Int32Array[] | null = null;
-  private mask: Float32Array;
-  private tensors: CacheFeeds | null = null;
-  private visibleFrom = 0;
-  private filled = 0;
-
-  constructor(
-    readonly kvHeads: number,
-    readonly headDim: number,
-    private capacity: number,
-    readonly kvDtype: KvDtype = "fp32",
-  ) {
-    this.dtype = ({ fp32: "float32", fp16: "float16", int8: "int8" } as const)[kvDtype];
-    this.keys = new KvStore(kvDtype, kvHeads, headDim, capacity);
-    this.values = new KvStore(kvDtype, kvHeads, headDim, capacity);
-    this.slots = new Int32Array(capacity);
-    this.mask = new Float32Array(capacity).fill(-Infinity);
-  }
-
-  /** Number of tokens that each head holds. */
-  get length(): number {
-    return this.filled;
-  }
-
-  get uniform(): boolean {
-    return this.own === null;
-  }
-
-  get positions(): Int32Array {
-    return this.own ? union(this.own.map((slots) => slots.subarray(0, this.filled))) : this.slots.subarray(0, this.filled);
-  }
-
-  headPositions(head: number): Int32Array {
-    this.storeOf("key", head);
-    return (this.own?.[head] ?? this.slots).subarray(0, this.filled);
-  }
-
-  /** Bytes of the keys and values held (not of the room kept for more). */
-  get bytes(): number {
-    return this.filled * (this.keys.tokenBytes + this.values.tokenBytes);
-  }
-
-  /** Keys of one head, `[length, headDim]`: without copying where they are held in float32, else widened. */
-  key(head: number): Float32Array {
-    return this.storeOf("key", head).read(head, this.filled);
-  }
-
-  /** Values of one head, `[length, headDim]`, as `key` gives keys. */
-  value(head: number): Float32Array {
-    return this.storeOf("value", head).read(head, this.filled);
-  }
-
-  /** Keys or values of one head as they are held, without copying. */
-  stored(part: "key" | "value", head: number): StoredHead {
-    return this.storeOf(part, head).stored(head, this.filled);
-  }
-
-  private storeOf(part: "key" | "value", head: number): KvStore {
-    if (!Number.isInteger(head) || head < 0 || head >= this.kvHeads) throw new Error(`head: ${head} (must be 0 … ${this.kvHeads - 1})`);
-    return part === "key" ? this.keys : this.values;
-  }
-
-  /**
-   * Adds the tokens of `kv` (which holds `count`) at the rows `rows`, or all of them.
-   * @param positions original positions of the tokens added
-   */
-  append(kv: LayerKv, count: number, positions: ArrayLike<number>, rows: Int32Array | null = null): void {
-    const added = rows?.length ?? count;
-    this.reserve(added);
-    const width = this.headDim;
-    for (const [from, to] of [[kv.key, this.keys], [kv.value, this.values]] as const) {
-      for (let head = 0; head < this.kvHeads; head++) {
-        const source = head * count * width;
-        if (!rows) to.write(head, this.filled, from.subarray(source, source + count * width));
-        else rows.forEach((row, i) => to.write(head, this.filled + i, from.subarray(source + row * width, source + (row + 1) * width)));
-      }
-    }
-    for (const slots of this.own ?? [this.slots]) slots.set(positions as ArrayLike<number>, this.filled);
-    this.mask.fill(0, this.filled, this.filled + added);
-    this.filled += added;
-  }
-
-  /** From an empty layer on, each head holds tokens of its own, equally many. @param kv `[1, kvHeads, length, headDim]` */
-  fillByHead(kv: LayerKv, positions: readonly Int32Array[]): void {
-    const { length } = positions[0]!;
-    this.append(kv, length, positions[0]!);
-    this.setPositions(positions);
-  }
-
-  private setPositions(positions: HeldPositions): void {
-    if (positions instanceof Int32Array) {
-      this.slots.set(positions);
-      return;
-    }
-    this.own = positions.map((held) => {
-      const slots = new Int32Array(this.capacity);
-      slots.set(held);
-      return slots;
-    });
-  }
-
-  /**
-   * Fills an empty layer with what `stored` gave, bit for bit.
-   * @param held elements `[kvHeads, length, headDim]` and scales `[kvHeads, length]` of keys and of values
-   */
-  restore(positions: HeldPositions, held: Readonly<Record<"key" | "value", StoredHead>>): void {
-    const { length } = positions instanceof Int32Array ? positions : positions[0]!;
-    this.reserve(length);
-    for (let head = 0; head < this.kvHeads; head++) {
-      const part = ({ elements, scales }: StoredHead) => ({
-        elements: elements.subarray(head * length * this.headDim, (head + 1) * length * this.headDim),
-        scales: scales && scales.subarray(head * length, (head + 1) * length),
-      });
-      this.keys.restore(head, part(held.key));
-      this.values.restore(head, part(held.value));
-    }
-    this.setPositions(positions);
-    this.mask.fill(0, 0, length);
-    this.filled = length;
-  }
-
-  /** Forgets the last `count` tokens. */
-  drop(count: number): void {
-    this.filled -= count;
-    // Slots out of sight still meet a weight of zero, and zero times what is not finite is not a number.
-    const nothing = new Float32Array(count * this.headDim);
-    for (const store of [this.keys, this.values]) for (let head = 0; head < this.kvHeads; head++) store.write(head, this.filled, nothing);
-    this.mask.fill(-Infinity, this.filled, this.filled + count);
-    this.visibleFrom = Math.min(this.visibleFrom, this.filled);
-  }
-
-  /** Makes room for `extra` tokens beyond those held. */
-  reserve(extra: number): void {
-    const needed = this.filled + extra;
-    if (needed <= this.capacity) return;
-    const capacity = Math.max(needed, Math.ceil(this.capacity * 1.25));
-    this.keys.grow(capacity, this.filled);
-    this.values.grow(capacity, this.filled);
-    const longer = (slots: Int32Array) => {
-      const grown = new Int32Array(capacity);
-      grown.set(slots);
-      return grown;
-    };
-    this.slots = longer(this.slots);
-    this.own = this.own && this.own.map(longer);
-    const mask = new Float32Array(capacity).fill(-Infinity);
-    mask.set(this.mask.subarray(0, this.filled));
-    this.mask = mask;
-    this.capacity = capacity;
-    this.tensors = null;
-  }
-
-  /**
-   * The arrays as inputs of the decode graph, for `rows` queries at `queryPositions`.
-   * With a sliding window, slots out of a query's reach are masked.
-   */
-  feeds(queryPositions: readonly number[], group: number, window: number | null): CacheFeeds {
-    // A graph cannot take an axis of length 0 here: the mask has something to be added to.
-    if (this.capacity === 0) this.reserve(1);
-    this.tensors ??= {
-      kv: { ...this.keys.feeds("past_key"), ...this.values.feeds("past_value") },
-      bias: new Tensor("float32", this.mask, [1, this.capacity]),
-      slots: new Tensor("int32", this.slots, [this.capacity]),
-    };
-    if (window === null) return this.tensors;
-    if (queryPositions.length === 1) {
-      const oldest = queryPositions[0]! - window;
-      for (; this.visibleFrom < this.filled && this.slots[this.visibleFrom]! <= oldest; this.visibleFrom++) this.mask[this.visibleFrom] = -Infinity;
-      return this.tensors;
-    }
-    const count = queryPositions.length;
-    const bias = new Float32Array(group * count * this.capacity).fill(-Infinity);
-    for (let row = 0; row < group * count; row++) {
-      const oldest = queryPositions[row % count]! - window;
-      for (let slot = 0; slot < this.filled; slot++) if (this.slots[slot]! > oldest) bias[row * this.capacity + slot] = 0;
-    }
-    return { ...this.tensors, bias: new Tensor("float32", bias, [group * count, this.capacity]) };
-  }
-
-  /** An independent copy. */
-  clone(): LayerCache {
-    const copy = new LayerCache(this.kvHeads, this.headDim, 0, this.kvDtype);
-    copy.keys = this.keys.clone();
-    copy.values = this.values.clone();
-    copy.capacity = this.capacity;
-    copy.slots = this.slots.slice();
-    copy.own = this.own && this.own.map((slots) => slots.slice());
-    copy.mask = this.mask.slice();
-    copy.filled = this.filled;
-    copy.visibleFrom = this.visibleFrom;
-    return copy;
-  }
-}
-
 /** The key/value cache of a model in host memory. */
-export class HostCache extends LayeredCache<LayerCache> implements HostKv {
+export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements HostKv {
   readonly home = "host";
 
-  private constructor(readonly layers: readonly LayerCache[]) {
+  private constructor(readonly layers: readonly (LayerCache | RaggedLayer)[]) {
     super();
   }
 
   /** @param capacities tokens to make room for, by layer */
   static empty(config: Pick<ModelConfig, "kvHeads" | "headDim">, capacities: readonly number[], kvDtype: KvDtype = "fp32"): HostCache {
     return new HostCache(capacities.map((capacity) => new LayerCache(config.kvHeads, config.headDim, capacity, kvDtype)));
+  }
+
+  /** Empty layers for tokens at these positions, with room for `reserve` more. */
+  static holding(config: Pick<ModelConfig, "kvHeads" | "headDim">, held: readonly HeldPositions[], reserve: number, kvDtype: KvDtype = "fp32"): HostCache {
+    // One graph serves all layers: where heads differ in one, each head has arrays of its own in all.
+    const ragged = held.some(isRagged);
+    return new HostCache(held.map((positions) => {
+      if (!ragged) return new LayerCache(config.kvHeads, config.headDim, heldLength(positions) + reserve, kvDtype);
+      return new RaggedLayer(Array.from({ length: config.kvHeads }, (_, head) => new LayerCache(1, config.headDim, (positions instanceof Int32Array ? positions : positions[head]!).length + reserve, kvDtype)));
+    }));
   }
 
   /**
@@ -250,14 +38,15 @@ export class HostCache extends LayeredCache<LayerCache> implements HostKv {
    * @param reserve tokens to make room for beyond them
    */
   static fromPrefill(config: ModelConfig, results: Outputs, present: readonly HeldPositions[], kept: Int32Array | null, reserve: number, kvDtype: KvDtype = "fp32"): HostCache {
-    const lengths = present.map((positions) => (kept ?? (positions instanceof Int32Array ? positions : positions[0]!)).length);
-    const cache = HostCache.empty(config, lengths.map((length) => length + reserve), kvDtype);
+    const cache = HostCache.holding(config, kept ? present.map(() => kept) : present, reserve, kvDtype);
     cache.layers.forEach((layer, index) => {
       const key = results[`key.${index}`]!;
       const kv = { key: key.data as Float32Array, value: results[`value.${index}`]!.data as Float32Array };
       const positions = present[index]!;
       if (!(positions instanceof Int32Array)) {
-        if (positions.some(({ length }) => length !== key.dims[2])) throw new Error(`layer ${index}: the graph returned ${key.dims[2]} keys for heads that keep ${positions.map(({ length }) => length).join(", ")}`);
+        const returned = key.dims[1]! * key.dims[2]!;
+        const due = positions.reduce((sum, { length }) => sum + length, 0);
+        if (returned !== due) throw new Error(`layer ${index}: the graph returned ${returned} keys for heads that keep ${positions.map(({ length }) => length).join(", ")}`);
         layer.fillByHead(kv, positions);
         return;
       }
@@ -293,12 +82,7 @@ export class HostCache extends LayeredCache<LayerCache> implements HostKv {
     const self = (window: number | null) => new Tensor("float32", selfBias(count, group, window), [group * count, count]);
     const feeds: Record<string, Tensor> = { self_bias: self(config.slidingWindow) };
     if (config.fullLayers.length > 0) feeds["self_bias.unlimited"] = self(null);
-    this.layers.forEach((layer, index) => {
-      const { kv, bias, slots } = layer.feeds(positions, group, layerWindow(config, index));
-      for (const [name, tensor] of Object.entries(kv)) feeds[`${name}.${index}`] = tensor;
-      feeds[`bias.${index}`] = bias;
-      if (config.positions === "alibi") feeds[`slots.${index}`] = slots;
-    });
+    this.layers.forEach((layer, index) => Object.assign(feeds, layer.namedFeeds(String(index), positions, group, layerWindow(config, index), config.positions === "alibi")));
     return feeds;
   }
 

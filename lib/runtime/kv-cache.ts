@@ -14,12 +14,14 @@ export type HeldPositions = Int32Array | readonly Int32Array[];
 export interface KvLayer {
   readonly kvHeads: number;
   readonly headDim: number;
-  /** Tokens that each head holds. */
+  /** Tokens that each head holds; where heads hold different numbers, their mean. */
   readonly length: number;
   /** Original position of each token held, `[length]`; where heads hold other tokens each, of every token that some head holds. */
   readonly positions: Int32Array;
   /** Every head holds the same tokens. */
   readonly uniform: boolean;
+  /** Heads hold different numbers of tokens. */
+  readonly ragged: boolean;
   /** Original position of each token that one head holds, `[length]`: its keys and values are in this order. */
   headPositions(head: number): Int32Array;
   /** Bytes of the keys and values held (not of the room kept for more). */
@@ -45,6 +47,8 @@ export interface KvRow extends Pick<KvLayer, "length" | "bytes" | "dtype" | "hom
 export interface KvCache {
   readonly home: CacheHome;
   readonly layers: readonly KvLayer[];
+  /** Heads of a layer may hold different numbers of tokens. */
+  readonly ragged: boolean;
   /** Tokens held by each layer. */
   readonly lengths: number[];
   /** Bytes held in all layers together. */
@@ -88,6 +92,16 @@ export interface HostKv extends FedCache {
   drop(count: number): void;
 }
 
+/** Whether heads hold different numbers of tokens. */
+export function isRagged(held: HeldPositions): boolean {
+  return !(held instanceof Int32Array) && held.some(({ length }) => length !== held[0]!.length);
+}
+
+/** Tokens that each head holds, or their mean. */
+export function heldLength(held: HeldPositions): number {
+  return held instanceof Int32Array ? held.length : held.reduce((sum, { length }) => sum + length, 0) / held.length;
+}
+
 /** Every position that some head holds, ascending. */
 export function union(byHead: readonly Int32Array[]): Int32Array {
   return Int32Array.from(new Set(byHead.flatMap((positions) => [...positions]))).sort();
@@ -104,6 +118,10 @@ export async function stepFed(cache: FedCache, graph: LoadedGraph, others: Reado
 /** What every cache tells from its layers alone. */
 export abstract class LayeredCache<Layer extends KvLayer> {
   abstract readonly layers: readonly Layer[];
+
+  get ragged(): boolean {
+    return this.layers.some(({ ragged }) => ragged);
+  }
 
   get lengths(): number[] {
     return this.layers.map(({ length }) => length);

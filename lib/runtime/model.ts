@@ -137,7 +137,7 @@ export class Model implements PromptModel {
     const graph = planGraph(this.context, plan, await this.scorer(plan, scorer));
     await this.room.make(graph.key, plan, 0);
     await this.graphs.load(graph);
-    await this.decoder.warm();
+    await this.decoder.warm(plan.cache?.some(({ safe }) => safe !== null));
   }
 
   /**
@@ -194,7 +194,7 @@ export class Model implements PromptModel {
 
   /** What plans depend on beside method and length. */
   private get planned(): PlannedModel {
-    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu", kvDtype: this.kvDtype };
+    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu", ragged: this.home.ragged, kvDtype: this.kvDtype };
   }
 
   /** The scorer of a plan's stages; null where it has none. */

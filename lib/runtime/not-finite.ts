@@ -67,7 +67,7 @@ export async function decodeNotFinite(model: Diagnosed, logits: Float32Array, ca
     host.drop(positions.length);
     const held = cacheError(host);
     if (held) return held;
-    const graph: GraphToLoad = { key: "decode finite", build: (g, weights) => decodeGraph(g, weights, config, { finite: true, kvDtype }) };
+    const graph: GraphToLoad = { key: "decode finite", build: (g, weights) => decodeGraph(g, weights, config, { finite: true, kvDtype, ragged: host.ragged }) };
     const results = await model.graphs.use(graph, true, (session) => {
       const all = { ...feeds, ...host.feeds(config, positions) };
       return session.run(Object.fromEntries(session.inputNames.map((name) => [name, all[name]!])), session.outputNames);
@@ -85,7 +85,7 @@ function cacheError(cache: HostKv): Error | null {
         const values = kv[part](head);
         if (allFinite(values)) continue;
         const at = values.findIndex((value) => !Number.isFinite(value));
-        return new Error(`block ${layer} (cached ${part}s): ${values[at]} at token ${kv.positions[Math.floor(at / kv.headDim)]}${kv.kvDtype === "fp16" ? " (fp16 goes to 65504; take caches in fp32)" : ""}`);
+        return new Error(`block ${layer} (cached ${part}s): ${values[at]} at token ${kv.headPositions(head)[Math.floor(at / kv.headDim)]}${kv.kvDtype === "fp16" ? " (fp16 goes to 65504; take caches in fp32)" : ""}`);
       }
     }
   }

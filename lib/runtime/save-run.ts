@@ -37,6 +37,7 @@ export async function saveRun(run: SavedState, file: string): Promise<void> {
   const texts = await run.texts();
   const { stages } = run;
   const kv = await run.kv.toHost();
+  if (kv.ragged) throw new Error(`save: ${run.plan.method.name} (the file's layout has no room for heads that hold different numbers of tokens)`);
   const tensors: TensorToWrite[] = [integers("ids", Int32Array.from(run.ids)), floats("logits", run.logits, [run.logits.length])];
   kv.layers.forEach((layer, l) => {
     const shape = [layer.kvHeads, layer.length, layer.headDim];

@@ -3,9 +3,11 @@ import type { Checkpoint } from "../checkpoint/types.js";
 import type { Scorer } from "../methods/scorer.js";
 import { attention } from "../methods/scorers/attention.js";
 import { learned, readPruner } from "../methods/scorers/learned.js";
+import { lastQueryScorer } from "../methods/scorers/last-query.js";
 import { norm } from "../methods/scorers/norm.js";
 import { random } from "../methods/scorers/random.js";
 import { recency } from "../methods/scorers/recency.js";
+import { windowScorer } from "../methods/scorers/window.js";
 import { prunerFile, shippedPruner, shippedPruners } from "./pruners.js";
 
 /** `learned` where there are trained modules for the model, beside its weights or in the package, else `recency`. */
@@ -18,7 +20,7 @@ export async function defaultScorer(checkpoint: Checkpoint): Promise<Scorer> {
 type OfModel = Parameters<typeof prunerFile>[0];
 
 /**
- * A scorer by name: `attention`, `norm`, `recency`, `random` or `random:SEED`, `learned` (the model's own modules, see `prunerFile`),
+ * A scorer by name: `attention`, `window` or `window:TOKENS:NEIGHBOURS`, `last-query` or `last-query:NEIGHBOURS`, `norm`, `recency`, `random` or `random:SEED`, `learned` (the model's own modules, see `prunerFile`),
  * `learned:FILE` or `learned:NAME` of modules that the package ships.
  * @param checkpoint null: none is open, which all but `learned` alone do without
  * @throws on an unknown name, or where there are no trained modules
@@ -35,6 +37,16 @@ export async function resolveScorer(name: string, checkpoint: OfModel | null): P
     case "recency":
       if (argument === null) return recency;
       break;
+    case "window": {
+      const [window, kernel] = (argument ?? "32:7").split(":").map(Number);
+      if (!odd(kernel) || !positive(window)) throw new Error(`scorer: ${name} (must be window:TOKENS:NEIGHBOURS, the latter odd, as in window:8:7)`);
+      return windowScorer(window!, kernel!);
+    }
+    case "last-query": {
+      const kernel = Number(argument ?? 5);
+      if (!odd(kernel)) throw new Error(`scorer: ${name} (must be last-query:NEIGHBOURS, an odd number, as in last-query:5)`);
+      return lastQueryScorer(kernel);
+    }
     case "random":
       return random(argument === null ? 0 : Number(argument));
     case "learned": {
@@ -46,8 +58,11 @@ export async function resolveScorer(name: string, checkpoint: OfModel | null): P
       return learned(await readPruner(file));
     }
   }
-  throw new Error(`scorer: ${name} (known: learned, learned:FILE, learned:NAME, attention, norm, recency, random, random:SEED)`);
+  throw new Error(`scorer: ${name} (known: learned, learned:FILE, learned:NAME, attention, window, window:TOKENS:NEIGHBOURS, last-query, norm, recency, random, random:SEED)`);
 }
+
+const positive = (value: number | undefined): boolean => Number.isSafeInteger(value) && value! > 0;
+const odd = (value: number | undefined): boolean => positive(value) && value! % 2 === 1;
 
 function split(name: string): [string, string | null] {
   const colon = name.indexOf(":");

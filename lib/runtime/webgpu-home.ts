@@ -22,6 +22,7 @@ export function webgpuHome({ prefill, decode }: DeviceAttention, accuracy: GpuAc
   return {
     device: "webgpu",
     attention: (config) => (isSimple(config) ? prefill : "plain"),
+    ragged: false,
     evictsInGraph: true,
     takesAllOutputs: true,
     // Whether a GPU has 16-bit numbers depends on its features: so that the same is computed everywhere, none does unless asked.

@@ -24,7 +24,7 @@ export type CacheScoring =
 
 /** What each layer's cache keeps of the tokens present in it, once the prompt is through. */
 export interface CacheBudget {
-  /** Tokens that each head keeps; across layers and heads the mean, where these have budgets of their own. */
+  /** Tokens that each head keeps, as a share of the prompt's or a number; across layers and heads the mean, where these have budgets of their own. */
   readonly amount: Amount;
   readonly scoring: CacheScoring;
   /** Absent: all layers the same. `pyramid`: from many in the first layer down to few in the last, `beta` the steepness. */

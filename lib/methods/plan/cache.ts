@@ -18,12 +18,13 @@ export interface CacheSelection {
 }
 
 /**
- * A budget for the tokens present in each layer.
+ * A budget for each layer. A share is one of the prompt's tokens: a layer in which fewer are present than that keeps them all.
+ * @param n tokens of the prompt @param tokens present in each layer
  * @throws where the budget is a number of tokens below those that always stay
  */
-export function planCache({ amount, scoring, layers, heads }: CacheBudget, tokens: readonly number[], label: string): CacheSelection[] {
+export function planCache({ amount, scoring, layers, heads }: CacheBudget, n: number, tokens: readonly number[], label: string): CacheSelection[] {
   return tokens.map((present, layer) => {
-    const keep = Math.max(1, layers ? pyramidTokens(layers.pyramid, scoring, amount, present, layer, tokens.length) : tokensOf(amount, present));
+    const keep = Math.max(1, Math.min(present, layers ? pyramidTokens(layers.pyramid, scoring, amount, n, layer, tokens.length) : tokensOf(amount, n)));
     const forced = forcedTokens(scoring, present, keep);
     if (amount.tokens !== undefined && present > keep && forced.head + forced.tail > keep) {
       throw new Error(`${label}: a budget of ${keep} tokens in layer ${layer} (${forced.head + forced.tail} always stay there: ${forced.head} first and ${forced.tail} last ones)`);
@@ -72,16 +73,16 @@ export function lagParts({ sinks, lag }: Extract<CacheScoring, { kind: "lag" }>,
  * A layer's share of a pyramid (arXiv:2406.02069, `pyramidkv_utils.py` of KVCache-Factory): budgets fall linearly from the first layer to the last, to
  * 1/beta of the mean there, or as far as the prompt's length lets the first one rise. Below a window a layer, all get the same.
  */
-function pyramidTokens(beta: number, scoring: CacheScoring, amount: CacheBudget["amount"], present: number, layer: number, layers: number): number {
+function pyramidTokens(beta: number, scoring: CacheScoring, amount: CacheBudget["amount"], n: number, layer: number, layers: number): number {
   const window = scoring.kind === "window attention" ? scoring.window : 0;
-  const mean = amount.tokens !== undefined ? Math.min(amount.tokens, present) : present * amount.ratio;
+  const mean = amount.tokens !== undefined ? Math.min(amount.tokens, n) : n * amount.ratio;
   let least = mean / beta;
   let most = 2 * mean - least;
-  if (most >= present - window) {
-    most = present - window;
+  if (most >= n - window) {
+    most = n - window;
     least = 2 * mean - most;
   }
-  if (!(present >= most && most >= least && least >= window)) return roundHalfEven(mean);
+  if (!(n >= most && most >= least && least >= window)) return roundHalfEven(mean);
   return roundHalfEven(most - layer * (layers > 1 ? (most - least) / (layers - 1) : 0));
 }
 

@@ -34,6 +34,8 @@ export interface PlannedModel {
   readonly cpu: boolean;
   /** What caches hold keys and values in. */
   readonly kvDtype: KvDtype;
+  /** Heads of a layer may hold different numbers of tokens; default true. */
+  readonly ragged?: boolean;
 }
 
 export interface PlanSettings {
@@ -69,7 +71,7 @@ export function planTokens(method: Method, n: number, layers: number, kvPolicy: 
   const tokens = tokensPerBlock(stages, n, layers);
   const evicts = kvPolicy === "evict" && stages.length > 0;
   if (evicts && method.cache) throw new Error(`preset ${method.name}: KV policy evict (each layer's cache has a budget of its own: must be retain)`);
-  const cache = method.cache ? planCache(method.cache, tokens, `preset ${method.name}`) : null;
+  const cache = method.cache ? planCache(method.cache, n, tokens, `preset ${method.name}`) : null;
   const kvLengths = cache?.map(({ keep }) => keep) ?? (evicts ? tokens.map(() => tokensKept(stages, n)) : tokens);
   return { method, n, kvPolicy, stages, tokens, evicts, cache, kvLengths };
 }
@@ -78,16 +80,17 @@ export function planTokens(method: Method, n: number, layers: number, kvPolicy: 
  * The plan for a prompt of `n` tokens.
  * @throws as `planTokens`, and on a capture of unknown names or above its limit
  */
-export function planOf(method: Method, n: number, { config, plain, cpu, kvDtype }: PlannedModel, { kvPolicy, capture, captureLimit }: PlanSettings = {}): Plan {
-  return planFrom(planTokens(method, n, config.layers, kvPolicy), { config, plain, cpu, kvDtype }, { capture, captureLimit });
+export function planOf(method: Method, n: number, model: PlannedModel, { kvPolicy, capture, captureLimit }: PlanSettings = {}): Plan {
+  return planFrom(planTokens(method, n, model.config.layers, kvPolicy), model, { capture, captureLimit });
 }
 
 /** A plan from counts that are there already. */
-export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype }: PlannedModel, { capture, captureLimit }: Pick<PlanSettings, "capture" | "captureLimit"> = {}): Plan {
+export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragged = true }: PlannedModel, { capture, captureLimit }: Pick<PlanSettings, "capture" | "captureLimit"> = {}): Plan {
   const { n, stages, tokens, kvLengths, method, cache } = counts;
   if (cache && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) {
     throw new Error(`preset ${method.name}: a cache budget (heads then hold other tokens each, and the model's ${config.positions === "alibi" ? "ALiBi positions are" : "sliding window is"} by token)`);
   }
+  if (!ragged && cache?.some(({ safe }) => safe !== null)) throw new Error(`preset ${method.name}: budgets by head (caches must be in this process's memory for that: --device cpu)`);
   const flops = (counting: "exact" | "paper") => prefillFlops({ config, stages, n, counting, modules: method.scorer === undefined });
   return {
     ...counts,

@@ -2,7 +2,7 @@ import type { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../../checkpoint/types.js";
 import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import { HostCache } from "../host-cache.js";
-import { LayeredCache, union, type HeldPositions, type KvCache, type KvLayer } from "../kv-cache.js";
+import { heldLength, isRagged, LayeredCache, union, type HeldPositions, type KvCache, type KvLayer } from "../kv-cache.js";
 import type { LoadedGraph, Outputs } from "../session.js";
 import type { WorkerThread } from "./client.js";
 import { received, sent, type Handle } from "./protocol.js";
@@ -27,6 +27,10 @@ class WorkerLayer implements KvLayer {
     readonly held: HeldPositions,
     private readonly tokenBytes: number,
   ) {}
+
+  get ragged(): boolean {
+    return isRagged(this.held);
+  }
 
   get uniform(): boolean {
     return this.held instanceof Int32Array;
@@ -53,7 +57,7 @@ class WorkerLayer implements KvLayer {
   }
 
   get length(): number {
-    return this.headPositions(0).length;
+    return heldLength(this.held);
   }
 
   get bytes(): number {
@@ -107,7 +111,7 @@ export class WorkerCache extends LayeredCache<WorkerLayer> implements KvCache {
     const { thread, config, kvDtype } = this.model;
     const positions = this.held.map(({ held }) => held);
     const layers = await thread.ask({ op: "read", cache: this.handle });
-    const host = HostCache.empty(config, this.lengths, kvDtype);
+    const host = HostCache.holding(config, positions, 0, kvDtype);
     layers.forEach((layer, index) => host.layer(index).restore(positions[index]!, layer));
     return host;
   }

@@ -1,7 +1,8 @@
 // The thread that runs graphs: it holds what is loaded, and the caches. Started by client.ts.
 import { parentPort, workerData } from "node:worker_threads";
 import type { InferenceSession } from "onnxruntime-node";
-import { HostCache, type LayerCache } from "../host-cache.js";
+import { HostCache } from "../host-cache.js";
+import type { HostLayer } from "../kv-cache.js";
 import type { StoredHead } from "../kv-store.js";
 import { openSession, type Outputs } from "../session.js";
 import { BUSY, ENDING, received, sent, stays, type Answers, type Handle, type ReadLayers, type Reply, type Request } from "./protocol.js";
@@ -79,15 +80,19 @@ function parted(results: Outputs): [Outputs, Outputs] {
 }
 
 /** Keys or values of all heads one after the other. */
-function joined(layer: LayerCache, part: "key" | "value"): StoredHead {
+function joined(layer: HostLayer, part: "key" | "value"): StoredHead {
   const heads = Array.from({ length: layer.kvHeads }, (_, head) => layer.stored(part, head));
   const { elements, scales } = heads[0]!;
-  const all = new (elements.constructor as Float32ArrayConstructor)(elements.length * heads.length);
-  const allScales = scales && new Float32Array(scales.length * heads.length);
-  heads.forEach((head, h) => {
-    all.set(head.elements as Float32Array, h * elements.length);
-    if (head.scales) allScales!.set(head.scales, h * head.scales.length);
-  });
+  const sum = (lengths: number[]) => lengths.reduce((a, b) => a + b, 0);
+  const all = new (elements.constructor as Float32ArrayConstructor)(sum(heads.map((head) => head.elements.length)));
+  const allScales = scales && new Float32Array(sum(heads.map((head) => head.scales!.length)));
+  let [at, scaleAt] = [0, 0];
+  for (const head of heads) {
+    all.set(head.elements as Float32Array, at);
+    if (head.scales) allScales!.set(head.scales, scaleAt);
+    at += head.elements.length;
+    scaleAt += head.scales?.length ?? 0;
+  }
   return { elements: all as StoredHead["elements"], scales: allScales };
 }
 

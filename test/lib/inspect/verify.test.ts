@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { verifyRun } from "../../../lib/inspect/index.js";
 import { load } from "../../../lib/runtime/model.js";
-import type { LayerCache } from "../../../lib/runtime/host-cache.js";
+import type { LayerCache } from "../../../lib/runtime/layer-cache.js";
 import { stageResult } from "../../../lib/runtime/stage-result.js";
 import { direction, setup, twice } from "./setup.js";
 

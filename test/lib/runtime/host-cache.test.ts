@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LayerCache } from "../../../lib/runtime/host-cache.js";
+import { LayerCache } from "../../../lib/runtime/layer-cache.js";
 
 const HEADS = 2;
 const WIDTH = 3;
