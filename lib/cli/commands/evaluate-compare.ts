@@ -17,12 +17,13 @@ export interface TaskOptions extends ModelOptions {
   json?: boolean;
 }
 
-export const allScorers = ["learned", "attention", "norm", "recency", "random"];
+/** Without `attention`: over one block's heads averaged and unsmoothed, after an early stage it is no better than chance on pretrained models; `window` mends that. */
+export const allScorers = ["learned", "window", "norm", "recency", "random"];
 
 export function addTaskOptions(command: Command): Command {
   return addKvDtypeOption(addDtypeOption(addModelOptions(command)))
     .option("--config <preset...>", `what is pruned: ${presetNames}`, ["sdtp"])
-    .option("--scorer <name...>", `${allScorers.join(", ")}, learned:FILE, random:SEED (default: the first five, without learned where the model has no modules)`)
+    .option("--scorer <name...>", `${allScorers.join(", ")}, attention, last-query, learned:FILE, random:SEED (default: the first five, without learned where the model has no modules)`)
     .option("--kv-policy <policy...>", "evict, retain or both (default: each preset's)", kvPolicies)
     .option("--fraction <f>", "share of the prompts, spread evenly", number, 1)
     .option("--output <file>", "results, JSON lines: rows are added, and those there are not measured again (default: results/evaluate/TASK.jsonl)")

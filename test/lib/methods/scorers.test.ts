@@ -132,7 +132,7 @@ test("scorer names: those known, their arguments, and errors that say what is kn
   assert.equal((await defaultScorer(checkpoint)).name, "recency");
   assert.notEqual((await resolveScorer("random:1", checkpoint)).key, (await resolveScorer("random:2", checkpoint)).key);
   for (const name of ["attention:3", "norm:x", "salience"]) {
-    await assert.rejects(resolveScorer(name, checkpoint), new RegExp(`scorer: ${name} \\(known: learned, learned:FILE, learned:NAME, attention, norm`));
+    await assert.rejects(resolveScorer(name, checkpoint), new RegExp(`scorer: ${name} \\(known: learned, learned:FILE, learned:NAME, attention, window`));
   }
   await assert.rejects(resolveScorer("random:-1", checkpoint), /seed: -1/);
   await assert.rejects(resolveScorer("learned", checkpoint), /there are no modules for this model beside its weights, nor in the package/);
