@@ -1,7 +1,7 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { Method } from "../methods/method.js";
-import { planTokens } from "../methods/plan/plan.js";
-import { decodeFlops, prefillFlops } from "../methods/plan/flops.js";
+import { planFlops, planTokens } from "../methods/plan/plan.js";
+import { decodeFlops } from "../methods/plan/flops.js";
 import type { BenchmarkMode } from "./record.js";
 
 /** A decoded token waits for memory: for the same operations it takes about this many times as long as in prefill. */
@@ -19,8 +19,7 @@ export interface CostOptions {
 
 /** How long one run takes, in a unit without meaning: good for progress bars and for estimates from runs that are done. */
 export function runCost({ config, preset, length, mode, maxNewTokens }: CostOptions): number {
-  const { stages, kvLengths } = planTokens(preset, length, config.layers);
-  const input = { config, stages, n: length, counting: "exact" as const };
-  const decode = mode === "end2end" ? decodeFlops({ ...input, newTokens: maxNewTokens, kvLengths }) : 0;
-  return FIXED + prefillFlops(input) + DECODE_WEIGHT * decode;
+  const plan = planTokens(preset, length, config.layers);
+  const decode = mode === "end2end" ? decodeFlops({ config, stages: plan.stages, n: length, counting: "exact", newTokens: maxNewTokens, kvLengths: plan.kvLengths }) : 0;
+  return FIXED + planFlops(plan, config, { counting: "exact" }) + DECODE_WEIGHT * decode;
 }

@@ -1,7 +1,7 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { Method } from "../methods/method.js";
-import { planTokens } from "../methods/plan/plan.js";
-import { endToEndFlops, prefillFlops } from "../methods/plan/flops.js";
+import { planFlops, planTokens } from "../methods/plan/plan.js";
+import { decodeFlops } from "../methods/plan/flops.js";
 import type { Job, Measured } from "./job.js";
 import { endToEndEntry, endToEndMeasurement, prefillEntry, prefillMeasurement } from "./measurement.js";
 import type { EndToEndBaselineEntry, EndToEndEntry, PrefillBaselineEntry, PrefillEntry } from "./record.js";
@@ -43,10 +43,11 @@ function endToEnd(context: EntryContext, outcome: Outcome) {
 }
 
 function besides({ config, length, mode, maxNewTokens }: EntryContext, { preset, measured, peakMemory }: Outcome) {
-  const { stages, kvLengths } = planTokens(preset, length, config.layers, measured.kvPolicy);
+  const plan = planTokens(preset, length, config.layers, measured.kvPolicy);
   const flops = (counting: "exact" | "paper") => {
-    const input = { config, stages, n: length, counting, modules: measured.scorer === "learned", newTokens: maxNewTokens, kvLengths };
-    return { prefill: prefillFlops(input), ...(mode === "end2end" && { end2end: endToEndFlops(input) }) };
+    const prefill = planFlops(plan, config, { counting, modules: measured.scorer === "learned" });
+    const decode = () => decodeFlops({ config, stages: plan.stages, n: length, counting, newTokens: maxNewTokens, kvLengths: plan.kvLengths });
+    return { prefill, ...(mode === "end2end" && { end2end: prefill + decode() }) };
   };
   return {
     kv_lens_after_prefill: [...measured.kvLensAfterPrefill],

@@ -25,6 +25,8 @@ export interface PrefillOptions {
   readonly attention: AttentionPlan;
   /** What each layer's keys and values are cut down to, `[layers]`; null or absent: nothing. Not with `evict`. */
   readonly cache?: readonly CacheSelection[] | null;
+  /** Ends with the first stage: only what it kept and its scores come out. */
+  readonly choose?: boolean;
   /** Keys and values come out as the last stage leaves them, the tokens it or one before dropped taken from every layer. */
   readonly evict?: boolean;
   /** Activations that become outputs of the graph under their own names (see `activationNames`). */
@@ -88,6 +90,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     scores = g.gather(scores, kept);
     positions = g.gather(positions, kept);
     g.output(positions, `kept.${stage}`);
+    if (options.choose) return;
     if (isLast) continue;
     hidden = g.gather(hidden, kept, 1);
     rotaries = gatherRotary(g, rotaries, kept);

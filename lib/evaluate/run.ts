@@ -1,6 +1,5 @@
 import { ambientSignal } from "../ambient-signal.js";
 import { methodRecord } from "../methods/method.js";
-import { tokensPerBlock } from "../methods/plan/stages.js";
 import type { Model } from "../runtime/model.js";
 import { resolveScorer } from "../runtime/scorers.js";
 import type { Configuration } from "./configuration.js";
@@ -78,7 +77,7 @@ function describe(model: Model, modelHash: string, task: EvaluationTask, item: E
 async function measure(model: Model, item: EvaluationItem, configuration: Configuration): Promise<Omit<EvaluationRow, keyof Described>> {
   const run = await model.prefill(item.promptIds, settings(configuration, item));
   const n = item.promptIds.length;
-  const perBlock = tokensPerBlock(run.stages, n, model.config.layers);
+  const perBlock = run.plan.tokens;
   const meanTokens = perBlock.reduce((a, b) => a + b, 0) / perBlock.length;
   const kvBytes = run.kv.bytes;
   const lengths = [...run.kvLengthsAfterPrefill];

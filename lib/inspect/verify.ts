@@ -211,6 +211,7 @@ function bytesHold({ kv }: Run, cache: HostKv): string {
 
 async function unprunedHolds(run: Run, read: Run, against: Run | undefined, tolerance: number): Promise<Check> {
   const name = "unpruned";
+  if (run.plan.method.restart) return { name, ok: null, text: "the prompt started anew on the tokens kept: their keys and values are others" };
   if (!against && !run.model) return { name, ok: null, text: "a saved run has no model to compute the unpruned run with (give it as against)" };
   const other = against ?? (await run.unpruned());
   if (other === run) return { name, ok: true, text: "this is the unpruned run" };

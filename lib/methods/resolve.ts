@@ -9,7 +9,7 @@ import { cascade, keep } from "./sdtp.js";
  *
  * As text: the name of one that is shipped; `keepNN` and `cascadeNN` with any share (`keep05` and `keep50` keep half, `keep085` 85 %);
  * stages of one's own, `BLOCK:SHARE` parted by commas, stated for a model of 32 blocks or for so many after a slash: `4:0.7,16:0.5/30`,
- * a number above 1 being a number of tokens; the budget of one that cuts down caches after a colon: `snapkv:0.25`, `snapkv:1024`;
+ * a number above 1 being a number of tokens; the budget of one that cuts down caches after a colon: `snapkv:0.25`, `snapkv:1024`, `gemfilter:512`;
  * two together, `sdtp+h2o:0.4`.
  *
  * @throws on an unknown name, a field that is missing or out of range, stages out of order, and a user's
@@ -26,7 +26,7 @@ export function resolveMethod(given: string | UserMethod): Method {
 }
 
 /** Forms of text that `resolveMethod` takes, for messages and help. */
-export const methodForms = "any keepNN, a cache's budget after a colon as in snapkv:0.25 or snapkv:1024, two together as in sdtp+h2o:0.4, or stages as in 4:0.7,16:0.5/32 (block:share or tokens, of so many blocks)";
+export const methodForms = "any keepNN, what it keeps after a colon as in snapkv:0.25 or gemfilter:1024, two together as in sdtp+h2o:0.4, or stages as in 4:0.7,16:0.5/32 (block:share or tokens, of so many blocks)";
 
 function named(text: string): Method {
   const parts = text.split("+");
@@ -63,12 +63,16 @@ function inline(text: string): Method | undefined {
   return checkedMethod({ name, stages, baseDepth: Number(depth) });
 }
 
-/** `snapkv:0.25`, `snapkv:1024`. */
+/** `snapkv:0.25`, `snapkv:1024`: what caches keep; of a method that leaves them alone what its one stage does: `gemfilter:512`. */
 function budgeted(text: string): Method | undefined {
-  const [, name, amount] = /^([^:]+):(\d*\.?\d+)$/.exec(text) ?? [];
+  const [, name, number] = /^([^:]+):(\d*\.?\d+)$/.exec(text) ?? [];
   const method = name === undefined ? undefined : lookup(name);
-  if (!method?.cache) return undefined;
-  return checkedMethod({ ...method, name: `${name}-${Number(amount)}`, cache: { ...method.cache, amount: Number(amount) > 1 ? { tokens: Number(amount) } : { ratio: Number(amount) } } });
+  if (!method) return undefined;
+  const amount = Number(number) > 1 ? { tokens: Number(number) } : { ratio: Number(number) };
+  const named = { ...method, name: `${name}-${Number(number)}` };
+  if (method.cache) return checkedMethod({ ...named, cache: { ...method.cache, amount } });
+  if (method.scorer === undefined || method.stages.length !== 1) return undefined;
+  return checkedMethod({ ...named, stages: [{ afterBlock: method.stages[0]!.afterBlock, ...amount }] });
 }
 
 /** What caches keep may be chosen for a method; its results say which. */

@@ -47,17 +47,17 @@ export class Decoder {
     if (this.source.loopSteps !== null) await this.source.useLoop(async () => {});
   }
 
-  /** Appends `tokens` at positions `start …` to the cache. @returns logits `[tokens.length, vocabulary]` */
-  async extend(cache: KvCache, tokens: readonly number[], start: number): Promise<Float32Array> {
-    const results = await this.step(cache, tokens, start, false);
+  /** Appends `tokens` at positions `start …` to the cache, turned as if they stood `turnedBack` earlier. @returns logits `[tokens.length, vocabulary]` */
+  async extend(cache: KvCache, tokens: readonly number[], start: number, turnedBack = 0): Promise<Float32Array> {
+    const results = await this.step(cache, tokens, start, turnedBack, false);
     return results["logits"]!.data as Float32Array;
   }
 
   /** As `extend`, and what the tokens look at, from a graph of its own that is loaded when first needed. */
-  async observe(cache: KvCache, tokens: readonly number[], start: number): Promise<Observation> {
+  async observe(cache: KvCache, tokens: readonly number[], start: number, turnedBack = 0): Promise<Observation> {
     if (cache.ragged) throw new Error("observe: attention by position is not to be had where the heads of a layer hold different numbers of tokens (a method without budgets by head has it)");
     const before = cache.lengths;
-    const results = await this.step(cache, tokens, start, true);
+    const results = await this.step(cache, tokens, start, turnedBack, true);
     const byHead = before.map((length, layer) => {
       const { data, dims } = results[`attention.${layer}`]!;
       const [heads, m, row] = [dims[0]!, dims[1]!, dims[2]!];
@@ -91,14 +91,14 @@ export class Decoder {
     return this.source.loopSteps;
   }
 
-  private async step(cache: KvCache, tokens: readonly number[], start: number, attention: boolean): Promise<Outputs> {
+  private async step(cache: KvCache, tokens: readonly number[], start: number, turnedBack: number, attention: boolean): Promise<Outputs> {
     checkPrompt(tokens, 0, this.config);
     const count = tokens.length;
-    if (start + count > this.config.maxPositions) {
-      throw new Error(`position: ${start + count} (the model has ${this.config.maxPositions})`);
+    if (start + count - turnedBack > this.config.maxPositions) {
+      throw new Error(`position: ${start + count - turnedBack} (the model has ${this.config.maxPositions})`);
     }
     const positions = Array.from({ length: count }, (_, i) => start + i);
-    const feeds = this.feeds(tokens, positions);
+    const feeds = this.feeds(tokens, positions, turnedBack);
     const length = Math.max(...cache.lengths) + count;
     const results = await this.source.use({ count, attention, ragged: cache.ragged }, (graph) => cache.step(graph, feeds, this.config, positions)).catch((error: unknown) => {
       throw this.source.explain(error, length);
@@ -109,12 +109,12 @@ export class Decoder {
   }
 
   /** New tokens as inputs of a decode graph, all but the cache. */
-  private feeds(tokens: readonly number[], positions: readonly number[]): Record<string, Tensor> {
+  private feeds(tokens: readonly number[], positions: readonly number[], turnedBack = 0): Record<string, Tensor> {
     const count = tokens.length;
     const feeds: Record<string, Tensor> = {
       ids: new Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, count]),
       positions: new Tensor("int64", BigInt64Array.from(positions, BigInt), [count]),
-      ...rotaryFeeds(this.rotaries.rows(positions)),
+      ...rotaryFeeds(this.rotaries.rows(positions.map((position) => position - turnedBack))),
     };
     return feeds;
   }

@@ -23,9 +23,9 @@ import type { KvCache } from "./kv-cache.js";
 import { requireKvDtype } from "./kv-store.js";
 import type { MemoryPlan } from "./memory.js";
 import { decodeNotFinite, type Diagnosed } from "./not-finite.js";
-import { compute, planGraph, type PrefillContext } from "./prefill.js";
+import { choose, compute, planGraph, type PrefillContext } from "./prefill.js";
 import { allPositions } from "./present.js";
-import { givenPositions } from "./renewed.js";
+import { givenPositions, renewedFrom } from "./renewed.js";
 import { Room } from "./room.js";
 import { Run, type PromptModel } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
@@ -137,6 +137,7 @@ export class Model implements PromptModel {
     const graph = planGraph(this.context, plan, await this.scorer(plan, scorer));
     await this.room.make(graph.key, plan, 0);
     await this.graphs.load(graph);
+    if (plan.again) await this.graphs.load(planGraph(this.context, plan.again, null));
     await this.decoder.warm(plan.cache?.some(({ safe }) => safe !== null));
   }
 
@@ -162,6 +163,7 @@ export class Model implements PromptModel {
     const { preset, kvPolicy, capture, captureLimit } = settings;
     const plan = this.plan(ids.length, { ...(preset !== undefined && { preset }), kvPolicy, capture, captureLimit });
     const scorer = await this.scorer(plan, settings.scorer);
+    if (plan.again) return this.startAnew(ids, plan, scorer!, { reserve, read, signal });
     const { results, kept, scores, positions, selections, kv, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, signal });
     return new Run({
       ids,
@@ -173,6 +175,22 @@ export class Model implements PromptModel {
       logits,
       prefillSeconds,
       activations: plan.capture ? readCapture(this.config, plan.capture, results, positions) : new Map(),
+      source: { model: this, decoder: this.decoder, renewed: (all, run, length) => this.renewed(all, run, length) },
+    });
+  }
+
+  /** A prompt that goes through the first blocks, and then from the start again with the tokens that their stage kept. */
+  private async startAnew(ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, read, signal }: { reserve: number; read: boolean; signal: AbortSignal | undefined }): Promise<Run> {
+    if (renewedFrom(this.config) !== null) throw new Error(`preset ${plan.method.name}: a prompt that starts anew (the model's rotary frequencies change with the length of its sequence)`);
+    const { kept, scores, seconds } = await choose(this.context, ids, plan, scorer, { reserve, signal });
+    const { kv, logits, prefillSeconds } = await compute(this.context, [...kept].map((position) => ids[position]!), plan.again!, null, { once: false, reserve, signal, known: kept });
+    return new Run({
+      ids, plan, kv, logits,
+      scorer: scorer.name,
+      stages: [stageResult(plan.stages[0]!, allPositions(ids.length), kept, read ? scores : null)],
+      prefillSeconds: seconds + prefillSeconds,
+      activations: new Map(),
+      turnedBack: ids.length - kept.length,
       source: { model: this, decoder: this.decoder, renewed: (all, run, length) => this.renewed(all, run, length) },
     });
   }

@@ -32,6 +32,8 @@ export interface ComputeOptions {
   readonly signal?: AbortSignal | undefined;
   /** Of the sequence that the tokens are the start of; default: all of it. */
   readonly length?: number;
+  /** Positions that the cache is to know the tokens by; default: their places. */
+  readonly known?: Int32Array;
 }
 
 /** A plan that was carried out. */
@@ -52,17 +54,17 @@ export interface Prefilled {
 
 /** The graph of a plan. @param finite tells of each activation whether it is finite */
 export function planGraph({ home, diagnosed }: PrefillContext, plan: Plan, scorer: Scorer | null, finite = false): GraphToLoad {
-  const { stages, attention, capture, evicts, cache } = plan;
+  const { stages, attention, capture, evicts, cache, again } = plan;
   const evict = evicts && home.evictsInGraph;
   const { config } = diagnosed.checkpoint;
   return {
     key: graphKey(plan, scorer?.key ?? null, { evictsInGraph: home.evictsInGraph, finite }),
-    build: (g, weights) => prefillGraph(g, weights, { config, stages: stages.map(({ afterLayer }) => afterLayer), scorer, attention, cache, evict, finite, ...(capture && { capture: capture.names }) }),
+    build: (g, weights) => prefillGraph(g, weights, { config, stages: stages.map(({ afterLayer }) => afterLayer), scorer, attention, cache, evict, finite, choose: again !== null, ...(capture && { capture: capture.names }) }),
   };
 }
 
 /** Carries out a plan on a prompt: one run of its graph, and the compaction of the cache. */
-export async function compute(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer | null, { once, reserve, signal, length = ids.length }: ComputeOptions): Promise<Prefilled> {
+export async function compute(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer | null, { once, reserve, signal, length = ids.length, known }: ComputeOptions): Promise<Prefilled> {
   const { home, graphs, room, diagnosed } = context;
   const { config } = diagnosed.checkpoint;
   const graph = planGraph(context, plan, scorer);
@@ -78,7 +80,7 @@ export async function compute(context: PrefillContext, ids: readonly number[], p
       kept: positionsByHead(results[`cache.${layer}.kept`]!.data as BigInt64Array, positions[layer]!, config.kvHeads),
       scores: results[`cache.${layer}.scores`]!.data as Float32Array,
     }));
-    const kv = await home.cache(config, session, results, selections?.map(({ kept }) => kept) ?? positions, plan.evicts ? kept.at(-1)! : null, reserve);
+    const kv = await home.cache(config, session, results, selections?.map(({ kept }) => kept) ?? (known ? positions.map(() => known) : positions), plan.evicts ? kept.at(-1)! : null, reserve);
     const prefillSeconds = (performance.now() - started) / 1e3;
     const scores = plan.stages.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array);
     return { results, kept, scores, positions, selections, kv, logits: results["logits"]!.data as Float32Array, prefillSeconds };
@@ -96,6 +98,24 @@ export async function compute(context: PrefillContext, ids: readonly number[], p
     throw new Error(`cache scores in block ${bad}: not finite (${plan.method.name}'s way of scoring fails on this prompt; the model's own numbers are finite)`);
   }
   return prefilled;
+}
+
+/** The tokens that a plan's first pass keeps, where the prompt is to start anew on them: one run of the blocks up to its stage. */
+export async function choose(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, signal }: Pick<ComputeOptions, "reserve" | "signal">): Promise<{ kept: Int32Array; scores: Float32Array; seconds: number }> {
+  const { graphs, room } = context;
+  const graph = planGraph(context, plan, scorer);
+  await room.make(graph.key, plan, reserve);
+  const feeds = prefillFeeds(context, ids, plan, ids.length);
+  const chosen = await graphs.use(graph, false, async (session) => {
+    const started = performance.now();
+    const results = await unlessAborted(session.run(feeds, session.outputNames), signal);
+    const kept = Int32Array.from(results["kept.0"]!.data as BigInt64Array, Number);
+    return { kept, scores: results["scores.0"]!.data as Float32Array, seconds: (performance.now() - started) / 1e3 };
+  }).catch((error: unknown) => {
+    throw room.explain(error, ids.length, { method: plan.method, reserve });
+  });
+  if (!allFinite(chosen.scores)) throw new Error(`scores after block ${plan.stages[0]!.afterLayer}: not finite (scorer ${scorer.name}; a prompt without pruning tells in which block numbers went wrong)`);
+  return chosen;
 }
 
 function prefillFeeds({ rotaries }: PrefillContext, ids: readonly number[], plan: Plan, length: number): Record<string, Tensor> {

@@ -46,6 +46,8 @@ export interface RunState {
   readonly activations: ReadonlyMap<string, Activation>;
   /** What the run goes on with; or, of a run that was loaded, where it is from. */
   readonly source: ModelSource | LoadedSource;
+  /** How far back from its position each new token is turned: the tokens that a prompt started anew without; default 0. */
+  readonly turnedBack?: number;
   /** Position the next token will have; default: after the prompt. */
   readonly position?: number;
   /** Tokens between the prompt's end and that position; default: none. */
@@ -87,6 +89,7 @@ export class Run {
   readonly kvLengthsAfterPrefill: readonly number[];
   /** What `capture` asked for, by name. */
   readonly activations: ReadonlyMap<string, Activation>;
+  private readonly turnedBack: number;
   private current: Float32Array;
   private next: number;
   private cache: KvCache;
@@ -109,6 +112,7 @@ export class Run {
     this.current = state.logits;
     this.next = state.position ?? state.ids.length;
     this.source = state.source;
+    this.turnedBack = state.turnedBack ?? 0;
     this.shared = shared;
   }
 
@@ -157,7 +161,7 @@ export class Run {
   async extend(tokens: readonly number[]): Promise<Float32Array> {
     const decoder = this.decoder();
     await this.renew(tokens.length);
-    const logits = await decoder.extend(this.kv, tokens, this.next);
+    const logits = await decoder.extend(this.kv, tokens, this.next, this.turnedBack);
     this.advance(tokens, logits);
     return logits;
   }
@@ -166,7 +170,7 @@ export class Run {
   async observe(tokens: readonly number[]): Promise<Observation> {
     const decoder = this.decoder();
     await this.renew(tokens.length);
-    const observed = await decoder.observe(this.kv, tokens, this.next);
+    const observed = await decoder.observe(this.kv, tokens, this.next, this.turnedBack);
     this.advance(tokens, observed.logits);
     return observed;
   }
@@ -177,7 +181,7 @@ export class Run {
    */
   async loop(steps: number, stops: readonly number[]): Promise<number[] | null> {
     const decoder = this.decoder();
-    if (decoder.loopSteps === null || this.model!.kvDtype !== "fp32" || this.kv.ragged) return null;
+    if (decoder.loopSteps === null || this.model!.kvDtype !== "fp32" || this.kv.ragged || this.turnedBack > 0) return null;
     const switching = renewedFrom(this.model!.config);
     const before = switching === null || this.next >= switching ? Infinity : switching - this.next;
     await this.renew(1);
@@ -288,8 +292,8 @@ export class Run {
   }
 
   private state(): RunState {
-    const { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill } = this;
-    return { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, logits: this.current, position: this.next };
+    const { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, turnedBack } = this;
+    return { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, turnedBack, logits: this.current, position: this.next };
   }
 }
 

@@ -43,9 +43,9 @@ export async function resolveScorer(name: string, checkpoint: OfModel | null): P
       return windowScorer(window!, kernel!);
     }
     case "last-query": {
-      const kernel = Number(argument ?? 5);
-      if (!odd(kernel)) throw new Error(`scorer: ${name} (must be last-query:NEIGHBOURS, an odd number, as in last-query:5)`);
-      return lastQueryScorer(kernel);
+      const [kernel, own] = (argument ?? "5").split(":");
+      if (!odd(Number(kernel)) || (own !== undefined && own !== "own")) throw new Error(`scorer: ${name} (must be last-query:NEIGHBOURS, an odd number, as in last-query:5, or last-query:5:own with the last token's own key counted)`);
+      return lastQueryScorer(Number(kernel), own !== undefined);
     }
     case "random":
       return random(argument === null ? 0 : Number(argument));

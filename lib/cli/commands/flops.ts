@@ -1,12 +1,12 @@
 import { type Command, Option } from "commander";
-import { type Counting, countings, endToEndFlops, prefillFlops } from "../../methods/plan/flops.js";
+import { type Counting, countings, decodeFlops } from "../../methods/plan/flops.js";
 import { parseLengths } from "../../bench/lengths.js";
 import { openCheckpoint } from "../../checkpoint/open.js";
 import { peekConfig } from "../../checkpoint/peek.js";
 import type { KvPolicy } from "../../methods/method.js";
 import { resolveMethod } from "../../methods/resolve.js";
 import { presets } from "../../methods/sdtp.js";
-import { planTokens } from "../../methods/plan/plan.js";
+import { planFlops, planTokens } from "../../methods/plan/plan.js";
 import { toMarkdown } from "../../report/formats/index.js";
 import { lengthLabel } from "../../report/label.js";
 import type { Table } from "../../report/table.js";
@@ -53,9 +53,10 @@ async function flops(options: Options): Promise<void> {
   const model = (await peekConfig(options.model)) ?? (await openCheckpoint(options.model)).config;
   const rows = lengths.flatMap((length) =>
     chosen.map((preset): FlopsRow => {
-      const { stages, kvLengths } = planTokens(preset, length, model.layers, options.kvPolicy);
-      const input = { config: model, stages, n: length, counting: options.counting, newTokens, kvLengths };
-      return { length, config: preset.name, prefill_flops: prefillFlops(input), end2end_flops: endToEndFlops(input) };
+      const plan = planTokens(preset, length, model.layers, options.kvPolicy);
+      const prefill = planFlops(plan, model, { counting: options.counting });
+      const decode = decodeFlops({ config: model, stages: plan.stages, n: length, counting: options.counting, newTokens, kvLengths: plan.kvLengths });
+      return { length, config: preset.name, prefill_flops: prefill, end2end_flops: prefill + decode };
     }),
   );
   process.stdout.write(options.json ? `${JSON.stringify(rows, null, 2)}\n` : toMarkdown(table(options, newTokens, rows)));

@@ -30,6 +30,8 @@ export interface FlopsInput {
   readonly counting: Counting;
   /** Whether trained modules score the tokens (`exact` only; other scorers cost next to nothing). Default true. */
   readonly modules?: boolean;
+  /** The last block that is computed, whole and without a head after it; default: all, and the head. */
+  readonly until?: number;
 }
 
 /**
@@ -38,13 +40,13 @@ export interface FlopsInput {
  * const stages = sdtp.schedule(sdtp.resolvePreset("keep07"), 4096, model.config.layers);
  * sdtp.prefillFlops({ config: model.config, stages, n: 4096, counting: "exact" })
  */
-export function prefillFlops({ config, stages, n, counting, modules = true }: FlopsInput): number {
+export function prefillFlops({ config, stages, n, counting, modules = true, until }: FlopsInput): number {
   const { hiddenSize: d, vocabSize: V } = config;
-  const tokens = tokensPerBlock(stages, n, config.layers);
+  const tokens = tokensPerBlock(stages, n, config.layers).slice(0, until === undefined ? undefined : until + 1);
   const perToken = (layer: number) => blockFlopsPerToken(config, counting, layer);
   if (counting === "paper") {
     const blocks = sum(tokens, (m, layer) => perToken(layer) * m + 3 * m * m * d);
-    return blocks + 2 * V * d * n + 2 * V * d * tokensKept(stages, n);
+    return blocks + 2 * V * d * n + (until === undefined ? 2 * V * d * tokensKept(stages, n) : 0);
   }
   const last = lastTokenWillDo(stages.map(({ afterLayer }) => afterLayer), config) ? config.layers - 1 : -1;
   const blocks = sum(tokens, (m, layer) => {
@@ -52,7 +54,7 @@ export function prefillFlops({ config, stages, n, counting, modules = true }: Fl
     if (layer === last) return keyValueFlopsPerToken(config) * (m - 1) + perToken(layer) + attentionFlopsPerPair(config) * Math.min(m, width);
     return perToken(layer) * m + attentionFlopsPerPair(config) * causalPairs(m, width);
   });
-  return blocks + (modules ? sum(stages, ({ present }) => moduleFlops(d) * present) : 0) + 2 * V * d;
+  return blocks + (modules ? sum(stages, ({ present }) => moduleFlops(d) * present) : 0) + (until === undefined ? 2 * V * d : 0);
 }
 
 export interface DecodeInput extends FlopsInput {

@@ -3,7 +3,7 @@ import type { ModelConfig } from "../../checkpoint/types.js";
 import type { KvPolicy, Method } from "../method.js";
 import { planCache, queriesWanted, type CacheSelection } from "./cache.js";
 import { planCapture, type CapturePlan } from "./capture.js";
-import { prefillFlops } from "./flops.js";
+import { prefillFlops, type Counting } from "./flops.js";
 import { lastTokenWillDo, planAttention, type AttentionPlan } from "./pieces.js";
 import { schedule, tokensKept, tokensPerBlock, type Stage } from "./stages.js";
 
@@ -15,7 +15,7 @@ export interface TokenPlan {
   /** The method's, unless another was asked for. */
   readonly kvPolicy: KvPolicy;
   readonly stages: readonly Stage[];
-  /** Tokens that each block computes on, `[layers]`. */
+  /** Tokens that each block computes on, `[layers]`; where the prompt starts anew, in both passes together. */
   readonly tokens: readonly number[];
   /** What the stages dropped leaves every layer's cache. */
   readonly evicts: boolean;
@@ -56,6 +56,8 @@ export interface Plan extends TokenPlan {
   /** Of how many tokens, at the end, the last block computes the output. */
   readonly lastTokens: number | "all";
   readonly capture: CapturePlan | null;
+  /** The plan of the prompt that starts anew on the tokens kept; null: it does not. What stands above is then of the pass that chooses them. */
+  readonly again: Plan | null;
   /** Bytes that the caches hold after prefill. */
   readonly kvBytes: number;
   /** Floating-point operations of the prefill, counted exactly and as the paper does; with pruning modules where there are stages without a scorer of their own. */
@@ -68,8 +70,10 @@ export interface Plan extends TokenPlan {
  */
 export function planTokens(method: Method, n: number, layers: number, kvPolicy: KvPolicy = method.kvPolicy): TokenPlan {
   const stages = schedule(method, n, layers);
-  const tokens = tokensPerBlock(stages, n, layers);
+  const restarted = method.restart ? stages[0]! : null;
+  const tokens = restarted ? Array.from({ length: layers }, (_, block) => restarted.keep + (block <= restarted.afterLayer ? n : 0)) : tokensPerBlock(stages, n, layers);
   const evicts = kvPolicy === "evict" && stages.length > 0;
+  if (method.restart && kvPolicy !== "evict") throw new Error(`preset ${method.name}: KV policy ${kvPolicy} (the prompt starts anew on the tokens kept: must be evict)`);
   if (evicts && method.cache) throw new Error(`preset ${method.name}: KV policy evict (each layer's cache has a budget of its own: must be retain)`);
   const cache = method.cache ? planCache(method.cache, n, tokens, `preset ${method.name}`) : null;
   const kvLengths = cache?.map(({ keep }) => keep) ?? (evicts ? tokens.map(() => tokensKept(stages, n)) : tokens);
@@ -91,11 +95,16 @@ export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragge
     throw new Error(`preset ${method.name}: a cache budget (heads then hold other tokens each, and the model's ${config.positions === "alibi" ? "ALiBi positions are" : "sliding window is"} by token)`);
   }
   if (!ragged && cache?.some(({ safe }) => safe !== null)) throw new Error(`preset ${method.name}: budgets by head (caches must be in this process's memory for that: --device cpu)`);
-  const flops = (counting: "exact" | "paper") => prefillFlops({ config, stages, n, counting, modules: method.scorer === undefined });
+  const restarts = method.restart === true && stages.length > 0;
+  if (restarts && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) throw new Error(`preset ${method.name}: a prompt that starts anew (tokens stand at other positions then, and the model's ${config.positions === "alibi" ? "ALiBi positions count" : "sliding window counts"} by them)`);
+  if (restarts && capture?.length) throw new Error(`preset ${method.name}: capture (the prompt goes through the model twice; capture without a restart)`);
+  const again = restarts ? planFrom({ ...planTokens({ ...method, stages: [], restart: false }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, kvDtype, ragged }) : null;
+  const flops = (counting: "exact" | "paper") => planFlops(counts, config, { counting, modules: method.scorer === undefined });
   return {
     ...counts,
     // In pieces on the CPU alone: what it is good for, and where it was measured.
-    attention: planAttention(config, n, { plain, fewest: cpu ? Math.min(...tokens) : 0 }),
+    attention: planAttention(config, n, { plain, fewest: cpu ? (again ? n : Math.min(...tokens)) : 0 }),
+    again,
     lastTokens: lastTokenWillDo(stages.map(({ afterLayer }) => afterLayer), config, capture) ? (cache ? queriesWanted(cache.at(-1)!.scoring) : 1) : "all",
     capture: capture?.length ? planCapture(config, capture, tokens, captureLimit) : null,
     kvBytes: kvLengths.reduce((sum, length) => sum + length, 0) * kvTokenBytes(config, kvDtype),
@@ -103,10 +112,17 @@ export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragge
   };
 }
 
+/** Floating-point operations of the prefill of a prompt, in both passes where it starts anew. */
+export function planFlops({ method, n, stages }: Pick<TokenPlan, "method" | "n" | "stages">, config: ModelConfig, { counting, modules = true }: { readonly counting: Counting; readonly modules?: boolean }): number {
+  if (!method.restart || stages.length === 0) return prefillFlops({ config, stages, n, counting, modules });
+  const { afterLayer, keep } = stages[0]!;
+  return prefillFlops({ config, stages: [], n, counting, until: afterLayer }) + prefillFlops({ config, stages: [], n: keep, counting });
+}
+
 /** What two prompts must have in common to share a graph. */
-export function graphKey({ attention, stages, evicts, cache, capture }: Plan, scorerKey: string | null, { evictsInGraph, finite = false }: { evictsInGraph: boolean; finite?: boolean }): string {
+export function graphKey({ attention, stages, evicts, cache, capture, again }: Plan, scorerKey: string | null, { evictsInGraph, finite = false }: { evictsInGraph: boolean; finite?: boolean }): string {
   const blocks = stages.map(({ afterLayer }) => afterLayer).join(",");
-  return `prefill ${Object.values(attention).join(" ")} ${blocks} ${scorerKey ?? ""}${evicts && evictsInGraph ? " evict" : ""}${cache ? ` ${cacheKey(cache)}` : ""}${capture ? ` ${capture.key}` : ""}${finite ? " finite" : ""}`;
+  return `${again ? "choose" : "prefill"} ${Object.values(attention).join(" ")} ${blocks} ${scorerKey ?? ""}${evicts && evictsInGraph ? " evict" : ""}${cache ? ` ${cacheKey(cache)}` : ""}${capture ? ` ${capture.key}` : ""}${finite ? " finite" : ""}`;
 }
 
 /** Ways of scoring, each once for layers in a row that share it. */

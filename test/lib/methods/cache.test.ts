@@ -320,6 +320,37 @@ suite("caches cut down", () => {
     assert.ok((await verifyRun(run)).ok);
   });
 
+  test("GemFilter: the last query's products over all heads choose tokens, with which the prompt starts anew", async () => {
+    const { h, heads, group } = shape();
+    const run = await model.prefill(prompt, { preset: { ...methods["gemfilter"]!, name: "small", baseDepth: 3, stages: [{ afterBlock: 1, tokens: 20 }] }, scores: true });
+    const raws = mean(Array.from({ length: heads }, (_, head) => {
+      const query = rotate(raw[1]![head]![n - 1]!, n - 1, rotaryFrequencies(tiny.config));
+      return vectors(plain.caches[1]!, "keys", Math.floor(head / group)).map((key) => dot(query, key) / Math.sqrt(h));
+    }));
+    const expected = raws.map((_, i) => average([-2, -1, 0, 1, 2].map((k) => raws[i + k] ?? 0)));
+    assert.ok(relativeError(run.stages[0]!.scores!, expected) < TIGHT);
+    const kept = best(expected, 20, 0, 0);
+    assert.deepEqual([...run.kept], kept);
+    // Anew: positions 0 … 19, and what is generated goes on at 20.
+    const anew = forward(tiny.config, tiny.weights, kept.map((position) => prompt[position]!));
+    assert.ok(relativeError(run.logits, anew.logits) < TIGHT);
+    assert.deepEqual([run.kv.lengths, run.plan.tokens, run.position], [[20, 20, 20], [68, 68, 20], n]);
+    assert.deepEqual([...run.kv.layer(2).positions], kept);
+    const fork = run.fork();
+    const next = forward(tiny.config, tiny.weights, [7, 91], { caches: anew.caches, positions: [20, 21], allLogits: true });
+    assert.ok(relativeError(await run.extend([7, 91]), next.allLogits!.flatMap((row) => [...row])) < 2 * TIGHT);
+    assert.ok((await verifyRun(run)).ok);
+    await fork.extend([7]);
+    assert.ok(relativeError(await fork.extend([91]), next.allLogits![1]!) < 2 * TIGHT);
+    // Work: the first two blocks on all, then everything on those kept.
+    const { flops } = model.plan(n, { preset: { ...methods["gemfilter"]!, name: "small", baseDepth: 3, stages: [{ afterBlock: 1, tokens: 20 }] } });
+    const whole = model.plan(20).flops;
+    assert.ok(flops.exact > whole.exact && flops.exact < model.plan(n).flops.exact + whole.exact);
+    await assert.rejects(model.prefill(prompt, { preset: "gemfilter:20", kvPolicy: "retain" }), /KV policy retain \(the prompt starts anew/);
+    await assert.rejects(model.prefill(prompt, { preset: "gemfilter:20", capture: ["embedding"] }), /capture \(the prompt goes through the model twice/);
+    assert.throws(() => resolveMethod("gemfilter+snapkv"), /restart: true \(needs exactly one stage, no cache budget/);
+  });
+
   test("two methods together: the stages of one, the budget of the other", async () => {
     const run = await model.prefill(prompt, { preset: "keep07+h2o:0.4", scorer: "norm", scores: true });
     assert.deepEqual([run.preset.name, run.kvPolicy, run.plan.tokens, run.kv.lengths], ["keep07+h2o-0.4", "retain", [48, 33, 33], [19, 19, 19]]);
