@@ -1,6 +1,7 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { mkdir, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 
 /** A text file. @param what it is to the user, who is told where it cannot be read or is no text */
 export async function readText(what: string, file: string): Promise<string> {
@@ -32,8 +33,37 @@ export async function makeFolder(folder: string): Promise<string[]> {
 export async function writeOutput(file: string, content: string | Uint8Array, what = "output"): Promise<void> {
   try {
     await makeFolder(dirname(file));
-    await writeFileAtomic(file, typeof content === "string" ? content : Buffer.from(content));
+    await writeWhole(file, content);
   } catch (error) {
     throw new Error(`${what}: ${file} (cannot be written: ${(error as NodeJS.ErrnoException).code ?? error})`);
+  }
+}
+
+/**
+ * Writes a file whole or not at all: beside it, to the disk, then under its name. On a full disk a system writes a part and says
+ * so only when it is asked for the rest, which a single write does not do (that of write-file-atomic is one).
+ */
+export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
+  const target = await realpath(file).catch(() => file);
+  const before = await stat(target).catch(() => undefined);
+  const temporary = `${target}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+  const remove = () => rmSync(temporary, { force: true });
+  process.once("exit", remove);
+  try {
+    const handle = await open(temporary, "wx", before ? before.mode & 0o7777 : 0o666);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+      // Whoever may not give files away keeps them.
+      if (before) await Promise.allSettled([handle.chown(before.uid, before.gid), handle.chmod(before.mode & 0o7777)]);
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  } finally {
+    process.off("exit", remove);
   }
 }

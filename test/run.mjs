@@ -1,6 +1,7 @@
 // Runs the compiled tests with node's own runner. Node 20's `--test` takes no globs, hence this file.
-// `node test/run.mjs [--clients|--real] [PATH-PART …]`: only files whose path contains one of the parts;
-// `*.clients.test.js` (slow, need system packages) run only with --clients, `*.real.test.js` (fetch a model from PyPI) only with --real.
+// `node test/run.mjs [--clients|--real|--queue] [PATH-PART …]`: only files whose path contains one of the parts;
+// `*.clients.test.js` (slow, need system packages) run only with --clients, `*.real.test.js` (fetch a model from PyPI) only with --real,
+// `*.queue.test.js` (need redis-server, some of them root and network namespaces) only with --queue.
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -8,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const args = process.argv.slice(2);
-const kinds = ["clients", "real"];
+const kinds = ["clients", "real", "queue"];
 const kindOf = (file) => kinds.find((kind) => file.endsWith(`.${kind}.test.js`));
 const wanted = kinds.find((kind) => args.includes(`--${kind}`));
 const parts = args.filter((argument) => !argument.startsWith("--"));

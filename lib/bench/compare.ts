@@ -106,7 +106,7 @@ function together(a: Metadata, b: Metadata): void {
 function differences(a: Metadata, b: Metadata): string[] {
   const flat = (m: Metadata): Record<string, unknown> => ({
     device: m.device, dtype: m.dtype, "KV dtype": m.kv_dtype ?? "fp32", threads: m.threads, scorer: m.scorer, "scorer key": m.scorer_key?.slice(0, 20), "KV policy": m.kv_policy, "new tokens": m.max_new_tokens, prompt: m.prompt?.hash?.slice(0, 12),
-    processor: m.cpu?.model, cores: m.cpu?.cores, commit: m.git_commit, ...m.versions,
+    machine: m.machine, on: m.placement, processor: m.cpu?.model, cores: m.cpu?.cores, commit: m.git_commit, ...m.versions,
   });
   const [x, y] = [flat(a), flat(b)];
   return [...new Set([...Object.keys(x), ...Object.keys(y)])].filter((key) => x[key] !== y[key]).map((key) => `${key}: ${x[key] ?? "unknown"} and ${y[key] ?? "unknown"}`);

@@ -14,6 +14,8 @@ export interface Outcome {
   readonly measured: Measured;
   /** Bytes. */
   readonly peakMemory?: number | undefined;
+  /** Processors that were busy with something else meanwhile, on average. */
+  readonly load?: number | undefined;
 }
 
 export type EntryContext = Pick<Job, "mode" | "maxNewTokens" | "warmup"> & { readonly config: ModelConfig; readonly length: number };

@@ -2,8 +2,9 @@ import { isAbort } from "../ambient-signal.js";
 import type { Method } from "../methods/method.js";
 import { runCost } from "./cost.js";
 import type { Outcome } from "./entries.js";
-import { isolate } from "./isolate.js";
+import { isolate, type IsolateOptions } from "./isolate.js";
 import { type Failure, isFailure, type Job } from "./job.js";
+import { loadSince } from "./load.js";
 import type { MeasureSettings } from "./settings.js";
 import type { Subject } from "./subject.js";
 
@@ -19,9 +20,7 @@ export interface Group extends MeasureSettings {
   readonly memory: boolean;
 }
 
-export interface GroupOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly timeoutSeconds?: number | undefined;
+export interface GroupOptions extends Pick<IsolateOptions, "signal" | "timeoutSeconds" | "placement"> {
   /** Called after each run with its cost (see `runCost`). */
   readonly onRun?: ((cost: number, label: string) => void) | undefined;
 }
@@ -33,7 +32,7 @@ const MEMORY_TOKENS = 4;
  * Measures a group: all presets in turn in one process, then each alone in another for its peak memory.
  * A process that dies gives every preset of it its error. @throws only where it is interrupted
  */
-export async function measureGroup(group: Group, { signal, timeoutSeconds, onRun }: GroupOptions = {}): Promise<(Outcome | Failure)[]> {
+export async function measureGroup(group: Group, { signal, timeoutSeconds, onRun, placement }: GroupOptions = {}): Promise<(Outcome | Failure)[]> {
   const { presets, memory } = group;
   const costs = presets.map((preset) => costOf(group, preset));
   const job = jobOf(group, presets);
@@ -47,24 +46,26 @@ export async function measureGroup(group: Group, { signal, timeoutSeconds, onRun
       return { error: (error as Error).message };
     }
   };
+  const load = loadSince();
   const timed = await attempt(() => isolate(job, {
-    signal, timeoutSeconds,
+    signal, timeoutSeconds, placement,
     onRun: ({ method, counted: counts }) => {
       const repeat = counts ? `repeat ${++counted[method]!} of ${job.repeats}` : "warm-up";
       onRun?.(costs[method]!, `${presets[method]!.name}, ${group.ids.length} tokens, ${repeat}`);
     },
   }));
   if (isFailure(timed)) return presets.map(() => timed);
+  const others = load(timed.cpuSeconds);
   const outcomes: (Outcome | Failure)[] = [];
   for (const [index, preset] of presets.entries()) {
     const measured = timed.methods[index]!;
     if (isFailure(measured) || !memory) {
-      outcomes.push(isFailure(measured) ? measured : { preset, measured });
+      outcomes.push(isFailure(measured) ? measured : { preset, measured, load: others });
       continue;
     }
-    const alone = await attempt(() => isolate({ ...jobOf(group, [preset]), repeats: 1, warmup: 0, maxNewTokens: Math.min(MEMORY_TOKENS, job.maxNewTokens) }, { signal, timeoutSeconds }));
+    const alone = await attempt(() => isolate({ ...jobOf(group, [preset]), repeats: 1, warmup: 0, maxNewTokens: Math.min(MEMORY_TOKENS, job.maxNewTokens) }, { signal, timeoutSeconds, placement }));
     onRun?.(costs[index]!, `${preset.name}, ${group.ids.length} tokens, memory`);
-    outcomes.push({ preset, measured, ...(!isFailure(alone) && !isFailure(alone.methods[0]!) && { peakMemory: alone.peakMemory }) });
+    outcomes.push({ preset, measured, load: others, ...(!isFailure(alone) && !isFailure(alone.methods[0]!) && { peakMemory: alone.peakMemory }) });
   }
   return outcomes;
 }

@@ -1,7 +1,7 @@
-import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { endedEarly } from "../ambient-signal.js";
 import type { Job, JobResult, RunDone } from "./job.js";
+import { type Placement, startPlaced } from "./placement.js";
 import type { WorkerMessage } from "./worker.js";
 
 export interface IsolateOptions {
@@ -10,6 +10,8 @@ export interface IsolateOptions {
   /** Ends the process after this time. */
   readonly timeoutSeconds?: number | undefined;
   readonly onRun?: ((done: RunDone) => void) | undefined;
+  /** Which card or processors the process is given; default: all that this one has. */
+  readonly placement?: Placement | undefined;
 }
 
 /** What of a process's error output is kept for a message, in characters. */
@@ -20,9 +22,9 @@ const STDERR_TAIL = 2000;
  * @throws when the model cannot be loaded, the process is killed (as the system does when memory runs out) or
  *   crashes, or the time is up; AbortError where it was interrupted. A method that fails alone is a `Failure` in the result instead.
  */
-export async function isolate(job: Job, { signal, timeoutSeconds, onRun }: IsolateOptions = {}): Promise<JobResult> {
+export async function isolate(job: Job, { signal, timeoutSeconds, onRun, placement }: IsolateOptions = {}): Promise<JobResult> {
   signal?.throwIfAborted();
-  const child = fork(fileURLToPath(new URL("./worker.js", import.meta.url)), { execArgv: ["--expose-gc"], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const child = startPlaced(fileURLToPath(new URL("./worker.js", import.meta.url)), ["--expose-gc"], placement);
   let stderr = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-STDERR_TAIL)));
   let timer: NodeJS.Timeout | undefined;

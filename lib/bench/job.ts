@@ -67,6 +67,8 @@ export interface JobResult {
   readonly methods: readonly (Measured | Failure)[];
   /** Largest resident size of the process, in bytes. */
   readonly peakMemory: number;
+  /** Processor time of the process from its start to its end, in seconds. */
+  readonly cpuSeconds: number;
 }
 
 /** One run that is done. */

@@ -32,8 +32,8 @@ export async function runFacts(subject: Subject, settings: MeasureSettings, prom
 }
 
 /** Time and name of a run that begins now. */
-export function newRun(): Pick<RunFacts, "time" | "run"> {
-  const time = new Date().toISOString();
+export function newRun(now = new Date()): Pick<RunFacts, "time" | "run"> {
+  const time = now.toISOString();
   return { time, run: `${time.slice(0, 19)}-${randomBytes(4).toString("hex")}` };
 }
 

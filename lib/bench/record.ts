@@ -123,6 +123,10 @@ export interface Metadata {
   cpu?: { model: string; cores: number } | undefined;
   memory_bytes?: number | undefined;
   platform?: string | undefined;
+  /** Name of the machine, what of it the measurement was given (`cpu`, `cpu:0-7`, `cuda:1`), and processors that were busy with something else meanwhile, on average. */
+  machine?: string | undefined;
+  placement?: string | undefined;
+  load?: number | undefined;
   git_commit?: string | null | undefined;
   /** Start of the run, ISO 8601. */
   time?: string | undefined;

@@ -1,8 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import type { z } from "zod";
-import { makeFolder } from "../files.js";
+import { makeFolder, writeWhole } from "../files.js";
 import { formatJson } from "../format-json.js";
 import { type BenchmarkMode, type EndToEndBaselineEntry, type EndToEndEntry, type EndToEndMeasurement, type PrefillBaselineEntry, type PrefillEntry, type Results, SCHEMA_VERSION } from "./record.js";
 import * as schema from "./schema.js";
@@ -77,7 +76,7 @@ export async function readResultsFolder(folder: string, mode: BenchmarkMode): Pr
 export async function writeResults(file: string, results: Results): Promise<void> {
   parseResults(JSON.parse(JSON.stringify(results)), basename(file));
   await makeFolder(dirname(file));
-  await writeFileAtomic(file, formatJson(results));
+  await writeWhole(file, formatJson(results));
 }
 
 function check<T>(type: z.ZodType<T>, value: unknown, file: string, path: readonly string[]): T {

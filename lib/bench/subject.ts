@@ -3,7 +3,7 @@ import type { Checkpoint } from "../checkpoint/types.js";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import { computeDtype } from "../runtime/compute-dtype.js";
-import { requireDevice } from "../runtime/devices/names.js";
+import { type Device, requireDevice } from "../runtime/devices/names.js";
 import { openHome } from "../runtime/devices/open.js";
 import { requireKvDtype } from "../runtime/kv-store.js";
 import { defaultScorer, resolveScorer } from "../runtime/scorers.js";
@@ -25,6 +25,8 @@ export interface SubjectOptions {
   readonly seed?: number;
   /** By name, checked to be there; default: the model's best. One made with `defineScorer` cannot be measured so: see `requireNamed`. */
   readonly scorer?: string;
+  /** To be measured on another machine: the device need not be here. Default false. */
+  readonly elsewhere?: boolean;
   /** Called while weights are made or converted, with elements done and in all. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Stops making or converting weights; nothing is left of them. */
@@ -50,16 +52,22 @@ export interface Subject {
 
 /** @throws on a model, device, dtype, KV dtype, scorer or number of threads that cannot be had */
 export async function openSubject(options: SubjectOptions): Promise<Subject> {
-  const { model = "tiny", device = "cpu", dtype, threads = defaultThreads(), kvDtype = "fp32", seed = 0, scorer, onProgress, signal } = options;
+  const { model = "tiny", device = "cpu", dtype, threads = defaultThreads(), kvDtype = "fp32", seed = 0, scorer, elsewhere = false, onProgress, signal } = options;
   const asked = requireDevice(device);
   if (!Number.isSafeInteger(threads) || threads < 1) throw new Error(`threads: ${threads} (must be a positive integer)`);
   requireKvDtype(kvDtype);
   if (scorer !== undefined) requireNamed(scorer);
   // Before weights are made for a device that is not there.
-  const { device: used, accuracy } = await openHome(asked, { kvDtype, ...(dtype !== undefined && { dtype }) });
+  const { device: used, accuracy } = elsewhere && asked !== "cpu" ? absent(asked) : await openHome(asked, { kvDtype, ...(dtype !== undefined && { dtype }) });
   const checkpoint = await openCheckpoint(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) });
   const { key: scorerKey } = await (scorer === undefined ? defaultScorer(checkpoint) : resolveScorer(scorer, checkpoint));
   return { checkpoint, device: used, dtype: checkpoint.dtype, accuracy, computeDtype: computeDtype(checkpoint.dtype, accuracy), kvDtype, threads, seed, scorerKey };
+}
+
+/** A device of another machine. What products are rounded to is known there only. */
+function absent(device: Device): { device: Provider; accuracy: Accuracy } {
+  if (device === "auto") throw new Error("device: auto (is another one on every machine; must be cpu, cuda or webgpu)");
+  return { device, accuracy: "float32" };
 }
 
 /**

@@ -21,7 +21,8 @@ process.once("message", (job: Job) => {
 async function work(job: Job): Promise<JobResult> {
   const model = await load(job.model, { threads: job.threads, dtype: job.dtype, ...(job.accuracy && { accuracy: job.accuracy }), ...(job.device && { device: job.device }), ...(job.kvDtype && { kvDtype: job.kvDtype }), synthetic: { seed: job.seed } });
   const methods = await measure(model, job, (run) => send({ run }));
-  return { methods, peakMemory: process.resourceUsage().maxRSS * 1024 };
+  const { user, system } = process.cpuUsage();
+  return { methods, peakMemory: process.resourceUsage().maxRSS * 1024, cpuSeconds: (user + system) / 1e6 };
 }
 
 function send(message: WorkerMessage): void {

@@ -1,6 +1,8 @@
 import type { EngineOptions, EngineResult } from "../bench/engine/engine.js";
+import type { FailedCell } from "../bench/sweep/command.js";
 import type { Profile, ProfileOptions } from "../bench/profile.js";
 import type { SweepEnd, SweepOptions, SweepRow } from "../bench/sweep/sweep.js";
+import { escapeHtml } from "../escape-html.js";
 import { engineTable } from "../report/engine.js";
 import { sweepTable } from "../report/sweep.js";
 import { shownTable } from "../report/views/table.js";
@@ -12,6 +14,14 @@ import { table2 } from "./tables.js";
 /** In a cell, whether progress shows; default true. */
 export interface Showing {
   readonly show?: boolean;
+}
+
+/** Cells measured by the workers of a queue (`sdtp worker`) instead of this machine. */
+export interface OnQueue {
+  /** URL of its server: `redis://HOST`, `rediss://HOST` with TLS. */
+  readonly queue?: string;
+  /** Queues of other names on the same server have nothing to do with each other. Default `sdtp`. */
+  readonly queueName?: string;
 }
 
 /** Rows that are shown under the bar while more come. */
@@ -31,39 +41,51 @@ const LATEST = 40;
  * for await (const row of sdtp.sweep({ configs: ["baseline", "keep07", "sdtp"], lengths: [1024, 4096], scorers: ["norm", "recency"] })) rows.push(row);
  * sdtp.frame(rows)
  */
-export async function* sweep(options: SweepOptions & Showing = {}): AsyncGenerator<SweepRow, SweepEnd, undefined> {
-  const { show, onProgress, ...rest } = options;
+export async function* sweep(options: SweepOptions & OnQueue & Showing = {}): AsyncGenerator<SweepRow, SweepEnd, undefined> {
+  const { show, onProgress, onFailed, queue, queueName, ...rest } = options;
   const signal = cellSignal(options.signal);
   const output = live(show);
-  const { sweep: measure } = await import("../bench/sweep/sweep.js");
+  const { sweep: measure, sweepLabel } = await import("../bench/sweep/sweep.js");
   const rows: SweepRow[] = [];
+  const failed: FailedCell[] = [];
   let end: SweepEnd | undefined;
+  const all: SweepOptions = {
+    ...rest,
+    ...(signal && { signal }),
+    onFailed(cell) {
+      failed.push(cell);
+      onFailed?.(cell);
+    },
+    onProgress(progress) {
+      output?.update(progress.share, sweepLabel(progress), progress.secondsLeft);
+      onProgress?.(progress);
+    },
+  };
+  let said = "";
+  const cells = queue === undefined ? measure(all) : (await import("../queue/sweep.js")).queueSweep({ ...all, queue, queueName, onMessage: (message) => output?.show(body(rows, failed, (said = message))) });
   try {
-    const cells = measure({
-      ...rest,
-      ...(signal && { signal }),
-      onProgress(progress) {
-        const { share, label, secondsLeft, cells, cellsDone } = progress;
-        output?.update(share, `cell ${Math.min(cells, cellsDone + 1)} of ${cells}, ${label}`, secondsLeft);
-        onProgress?.(progress);
-      },
-    });
     for (;;) {
       const step = await cells.next();
       if (step.done) return (end = step.value);
       rows.push(step.value);
-      output?.show(body(rows));
+      output?.show(body(rows, failed, said));
       yield step.value;
     }
   } finally {
+    // What is in flight ends, and a queue is let go of, where no more rows are asked for.
+    await cells.return(undefined as never);
     output?.end(end ? `${end.measured} cells measured, ${end.found} found${end.left > 0 ? `, ${end.left} left: the time is up` : ""}` : `stopped after ${rows.length} rows; what was measured is kept`);
   }
 }
 
-function body(rows: readonly SweepRow[]): Body {
-  const table = shownTable(sweepTable(rows.slice(-LATEST)));
-  const before = rows.length > LATEST ? `the last ${LATEST} of ${rows.length} rows` : "";
-  return { html: `${before && `<p>${before}</p>`}${table.html}`, text: `${before && `${before}\n`}${table.markdown}` };
+function body(rows: readonly SweepRow[], failed: readonly FailedCell[], said: string): Body {
+  const table = rows.length > 0 ? shownTable(sweepTable(rows.slice(-LATEST))) : { html: "", markdown: "" };
+  const failures = failed.slice(-LATEST).map(({ label, error, command }) => `failed: ${label}: ${error}${command === null ? "" : `\n  alone: ${command}`}`).join("\n");
+  const lines = [...(said === "" ? [] : [said]), ...(rows.length > LATEST ? [`the last ${LATEST} of ${rows.length} rows`] : [])];
+  return {
+    html: `${lines.map((line) => `<p>${escapeHtml(line)}</p>`).join("")}${table.html}${failures && `<pre>${escapeHtml(failures)}</pre>`}`,
+    text: [...lines, table.markdown, failures].filter((part) => part !== "").join("\n"),
+  };
 }
 
 /**

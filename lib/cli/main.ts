@@ -30,6 +30,7 @@ import { register as sweep } from "./commands/sweep.js";
 import { register as serve } from "./commands/serve.js";
 import { register as tokens } from "./commands/tokens.js";
 import { register as train } from "./commands/train.js";
+import { register as worker } from "./commands/worker.js";
 
 /** Every command with its options, as `sdtp` parses them. */
 export function commands(): Command {
@@ -38,7 +39,7 @@ export function commands(): Command {
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [start, generate, profile, reportTable2, sweep, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, test, check, convert, exportNotebook, exportModel, serve, fetchCommand, kernel, doctor, train, cache]) register(program);
+  for (const register of [start, generate, profile, reportTable2, sweep, worker, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, test, check, convert, exportNotebook, exportModel, serve, fetchCommand, kernel, doctor, train, cache]) register(program);
   return program;
 }
 

@@ -21,6 +21,12 @@ const conditions: readonly Column<SweepRow>[] = [
   { key: "kv_policy", label: "KV Policy", value: (row) => (row.config === "baseline" ? null : row.kv_policy) },
 ];
 
+/** Where rows were measured: a column only where it is not the same for all. */
+const places: readonly Column<SweepRow>[] = [
+  { key: "machine", label: "Machine", value: (row) => row.machine ?? null },
+  { key: "placement", label: "On", value: (row) => row.placement ?? null },
+];
+
 const measures: readonly Column<SweepRow>[] = [
   { key: "length", label: "Length", value: (row) => row.length, format: lengthLabel, width: 6 },
   { key: "method", label: "Method", value: (row) => methodLabel(row.config) },
@@ -36,7 +42,9 @@ const failure: Column<SweepRow> = { key: "error", label: "Error", value: (row) =
 
 /** Rows of a sweep as a table; formats for programs get every flat field of a row. */
 export function sweepTable(rows: readonly SweepRow[]): Table<SweepRow> {
-  const varied = conditions.filter((column) => values(rows, column).size > 1);
+  const varied = [...conditions, ...places].filter((column) => values(rows, column).size > 1);
+  const machines = [...values(rows, places[0]!)];
+  const apart = machines.length > 1 ? [`measured on ${machines.length} machines (${machines.join(", ")}): each speedup is of runs on one machine; seconds of rows of different machines are not to be compared`] : [];
   const said = conditions.filter((column) => values(rows, column).size === 1).map((column) => `${column.label.toLowerCase().replace("kv", "KV")} ${[...values(rows, column)][0]}`);
   const synthetic = rows.some(({ synthetic_weights }) => synthetic_weights) ? ["Synthetic weights: latency only, what the model writes means nothing."] : [];
   return {
@@ -44,7 +52,7 @@ export function sweepTable(rows: readonly SweepRow[]): Table<SweepRow> {
     columns: [...varied, ...measures, ...(rows.some(({ error }) => error !== null) ? [failure] : [])],
     rows,
     above: [...(said.length > 0 ? [`${said.join(", ").replace(/^./, (first) => first.toUpperCase())}.`] : []), ...synthetic],
-    warnings: rows.flatMap((row) => (row.warnings.length > 0 ? [`${[...varied.map(({ value }) => value(row)), lengthLabel(row.length), methodLabel(row.config)].filter((part) => part !== null).join(", ")}: ${row.warnings.join("; ")}`] : [])),
+    warnings: [...apart, ...rows.flatMap((row) => (row.warnings.length > 0 ? [`${[...varied.map(({ value }) => value(row)), lengthLabel(row.length), methodLabel(row.config)].filter((part) => part !== null).join(", ")}: ${row.warnings.join("; ")}`] : []))],
     facts: flat,
   };
 }
@@ -64,7 +72,8 @@ export function flat(row: SweepRow): Record<string, Value> {
  * but length, named by it and what varies: `keep07, norm, int8`. Rows with errors are left out.
  */
 export function sourcesOf(rows: readonly SweepRow[]): Source[] {
-  const varied = conditions.filter((column) => values(rows, column).size > 1);
+  // What other machines measured is another line in a chart, and says so in a table.
+  const varied = [...conditions, places[0]!].filter((column) => values(rows, column).size > 1);
   const results = new Map<string, Results>();
   for (const row of rows) {
     if (!row.entry || !row.metadata) continue;

@@ -1,9 +1,9 @@
+import { writeWhole } from "../files.js";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import writeFileAtomic from "write-file-atomic";
 import { ambientSignal } from "../ambient-signal.js";
 import { canonicalJson } from "../checkpoint/json.js";
 import { writeSafetensors } from "../checkpoint/safetensors.js";
@@ -236,7 +236,7 @@ async function trimLog(file: string, step: number): Promise<void> {
   if (!existsSync(file)) return;
   const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
   const kept = lines.filter((line) => (JSON.parse(line) as PrunerStep).step <= step);
-  await writeFileAtomic(file, kept.map((line) => `${line}\n`).join(""));
+  await writeWhole(file, kept.map((line) => `${line}\n`).join(""));
 }
 
 function hashTensors({ tensors }: PrunerState): string {

@@ -1,7 +1,7 @@
+import { writeWhole } from "../files.js";
 import { createReadStream, existsSync } from "node:fs";
 import { mkdir, open, readFile, rm, stat, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { readByteRange, readSafetensorsHeader, readTensor, writeSafetensors, type SafetensorsHeader } from "../checkpoint/safetensors.js";
 import { canonicalJson } from "../checkpoint/json.js";
 import type { Objective, SaliencyTarget } from "../decoder/saliency.js";
@@ -42,7 +42,7 @@ export class SaliencyWriter {
     if (!existsSync(about) || !existsSync(data)) {
       await rm(data, { force: true });
       await (await open(data, "wx")).close();
-      await writeFileAtomic(about, fingerprint);
+      await writeWhole(about, fingerprint);
     } else if ((await readFile(about, "utf8")) !== fingerprint) {
       throw new Error(`saliency run: ${data} (was begun with another model, data or settings: delete it, or choose another output file)`);
     }
@@ -69,7 +69,7 @@ export class SaliencyWriter {
     } finally {
       await data.close();
     }
-    await writeFileAtomic(`${file}.partial.json`, canonicalJson({ ...found.settings, data: hashExamples(examples) }));
+    await writeWhole(`${file}.partial.json`, canonicalJson({ ...found.settings, data: hashExamples(examples) }));
     return SaliencyWriter.open(file, found.settings, examples);
   }
 

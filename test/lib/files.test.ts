@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -19,4 +20,19 @@ test("folders are made as far down as needed; what cannot be made is an error at
 
 test("a folder that the system refuses below one that is there is an error too, not a loop", { skip: !existsSync("/proc/self") && "no /proc" }, async () => {
   await assert.rejects(writeOutput("/proc/none/y.md", "", "report"), /^Error: report: \/proc\/none\/y\.md \(cannot be written: E[A-Z]+\)$/);
+});
+
+test("a file that does not fit is not there, and the one before it still is", { skip: process.platform !== "linux" && "needs a limit of the size of files" }, (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "sdtp-files-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "f.json");
+  writeFileSync(file, "before");
+  const write = `import { writeOutput } from ${JSON.stringify(new URL("../../lib/files.js", import.meta.url).href)};
+    await writeOutput(${JSON.stringify(file)}, "x".repeat(20000)).catch((error) => { console.log(error.message); process.exitCode = 3; });`;
+  // The system writes what fits, says how much that was, and fails at the rest only.
+  const { status, stdout, stderr } = spawnSync("bash", ["-c", `trap "" XFSZ; ulimit -f 8; exec "${process.execPath}" --input-type=module -e '${write}'`], { encoding: "utf8" });
+  assert.equal(status, 3, stderr);
+  assert.match(stdout, /output: .*f\.json \(cannot be written: EFBIG\)/);
+  assert.deepEqual(readdirSync(folder), ["f.json"]);
+  assert.equal(readFileSync(file, "utf8"), "before");
 });

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-import { canonicalJson } from "../../checkpoint/json.js";
 import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import type { KvPolicy, Method, UserMethod } from "../../methods/method.js";
 import { refuseEarly } from "../early.js";
@@ -8,6 +6,7 @@ import { runFacts, type RunFacts } from "../metadata.js";
 import { prompt } from "../prompt.js";
 import { checkReach, type MeasureOptions, measureSettings, methodsOf } from "../settings.js";
 import { openSubject } from "../subject.js";
+import { anywhereOf, digest, type Identity, keyOf } from "./identity.js";
 
 /** What is varied; the full cross product is measured. */
 export interface SweepAxes {
@@ -36,6 +35,8 @@ export interface CellOptions extends SweepAxes, Omit<MeasureOptions, "kvPolicy">
   readonly seed?: number;
   /** Measure peak memory too; default true. */
   readonly memory?: boolean;
+  /** Cells that other machines measure: the device need not be here. Default false. */
+  readonly elsewhere?: boolean;
   readonly onProgress?: (share: number, label: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -44,6 +45,12 @@ export interface CellOptions extends SweepAxes, Omit<MeasureOptions, "kvPolicy">
 export interface Cell {
   /** SHA-256 over all that decides what is measured, hex: the same cell in another sweep has the same key. */
   readonly key: string;
+  /** What it is on any machine, and SHA-256 of that: see `anywhereOf`. */
+  readonly anywhere: Identity;
+  readonly anywhereKey: string;
+  /** As they were asked for; undefined: the default. */
+  readonly threads: number | undefined;
+  readonly dtype: string | undefined;
   readonly label: string;
   readonly group: Group;
   readonly facts: RunFacts;
@@ -58,7 +65,7 @@ export interface Cell {
  * @throws on bad input: nothing has been measured then
  */
 export async function cellsOf(options: CellOptions): Promise<Cell[]> {
-  const { models = ["tiny"], configs = ["all"], lengths = [1024, 2048, 4096], scorers = [], kvPolicies = [], dtypes = [], kvDtypes = [], devices = ["cpu"], threads = [], seed = 0, memory = true, promptFile } = options;
+  const { models = ["tiny"], configs = ["all"], lengths = [1024, 2048, 4096], scorers = [], kvPolicies = [], dtypes = [], kvDtypes = [], devices = ["cpu"], threads = [], seed = 0, memory = true, promptFile, elsewhere = false } = options;
   const settings = measureSettings(options);
   const presets = methodsOf(configs);
   const asked = presets.filter(({ name }) => name !== "baseline" || configs.some((config) => config === "all" || config === "baseline"));
@@ -68,7 +75,7 @@ export async function cellsOf(options: CellOptions): Promise<Cell[]> {
   const cells: Cell[] = [];
   for (const model of models) for (const dtype of orDefault(dtypes)) for (const kvDtype of orDefault(kvDtypes)) for (const device of devices) for (const count of orDefault(threads)) {
     const onProgress = (done: number, all: number) => options.onProgress?.(0, `${model}: weights, ${Math.floor((100 * done) / all)} %`);
-    const base = { model, device, seed, onProgress, signal: options.signal, ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(count !== undefined && { threads: count }) };
+    const base = { model, device, seed, elsewhere, onProgress, signal: options.signal, ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(count !== undefined && { threads: count }) };
     let subject = await openSubject(base);
     checkReach(lengths, settings, subject.checkpoint.config.maxPositions);
     const text = await prompt(subject.checkpoint, lengths.at(-1)!, { file: promptFile, seed });
@@ -79,7 +86,8 @@ export async function cellsOf(options: CellOptions): Promise<Cell[]> {
         measureSettings({ ...options, ...(kvPolicy && { kvPolicy }) });
         for (const length of lengths) {
           const group: Group = { ...settings, subject, presets, scorer, kvPolicy, memory, ids: text.ids.slice(0, length) };
-          cells.push({ key: keyOf(group, facts), label: labelOf(group), group, facts: { ...facts, subject }, asked, cost: groupCost(group) });
+          const anywhere = anywhereOf(group, facts, count);
+          cells.push({ key: keyOf(group, facts), anywhere, anywhereKey: digest(anywhere), threads: count, dtype, label: labelOf(group), group, facts: { ...facts, subject }, asked, cost: groupCost(group) });
         }
       }
     }
@@ -97,17 +105,6 @@ function once(noun: string, values: readonly unknown[]): void {
 
 function orDefault<T>(values: readonly T[]): readonly (T | undefined)[] {
   return values.length > 0 ? values : [undefined];
-}
-
-function keyOf({ subject, presets, scorer, kvPolicy, ids, memory, mode, repeats, warmup, maxNewTokens }: Group, { modelHash, environment }: RunFacts): string {
-  const { checkpoint, device, dtype, accuracy, kvDtype, threads, scorerKey } = subject;
-  const identity = {
-    model: checkpoint.name, modelHash, device, dtype, accuracy, kvDtype, threads, presets, scorer: scorer ?? null, scorerKey, kvPolicy: kvPolicy ?? null,
-    ids: createHash("sha256").update(JSON.stringify(ids)).digest("hex"), memory, mode, repeats, warmup, maxNewTokens,
-    // Another version or machine may measure something else.
-    versions: environment.versions, cpu: environment.cpu,
-  };
-  return createHash("sha256").update(canonicalJson(JSON.parse(JSON.stringify(identity)))).digest("hex");
 }
 
 function labelOf({ subject, scorer, kvPolicy, ids }: Group): string {

@@ -28,6 +28,10 @@ export interface SweepRow {
   readonly tokens_kept: number | null;
   readonly kv_bytes_after_prefill: number | null;
   readonly peak_memory_bytes: number | null;
+  /** Where it was measured, on what of that machine (`cpu`, `cpu:0-7`, `cuda:1`), and processors busy with something else meanwhile, on average; null where it was not. */
+  readonly machine: string | null;
+  readonly placement: string | null;
+  readonly load: number | null;
   /** Why there are no numbers, or null. */
   readonly error: string | null;
   /** Why numbers are to be doubted. */
@@ -39,7 +43,13 @@ export interface SweepRow {
   readonly metadata: Metadata | null;
 }
 
-export function rowsOf(cell: Cell, outcomes: readonly (Outcome | Failure)[]): SweepRow[] {
+/** What is written into rows of where they were measured. */
+export interface Whereabouts {
+  readonly machine: string;
+  readonly placement: string;
+}
+
+export function rowsOf(cell: Pick<Cell, "group" | "facts" | "asked" | "key">, outcomes: readonly (Outcome | Failure)[], where: Whereabouts | null): SweepRow[] {
   const { group, facts, asked, key } = cell;
   const { checkpoint, device, dtype, computeDtype, kvDtype, threads } = group.subject;
   const baseline = outcomes[0]!;
@@ -49,13 +59,16 @@ export function rowsOf(cell: Cell, outcomes: readonly (Outcome | Failure)[]): Sw
     const common = { model: checkpoint.name, synthetic_weights: checkpoint.synthetic, device, dtype, compute_dtype: computeDtype, kv_dtype: kvDtype, threads, config: preset.name, length: group.ids.length, cell: key };
     if (isFailure(outcome) || isFailure(baseline)) {
       const error = isFailure(outcome) ? outcome.error : `baseline: ${(baseline as Failure).error}`;
-      return { ...common, scorer: isBaseline ? null : (group.scorer ?? null), kv_policy: group.kvPolicy ?? preset.kvPolicy, ...nothing, error, warnings: [], entry: null, metadata: null };
+      return { ...common, scorer: isBaseline ? null : (group.scorer ?? null), kv_policy: group.kvPolicy ?? preset.kvPolicy, ...nothing, ...nowhere, ...where, error, warnings: [], entry: null, metadata: null };
     }
     const entry = entryOf({ mode: group.mode, maxNewTokens: group.maxNewTokens, warmup: group.warmup, config: checkpoint.config, length: group.ids.length }, baseline, isBaseline ? undefined : outcome);
-    const metadata = metadataOf(facts, preset, outcome.measured, group.scorer);
-    return { ...common, scorer: metadata.scorer, kv_policy: metadata.kv_policy, ...numbers(entry), error: null, warnings: entry.warnings ?? [], entry, metadata };
+    const here = { ...nowhere, ...where, load: outcome.load ?? null };
+    const metadata = { ...metadataOf(facts, preset, outcome.measured, group.scorer), ...where, ...(outcome.load !== undefined && { load: outcome.load }) };
+    return { ...common, scorer: metadata.scorer, kv_policy: metadata.kv_policy, ...numbers(entry), ...here, error: null, warnings: entry.warnings ?? [], entry, metadata };
   });
 }
+
+const nowhere = { machine: null, placement: null, load: null };
 
 const nothing = {
   prefill_seconds: null, decode_seconds: null, total_seconds: null, prefill_speedup: null, end2end_speedup: null,

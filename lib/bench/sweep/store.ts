@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
-import { makeFolder } from "../../files.js";
+import { writeOutput } from "../../files.js";
 import { formatJson } from "../../format-json.js";
 import type { Cell } from "./cells.js";
 import type { SweepRow } from "./row.js";
@@ -14,6 +13,10 @@ export interface StoredCell {
   readonly seconds: number;
   readonly cost: number;
   readonly rows: readonly SweepRow[];
+}
+
+export function hasFailed({ rows }: StoredCell): boolean {
+  return rows.some(({ error }) => error !== null);
 }
 
 /**
@@ -40,9 +43,18 @@ export class SweepStore {
     throw new Error(`sweep cell: ${this.file(key)} (is damaged: remove it, and it is measured again)`);
   }
 
+  /** The cells that are there already. @param retryFailed leave out those whose rows have errors */
+  async known(cells: readonly Cell[], retryFailed: boolean): Promise<Map<Cell, StoredCell>> {
+    const known = new Map<Cell, StoredCell>();
+    for (const cell of cells) {
+      const stored = await this.read(cell);
+      if (stored && !(retryFailed && hasFailed(stored))) known.set(cell, stored);
+    }
+    return known;
+  }
+
   async write({ key }: Pick<Cell, "key">, cell: StoredCell): Promise<void> {
-    await makeFolder(join(this.folder, "cells"));
-    await writeFileAtomic(this.file(key), formatJson(cell));
+    await writeOutput(this.file(key), formatJson(cell), "sweep cell");
   }
 
   /** A file that a cell's rows are kept in. */

@@ -2,7 +2,9 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { type KvDtype, kvDtypes } from "../../checkpoint/kv-dtype.js";
 import { formatJson } from "../../format-json.js";
+import { shellCommand } from "../../shell-command.js";
 import type { BenchmarkMode } from "../../bench/results.js";
+import type { SweepOptions } from "../../bench/sweep/sweep.js";
 import { type Format, formats, formatOf } from "../../report/formats/index.js";
 import { devices } from "../../runtime/devices/names.js";
 import { interruptSignal } from "../interrupt.js";
@@ -32,6 +34,9 @@ interface Options {
   output?: string;
   format?: Format;
   json?: boolean;
+  devices?: string[];
+  queue?: string;
+  queueName?: string;
 }
 
 /** `sdtp sweep`: a cross product, cell by cell, that can be stopped and gone on with. */
@@ -59,6 +64,9 @@ export function register(program: Command): void {
     .option("--seed <n>", "of synthetic weights and random ids", nonNegativeInteger, 0)
     .option("--no-memory", "do not measure peak memory")
     .option("--folder <folder>", "where cells are kept and found again", "results/sweep")
+    .option("--devices <list...>", "cards or processors of this machine that measure at once, one cell at a time on each: cuda:0,cuda:1 or cpu:0-7,cpu:8-15", names)
+    .option("--queue <url>", "let the workers of a queue measure (sdtp worker --help): redis://HOST, rediss://HOST")
+    .option("--queue-name <name>", "queues of other names have nothing to do with each other (default: sdtp)")
     .option("--max-minutes <n>", "start no cell that is not expected to be done by then", number)
     .option("--timeout <seconds>", "end a process that measures for longer; its rows get the error", number)
     .option("--retry-failed", "measure cells again that failed before")
@@ -72,13 +80,16 @@ was measured with the same model, scorer, prompt, settings, processor and versio
 and Node) is not measured again, not even where the code has been edited since under the same version: give another
 --folder to do so. rows.jsonl there holds all rows without samples. Exit code 1: rows failed, all others are there.
 
+With --queue, cells are jobs that any number of workers take; what the queue holds already, failed or not, is not measured
+again (another --queue-name does so), and Ctrl-C ends the following only: the jobs stay, and the same command follows them again.
+
 Example:
   sdtp sweep --config baseline keep07 sdtp --lengths 1024 4096 --scorer norm recency --max-minutes 60`)
     .action((options: Options) => run(options));
 }
 
 async function run(options: Options): Promise<void> {
-  const [{ parseLengths }, { sweep }, { flat, sweepTable }, { writeOutput }, { progressBar }] = await Promise.all([
+  const [{ parseLengths }, { sweep, sweepLabel }, { flat, sweepTable }, { writeOutput }, { progressBar }] = await Promise.all([
     import("../../bench/lengths.js"), import("../../bench/sweep/sweep.js"), import("../../report/sweep.js"), import("../../files.js"), import("../progress.js"),
   ]);
   const { output, json, folder, maxMinutes, timeout, dtype, kvDtype, device, threads, scorer, kvPolicy, model, config, promptFile } = options;
@@ -87,24 +98,28 @@ async function run(options: Options): Promise<void> {
   const bar = progressBar();
   const rows: import("../../bench/sweep/sweep.js").SweepRow[] = [];
   const save = () => writeOutput(join(folder, "rows.jsonl"), rows.map((row) => `${JSON.stringify(flat(row))}\n`).join(""));
-  const cells = sweep({
+  if (options.queue === undefined && options.queueName !== undefined) throw new Error(`queue name: ${options.queueName} (is of no use without --queue)`);
+  if (options.queue !== undefined && options.devices) throw new Error(`devices: ${options.devices.join(",")} (are a worker's affair with --queue: sdtp worker --device ${options.devices.join(" ")})`);
+  const say = (message: string) => {
+    bar.clear();
+    process.stderr.write(`${message}\n`);
+  };
+  const all: SweepOptions = {
     lengths: parseLengths(options.lengths), mode: options.benchmarkMode, repeats: options.repeats, warmup: options.warmup, maxNewTokens: options.maxNewTokens,
     seed: options.seed, memory: options.memory, folder, signal, retryFailed: options.retryFailed ?? false,
     ...(model && { models: model }), ...(config && { configs: config }), ...(scorer && { scorers: scorer }), ...(kvPolicy && { kvPolicies: kvPolicy }),
     ...(dtype && { dtypes: dtype }), ...(kvDtype && { kvDtypes: kvDtype }), ...(device && { devices: device }), ...(threads && { threads }), ...(promptFile !== undefined && { promptFile }),
     ...(maxMinutes !== undefined && { maxMinutes }), ...(timeout !== undefined && { timeoutSeconds: timeout }),
-    onProgress: ({ share, label, secondsLeft, cells, cellsDone }) =>
-      bar.update(share, `cell ${Math.min(cells, cellsDone + 1)} of ${cells}: ${label}`, secondsLeft),
-  });
+    onFailed: ({ label, error, command }) => say(`failed: ${label}: ${error}${command === null ? "" : `\n  alone: ${command}`}`),
+    ...(options.devices && { placements: options.devices }),
+    onProgress: (progress) => bar.update(progress.share, sweepLabel(progress), progress.secondsLeft),
+  };
+  const cells = options.queue === undefined ? sweep(all) : (await import("../../queue/sweep.js")).queueSweep({ ...all, queue: options.queue, queueName: options.queueName, onMessage: say });
   try {
     let step = await cells.next();
     for (; !step.done; step = await cells.next()) {
       rows.push(step.value);
       await save();
-      if (step.value.error !== null) {
-        bar.clear();
-        process.stderr.write(`failed: ${step.value.config} at ${step.value.length}: ${step.value.error}\n`);
-      }
     }
     bar.stop();
     const end = step.value;
@@ -120,17 +135,18 @@ async function run(options: Options): Promise<void> {
     }
   } catch (error) {
     bar.stop();
-    if (signal.aborted) process.stderr.write(`what was done is in ${folder}; to go on: ${thisCommand()}\n`);
+    if (signal.aborted) process.stderr.write(`what was done is in ${folder}${options.queue === undefined ? "" : "; the jobs stay in the queue"}; to go on: ${thisCommand()}\n`);
     throw error;
   } finally {
     bar.stop();
+    // What is in flight ends, and a queue is let go of, whatever was thrown here.
+    await cells.return(undefined as never);
   }
 }
 
 /** The command line as it can be pasted into a shell. */
 function thisCommand(): string {
-  const quoted = process.argv.slice(2).map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`));
-  return `sdtp ${quoted.join(" ")}`;
+  return shellCommand(["sdtp", ...process.argv.slice(2)]);
 }
 
 function kvDtype(word: string): KvDtype {

@@ -133,9 +133,9 @@ async function pruner(options: PrunerOptions): Promise<void> {
 
 async function prompts(options: DataOptions & { out: string }): Promise<void> {
   if (options.data) throw new Error("--data: cannot be given here (prompts are made, not read)");
-  const [{ openCheckpoint }, { default: writeFileAtomic }] = await Promise.all([import("../../checkpoint/open.js"), import("write-file-atomic")]);
+  const [{ openCheckpoint }, { writeWhole }] = await Promise.all([import("../../checkpoint/open.js"), import("../../files.js")]);
   const lines = await makeLines(options, await (await openCheckpoint(options.model)).tokenizer());
-  await writeFileAtomic(options.out, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  await writeWhole(options.out, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   process.stderr.write(`${options.out}: ${lines.length} prompts\n`);
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { writeRandomModules } from "../../../lib/bench/engine/modules.js";
@@ -66,7 +67,7 @@ test("a cell that fails becomes rows with its error, and the sweep goes on", asy
   assert.match(stderr, /\d+ of \d+ rows failed; to measure them again: sdtp sweep .* --retry-failed/);
   const { rows } = JSON.parse(stdout);
   assert.deepEqual(rows.map((row: { error: string; prefill_seconds: null }) => [row.error, row.prefill_seconds]), Array(2).fill(["timeout: 0.001 s (the measurement was not done)", null]));
-  assert.match(stderr, /failed: keep07 at 30: timeout/);
+  assert.match(stderr, /failed: .*, 30 tokens: timeout: 0\.001 s .*\n  alone: sdtp sweep --model \S+ --config keep07 --lengths 30 .* --folder s --retry-failed\n/);
   const again = JSON.parse((await sdtp(cwd, ...args, "--retry-failed", "--max-minutes", "0.0001", "--json")).stdout);
   assert.deepEqual([again.measured, again.found, again.left], [1, 0, 1]);
   assert.equal(again.rows[0].error, null);
@@ -126,4 +127,34 @@ test("bad input stops a sweep before it begins", async (t) => {
     assert.equal(stdout, "");
   }
   assert.equal(existsSync(join(cwd, "results")), false);
+});
+
+const oneProcessor = cpus().length < 2 || process.platform !== "linux" ? "needs Linux with two processors" : false;
+
+test("cells are measured on several devices at once, one on each, with the rows of a sweep on one", { skip: oneProcessor }, async (t) => {
+  const cwd = temporaryFolder(t);
+  const { folder, remove } = tinyCheckpoint("llama");
+  t.after(remove);
+  const args = ["sweep", "--model", folder, "--config", "baseline", "keep07", "--lengths", "20", "30", "40", "50", "--scorer", "norm", ...quick.slice(2), "--json"];
+  const { code, stdout, stderr } = await sdtp(cwd, ...args, "--devices", "cpu:0,cpu:1", "--folder", "s");
+  assert.equal(code, 0, stderr);
+  const { rows, measured } = JSON.parse(stdout) as { rows: { length: number; config: string; placement: string; threads: number; entry: object }[]; measured: number };
+  assert.equal(measured, 4);
+  assert.deepEqual(rows.map(({ length, config }) => `${length} ${config}`), [20, 30, 40, 50].flatMap((length) => [`${length} baseline`, `${length} keep07`]));
+  assert.deepEqual(new Set(rows.map(({ placement }) => placement)), new Set(["cpu:0", "cpu:1"]));
+  assert.deepEqual(new Set(rows.map(({ threads }) => threads)), new Set([1]));
+  // The same cells, whatever they were measured on.
+  const again = JSON.parse((await sdtp(cwd, ...args, "--threads", "1", "--folder", "s")).stdout) as { found: number; rows: object[] };
+  assert.deepEqual([again.found, again.rows], [4, rows]);
+  const failed = await sdtp(cwd, ...args, "--devices", "cpu:0", "cpu:1", "--folder", "f", "--timeout", "0.001");
+  assert.equal(failed.code, 1);
+  assert.equal((JSON.parse(failed.stdout) as { rows: object[] }).rows.length, 8);
+
+  for (const [devices, message] of [
+    ["cpu:0,cpu:9999", /device: cpu:9999 \(this machine has processors 0 to/], ["cpu,cpu:1", /devices: cpu and cpu:1 \(share hardware/], ["cuda:0", /CUDA|cuda/],
+  ] as const) {
+    const refused = await sdtp(cwd, ...args, "--devices", devices, "--folder", "r", "--threads", "1");
+    assert.equal(refused.code, 1);
+    assert.match(`${refused.stderr}${refused.stdout}`, message);
+  }
 });

@@ -84,7 +84,7 @@ describe("Jupyter Notebook", { skip: noChromium || noJupyter, timeout: 900_000 }
     const at = await newCell("const long: sdtp.SweepRow[] = []; for await (const row of sdtp.sweep({ configs: ['baseline', 'keep07'], lengths: [256, 8192, 16384], repeats: 20, folder: 'long' })) long.push(row);");
     await page.keyboard.press("Control+Enter");
     const cell = page.locator(".cell").nth(at);
-    await cell.locator(".output_html", { hasText: "cell 1 of 3" }).locator("progress").waitFor();
+    await cell.locator(".output_html", { hasText: "0 of 3 cells done" }).locator("progress").waitFor();
     await page.locator("button[data-jupyter-action='jupyter-notebook:interrupt-kernel']").click();
     await page.waitForFunction((at) => !/\*/.test((globalThis as any).Jupyter.notebook.get_cell(at).element.find(".input_prompt").text()), at);
     await cell.locator(".output_error", { hasText: "KeyboardInterrupt" }).waitFor();

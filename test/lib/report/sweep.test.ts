@@ -13,7 +13,7 @@ function row(config: string, length: number, scorer: string | null, fields: Part
   return {
     model: "tiny", synthetic_weights: false, device: "cpu", dtype: "fp32", compute_dtype: "fp32", kv_dtype: "fp32", threads: 2, config, scorer, kv_policy: "evict", length,
     prefill_seconds: config === "baseline" ? 2 : 1, decode_seconds: 3, total_seconds: 4, prefill_speedup: config === "baseline" ? null : 2, end2end_speedup: 1.5, kv_reduction: 0.5,
-    tokens_kept: length / 2, kv_bytes_after_prefill: 100, peak_memory_bytes: 200, error: null, warnings: [], cell: "abc", entry: results[length]!, metadata, ...fields,
+    tokens_kept: length / 2, kv_bytes_after_prefill: 100, peak_memory_bytes: 200, machine: "a", placement: "cpu", load: 0, error: null, warnings: [], cell: "abc", entry: results[length]!, metadata, ...fields,
   };
 }
 
@@ -55,4 +55,13 @@ test("rows go into Table 2 and the charts", () => {
   assert.deepEqual(speedupChart(several.rows).data.map(({ name }) => name), ["norm", "recency", "norm", "recency"].map((scorer, i) => `SDTP (keep07, ${scorer}), ${i < 2 ? "prefill" : "end to end"}`));
   assert.throws(() => table2({ mode: "end2end", sources: sourcesOf([...rows, row("baseline", 1024, null, { threads: 1 })]) }), /config: baseline \(is in .*; a table shows one\)/);
   assert.throws(() => sourcesOf([row("keep07", 1024, "norm"), row("keep07", 1024, "norm")]), /is there twice/);
+});
+
+test("rows of several machines say which, and that their seconds are not to be compared", () => {
+  const rows = [row("keep07", 1024, "norm"), row("keep07", 2048, "norm", { machine: "b" })];
+  const text = toMarkdown(sweepTable(rows));
+  assert.match(text, /\| Machine \| Length \|.*\n.*\n\| a \| 1K .*\n\| b \| 2K /);
+  assert.match(text, /Warning: measured on 2 machines \(a, b\): each speedup is of runs on one machine; seconds of rows of different machines are not to be compared/);
+  assert.deepEqual(sourcesOf(rows).map(({ file }) => file), ["keep07, a", "keep07, b"]);
+  assert.doesNotMatch(toMarkdown(sweepTable(rows.slice(0, 1))), /[Mm]achine/);
 });

@@ -1,0 +1,24 @@
+import { createHash } from "node:crypto";
+import { promisify } from "node:util";
+import { gunzip, gzip, type ZlibOptions } from "node:zlib";
+import type { Redis } from "ioredis";
+import { Refusal } from "./jobs.js";
+
+/** A prompt is needed as long as a job refers to it; each filing renews it. */
+const KEEP_SECONDS = 90 * 86400;
+
+const key = (prefix: string, hash: string): string => `${prefix}:prompt:${hash}`;
+
+/** Token ids once for all jobs that begin with them, under their hash. */
+export async function putPrompt(redis: Redis, prefix: string, ids: readonly number[], hash: string): Promise<void> {
+  await redis.set(key(prefix, hash), await promisify(gzip)(JSON.stringify(ids)), "EX", KEEP_SECONDS);
+}
+
+/** @throws Refusal where it is not there any more, or not what its hash says */
+export async function getPrompt(redis: Redis, prefix: string, hash: string): Promise<number[]> {
+  const stored = await redis.getBuffer(key(prefix, hash));
+  if (!stored) throw new Refusal(`prompt: ${hash.slice(0, 12)} (is not in the queue any more: give the sweep again, and it is put there)`);
+  const text = String(await promisify(gunzip as (input: Buffer, options: ZlibOptions, done: (error: Error | null, found: Buffer) => void) => void)(stored, { maxOutputLength: 2 ** 28 }).catch(() => ""));
+  if (createHash("sha256").update(text).digest("hex") !== hash) throw new Refusal(`prompt: ${hash.slice(0, 12)} (is damaged: its ids have another hash)`);
+  return JSON.parse(text) as number[];
+}
