@@ -26,7 +26,7 @@ test("the README can be read in ten minutes", () => {
 
 test("every link and picture leads somewhere", () => {
   const broken = files.flatMap((file) =>
-    [...read(file).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!).filter((target) => !/^(https?:|#)/.test(target) && !existsSync(join(root, dirname(file), decodeURIComponent(target.split("#")[0]!)))).map((target) => `${file}: ${target}`),
+    [...read(file).replace(/```[\s\S]*?```|`[^`\n]*`/g, "").matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!).filter((target) => !/^(https?:|#)/.test(target) && !existsSync(join(root, dirname(file), decodeURIComponent(target.split("#")[0]!)))).map((target) => `${file}: ${target}`),
   );
   assert.deepEqual(broken, []);
 });

@@ -18,16 +18,17 @@ interface Options {
   input: boolean;
   trust?: boolean;
   chromium?: string;
+  bibliography?: string[];
 }
 
 /** What a file is called in each format; the first ending is the default. */
-const endings: Readonly<Record<Format, readonly string[]>> = { html: [".html", ".htm"], markdown: [".md", ".markdown"], pdf: [".pdf"], latex: [".tex"], notebook: [".ipynb"] };
+const endings: Readonly<Record<Format, readonly string[]>> = { html: [".html", ".htm"], markdown: [".md", ".markdown"], pdf: [".pdf"], latex: [".tex"], slides: [".slides.html"], notebook: [".ipynb"] };
 
 /** `sdtp export`: a notebook as a report. */
 export function register(program: Command): void {
   program
     .command("export")
-    .description("a notebook as a report (HTML, Markdown, PDF, LaTeX), or as a notebook to share")
+    .description("a notebook as a report (HTML, Markdown, PDF, LaTeX), as slides, or as a notebook to share")
     .argument("<notebook>", "the .ipynb file")
     .addOption(new Option("--to <format>", "what to write (default: as --output ends, else html)").choices(Object.keys(endings)))
     .option("-o, --output <file>", "the file to write (default: the notebook's name beside the notebook; NAME.shared.ipynb for a notebook)")
@@ -36,6 +37,7 @@ export function register(program: Command): void {
     .option("--template <name>", "report: code and execution counts; article: code folded (left out where nothing folds); or a .css file that follows the report's own style", "report")
     .option("--trust", "let scripts and styles of the outputs work: only for a notebook whose every output is yours")
     .option("--chromium <path>", "the browser that prints PDF and draws charts as pictures (default: $CHROMIUM, else the first Chromium, Chrome or Edge found)")
+    .option("--bibliography <file...>", "BibTeX files of the works that [@key] cites (default: those that the notebook names)")
     .addHelpText(
       "after",
       `
@@ -44,6 +46,11 @@ the file, in NAME_files/. PDF, and charts in Markdown and LaTeX, need an install
 
 A notebook to share (--to notebook) reads well where nothing runs, as on a code host: charts as pictures beside their data, no
 scripts, no record of the run. -o may then name the notebook itself.
+
+Slides (--to slides) are one HTML file: a slide for each heading of the first two levels, or by the slide types of the cells.
+
+Papers: a code cell that begins with //| label: tbl-speed and //| caption: What pruning gains has a numbered caption, and @tbl-speed
+refers to it; [@key] cites a work of the bibliography (the notebook's metadata or a raw cell at its head: bibliography: refs.bib).
 
 Cell tags: remove-cell, remove-input, remove-output leave out; hide-cell, hide-input, hide-output fold (left out where nothing folds).
 
@@ -79,6 +86,7 @@ async function exportCommand(file: string, options: Options): Promise<void> {
     input: options.input,
     trust: options.trust === true,
     ...(options.chromium !== undefined && { chromium: options.chromium }),
+    ...(options.bibliography !== undefined && { bibliography: options.bibliography.map((each) => resolve(each)) }),
     signal,
     warn: (text) => void process.stderr.write(`warning: ${text}\n`),
   });

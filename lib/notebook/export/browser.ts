@@ -94,10 +94,10 @@ export class Browser {
   }
 
   /**
-   * Charts as PNG on white, in order; undefined for one that Plotly refuses.
-   * @param scale pixels of the picture for one of the page
+   * Charts on white, in order; undefined for one that Plotly refuses.
+   * @param scale pixels of a PNG for one of the page; `vector`: PDF
    */
-  async charts(figures: readonly Figure[], scale: number): Promise<(Uint8Array | undefined)[]> {
+  async charts(figures: readonly Figure[], scale: number | "vector"): Promise<(Uint8Array | undefined)[]> {
     return this.withPage(async (page) => {
       await page.setContent("<!doctype html><div id=chart></div>");
       await page.addScriptTag({ path: plotlyPath() });
@@ -108,11 +108,22 @@ export class Browser {
         const isClear = /^rgba\(.*,\s*0?\.?0*\)$|^transparent$/.test(String(layout["paper_bgcolor"] ?? "transparent"));
         const white = isClear ? { paper_bgcolor: "#fff", font: { ...(layout["font"] as object), color: "#1f2328" } } : {};
         const uri = await page
-          .evaluate(([figure, options]) => (globalThis as unknown as { Plotly: { toImage(figure: unknown, options: unknown): Promise<string> } }).Plotly.toImage(figure, options), [{ data, layout: { ...layout, ...white } }, { format: "png", scale, ...size }] as const)
+          .evaluate(([figure, options]) => (globalThis as unknown as { Plotly: { toImage(figure: unknown, options: unknown): Promise<string> } }).Plotly.toImage(figure, options), [{ data, layout: { ...layout, ...white } }, { ...(scale === "vector" ? { format: "svg" } : { format: "png", scale }), ...size }] as const)
           .catch(() => undefined);
-        made.push(uri === undefined ? undefined : Buffer.from(uri.slice(uri.indexOf(",") + 1), "base64"));
+        const data64 = uri?.slice(uri.indexOf(",") + 1);
+        made.push(uri === undefined ? undefined : scale === "vector" ? await this.vector(decodeURIComponent(data64!)) : Buffer.from(data64!, "base64"));
       }
       return made;
+    });
+  }
+
+  /** SVG as a PDF of its size, its text and lines kept; undefined for one that is damaged or empty. */
+  async vector(svg: string): Promise<Uint8Array | undefined> {
+    return this.withPage(async (page) => {
+      const uri = `data:image/svg+xml;base64,${Buffer.from(svg).toString("base64")}`;
+      await page.setContent(`<!doctype html><style>@page{margin:0}body{margin:0}img{display:block}</style><img src="${uri}">`);
+      const size = (await page.evaluate("document.querySelector('img').decode().then(() => { const { width, height } = document.querySelector('img'); return [width, height]; }, () => undefined)")) as [number, number] | undefined;
+      return size && size[0] > 0 && size[1] > 0 ? page.pdf({ width: `${size[0]}px`, height: `${size[1] + 1}px`, printBackground: true, pageRanges: "1" }) : undefined;
     });
   }
 

@@ -2,6 +2,7 @@ import { withoutOverwritten } from "../overwritten.js";
 import { withEncodedNames } from "./attachments.js";
 import { type Attachments, type Cell, type CodeCell, joined, type Notebook, type Output, tags } from "../types.js";
 import { isDisplay, textOf } from "./mime.js";
+import { type CellOptions, cellOptions } from "./cell-options.js";
 import type { ExportOptions } from "./options.js";
 import { separated } from "./separated.js";
 
@@ -26,6 +27,8 @@ export interface CodePart {
   readonly input: Visibility;
   readonly output: Visibility;
   readonly outputs: readonly Output[];
+  /** A label and a caption for what the cell shows. */
+  readonly options: CellOptions;
 }
 
 export interface RawPart {
@@ -50,14 +53,16 @@ export function parts(notebook: Notebook, { template = "report", input = true }:
     if (cell.cell_type === "markdown") return [{ kind: "markdown", cell: at + 1, source: withEncodedNames(source, Object.keys(cell.attachments ?? {})), attachments: cell.attachments ?? {} }];
     if (cell.cell_type === "raw") return [{ kind: "raw", source, format: rawFormat(cell) }];
     const code = visibility(cell, "input");
+    const { options, source: shown } = cellOptions(source);
     return [
       {
         kind: "code",
         cell: at + 1,
         number,
         count: cell.execution_count,
-        source,
-        input: !input || source.trim() === "" ? "removed" : template === "article" && code === "shown" ? "folded" : code,
+        source: shown,
+        options,
+        input: !input || shown.trim() === "" ? "removed" : template === "article" && code === "shown" ? "folded" : code,
         output: visibility(cell, "output"),
         outputs: merged(cell.outputs).filter(hasContent).flatMap(separated),
       },

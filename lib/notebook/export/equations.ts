@@ -28,6 +28,11 @@ export class Equations {
     });
   }
 
+  /** The number of the equation with this label. */
+  numberOf(label: string): string | undefined {
+    return this.numbers.get(label);
+  }
+
   /** Whether a formula's text refers to a label that no equation has. */
   unknown(formula: string): string | undefined {
     return [...formula.matchAll(/\\(?:eqref|ref)\s*\{([^{}]*)\}/g)].map(([, label]) => label!).find((label) => !this.numbers.has(label));

@@ -4,7 +4,10 @@ import { latexMath } from "./latex-maths.js";
 import { latexTable } from "./latex-table.js";
 import { latexText, latexUrl } from "./latex-text.js";
 import { inlineText, type Token } from "./markdown.js";
+import { captionOf, type Caption } from "./captions.js";
+import { citationText } from "./markdown.js";
 import type { Maths } from "./maths.js";
+import type { Reference, References } from "./references.js";
 
 const sections = ["section", "subsection", "subsubsection", "paragraph", "subparagraph", "subparagraph"];
 
@@ -13,6 +16,7 @@ export interface LatexMarkdown {
   readonly image: (source: string) => string | undefined;
   /** Tells formulas that LaTeX can set. */
   readonly maths: Maths;
+  readonly references?: References;
 }
 
 /**
@@ -27,6 +31,9 @@ export function latexMarkdown(tokens: readonly Token[], context: LatexMarkdown):
       const end = tokens.findIndex(({ type }, at) => at > i && type === "table_close");
       out.push(markdownTable(tokens.slice(i, end), context));
       i = end;
+    } else if (token.type === "paragraph_open" && captionOf(token)) {
+      out.push(`\n\n\\begin{figure}[H]\n\\centering\n${inline(tokens[i + 1]!.children ?? [], context)}\n${caption(captionOf(token)!, context)}\n\\end{figure}\n\n`);
+      i += 2;
     } else if (token.type === "heading_open" && token.tag === "h1") {
       i += 2;
     } else out.push(block(token, context));
@@ -107,6 +114,10 @@ function inlineToken(token: Token, context: LatexMarkdown): string {
       return latexMath(token.content, false, context.maths);
     case "math_block":
       return latexMath(token.content, true, context.maths);
+    case "cross_reference":
+      return referenceLatex((token.meta as { label: string }).label, token.content, context);
+    case "citation":
+      return citationLatex(token, context);
     case "image":
       return picture(context.image(String(token.attrGet("src"))), inlineText(token));
     case "html_inline":
@@ -114,6 +125,28 @@ function inlineToken(token: Token, context: LatexMarkdown): string {
     default:
       return "";
   }
+}
+
+function caption({ label, words }: Caption, context: LatexMarkdown): string {
+  return `\\caption{${inline(words, context)}}${label === undefined ? "" : `\\label{${label}}`}`;
+}
+
+const kinds: Readonly<Record<string, string>> = { fig: "Figure~\\ref", tbl: "Table~\\ref", eq: "Equation~\\eqref" };
+
+function referenceLatex(label: string, content: string, { references, maths }: LatexMarkdown): string {
+  const isKnown = references?.name(label, maths.place) !== undefined;
+  return isKnown ? `${kinds[label.split("-")[0]!]}{${label}}` : latexText(content);
+}
+
+/** natbib's commands; each work of several may have words before and after it. */
+function citationLatex({ meta, content }: Token, { references, maths }: LatexMarkdown): string {
+  const reference = meta as Reference;
+  if (!("cited" in reference) || citationText(reference, references, maths.place) === undefined) return latexText(content);
+  const { cited, isText } = reference;
+  const [first, ...others] = cited.map(({ key, prefix, suffix }) => ({ key, words: prefix || suffix ? `[${latexText(prefix ?? "")}][${latexText(suffix ?? "")}]` : "" }));
+  if (isText) return `\\citet{${first!.key}}`;
+  if (others.length === 0) return `\\citep${first!.words}{${first!.key}}`;
+  return `\\citetext{${[first!, ...others].map(({ key, words }) => `\\citealp${words}{${key}}`).join("; ")}}`;
 }
 
 /** Ends a line, also one with nothing on it. */
@@ -139,6 +172,13 @@ function htmlLatex(html: string, context: LatexMarkdown): string {
   return [...images, ...tablesAndText(html).map((part) => (typeof part === "string" ? latexText(part) : latexTable(part)))].join("\n\n");
 }
 
+/** A table with its caption above it. @param caption with its label */
+export function captionedTable(table: string, caption: string): string {
+  const long = /\\begin\{longtable\}\{[^}]*\}\n/.exec(table);
+  if (long) return `${table.slice(0, long.index + long[0].length)}${caption}\\\\\n${table.slice(long.index + long[0].length)}`;
+  return `\\begin{table}[H]\n\\centering\n${caption}\n${table}\n\\end{table}`;
+}
+
 /** In a table, a line's end would be its row's. */
 const cell = (text: string): string => (text.includes(BREAK) ? `\\begin{tabular}[t]{@{}l@{}}${text.replaceAll(BREAK, "\\\\ ")}\\end{tabular}` : text.replace(/\s*\n\s*/g, " "));
 
@@ -154,5 +194,7 @@ function markdownTable(tokens: readonly Token[], context: LatexMarkdown): string
       sides.push((/text-align:(left|right|center)/.exec(String(token.attrGet("style") ?? ""))?.[1] as "left" | undefined) ?? "left");
     }
   }
-  return `\n\n${latexTable({ caption: "", head: rows.slice(0, heads).at(-1) ?? [], rows: rows.slice(heads) }, { sides, isLatex: true })}\n\n`;
+  const table = latexTable({ caption: "", head: rows.slice(0, heads).at(-1) ?? [], rows: rows.slice(heads) }, { sides, isLatex: true });
+  const words = captionOf(tokens[0]!);
+  return `\n\n${words ? captionedTable(table, caption(words, context)) : table}\n\n`;
 }

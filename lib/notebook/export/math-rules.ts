@@ -91,12 +91,15 @@ function block(state: StateBlock, startLine: number, endLine: number, silent: bo
   if (!found?.display) return false;
   if (silent) return true;
   const lines = text.slice(0, found.end).split("\n").length;
-  const rest = text.slice(found.end).split("\n", 1)[0]!.trim();
+  const behindIt = text.slice(found.end).split("\n", 1)[0]!.trim();
+  // As Quarto labels them.
+  const [named, label] = /^\{#(eq-[\w.:-]+)\}/.exec(behindIt) ?? [];
+  const rest = named === undefined ? behindIt : behindIt.slice(named.length).trim();
   const [, mark = "", behind = ""] = /^([.,;:])(?:\s+(.*))?$/.exec(rest) ?? [];
   const after = mark === "" ? rest : behind;
   const math = state.push("math_block", "math", 0);
   math.block = true;
-  math.content = mark === "" ? found.formula : punctuated(found.formula, mark);
+  math.content = punctuated(found.formula, (label === undefined ? "" : `\\label{${label}}`) + mark);
   math.map = [startLine, startLine + lines];
   state.line = startLine + lines;
   if (after === "") return true;

@@ -1,3 +1,5 @@
+import type { Bibliography } from "./bibliography.js";
+
 /** Built-in looks: `report` shows code and execution counts; `article` is for reading: code folded, no counts. */
 export const templates = ["report", "article"] as const;
 export type Template = (typeof templates)[number];
@@ -21,7 +23,14 @@ export interface ExportOptions {
   readonly warn?: (text: string) => void;
   /** The browser for PDF and for charts as pictures. Default: the one that is found (see `findChromium`). */
   readonly chromium?: string;
+  /** BibTeX files whose works the text cites, beside those that the notebook names; from `folder`. */
+  readonly bibliography?: readonly string[];
   readonly signal?: AbortSignal;
+}
+
+/** Options with what was read for them. */
+export interface RenderOptions extends ExportOptions {
+  readonly works?: Bibliography | undefined;
 }
 
 /** A file that an exported document refers to, by its path beside the document. */

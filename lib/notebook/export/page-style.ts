@@ -39,7 +39,7 @@ details>summary:hover{color:var(--fg)}
 .stderr{border-color:light-dark(#9a6700,#d29922)}.error{--under:var(--redbox);border-color:var(--red);padding-block:.5rem}
 .html{overflow-x:auto;contain:layout;margin:.8em 0}.html>:first-child{margin-top:0}.html>:last-child{margin-bottom:0}
 .image{margin:.8em 0}.image img{background:#fff;border-radius:4px}
-.chart{margin:1em 0}
+.chart{margin:1em 0}figure.captioned{margin:1em 0}figcaption,.caption{font-size:.875rem;color:var(--soft)}figcaption{margin:.4em 0}.markdown table:has(caption){min-width:min(100%,22rem)}.figure{text-align:center}.works p{padding-left:1.5em;text-indent:-1.5em}
 table{border:0;border-collapse:collapse;margin:.8em 0;font-size:.875rem;font-variant-numeric:tabular-nums;line-height:1.4}
 th,td{padding:.3rem .75rem;border:0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 thead th{border-bottom:2px solid var(--line);vertical-align:bottom}

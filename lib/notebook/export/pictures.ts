@@ -48,20 +48,20 @@ interface Chart {
 
 type BrowserOptions = Pick<ExportOptions, "chromium" | "warn" | "signal">;
 
-/** Types that LaTeX reads. */
+/** Types that LaTeX reads; what is drawn of lines becomes PDF. */
 const readable = new Set(["image/png", "image/jpeg"]);
 
 /**
  * Pictures of all outputs that are shown: images of their bundles, and charts drawn by a browser. Where there is no
  * browser, `warn` says what is missing, and the charts have no path.
  * @param isPreferred whether an output's image or chart is shown at all, and not another type of its bundle
- * @param rasterOnly SVG and the like become PNG
+ * @param vector for LaTeX: charts and SVG become PDF, other types that it does not read PNG
  */
 export async function outputPictures(
   all: readonly Part[],
   pictures: Pictures,
   browser: BrowserOptions,
-  { isPreferred, rasterOnly = false }: { isPreferred: (data: Record<string, unknown>) => boolean; rasterOnly?: boolean },
+  { isPreferred, vector = false }: { isPreferred: (data: Record<string, unknown>) => boolean; vector?: boolean },
 ): Promise<void> {
   const charts: (Chart & { key: object })[] = [];
   const foreign: { key: object; name: string; image: Image }[] = [];
@@ -72,21 +72,21 @@ export async function outputPictures(
       const found = chosen(output.data, imageTypes);
       const figure = figureOf(output.data);
       if (found === undefined) {
-        if (figure) charts.push({ key: output, name: `${name}.png`, figure });
+        if (figure) charts.push({ key: output, name: `${name}.${vector ? "pdf" : "png"}`, figure });
         continue;
       }
       const image = bundleImage(found.type, found.content);
-      if (rasterOnly && !readable.has(image.type)) foreign.push({ key: output, name: `${name}.png`, image });
+      if (vector && !readable.has(image.type)) foreign.push({ key: output, name: `${name}.${image.type === "image/svg+xml" ? "pdf" : "png"}`, image });
       else pictures.add(output, `${name}.${extensionOf(image.type)}`, image.bytes);
     }
   }
   const what = [counted(charts.length, "chart"), counted(foreign.length, "image")].filter(Boolean).join(" and ");
   await withBrowser(what, browser, async (running) => {
-    for (const [i, png] of (await drawn(charts, running, browser, 2)).entries()) if (png) pictures.add(charts[i]!.key, charts[i]!.name, png);
+    for (const [i, png] of (await drawn(charts, running, browser, vector ? "vector" : 2)).entries()) if (png) pictures.add(charts[i]!.key, charts[i]!.name, png);
     for (const { key, name, image } of foreign) {
       browser.signal?.throwIfAborted();
-      const png = await running.png(image);
-      if (png) pictures.add(key, name, png);
+      const made = name.endsWith(".pdf") ? await running.vector(Buffer.from(image.bytes).toString()) : await running.png(image);
+      if (made) pictures.add(key, name, made);
       else browser.warn?.(`${name}: ${image.type} not drawn: the browser cannot read it`);
     }
   });
@@ -97,7 +97,7 @@ export async function drawnCharts(charts: readonly Chart[], browser: BrowserOpti
   return (await withBrowser(counted(charts.length, "chart"), browser, (running) => drawn(charts, running, browser, 1))) ?? [];
 }
 
-async function drawn(charts: readonly Chart[], running: Browser, { warn }: BrowserOptions, scale: number): Promise<(Uint8Array | undefined)[]> {
+async function drawn(charts: readonly Chart[], running: Browser, { warn }: BrowserOptions, scale: number | "vector"): Promise<(Uint8Array | undefined)[]> {
   const made = charts.length > 0 ? await running.charts(charts.map(({ figure }) => figure), scale) : [];
   for (const [i, png] of made.entries()) if (!png) warn?.(`${charts[i]!.name}: chart "${figureTitle(charts[i]!.figure)}" not drawn: Plotly refuses it`);
   return made;

@@ -8,65 +8,105 @@ import { dataUri, isRemote, localImage } from "./images.js";
 import { parsed, renderedTokens, type Token } from "./markdown.js";
 import { Maths } from "./maths.js";
 import type { Figure } from "./mime.js";
-import type { ExportOptions } from "./options.js";
+import { workId } from "./bibliography.js";
+import { kindOfCell, numbering } from "./numbering.js";
+import type { RenderOptions } from "./options.js";
+import { References } from "./references.js";
 import { pageScript } from "./page-script.js";
 import { pageStyle } from "./page-style.js";
 import { sanitized } from "./sanitize.js";
 import { escapeHtml } from "../../escape-html.js";
 
-/**
- * A notebook as one HTML page that needs no network. Unless `trust` is set, nothing that the notebook brought runs:
- * its HTML is sanitised, and the page's content security policy allows the page's own two scripts alone.
- */
-export function toHtml(notebook: Notebook, options: ExportOptions & { /** For printing: what is too long for paper is shortened. */ readonly paper?: boolean }): string {
-  const { name, template = "report", css = "", trust = false } = options;
+/** A notebook's parts as HTML, and what a page needs to show them. */
+export interface Rendered {
+  readonly title: string;
+  /** The notebook's own title, where it has one. */
+  readonly heading: string | undefined;
+  readonly headings: readonly Heading[];
+  readonly parts: readonly { readonly part: Part; readonly tokens: readonly Token[]; readonly html: string }[];
+  /** The works that were cited; "" where none were. */
+  readonly works: string;
+  readonly figures: readonly Figure[];
+  readonly mathStyle: string;
+}
+
+export type PageOptions = RenderOptions & {
+  /** For printing: what is too long for paper is shortened. */
+  readonly paper?: boolean;
+};
+
+/** Renders all parts in order: numbers, definitions of formulas and citations go from one to the next. */
+export function rendered(notebook: Notebook, options: PageOptions): Rendered {
+  const { name, template = "report", trust = false, paper = false } = options;
   const all = parts(notebook, options);
   const tokens = new Map<Part, Token[]>(all.filter(({ kind }) => kind === "markdown").map((part) => [part, parsed(part.source)]));
   const { title, headings } = outline([...tokens.values()]);
   const figures: Figure[] = [];
   const maths = new Maths(options.warn);
   for (const each of tokens.values()) maths.equations.number(each);
+  const references = new References(maths.equations, options.works, options.warn);
+  const numbers = numbering(all, tokens, references);
   const language = notebook.metadata.language_info?.name ?? notebook.metadata.kernelspec?.language ?? "";
-  const body = all.map((part) => {
-    if (part.kind === "markdown") return markdownHtml(part, tokens.get(part)!, maths, options);
-    if (part.kind === "raw") return rawHtml(part, trust);
-    return codeHtml(part, { language, trust, figures, maths, paper: options.paper === true, counted: template === "report" });
+  const shown = all.map((part) => {
+    const own = tokens.get(part) ?? [];
+    if (part.kind === "markdown") return { part, tokens: own, html: markdownHtml(part, own, { maths, references, captions: numbers.captions }, options) };
+    if (part.kind === "raw") return { part, tokens: own, html: rawHtml(part, trust) };
+    return { part, tokens: own, html: codeHtml(part, { language, trust, figures, maths, paper, counted: template === "report", name: numbers.cells.get(part) }) };
   });
-  const heading = title === undefined ? `<h1 class="name">${escapeHtml(name)}</h1>\n` : "";
-  const mathStyle = maths.css();
-  const pageTitle = notebook.metadata.title ?? title ?? name;
+  const entries = options.works?.entries() ?? [];
+  const works = entries.length === 0 ? "" : `<section class="markdown works">\n${/^(references|bibliography)$/i.test(headings.at(-1)?.text ?? "") ? "" : "<h2>References</h2>\n"}${entries.map(({ key, html }) => `<p id="${workId(key)}">${sanitized(html, {})}</p>`).join("\n")}\n</section>`;
+  return { title: notebook.metadata.title ?? title ?? name, heading: title, headings, parts: shown, works, figures, mathStyle: maths.css() };
+}
+
+/**
+ * A notebook as one HTML page that needs no network. Unless `trust` is set, nothing that the notebook brought runs:
+ * its HTML is sanitised, and the page's content security policy allows the page's own two scripts alone.
+ */
+export function toHtml(notebook: Notebook, options: PageOptions): string {
+  const { name, css = "", trust = false } = options;
+  const { title, heading, headings, parts: shown, works, figures, mathStyle } = rendered(notebook, options);
+  const own = notebook.metadata.title;
+  const named = heading !== undefined ? "" : own === undefined ? `<h1 class="name">${escapeHtml(name)}</h1>\n` : `<h1>${escapeHtml(own)}</h1>\n`;
   const contents = tableOfContents(headings);
-  const packed = figures.length > 0 ? `<script type="text/plain" id="plotly-library">${library().packed}</script>\n` : "";
-  const fold = all.some((part) => part.kind === "code" && part.input !== "removed") ? `<button type="button" data-do="fold" hidden>Hide code</button>` : "";
+  const fold = shown.some(({ part }) => part.kind === "code" && part.input !== "removed") ? `<button type="button" data-do="fold" hidden>Hide code</button>` : "";
   return `<!doctype html>
 <html lang="en">
 <head>
-<meta charset="utf-8">${trust ? "" : `\n<meta http-equiv="Content-Security-Policy" content="${policy(figures, mathStyle !== "")}">`}
+<meta charset="utf-8">${trust ? "" : `\n<meta http-equiv="Content-Security-Policy" content="${policy([pageScript], figures, mathStyle !== "")}">`}
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(pageTitle)}</title>
+<title>${escapeHtml(title)}</title>
 <style>${pageStyle}</style>${mathStyle === "" ? "" : `\n<style>${mathStyle}</style>`}${css === "" ? "" : `\n<style>${css.replaceAll("</", "<\\/")}</style>`}
 </head>
 <body>
 <a class="skip" href="#content">Skip to the content</a>
-<header class="bar"><span>${escapeHtml(pageTitle)}</span>${fold}<button type="button" data-do="theme" hidden>Dark</button></header>
+<header class="bar"><span>${escapeHtml(title)}</span>${fold}<button type="button" data-do="theme" hidden>Dark</button></header>
 <div class="page${contents && " with-toc"}">
 ${contents}<main id="content">
-${heading}${body.filter(Boolean).join("\n")}
+${named}${[...shown.map(({ html }) => html), works].filter(Boolean).join("\n")}
 </main>
 </div>
-${packed}<script>${pageScript}</script>
+${plotlyData(figures)}<script>${pageScript}</script>
 </body>
 </html>
 `;
 }
 
-/** What the page may load and run: the images and styles in it, its script, and Plotly where there is a chart. */
-function policy(figures: readonly Figure[], hasMaths: boolean): string {
-  const scripts = [scriptHash(pageScript), ...(figures.length > 0 ? [library().hash] : []), ...(figures.some(needsEval) ? ["'unsafe-eval'"] : [])];
+/** Plotly for the page's script, where there is a chart. */
+export const plotlyData = (figures: readonly Figure[]): string => (figures.length > 0 ? `<script type="text/plain" id="plotly-library">${library().packed}</script>\n` : "");
+
+/** What the page may load and run: the images and styles in it, its scripts, and Plotly where there is a chart. */
+export function policy(own: readonly string[], figures: readonly Figure[], hasMaths: boolean): string {
+  const scripts = [...own.map(scriptHash), ...(figures.length > 0 ? [library().hash] : []), ...(figures.some(needsEval) ? ["'unsafe-eval'"] : [])];
   return `default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; media-src data:;${hasMaths ? " font-src data:;" : ""} style-src 'unsafe-inline'; script-src ${scripts.join(" ")}`;
 }
 
-function markdownHtml({ attachments, cell }: MarkdownPart, tokens: Token[], maths: Maths, { folder, trust = false, warn }: ExportOptions): string {
+interface MarkdownContext {
+  readonly maths: Maths;
+  readonly references: References;
+  readonly captions: ReadonlyMap<Token, string>;
+}
+
+function markdownHtml({ attachments, cell }: MarkdownPart, tokens: Token[], { maths, ...env }: MarkdownContext, { folder, trust = false, warn }: RenderOptions): string {
   const image = (source: string): { src: string } | { text: string } => {
     const found = isRemote(source) ? "on the network" : localImage(source, attachments, folder);
     if (typeof found !== "string") return { src: dataUri(found) };
@@ -74,7 +114,7 @@ function markdownHtml({ attachments, cell }: MarkdownPart, tokens: Token[], math
     return { text: `(image not embedded: ${source})` };
   };
   maths.place = `cell ${cell}`;
-  return `<section class="markdown">\n${sanitized(renderedTokens(tokens, maths), { image, trust })}</section>`;
+  return `<section class="markdown">\n${sanitized(renderedTokens(tokens, maths, env), { image, trust })}</section>`;
 }
 
 function rawHtml({ source, format }: RawPart, trust: boolean): string {
@@ -89,14 +129,26 @@ interface CodeContext {
   readonly maths: Maths;
   readonly paper: boolean;
   readonly counted: boolean;
+  /** `Table 1`, where the cell's output has a caption. */
+  readonly name: string | undefined;
 }
 
-function codeHtml(part: CodePart, { language, trust, figures, maths, paper, counted }: CodeContext): string {
+function codeHtml(part: CodePart, { language, trust, figures, maths, paper, counted, name }: CodeContext): string {
   const count = counted && part.count !== null ? ` [${part.count}]` : "";
   const input = part.input === "removed" ? "" : disclosure("input", part.input === "shown", `Code${count}`, `<pre tabindex="0"><code>${highlighted(part.source.trimEnd(), language)}</code></pre>`);
-  const shown = part.output === "removed" ? "" : outputsHtml(part, { trust, figures, maths, paper });
+  const outputs = part.output === "removed" ? "" : outputsHtml(part, { trust, figures, maths, paper });
+  const shown = outputs === "" || name === undefined ? outputs : captioned(outputs, part, name, maths);
   const output = shown === "" ? "" : part.output === "folded" ? disclosure("output", false, `Output${count}`, shown) : `<div class="output">${shown}</div>`;
   return input + output === "" ? "" : `<div class="cell">\n${input}${output}</div>`;
+}
+
+/** Outputs with their caption: of a table above it, of a figure below. */
+function captioned(outputs: string, part: CodePart, name: string, maths: Maths): string {
+  const { label, caption = "" } = part.options;
+  const words = caption === "" ? "" : `: ${sanitized(renderedTokens(parsed(caption), maths).trim().replace(/^<p>|<\/p>$/g, ""), {})}`;
+  const line = `<figcaption><b>${name}</b>${words}</figcaption>`;
+  const isTable = kindOfCell(part) === "tbl";
+  return `<figure class="captioned"${label === undefined ? "" : ` id="${escapeHtml(label)}"`}>${isTable ? line : ""}${outputs}${isTable ? "" : line}</figure>`;
 }
 
 const disclosure = (kind: string, open: boolean, name: string, content: string): string => `<details class="${kind}"${open ? " open" : ""}><summary>${name}</summary>${content}</details>\n`;

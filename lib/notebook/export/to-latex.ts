@@ -6,38 +6,49 @@ import { tablesAndText } from "./html-tables.js";
 import { isRemote, localImage } from "./images.js";
 import { latexCode, latexVerbatim } from "./latex-code.js";
 import { fallbackFonts, lacking, lackingWarning } from "./latex-fonts.js";
-import { latexMarkdown, picture } from "./latex-markdown.js";
+import { captionedTable, latexMarkdown, picture } from "./latex-markdown.js";
 import { displayMath } from "./latex-maths.js";
 import { latexTable } from "./latex-table.js";
 import { latexText } from "./latex-text.js";
 import { parsed, type Token } from "./markdown.js";
 import { Maths } from "./maths.js";
 import { altText, chosen, figureOf, figureTitle, isDisplay, textOf } from "./mime.js";
-import type { Exported, ExportOptions } from "./options.js";
+import { kindOfCell, numbering } from "./numbering.js";
+import type { Exported, ExportOptions, RenderOptions } from "./options.js";
+import { References } from "./references.js";
 import { outputPictures, Pictures } from "./pictures.js";
 import { shortText } from "./shortened.js";
 import { plainText } from "../plain-text.js";
 
 /** A notebook as a LaTeX article, its pictures in files beside it. Tables of a bundle's own LaTeX stand as they are. */
-export async function toLatex(notebook: Notebook, options: ExportOptions): Promise<Exported> {
+export async function toLatex(notebook: Notebook, options: RenderOptions): Promise<Exported> {
   const all = parts(notebook, options);
   const pictures = new Pictures(plainFolder(options.filesFolder));
-  await outputPictures(all, pictures, options, { isPreferred: (data) => data["text/latex"] === undefined, rasterOnly: true });
+  await outputPictures(all, pictures, options, { isPreferred: (data) => data["text/latex"] === undefined, vector: true });
   const tokens = new Map<Part, Token[]>(all.filter(({ kind }) => kind === "markdown").map((part) => [part, parsed(part.source)]));
   const { title } = outline([...tokens.values()]);
   const language = notebook.metadata.language_info?.name ?? notebook.metadata.kernelspec?.language ?? "";
   const maths = new Maths(options.warn);
+  // Numbers are LaTeX's own; these only know what there is.
+  maths.equations.number(structuredClone([...tokens.values()].flat()));
+  const references = new References(maths.equations, options.works, options.warn);
+  numbering(all, tokens, references);
   const blocks = all.map((part) => {
     maths.place = part.kind === "raw" ? "" : `cell ${part.cell}`;
-    if (part.kind === "markdown") return latexMarkdown(tokens.get(part)!, { maths, image: (source) => referred(source, part, pictures, options) });
+    if (part.kind === "markdown") return latexMarkdown(tokens.get(part)!, { maths, references, image: (source) => referred(source, part, pictures, options) });
     if (part.kind === "raw") return /latex$/.test(part.format) ? part.source : part.format === "" ? latexText(part.source) : "";
     return codeLatex(part, language, pictures, maths);
   });
+  if (options.works && options.works.used.size > 0) {
+    const path = `${plainFolder(options.filesFolder)}/references.bib`;
+    pictures.files.push({ path, content: Buffer.from(`${options.works.bibtex}\n`) });
+    blocks.push(`\\bibliographystyle{plainnat}\n\\bibliography{${path.replace(/\.bib$/, "")}}`);
+  }
   const body = blocks.filter(Boolean).join("\n\n");
   const heading = notebook.metadata.title ?? title ?? options.name;
   const others = lacking(latexText(heading) + body);
   if (others.size > 0) options.warn?.(lackingWarning(others));
-  return { document: page(heading, body, fallbackFonts(others)), files: pictures.files };
+  return { document: page(heading, body, (options.works ? "\\usepackage{natbib}\n" : "") + fallbackFonts(others)), files: pictures.files };
 }
 
 /** A folder's name without what TeX reads otherwise (`%`, `#`, spaces); the end tells two apart that would become one. */
@@ -61,8 +72,22 @@ function referred(source: string, { attachments }: MarkdownPart, pictures: Pictu
 
 function codeLatex(part: CodePart, language: string, pictures: Pictures, maths: Maths): string {
   const input = part.input === "shown" ? latexCode(part.source, language) : "";
-  const outputs = part.output === "shown" ? part.outputs.map((output) => outputLatex(output, part, pictures, maths)) : [];
-  return [input, ...outputs].filter(Boolean).join("\n\n");
+  const outputs = part.output === "shown" ? part.outputs.map((output) => outputLatex(output, part, pictures, maths)).filter(Boolean) : [];
+  return [input, captioned(outputs.join("\n\n"), part, maths)].filter(Boolean).join("\n\n");
+}
+
+/** Outputs as a float with the cell's caption and label. A table that is a float already takes them in place of its own caption. */
+function captioned(outputs: string, part: CodePart, maths: Maths): string {
+  const { label, caption } = part.options;
+  if (outputs === "" || (label === undefined && caption === undefined)) return outputs;
+  const named = label === undefined ? "" : `\\label{${label}}`;
+  const words = `\\caption{${caption === undefined ? "" : latexMarkdown(parsed(caption), { maths, image: () => undefined })}}${named}`;
+  const own = /\\caption\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}/.exec(outputs);
+  if (/\\begin\{table\}/.test(outputs)) {
+    if (!own) return outputs.replace("\\end{table}", () => `${words}\n\\end{table}`);
+    return outputs.slice(0, own.index) + (caption === undefined ? `${own[0]}${named}` : words) + outputs.slice(own.index + own[0].length);
+  }
+  return kindOfCell(part) === "tbl" ? captionedTable(outputs, words) : `\\begin{figure}[H]\n\\centering\n${outputs}\n${words}\n\\end{figure}`;
 }
 
 function outputLatex(output: Output, { number }: CodePart, pictures: Pictures, maths: Maths): string {

@@ -1,25 +1,61 @@
 import { joined, type Notebook, type Output } from "../types.js";
-import { type CodePart, type MarkdownPart, parts } from "./document.js";
+import { type CodePart, type MarkdownPart, type Part, parts } from "./document.js";
 import { alignments, type HtmlTable, tablesAndText } from "./html-tables.js";
 import { decoded, imageTypes, isRemote, localImage } from "./images.js";
 import { parsed, type Token } from "./markdown.js";
 import { altText, chosen, figureOf, figureTitle, isDisplay, isPlaceholder, textOf } from "./mime.js";
-import type { Exported, ExportOptions } from "./options.js";
+import { captionOf } from "./captions.js";
+import { workId } from "./bibliography.js";
+import { equationId } from "./equations.js";
+import { citationText } from "./markdown.js";
+import { Maths } from "./maths.js";
+import { type Numbering, numbering } from "./numbering.js";
+import { type Reference, References, referenceTokens } from "./references.js";
+import type { Exported, ExportOptions, RenderOptions } from "./options.js";
 import { outputPictures, Pictures } from "./pictures.js";
 import { plainText } from "../plain-text.js";
 
 /** A notebook as Markdown for a repository, its images and charts in files beside it. */
-export async function toMarkdown(notebook: Notebook, options: ExportOptions): Promise<Exported> {
+export async function toMarkdown(notebook: Notebook, options: RenderOptions): Promise<Exported> {
   const all = parts(notebook, options);
   const pictures = new Pictures(options.filesFolder);
   await outputPictures(all, pictures, options, { isPreferred: (data) => data["text/markdown"] === undefined && data["text/latex"] === undefined });
   const language = notebook.metadata.language_info?.name ?? notebook.metadata.kernelspec?.language ?? "";
+  const tokens = new Map<Part, Token[]>(all.filter(({ kind }) => kind === "markdown").map((part) => [part, parsed(part.source)]));
+  const { equations } = new Maths();
+  equations.number(structuredClone([...tokens.values()].flat()));
+  const references = new References(equations, options.works, options.warn);
+  const numbers = numbering(all, tokens, references);
   const blocks = all.map((part) => {
-    if (part.kind === "markdown") return withLocalImages(part, pictures, options);
+    if (part.kind === "markdown") return withReferences(withLocalImages(part, pictures, options), tokens.get(part)!, `cell ${part.cell}`, references, numbers);
     if (part.kind === "raw") return /^(text\/)?(x-)?markdown$|^$|html$/.test(part.format) ? part.source : "";
-    return codeMarkdown(part, language, pictures);
+    return codeMarkdown(part, language, pictures, numbers.cells.get(part));
   });
+  const works = options.works?.entries() ?? [];
+  if (works.length > 0) blocks.push("## References", ...works.map(({ key, html }) => `<a id="${workId(key)}"></a>${html}`));
   return { document: `${blocks.map((block) => block.trim()).filter(Boolean).join("\n\n")}\n`, files: pictures.files };
+}
+
+/** A cell's text with references as the numbers and works that they mean, and captions as text. */
+function withReferences(source: string, tokens: readonly Token[], place: string, references: References, { captions }: Numbering): string {
+  let text = source;
+  for (const { content, meta } of referenceTokens(tokens)) {
+    const reference = meta as Reference;
+    const label = "label" in reference ? reference.label : undefined;
+    const words = label === undefined ? citationText(reference, references, place) : references.name(label, place);
+    const target = label === undefined ? ("cited" in reference ? workId(reference.cited[0]!.key) : "") : label.startsWith("eq-") ? equationId(label) : label;
+    if (words !== undefined) text = text.replace(content, () => `[${words.replace(/[[\]]/g, "\\$&")}](#${target})`);
+  }
+  for (const token of tokens) {
+    const caption = captionOf(token);
+    const name = captions.get(token);
+    if (!caption || name === undefined) continue;
+    const anchor = caption.label === undefined ? "" : `<a id="${caption.label}"></a>`;
+    const mark = caption.label === undefined ? undefined : `{#${caption.label}}`;
+    if (token.type === "paragraph_open") text = text.replace(mark!, () => `\n\n${anchor}**${name}:** ${caption.words.map(({ content }) => content).join("")}`);
+    else text = text.replace(mark === undefined ? /^(?:Table)?: +(.*)$/m : new RegExp(`^(?:Table)?: +(.*?)\\s*\\{#${caption.label!.replace(/[.*+?^$()|[\]\\]/g, "\\$&")}\\}`, "m"), (_, words: string) => `${anchor}**${name}:** ${words}`);
+  }
+  return text.replace(/(\$\$)\s*\{#(eq-[\w.:-]+)\}/g, (_, end: string, label: string) => `${end}\n<a id="${equationId(label)}"></a>`);
 }
 
 /** A cell's text with the images that it refers to copied beside the document. */
@@ -52,10 +88,12 @@ function imageReferences(tokens: readonly Token[]): Set<string> {
   return found;
 }
 
-function codeMarkdown(part: CodePart, language: string, pictures: Pictures): string {
+function codeMarkdown(part: CodePart, language: string, pictures: Pictures, name: string | undefined): string {
   const input = part.input === "shown" ? fenced(part.source.trimEnd(), language) : "";
   const outputs = part.output === "shown" ? part.outputs.map((output) => outputMarkdown(output, part, pictures)) : [];
-  return [input, ...outputs].filter(Boolean).join("\n\n");
+  const { label, caption = "" } = part.options;
+  const words = name === undefined || outputs.every((output) => output === "") ? "" : `${label === undefined ? "" : `<a id="${label}"></a>`}**${name}**${caption === "" ? "" : `: ${caption}`}`;
+  return [input, ...outputs, words].filter(Boolean).join("\n\n");
 }
 
 function outputMarkdown(output: Output, { number }: CodePart, pictures: Pictures): string {

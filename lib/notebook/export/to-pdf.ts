@@ -1,13 +1,13 @@
 import type { Notebook } from "../types.js";
 import { Browser } from "./browser.js";
-import type { ExportOptions } from "./options.js";
+import type { RenderOptions } from "./options.js";
 import { toHtml } from "./to-html.js";
 
 /**
  * A notebook as PDF, printed by an installed Chromium.
  * @throws where there is none
  */
-export async function toPdf(notebook: Notebook, options: ExportOptions): Promise<Uint8Array> {
+export async function toPdf(notebook: Notebook, options: RenderOptions): Promise<Uint8Array> {
   const browser = await Browser.start(options.chromium).catch((error: Error) => {
     throw new Error(`pdf: ${error.message}`);
   });
