@@ -52,6 +52,7 @@ export interface Leaderboard {
   readonly device: string;
   /** `aware`, `agnostic`; null of tasks that have no such thing. */
   readonly query: string | null;
+  /** Whether prompts were put in the chat template; null: some were. */
   readonly chat: boolean | null;
   /** Tasks with their lengths, in order. */
   readonly tasks: readonly string[];
@@ -86,7 +87,7 @@ export async function readEvaluations(path: string): Promise<EvaluationRow[]> {
  */
 export function leaderboards(rows: readonly EvaluationRow[]): Leaderboard[] {
   const scored = rows.filter(({ metrics }) => scores.some((name) => metrics[name] !== undefined));
-  const boards = groupBy(scored, ({ model_hash, device = "cpu", settings }) => JSON.stringify([model_hash, device, settings["query"] ?? null, settings["chat"] ?? null]));
+  const boards = groupBy(scored, (row) => JSON.stringify([row.model_hash, row.device ?? "cpu", queryOf(row)]));
   const made = [...boards.values()].flatMap((found) => {
     const board = leaderboard(found);
     return board ? [board] : [];
@@ -98,25 +99,39 @@ export function leaderboards(rows: readonly EvaluationRow[]): Leaderboard[] {
 const scoreOf = ({ metrics }: EvaluationRow) => metrics[scores.find((name) => metrics[name] !== undefined)!]!;
 /** The same question: prompts of other settings (another text, another version) are other prompts. */
 const promptOf = ({ task, settings, item }: EvaluationRow) => JSON.stringify([task, settings, item]);
-const taskOf = ({ task, group }: EvaluationRow) => (group["length"] === undefined ? task : `${task} ${group["length"]}`);
+/** What a column is: a task at a length, and where it was asked in both ways, with or without the chat template. */
+function columns(rows: readonly EvaluationRow[]): (row: EvaluationRow) => string {
+  const ways = new Map<string, Set<unknown>>();
+  for (const { task, settings } of rows) ways.set(task, (ways.get(task) ?? new Set()).add(settings["chat"] ?? false));
+  return ({ task, group, settings }) => [task, ...(group["length"] === undefined ? [] : [group["length"]]), ...(ways.get(task)!.size > 1 ? [settings["chat"] ? "chat" : "plain"] : [])].join(" ");
+}
+
+/** Where settings do not say: tasks that ask something put the question into the prompt, those that do not have no query. */
+function queryOf({ settings }: EvaluationRow): string | null {
+  if (typeof settings["query"] === "string") return settings["query"];
+  if (settings["ask"] === "after") return "agnostic";
+  return settings["ask"] !== undefined || settings["chat"] !== undefined ? "aware" : null;
+}
 
 function leaderboard(rows: readonly EvaluationRow[]): Leaderboard | null {
   const unpruned = new Map(rows.filter(({ config }) => config === "baseline").map((row) => [promptOf(row), row]));
   const asked = rows.filter((row) => unpruned.has(promptOf(row)));
   const methods = groupBy(asked, labeller(asked));
   if (methods.size < 2) return null;
+  const taskOf = columns(asked);
   const tasks = [...new Set(asked.map(taskOf))];
-  const made = [...methods].map(([label, found]) => rowOf(label, found, tasks, unpruned));
-  const { model, device = "cpu", settings } = asked[0]!;
+  const made = [...methods].map(([label, found]) => rowOf(label, found, tasks, taskOf, unpruned));
+  const { model, device = "cpu" } = asked[0]!;
+  const chats = new Set(asked.map(({ settings }) => settings["chat"] === true));
   return {
     model: model.split(/[\\/]/).at(-1)!, device,
-    query: typeof settings["query"] === "string" ? settings["query"] : null, chat: typeof settings["chat"] === "boolean" ? settings["chat"] : null,
+    query: queryOf(asked[0]!), chat: chats.size === 1 ? chats.has(true) : null,
     tasks,
     rows: made.sort((a, b) => Number(b.config === "baseline") - Number(a.config === "baseline") || (b.average ?? b.cells.length - 1e6) - (a.average ?? a.cells.length - 1e6)),
   };
 }
 
-function rowOf(label: string, found: readonly EvaluationRow[], tasks: readonly string[], unpruned: ReadonlyMap<string, EvaluationRow>): LeaderboardRow {
+function rowOf(label: string, found: readonly EvaluationRow[], tasks: readonly string[], taskOf: (row: EvaluationRow) => string, unpruned: ReadonlyMap<string, EvaluationRow>): LeaderboardRow {
   const baseline = (row: EvaluationRow) => unpruned.get(promptOf(row))!;
   const byTask = groupBy(found, taskOf);
   const differences = [...byTask.values()].map((rows) => rows.map((row) => scoreOf(row) - scoreOf(baseline(row))));

@@ -143,7 +143,8 @@ function lmEval(fields: Record<string, unknown>, where: string, done: (context: 
   if (typeof settings !== "object" || settings === null) throw new Error(`${where}: arguments: ${JSON.stringify(settings)?.slice(0, 60)} (must be those of generate_until; log-likelihoods of given texts are not measured here)`);
   const { until, max_gen_toks: most } = settings as { until?: unknown; max_gen_toks?: unknown };
   const doc = fields["doc"] as Record<string, unknown>;
-  const answers = answersOf({ target: fields["target"] ?? doc["outputs"] ?? doc["answer"] }, ["target"], where);
+  // Where a task's target is a list, its text in the log is Python's.
+  const answers = answersOf({ target: Array.isArray(doc["outputs"]) ? doc["outputs"] : (fields["target"] ?? doc["answer"]) }, ["target"], where);
   const stops = (Array.isArray(until) ? until : until === undefined ? [] : [until]).filter((stop): stop is string => typeof stop === "string" && stop !== "");
   const tokens = count(most, "max_gen_toks", where);
   return done("", [turn(prompt, answers, "string_match_all", { until: stops, ...(tokens !== undefined && { maxNewTokens: tokens }) })]);

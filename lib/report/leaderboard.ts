@@ -13,7 +13,7 @@ const signed = (value: number, digits = 1) => `${value < 0 ? "" : "+"}${value.to
 export function leaderboardTable({ model, device, query, chat, tasks, rows }: Leaderboard): Table<LeaderboardRow> {
   const cell = (row: LeaderboardRow, task: string) => row.cells.find((each) => each.task === task);
   const missing = rows.filter(({ average }) => average === null);
-  const protocol = [`model ${model}`, `device ${device}`, ...(query ? [`query ${query}`] : []), ...(chat === null ? [] : [chat ? "chat template" : "no chat template"])];
+  const protocol = [`model ${model}`, `device ${device}`, ...(query ? [`query ${query}`] : []), chat === null ? "chat template where the task has one" : chat ? "chat template" : "no chat template"];
   const prompts = [...new Set(rows.flatMap(({ cells }) => cells.map((each) => each.prompts)))];
   return {
     title: `Leaderboard: ${model}${query ? `, ${query}` : ""}`,
@@ -36,6 +36,10 @@ export function leaderboardTable({ model, device, query, chat, tasks, rows }: Le
     above: [`${protocol.join(", ")}; scores in percent, ${prompts.length === 1 ? prompts[0] : `${Math.min(...prompts)} to ${Math.max(...prompts)}`} prompts a cell; intervals of paired differences, bootstrapped over prompts.`],
     warnings: [
       ...missing.map(({ label, cells }) => `${label} was measured on ${cells.length} of ${tasks.length} tasks: it has no average.`),
+      ...rows.flatMap(({ label, cells }) => cells.flatMap(({ task, prompts: asked }) => {
+        const most = Math.max(...rows.map((row) => cell(row, task)?.prompts ?? 0));
+        return asked < most ? [`${label} was asked ${asked} of ${most} prompts of ${task}: its difference is on those, its score not comparable with the others'.`] : [];
+      })),
       ...(Math.min(...prompts) < 20 ? [`A cell has ${Math.min(...prompts)} prompts: too few to tell methods apart that are close.`] : []),
     ],
     facts: ({ config, scorer, kvPolicy, kvBytes, prefillSeconds, totalSeconds }) => ({ model, device, query, config, scorer, kv_policy: kvPolicy, kv_bytes: kvBytes, prefill_seconds: prefillSeconds, total_seconds: totalSeconds }),

@@ -36,6 +36,9 @@ function parse(line: string, where: string, id: string, dataset: string | null, 
     throw new Error(`${where}: ${field}: ${JSON.stringify(fields[field]) ?? "missing"} (must be ${right})`);
   };
   const { input, context, all_classes: classes, length } = fields;
+  if (fields["answers"] === undefined && (fields["outputs"] !== undefined || fields["answer"] !== undefined)) {
+    throw new Error(`${where}: answers: missing (these are not LongBench's lines; RULER's, kvpress's, lm-eval's and LongBench v2's are read by: sdtp evaluate prompts)`);
+  }
   // One answer may stand by itself.
   const answers = typeof fields["answers"] === "string" ? [fields["answers"]] : fields["answers"];
   if (typeof input !== "string") fail("input", "a string");

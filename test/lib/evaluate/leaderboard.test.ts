@@ -51,6 +51,12 @@ test("methods are ranked, one that was not asked everything has no average; prot
   assert.ok(table.warnings.some((text) => /keep07 random evict was measured on 1 of 2 tasks/.test(text)));
   assert.match(formats.md(table), /\| keep07 learned evict \| 70\.0 \| 90\.0 \| 100\.0 \| 95\.0 \| -5\.0 \| -\d+\.\d to [+-]\d\.\d \|/);
   assert.match(formats.latex(table), /\\begin\{tabular\}/);
+  // Settings that do not say: a question in the prompt. The same task in and out of the chat template is two columns.
+  const plain = [1, 2].flatMap((item) => ["baseline", "keep07"].map((config) => ({ ...row({ item, config, score: 1 }), settings: { chat: false } })));
+  const [mixed] = leaderboards([...rows, ...plain]);
+  assert.deepEqual([mixed!.query, mixed!.chat, mixed!.tasks], ["aware", null, ["ruler-vt 1024 chat", "ruler-cwe 1024", "ruler-vt 1024 plain"]]);
+  const fewer = leaderboardTable(leaderboards([...rows, ...random.slice(0, 5)])[0]!);
+  assert.ok(fewer.warnings.some((text) => /keep07 random evict was asked 5 of 20 prompts of ruler-vt 1024/.test(text)));
   assert.throws(() => leaderboards(random), /no prompt was put to the unpruned model and to a method/);
 });
 

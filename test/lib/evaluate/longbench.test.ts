@@ -94,6 +94,7 @@ test("both layouts are read, and what is wrong is said with file and line", asyn
   await assert.rejects(read({ input: "Q", context: "C", answers: ["A"], length: "5" }), /line 1: length: "5" \(must be a number of words\)/);
   await assert.rejects(read({ input: "Q", answers: ["A"] }, { answers: ["A"] }), /line 2: input: missing/);
   await assert.rejects(read({ input: "Q", context: 3, answers: ["A"] }), /context: 3/);
+  await assert.rejects(read({ input: "Q", outputs: ["A"] }), /line 1: answers: missing \(these are not LongBench's lines; RULER's, .* are read by: sdtp evaluate prompts\)/);
   await assert.rejects(read(""), /no lines in it/);
 });
 

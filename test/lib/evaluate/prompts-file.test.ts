@@ -46,6 +46,10 @@ test("lm-eval's samples: the prompt as it was put, target, length and stops, in 
     assert.equal(text(task!.items[0]!.promptIds), "Who? ");
     assert.equal(task!.items[0]!.reserve, 7);
   }
+  const listed = { ...line, doc: { outputs: ["Ada", "Bob"] }, target: "['Ada', 'Bob']" };
+  // Room is made for all right answers: two, not a list's text.
+  const [task] = await read([{ ...listed, arguments: [["Who? ", { until: [], max_gen_toks: 1 }]] }], { query: "aware" });
+  assert.equal(task!.items[0]!.reserve, tokenizer.encode(" Ada, Bob", { addSpecialTokens: false }).length);
   await assert.rejects(read([line]), /data\/0: has no context apart from its question/);
   await assert.rejects(read([{ ...line, arguments: [["Who? ", " Ada"]] }], { query: "aware" }), /arguments: " Ada" \(must be those of generate_until/);
 });
