@@ -1,4 +1,8 @@
 import type * as TS from "@tslab/typescript-for-tslab";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { packageRoot } from "../../lib/checkpoint/package-root.js";
 import type { CellCompiler } from "./cells.js";
 import { docsAt, type Docs } from "./docs.js";
 import { codePointToUnit } from "./positions.js";
@@ -25,9 +29,22 @@ export function inspect(cells: CellCompiler, code: string, cursor: number, detai
   const isName = (position: number) => position >= 0 && /[\p{ID_Continue}$]/u.test(code[position] ?? "");
   for (const position of new Set([at, at - 1, before.replace(/[\s(]*$/, "").length - 1])) {
     const info = isName(position) ? quickInfo(cells, position) : undefined;
-    if (info) return render(info, docsOf(cells, position), detail);
+    if (info) return withReference(render(info, docsOf(cells, position), detail), cells, position);
   }
   return signatureAt(cells, at, detail) ?? calleeOf(cells, before, detail);
+}
+
+/** The API reference, where it was built (`npm run docs`). */
+const REFERENCE = join(packageRoot(), "dist", "docs", "api.html");
+
+/** With a link to the name in the API reference, where it is one of this package's. */
+function withReference(found: Inspection, cells: CellCompiler, position: number): Inspection {
+  if (!existsSync(REFERENCE)) return found;
+  const { service, cell } = cells.project;
+  const [definition] = service.getDefinitionAtPosition(cell, HEAD + position) ?? [];
+  if (!definition || !definition.fileName.startsWith(join(packageRoot(), "dist"))) return found;
+  const name = definition.containerName && definition.kind === "method" ? `${definition.containerName}.${definition.name}` : definition.name;
+  return { ...found, markdown: `${found.markdown}\n\n[API reference](${pathToFileURL(REFERENCE).href}#${encodeURIComponent(name)})` };
 }
 
 /** The call whose bracket is open, where there are no signatures to tell. */
