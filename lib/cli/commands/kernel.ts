@@ -10,6 +10,7 @@ interface InstallFlags {
   name: string;
   displayName: string;
   env: Record<string, string>;
+  papermill?: string | true;
 }
 
 /** `sdtp kernel install|list|uninstall`. */
@@ -25,6 +26,7 @@ export function register(program: Command): void {
     .option("--name <name>", "the kernel's name in notebooks", "sdtp")
     .option("--display-name <text>", "the name that people see", "TypeScript (sdtp)")
     .option("--env <key=value>", "an environment variable of the kernel; may be repeated", variable, {})
+    .option("--papermill [python]", "and the parameters of TypeScript notebooks for papermill, into its Python environment")
     .addHelpText(
       "after",
       `
@@ -33,6 +35,7 @@ all (default: sdtp, dfd, display, input, …), display (only display, input, …
 
 Examples:
   sdtp kernel install
+  sdtp kernel install --papermill               # then: papermill in.ipynb out.ipynb -p n 3
   sdtp kernel install --sys-prefix --name sdtp-plain --env SDTP_PRELOAD=none`,
     )
     .action(async (flags: InstallFlags) => {
@@ -41,6 +44,11 @@ Examples:
       const where: InstallOptions["where"] = flags.prefix ? { prefix: flags.prefix } : flags.sysPrefix ? "sys-prefix" : "user";
       const folder = installKernel({ where, name: flags.name, displayName: flags.displayName, vars: flags.env });
       console.log(`installed ${flags.name} in ${folder}`);
+      if (flags.papermill !== undefined) {
+        const { installForPapermill } = await import("../../../kernel/papermill.js");
+        const { folder: packages, version } = flags.papermill === true ? installForPapermill() : installForPapermill(flags.papermill);
+        console.log(`installed sdtp-papermill for papermill ${version} in ${packages}`);
+      }
       // Kernels start without it as well, a second later each; the first of them makes it then.
       await makeSnapshot(packageRoot()).catch(({ message }: Error) => console.error(`${message}; kernels start more slowly`));
     });
