@@ -3,6 +3,7 @@ import type { Agreement } from "../evaluate/agreement.js";
 import { saliencyMap as mapOf, type SaliencyMap, saliencySparsity as sparsityOf, type Sparsity } from "../train/saliency-map.js";
 import type { BlockAgreement } from "../train/pruner-held-out.js";
 import type { TrainPrunerOptions } from "../train/pruner.js";
+import type { PromptKind } from "../train/prompts/line.js";
 import type { LossKind } from "../train/example-feeds.js";
 import type { SaliencyFile } from "../train/saliency-file.js";
 import type { Model } from "../runtime/model.js";
@@ -22,6 +23,12 @@ export interface MeasureSaliencyOptions extends Showing {
   readonly data?: readonly string[];
   /** How many prompts to make; default 16. Half of them hide facts and ask for them, half are prose and its continuation. */
   readonly prompts?: number;
+  /** Kinds of made prompts in turn instead (see `lib/train/README.md`): `["needles", "questions", "code"]`. */
+  readonly kinds?: readonly PromptKind[];
+  /** Put prompts as a user's message; default: where the model has a chat template. */
+  readonly chat?: boolean;
+  /** Keep hidden states beside the file (FILE.states): modules without the cross-entropy are then trained without running the model. */
+  readonly states?: boolean;
   /** Documents that prose of made prompts is taken from; default: the shipped prose. */
   readonly documents?: readonly string[];
   /** Tokens of prompt and response at most; default 256. */
@@ -46,18 +53,19 @@ export interface MeasureSaliencyOptions extends Showing {
  * await sdtp.saliencyMap(saliency, 0, model)
  */
 export async function measureSaliency(model: Model, options: MeasureSaliencyOptions): Promise<SaliencyFile> {
-  const { out, data, prompts = 16, documents, length = 256, seed = 0, target, loss, objective, show } = options;
-  const [{ measureSaliency: measure }, { readExamples, toExample }, { makePrompts }, { stageBlocks }] = await Promise.all([
-    import("../train/saliency-run.js"), import("../train/examples.js"), import("../train/prompts/make.js"), import("../train/stages.js"),
+  const { out, data, prompts = 16, kinds, documents, length = 256, seed = 0, target, loss, objective, states, show } = options;
+  const [{ measureSaliency: measure }, { optionalChatTemplate }, { readExamples, toExample }, { makePrompts }, { stageBlocks }] = await Promise.all([
+    import("../train/saliency-run.js"), import("../checkpoint/chat-template.js"), import("../train/examples.js"), import("../train/prompts/make.js"), import("../train/stages.js"),
   ]);
   const tokenizer = await model.tokenizer();
-  const made = async () => makePrompts({ tokenizer, documents: documents ?? [await shippedProse()], count: prompts, length, episodes: 0.5, seed });
-  const examples = data ? await readExamples([...data], tokenizer, { length }) : [...(await made())].map((line) => toExample(line, tokenizer, length));
+  const made = async () => makePrompts({ tokenizer, documents: documents ?? [await shippedProse()], count: prompts, length, episodes: 0.5, ...(kinds && { kinds }), seed });
+  const chat = options.chat === false ? null : options.chat ? await model.checkpoint.chatTemplate() : await optionalChatTemplate(model.checkpoint);
+  const examples = data ? await readExamples([...data], tokenizer, { length, chat }) : [...(await made())].map((line) => toExample(line, tokenizer, length, { chat }));
   const signal = cellSignal(options.signal);
   return withProgress(show, { done: (file) => `saliency of ${file.length} examples`, stopped: "stopped; what was measured is kept" }, (output) =>
     measure({
       checkpoint: model.checkpoint, examples, out, threads: model.threads, blocks: options.blocks ?? stageBlocks(["all"], model.config.layers),
-      ...(target && { target }), ...(loss && { loss }), ...(objective && { objective }), ...(signal && { signal }),
+      ...(target && { target }), ...(loss && { loss }), ...(objective && { objective }), ...(states && { states }), ...(signal && { signal }),
       onExample: ({ done: count, of }) => output?.update(count / of, `example ${count} of ${of}`),
     }),
   );

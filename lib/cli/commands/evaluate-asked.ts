@@ -66,7 +66,8 @@ async function ruler(options: MadeOptions & { text?: string }): Promise<void> {
   const [{ rulerTasks }, { parseLengths }, { shippedProse }, { readText }] = await Promise.all([
     import("../../evaluate/ruler/tasks.js"), import("../../bench/lengths.js"), import("../../bench/prose.js"), import("../../files.js"),
   ]);
-  const tasks = named(options.tasks, rulerTaskNames, "ruler task");
+  const given = named(options.tasks, rulerTaskNames, "ruler task");
+  const tasks = options.tasks.includes("all") ? await withData(given) : given;
   const text = options.text === undefined ? await shippedProse() : await readText("text", options.text);
   await compare(options, async (model) => rulerTasks({
     tasks, lengths: parseLengths(options.lengths), samples: options.samples, seeds: options.seed, text, asking: await askingOf(model, options), config: model.config,
@@ -92,6 +93,20 @@ async function prompts(given: string[], options: AskingOptions & { turns?: TurnK
     asking: { ...(await askingOf(model, options)), ...(turns && { turns }) }, config: model.config,
     ...(template !== undefined && { template: template.replaceAll("\\n", "\n") }), ...(metric !== undefined && { metric }), ...(maxLength !== undefined && { maxLength }), ...(maxNewTokens !== undefined && { maxNewTokens }),
   }));
+}
+
+/** All tasks but those whose data set is not on this machine, which is said. */
+async function withData(tasks: readonly string[]): Promise<string[]> {
+  const [{ localDataset }, { questionTasks }] = await Promise.all([import("../../evaluate/data/fetch.js"), import("../../evaluate/ruler/names.js")]);
+  const there = await Promise.all(tasks.map(async (name) => {
+    const dataset = questionTasks[name];
+    if (dataset === undefined) return true;
+    return localDataset(dataset).then(() => true, (error: Error) => {
+      process.stderr.write(`${name}: left out (${error.message})\n`);
+      return false;
+    });
+  }));
+  return tasks.filter((_, i) => there[i]);
 }
 
 /** Names given with spaces or commas; `all`: those of `all`. @throws on one that is not known */
