@@ -23,6 +23,7 @@ import { register as leaderboard } from "./commands/leaderboard.js";
 import { register as plan } from "./commands/plan.js";
 import { register as profile } from "./commands/profile.js";
 import { register as quality } from "./commands/quality.js";
+import { register as queue } from "./commands/queue.js";
 import { register as reportTable2 } from "./commands/report-table2.js";
 import { joinParameters, register as runNotebook } from "./commands/run.js";
 import { register as start } from "./commands/start.js";
@@ -39,7 +40,7 @@ export function commands(): Command {
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [start, generate, profile, reportTable2, sweep, worker, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, test, check, convert, exportNotebook, exportModel, serve, fetchCommand, kernel, doctor, train, cache]) register(program);
+  for (const register of [start, generate, profile, reportTable2, sweep, worker, queue, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, test, check, convert, exportNotebook, exportModel, serve, fetchCommand, kernel, doctor, train, cache]) register(program);
   return program;
 }
 

@@ -19,6 +19,9 @@ export interface EvaluationRow {
   model_hash: string;
   /** Where it ran; not in rows of earlier versions, which are from the CPU. */
   device?: string | undefined;
+  /** Where it was measured, where the workers of a queue did it; beside other work, which times say something of. */
+  machine?: string | undefined;
+  placement?: string | undefined;
   config: string;
   preset: MethodRecord;
   scorer: string | null;
@@ -44,7 +47,7 @@ export interface EvaluationRow {
 }
 
 const number = z.number();
-const rowSchema = z.object({
+export const rowSchema = z.object({
   schema_version: z.literal(ROW_SCHEMA_VERSION),
   task: z.string(),
   settings: z.record(z.string(), z.unknown()),
@@ -53,6 +56,8 @@ const rowSchema = z.object({
   model: z.string(),
   model_hash: z.string(),
   device: z.string().optional(),
+  machine: z.string().optional(),
+  placement: z.string().optional(),
   config: z.string(),
   preset: methodRecordSchema,
   scorer: z.string().nullable(),

@@ -20,8 +20,7 @@ export interface EvaluateOptions {
  */
 export async function evaluate(model: Model, task: EvaluationTask, configurations: readonly Configuration[], { file, signal = ambientSignal(), onRow }: EvaluateOptions = {}): Promise<EvaluationRow[]> {
   const known = new Map((file === undefined ? [] : await readRows(file)).map((row) => [rowKey(row), row]));
-  // Another cache is another measurement; the weights' dtype is in the hash already.
-  const modelHash = `${await model.checkpoint.hash()}${model.kvDtype === "fp32" ? "" : ` kv ${model.kvDtype}`}`;
+  const modelHash = await hashOf(model);
   const keys = await Promise.all(configurations.map(({ scorer }) => scorerKey(model, scorer)));
   const warmed = new Set<string>();
   const rows: EvaluationRow[] = [];
@@ -49,6 +48,18 @@ export async function evaluate(model: Model, task: EvaluationTask, configuration
     }
   }
   return rows;
+}
+
+/** The rows that `evaluate` gives, by their keys, in order: none is measured. */
+export async function wantedRows(model: Model, task: EvaluationTask, configurations: readonly Configuration[]): Promise<{ readonly item: EvaluationItem; readonly configuration: number; readonly key: string }[]> {
+  const modelHash = await hashOf(model);
+  const keys = await Promise.all(configurations.map(({ scorer }) => scorerKey(model, scorer)));
+  return task.items.flatMap((item) => configurations.map((each, configuration) => ({ item, configuration, key: rowKey(describe(model, modelHash, task, item, each, keys[configuration]!)) })));
+}
+
+/** Another cache is another measurement; the weights' dtype is in the hash already. */
+async function hashOf(model: Model): Promise<string> {
+  return `${await model.checkpoint.hash()}${model.kvDtype === "fp32" ? "" : ` kv ${model.kvDtype}`}`;
 }
 
 const settings = ({ preset, scorer, kvPolicy }: Configuration, { reserve }: EvaluationItem) => ({ preset, kvPolicy, reserve, ...(scorer !== null && { scorer }) });

@@ -7,6 +7,7 @@ import { clockOffset } from "./clock.js";
 import { parseJob, Refusal, timedJob } from "./jobs.js";
 import { getPrompt } from "./prompts.js";
 import type { Kind } from "./queues.js";
+import { performQuality } from "./quality.js";
 import { prepareTimed } from "./timed.js";
 
 export interface PerformOptions {
@@ -32,7 +33,7 @@ export type Done =
 export async function perform(kind: Kind, job: Job, options: PerformOptions): Promise<Done> {
   try {
     if (job.name !== kind) throw new Refusal(`job: ${job.name} (is not known: this worker does ${kind} jobs in this queue)`);
-    return await performTimed(job, options);
+    return await (kind === "timed" ? performTimed(job, options) : performQuality(job, options));
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
     return { error: (error as Error).message, refusal: error instanceof Refusal };

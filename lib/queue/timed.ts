@@ -49,7 +49,7 @@ export async function prepareTimed(id: string, job: TimedJob, { placement, allow
 }
 
 /** A scorer that names a file is a path, whatever the one who filed it says. */
-function scorerWithoutPath(scorer: string): string {
+export function scorerWithoutPath(scorer: string): string {
   if (scorer.startsWith(LEARNED)) throw new Refusal(`scorer: ${scorer} (names a file, but the job has no path of it)`);
   return scorer;
 }

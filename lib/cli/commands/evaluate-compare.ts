@@ -3,6 +3,8 @@ import { InvalidArgumentError, type Command } from "commander";
 import type { EvaluationRow } from "../../evaluate/rows.js";
 import { checkItems, type EvaluationTask } from "../../evaluate/task.js";
 import type { Model } from "../../runtime/model.js";
+import type { QualityJob } from "../../queue/jobs.js";
+import { shellCommand } from "../../shell-command.js";
 import { interruptSignal } from "../interrupt.js";
 import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, presetNames, type ModelOptions } from "../options.js";
 
@@ -15,6 +17,15 @@ export interface TaskOptions extends ModelOptions {
   worse: number;
   output?: string;
   json?: boolean;
+  queue?: string;
+  queueName?: string;
+  retryFailed?: boolean;
+}
+
+/** How a task was made of a text, where the workers of a queue can make it too. */
+export interface Remade {
+  readonly task: QualityJob["task"];
+  readonly text: string;
 }
 
 /** Without `attention`: over one block's heads averaged and unsmoothed, after an early stage it is no better than chance on pretrained models; `window` mends that. */
@@ -28,11 +39,15 @@ export function addTaskOptions(command: Command): Command {
     .option("--fraction <f>", "share of the prompts, spread evenly", number, 1)
     .option("--output <file>", "results, JSON lines: rows are added, and those there are not measured again (default: results/evaluate/TASK.jsonl)")
     .option("--worse <n>", "list the prompts that lost most against the unpruned model, this many a configuration", nonNegativeInteger, 0)
-    .option("--json", "print the summary as JSON");
+    .option("--json", "print the summary as JSON")
+    .option("--queue <url>", "let the workers of a queue measure (sdtp worker --help): redis://HOST, rediss://HOST; perplexity and retrieval")
+    .option("--queue-name <name>", "queues of other names have nothing to do with each other (default: sdtp)")
+    .option("--retry-failed", "with --queue: try slices again that failed before");
 }
 
 /** Measures, prints the summary and gives all rows. */
-export async function compare(options: TaskOptions, make: (model: Model) => Promise<EvaluationTask | EvaluationTask[]>): Promise<EvaluationRow[]> {
+export async function compare(options: TaskOptions, make: (model: Model) => Promise<EvaluationTask | EvaluationTask[]>, remade?: Remade): Promise<EvaluationRow[]> {
+  if (options.queue !== undefined && !remade) throw new Error("queue: this task is not made on other machines (perplexity and retrieval are)");
   const [{ configurations }, { fractionOf }, { evaluate }, { summarise, worst }, { evaluationTable }, { toMarkdown }, { progressBar }] = await Promise.all([
     import("../../evaluate/configuration.js"), import("../../evaluate/task.js"), import("../../evaluate/run.js"),
     import("../../evaluate/summary.js"), import("../../report/evaluation.js"), import("../../report/formats/markdown.js"), import("../progress.js"),
@@ -53,6 +68,17 @@ export async function compare(options: TaskOptions, make: (model: Model) => Prom
     for (const task of tasks) {
       const file = options.output ?? join("results", "evaluate", `${task.name}.jsonl`);
       const before = all.length;
+      if (options.queue !== undefined) {
+        const { queueEvaluate } = await import("../../queue/evaluate.js");
+        await queueEvaluate(model, task, chosen, {
+          ...remade!, url: options.queue, queueName: options.queueName, file, dtype: options.dtype, threads: options.threads, command: shellCommand(["sdtp", ...process.argv.slice(2)]), retryFailed: options.retryFailed ?? false, signal,
+          onMessage: (message) => {
+            bar.clear();
+            process.stderr.write(`${message}\n`);
+          },
+          onProgress: (done, of, label) => bar.update(done / of, `${Math.floor(done)} of ${of} slices: ${label}`),
+        });
+      }
       const rows = await evaluate(model, task, chosen, {
         file, signal, onRow: (row, { done, of, secondsLeft }) => bar.update((before + done) / total, `${task.name}: ${row.item}, ${done} of ${of}`, secondsLeft === null ? null : (secondsLeft * (total - before - done)) / Math.max(1, of - done)),
       });

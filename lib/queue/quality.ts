@@ -1,0 +1,47 @@
+import { fileURLToPath } from "node:url";
+import type { Job } from "bullmq";
+import { placedThreads, startPlaced } from "../bench/placement.js";
+import { type EvaluationRow } from "../evaluate/rows.js";
+import { parseJob, qualityJob } from "./jobs.js";
+import { placeModel, placePath } from "./models.js";
+import type { Done, PerformOptions } from "./perform.js";
+import { getText } from "./prompts.js";
+import type { QualityMessage, QualityWork } from "./quality-process.js";
+import { scorerWithoutPath } from "./timed.js";
+
+/** Does a quality job in a process of its own: its rows. @throws Refusal, AbortError */
+export async function performQuality(job: Job, { placement, allowed, machine, redis, prefix, signal, onStart, onProgress }: PerformOptions): Promise<Done> {
+  const data = parseJob(qualityJob, job.data);
+  const before = data.refusals.find((refusal) => refusal.machine === machine);
+  if (before) return { error: before.error, refusal: true };
+  const scorers = await Promise.all(data.configurations.map(async ({ scorer, scorerPath }) =>
+    scorer === null ? null : scorerPath === null ? scorerWithoutPath(scorer) : `learned:${await placePath("scorer", scorerPath, allowed)}`));
+  const work: QualityWork = { id: job.id!, job: data, model: await placeModel(data.model, data.modelPath, allowed), scorers, text: await getText(redis, prefix, data.text), threads: data.threads ?? placedThreads(placement) };
+  onStart();
+  const ended = await isolated(work, placement, signal, onProgress);
+  if ("error" in ended) return ended;
+  return { result: { rows: ended.rows.map((row): EvaluationRow => ({ ...row, machine, placement: placement.name })) } };
+}
+
+async function isolated(work: QualityWork, placement: PerformOptions["placement"], signal: AbortSignal, onProgress: PerformOptions["onProgress"]): Promise<Extract<QualityMessage, { rows: unknown } | { error: string }>> {
+  const child = startPlaced(fileURLToPath(new URL("./quality-process.js", import.meta.url)), [], placement);
+  let stderr = "";
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-2000)));
+  let abort = () => {};
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on("message", (message: QualityMessage) => {
+        if ("done" in message) onProgress(message.done / message.of, `${work.job.task.name}: ${message.item}`);
+        else resolve(message);
+      });
+      child.on("error", reject);
+      child.on("close", (code, killer) => reject(new Error(`evaluation: ended with ${killer ?? `code ${code}`} before it was done${stderr.trim() === "" ? "" : `: ${stderr.trim().split("\n").at(-1)!.slice(0, 300)}`}`)));
+      abort = () => reject(signal.reason as Error);
+      signal.addEventListener("abort", abort);
+      child.send(work, (error) => error && reject(error));
+    });
+  } finally {
+    signal.removeEventListener("abort", abort);
+    child.kill("SIGKILL");
+  }
+}
