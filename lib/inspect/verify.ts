@@ -125,13 +125,13 @@ function choiceHolds({ stages, selections, plan }: Run): string | null {
   return "forced tokens stayed, and no token that fell scores above one that had to win its place";
 }
 
-function lengthsHold({ kv, plan, kvLengthsAfterPrefill, ids, position }: Run, expected: readonly Int32Array[] | null): string {
+function lengthsHold({ kv, plan, kvLengthsAfterPrefill, ids, position, lengthsByRule }: Run, expected: readonly Int32Array[] | null): string {
   plan.kvLengths.forEach((length, layer) => {
     if (kvLengthsAfterPrefill[layer] !== length) differs(`layer ${layer} held ${kvLengthsAfterPrefill[layer]} tokens after prefill (the plan says ${length})`);
   });
   const generated = position - ids.length;
   kv.lengths.forEach((length, layer) => {
-    const due = expected ? expected[layer]!.length : plan.kvLengths[layer]! + generated;
+    const due = lengthsByRule?.[layer] ?? (expected ? expected[layer]!.length : plan.kvLengths[layer]! + generated);
     if (length !== due) differs(`layer ${layer} holds ${length} tokens (must be ${due})`);
   });
   const distinct = [...new Set(kv.lengths)];
@@ -170,7 +170,8 @@ function cacheChoiceHolds(selections: readonly CacheResult[], planned: readonly 
 }
 
 /** Each head holds tokens that its layer computed, as the choice says where it is known, then the generated ones. */
-function headsHold({ kv, selections, ids, position }: Run): string {
+function headsHold({ kv, selections, ids, position, lengthsByRule }: Run): string {
+  if (lengthsByRule) return cutHeadsHold({ kv, selections, ids, position });
   kv.layers.forEach((layer, l) => {
     for (let head = 0; head < layer.kvHeads; head++) {
       const held = layer.headPositions(head);
@@ -190,6 +191,20 @@ function headsHold({ kv, selections, ids, position }: Run): string {
     }
   });
   return "every head holds tokens of the prompt that its layer computed, in order, and then the generated ones";
+}
+
+/** As `headsHold`, where caches are cut while decoding: any of the tokens chosen after the prompt and of those generated may be gone, none else there. */
+function cutHeadsHold({ kv, selections, ids, position }: Pick<Run, "kv" | "selections" | "ids" | "position">): string {
+  kv.layers.forEach((layer, l) => {
+    for (let head = 0; head < layer.kvHeads; head++) {
+      const chosen = selections ? new Set(selections[l]!.kept[head]) : null;
+      layer.headPositions(head).forEach((at, slot, held) => {
+        if (slot > 0 && at <= held[slot - 1]!) differs(`layer ${l}, head ${head} holds position ${at} after ${held[slot - 1]} (must be ascending)`);
+        if (at >= position || (at < ids.length && chosen && !chosen.has(at))) differs(`layer ${l}, head ${head} holds position ${at}, which was not there`);
+      });
+    }
+  });
+  return "every head holds tokens that were chosen after the prompt or generated since, in order";
 }
 
 /** Bytes are counted on the arrays themselves; a device's, on their copy. */

@@ -11,6 +11,6 @@ export function compose(a: Method, b: Method): Method {
     if (has(a) && has(b)) throw new Error(`preset ${name}: both have ${part} (one of them must leave it to the other)`);
   }
   const [staged, other] = a.stages.length > 0 ? [a, b] : [b, a];
-  const cache = staged.cache ?? other.cache;
-  return checkedMethod({ ...staged, name, ...(cache && { cache, kvPolicy: "retain" }) });
+  const { cache, decoding } = staged.cache ? staged : other;
+  return checkedMethod({ ...staged, name, ...(cache && { cache, kvPolicy: "retain" }), ...(decoding && { decoding }) });
 }

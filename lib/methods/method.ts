@@ -1,5 +1,5 @@
 import { checkedAmount, isPositiveInteger, type Amount } from "./amount.js";
-import { checkedBudget, type CacheBudget } from "./cache/budget.js";
+import { checkedBudget, checkedDecoding, type CacheBudget, type DecodingBudget } from "./cache/budget.js";
 
 /** What the cache keeps of pruned tokens after prefill: see `Method.kvPolicy`. */
 export type KvPolicy = "evict" | "retain";
@@ -40,6 +40,8 @@ export interface Method {
   readonly restart?: boolean;
   /** What each layer's cache keeps once the prompt is through; absent: all that the layer computed. */
   readonly cache?: CacheBudget;
+  /** What it keeps while decoding; only beside a budget after the prompt. */
+  readonly decoding?: DecodingBudget;
 }
 
 /** A method as a user writes it. `name` defaults to "custom", `kvPolicy` to evict for one stage and retain for more. */
@@ -57,10 +59,11 @@ export interface MethodRecord {
   stages: { after_block: number; ratio?: number | undefined; tokens?: number | undefined }[];
   restart?: boolean | undefined;
   cache?: Record<string, unknown> | undefined;
+  decoding?: Record<string, unknown> | undefined;
 }
 
-export function methodRecord({ baseDepth, stages, restart, cache }: Method): MethodRecord {
-  return { base_depth: baseDepth, ...(restart && { restart }), ...(cache && { cache: { ...cache } }), stages: stages.map(({ afterBlock, ratio, tokens }) => ({ after_block: afterBlock, ...(ratio !== undefined ? { ratio } : { tokens: tokens! }) })) };
+export function methodRecord({ baseDepth, stages, restart, cache, decoding }: Method): MethodRecord {
+  return { base_depth: baseDepth, ...(restart && { restart }), ...(cache && { cache: { ...cache } }), ...(decoding && { decoding: { ...decoding } }), stages: stages.map(({ afterBlock, ratio, tokens }) => ({ after_block: afterBlock, ...(ratio !== undefined ? { ratio } : { tokens: tokens! }) })) };
 }
 
 /**
@@ -76,7 +79,7 @@ export function checkedMethod(given: UserMethod): Method {
   const label = `preset ${name}`;
   const unknown = Object.keys(given).find((key) => !fields.has(key));
   if (unknown !== undefined) throw new Error(`${label}: ${unknown} (is no part of a method; there are ${[...fields].join(", ")})`);
-  const { baseDepth, scorer, forced, cache, restart } = given;
+  const { baseDepth, scorer, forced, cache, restart, decoding } = given;
   if (!isPositiveInteger(baseDepth)) throw new Error(`${label}, baseDepth: ${String(baseDepth)} (must be a positive integer, the number of blocks the stages are stated for)`);
   if (!Array.isArray(given.stages)) throw new Error(`${label}, stages: ${JSON.stringify(given.stages)} (must be an array of { afterBlock, ratio } or { afterBlock, tokens })`);
   const stages = given.stages.map((stage: unknown, index) => checkedStage(stage, `${label}, stage ${index}`, baseDepth));
@@ -88,14 +91,15 @@ export function checkedMethod(given: UserMethod): Method {
   });
   const kvPolicy = given.kvPolicy ?? (cache === undefined ? defaultKvPolicy(stages.length) : "retain");
   if (kvPolicy !== "evict" && kvPolicy !== "retain") throw new Error(`${label}, kvPolicy: ${String(kvPolicy)} (must be "evict" or "retain")`);
+  if (decoding !== undefined && (cache === undefined || cache.heads !== undefined)) throw new Error(`${label}, decoding: a budget while decoding (needs one after the prompt, the same for all heads)`);
   if (restart !== undefined && typeof restart !== "boolean") throw new Error(`${label}, restart: ${String(restart)} (must be true or false)`);
   if (restart && (stages.length !== 1 || cache !== undefined || kvPolicy !== "evict")) throw new Error(`${label}, restart: true (needs exactly one stage, no cache budget, and kvPolicy "evict")`);
   if (cache !== undefined && kvPolicy === "evict" && stages.length > 0) throw new Error(`${label}, kvPolicy: evict (each layer's cache has a budget of its own: must be "retain")`);
   if (scorer !== undefined && typeof scorer !== "string") throw new Error(`${label}, scorer: ${String(scorer)} (must be a scorer's name)`);
-  return freeze({ name, stages, baseDepth, kvPolicy, ...(scorer !== undefined && { scorer }), ...(forced !== undefined && { forced: checkedForced(forced, label) }), ...(restart && { restart }), ...(cache !== undefined && { cache: checkedBudget(cache, label) }) });
+  return freeze({ name, stages, baseDepth, kvPolicy, ...(scorer !== undefined && { scorer }), ...(forced !== undefined && { forced: checkedForced(forced, label) }), ...(restart && { restart }), ...(cache !== undefined && { cache: checkedBudget(cache, label) }), ...(decoding !== undefined && { decoding: checkedDecoding(decoding, label) }) });
 }
 
-const fields: ReadonlySet<string> = new Set(["name", "stages", "baseDepth", "kvPolicy", "scorer", "forced", "restart", "cache"] satisfies (keyof Method)[]);
+const fields: ReadonlySet<string> = new Set(["name", "stages", "baseDepth", "kvPolicy", "scorer", "forced", "restart", "cache", "decoding"] satisfies (keyof Method)[]);
 
 function checkedStage(stage: unknown, label: string, baseDepth: number): MethodStage {
   if (typeof stage !== "object" || stage === null) throw new Error(`${label}: ${String(stage)} (must be { afterBlock, ratio } or { afterBlock, tokens })`);

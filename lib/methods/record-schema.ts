@@ -7,4 +7,5 @@ export const methodRecordSchema = z.object({
   stages: z.array(z.object({ after_block: z.number().int().nonnegative(), ratio: z.number().optional(), tokens: z.number().int().optional() })),
   restart: z.boolean().optional(),
   cache: z.record(z.string(), z.unknown()).optional(),
+  decoding: z.record(z.string(), z.unknown()).optional(),
 }) satisfies z.ZodType<MethodRecord>;

@@ -70,7 +70,7 @@ function budgeted(text: string): Method | undefined {
   if (!method) return undefined;
   const amount = Number(number) > 1 ? { tokens: Number(number) } : { ratio: Number(number) };
   const named = { ...method, name: `${name}-${Number(number)}` };
-  if (method.cache) return checkedMethod({ ...named, cache: { ...method.cache, amount } });
+  if (method.cache) return checkedMethod({ ...named, cache: { ...method.cache, amount }, ...(method.decoding && { decoding: { ...method.decoding, amount } }) });
   if (method.scorer === undefined || method.stages.length !== 1) return undefined;
   return checkedMethod({ ...named, stages: [{ afterBlock: method.stages[0]!.afterBlock, ...amount }] });
 }

@@ -75,6 +75,15 @@ export class KvStore {
     if (scales) this.scales!.set(scales, head * this.capacity);
   }
 
+  /** Moves the tokens of one head at `rows`, ascending, to its first slots. */
+  compact(head: number, rows: Int32Array): void {
+    const [start, width] = [head * this.capacity, this.headDim];
+    rows.forEach((row, slot) => {
+      this.elements.copyWithin((start + slot) * width, (start + row) * width, (start + row + 1) * width);
+      this.scales?.copyWithin(start + slot, start + row, start + row + 1);
+    });
+  }
+
   /** Makes room for `capacity` tokens, keeping the first `filled`. */
   grow(capacity: number, filled: number): void {
     const elements = this.allocate(capacity);

@@ -154,6 +154,20 @@ export class LayerCache implements HostLayer {
     this.filled = length;
   }
 
+  /** Keeps of each head the tokens in the slots `rows`, ascending, equally many of each. */
+  select(rows: readonly Int32Array[]): void {
+    const { length } = rows[0]!;
+    const positions = rows.map((own, head) => Int32Array.from(own, (row) => this.headPositions(head)[row]!));
+    rows.forEach((own, head) => {
+      this.keys.compact(head, own);
+      this.values.compact(head, own);
+    });
+    this.setPositions(positions);
+    this.mask.fill(-Infinity, length, this.filled);
+    this.filled = length;
+    this.visibleFrom = 0;
+  }
+
   /** Forgets the last `count` tokens. */
   drop(count: number): void {
     this.filled -= count;

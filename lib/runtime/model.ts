@@ -16,6 +16,7 @@ import { listActivations, readCapture, type ActivationInfo, type ActivationsOpti
 import { chat, type ChatOptions, type ChatReply } from "./chat.js";
 import { computeDtype } from "./compute-dtype.js";
 import { Decoder } from "./decoder.js";
+import { DecodingCuts } from "./decoding-budget.js";
 import { openHome } from "./devices/open.js";
 import { Graphs } from "./graphs.js";
 import { hostHome, type DecodeStep, type Home } from "./home.js";
@@ -170,6 +171,7 @@ export class Model implements PromptModel {
       plan,
       scorer: scorer?.name ?? null,
       stages: plan.stages.map((stage, s) => stageResult(stage, s === 0 ? allPositions(ids.length) : kept[s - 1]!, kept[s]!, read ? scores[s]! : null)),
+      cuts: selections && DecodingCuts.start(plan, selections),
       selections: selections && selections.map((selection) => ({ ...selection, scores: read ? selection.scores : null })),
       kv,
       logits,
@@ -212,7 +214,7 @@ export class Model implements PromptModel {
 
   /** What plans depend on beside method and length. */
   private get planned(): PlannedModel {
-    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu", ragged: this.home.ragged, kvDtype: this.kvDtype };
+    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu", ragged: this.home.ragged, worker: this.options.worker === true, kvDtype: this.kvDtype };
   }
 
   /** The scorer of a plan's stages; null where it has none. */

@@ -7,6 +7,8 @@ import type { KvPolicy, Method } from "../methods/method.js";
 import type { TokenPlan } from "../methods/plan/plan.js";
 import type { Activation } from "./capture.js";
 import type { Decoder, Observation } from "./decoder.js";
+import type { DecodingCuts } from "./decoding-budget.js";
+import type { HostCache } from "./host-cache.js";
 import type { KvCache } from "./kv-cache.js";
 import { renewedFrom } from "./renewed.js";
 import { saveRun } from "./save-run.js";
@@ -46,6 +48,8 @@ export interface RunState {
   readonly activations: ReadonlyMap<string, Activation>;
   /** What the run goes on with; or, of a run that was loaded, where it is from. */
   readonly source: ModelSource | LoadedSource;
+  /** Keeps the cache within a budget while decoding; null or absent: nothing does. */
+  readonly cuts?: DecodingCuts | null;
   /** How far back from its position each new token is turned: the tokens that a prompt started anew without; default 0. */
   readonly turnedBack?: number;
   /** Position the next token will have; default: after the prompt. */
@@ -90,6 +94,7 @@ export class Run {
   /** What `capture` asked for, by name. */
   readonly activations: ReadonlyMap<string, Activation>;
   private readonly turnedBack: number;
+  private readonly cuts: DecodingCuts | null;
   private current: Float32Array;
   private next: number;
   private cache: KvCache;
@@ -113,6 +118,7 @@ export class Run {
     this.next = state.position ?? state.ids.length;
     this.source = state.source;
     this.turnedBack = state.turnedBack ?? 0;
+    this.cuts = state.cuts ?? null;
     this.shared = shared;
   }
 
@@ -123,6 +129,11 @@ export class Run {
 
   get kvPolicy(): KvPolicy {
     return this.plan.kvPolicy;
+  }
+
+  /** Tokens that each layer's heads are to hold now, by the rule of a budget kept while decoding; null: there is none. */
+  get lengthsByRule(): readonly number[] | null {
+    return this.cuts?.lengths ?? null;
   }
 
   /** The key/value cache, as it is now. */
@@ -161,7 +172,9 @@ export class Run {
   async extend(tokens: readonly number[]): Promise<Float32Array> {
     const decoder = this.decoder();
     await this.renew(tokens.length);
+    if (this.cuts?.watches) return (await this.observe(tokens)).logits;
     const logits = await decoder.extend(this.kv, tokens, this.next, this.turnedBack);
+    this.cuts?.after(this.kv as HostCache, tokens.length, null);
     this.advance(tokens, logits);
     return logits;
   }
@@ -171,6 +184,7 @@ export class Run {
     const decoder = this.decoder();
     await this.renew(tokens.length);
     const observed = await decoder.observe(this.kv, tokens, this.next, this.turnedBack);
+    this.cuts?.after(this.kv as HostCache, tokens.length, observed.byHead);
     this.advance(tokens, observed.logits);
     return observed;
   }
@@ -181,7 +195,7 @@ export class Run {
    */
   async loop(steps: number, stops: readonly number[]): Promise<number[] | null> {
     const decoder = this.decoder();
-    if (decoder.loopSteps === null || this.model!.kvDtype !== "fp32" || this.kv.ragged || this.turnedBack > 0) return null;
+    if (decoder.loopSteps === null || this.model!.kvDtype !== "fp32" || this.kv.ragged || this.turnedBack > 0 || this.cuts) return null;
     const switching = renewedFrom(this.model!.config);
     const before = switching === null || this.next >= switching ? Infinity : switching - this.next;
     await this.renew(1);
@@ -194,7 +208,7 @@ export class Run {
 
   /** A second run from the same point: another continuation without prefilling again. */
   fork(): Run {
-    return new Run({ ...this.state(), kv: this.kv.clone() }, this.shared);
+    return new Run({ ...this.state(), kv: this.kv.clone(), cuts: this.cuts && this.cuts.copy() }, this.shared);
   }
 
   /**
@@ -292,8 +306,8 @@ export class Run {
   }
 
   private state(): RunState {
-    const { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, turnedBack } = this;
-    return { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, turnedBack, logits: this.current, position: this.next };
+    const { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, turnedBack, cuts } = this;
+    return { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, turnedBack, cuts, logits: this.current, position: this.next };
   }
 }
 

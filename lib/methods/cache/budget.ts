@@ -33,6 +33,31 @@ export interface CacheBudget {
   readonly heads?: { readonly safeguard: number };
 }
 
+/**
+ * A budget that is kept while decoding: every so many tokens each head's cache is cut down to it again. `accumulated attention`: what all tokens paid to a token, the
+ * prompt's and those generated since; the last `recent` of what is kept stays. `last attention`: what the latest token pays, the mean over all heads.
+ * `recency`: the latest, and the first `sinks`.
+ */
+export interface DecodingBudget {
+  /** Tokens that each head keeps, as a share of the prompt's or a number. */
+  readonly amount: Amount;
+  readonly every: number;
+  readonly scoring: { readonly kind: "accumulated attention"; readonly recent: number } | { readonly kind: "last attention" } | { readonly kind: "recency"; readonly sinks: number };
+}
+
+const decodingKinds = ["accumulated attention", "last attention", "recency"];
+
+/** @throws on what is missing, unknown or out of range */
+export function checkedDecoding(given: unknown, label: string): DecodingBudget {
+  const { amount, every, scoring } = (given ?? {}) as Record<string, unknown>;
+  if (!positive(every)) throw new Error(`${label}, decoding.every: ${String(every)} (must be a positive integer, the tokens between two cuts)`);
+  const { kind, recent, sinks } = (scoring ?? {}) as Record<string, unknown>;
+  if (!decodingKinds.includes(kind as string)) throw new Error(`${label}, decoding.scoring.kind: ${String(kind)} (must be ${decodingKinds.join(", ")})`);
+  if (kind === "accumulated attention" && !share(recent)) throw new Error(`${label}, decoding.scoring.recent: ${String(recent)} (must be from 0 to 1)`);
+  if (kind === "recency" && !count(sinks)) throw new Error(`${label}, decoding.scoring.sinks: ${String(sinks)} (must be an integer, 0 or more)`);
+  return { amount: checkedAmount((amount ?? {}) as Record<string, unknown>, `${label}, decoding`), every: every as number, scoring: scoring as DecodingBudget["scoring"] };
+}
+
 const numbers: Readonly<Record<CacheScoring["kind"], Readonly<Record<string, (value: unknown) => boolean>>>> = {
   "window attention": { window: positive, kernel: (value) => positive(value) && (value as number) % 2 === 1, pool: oneOf("mean", "max"), heads: oneOf("group mean", "group sum", "all") },
   "accumulated attention": { recent: share },

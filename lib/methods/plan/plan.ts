@@ -1,5 +1,6 @@
 import { kvTokenBytes, type KvDtype } from "../../checkpoint/kv-dtype.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
+import { tokensOf } from "../amount.js";
 import type { KvPolicy, Method } from "../method.js";
 import { planCache, queriesWanted, type CacheSelection } from "./cache.js";
 import { planCapture, type CapturePlan } from "./capture.js";
@@ -21,6 +22,8 @@ export interface TokenPlan {
   readonly evicts: boolean;
   /** What each layer's cache keeps of them, `[layers]`; null: everything, or what the stages left. */
   readonly cache: readonly CacheSelection[] | null;
+  /** Tokens that each head's cache is cut down to while decoding; null: it grows. */
+  readonly decoding: { readonly tokens: number; readonly every: number } | null;
   /** Tokens that each layer's cache holds after prefill, `[layers]`; where heads have budgets of their own, the mean over heads. */
   readonly kvLengths: readonly number[];
 }
@@ -36,6 +39,8 @@ export interface PlannedModel {
   readonly kvDtype: KvDtype;
   /** Heads of a layer may hold different numbers of tokens; default true. */
   readonly ragged?: boolean;
+  /** Caches are in another thread; default false. */
+  readonly worker?: boolean;
 }
 
 export interface PlanSettings {
@@ -77,7 +82,8 @@ export function planTokens(method: Method, n: number, layers: number, kvPolicy: 
   if (evicts && method.cache) throw new Error(`preset ${method.name}: KV policy evict (each layer's cache has a budget of its own: must be retain)`);
   const cache = method.cache ? planCache(method.cache, n, tokens, `preset ${method.name}`) : null;
   const kvLengths = cache?.map(({ keep }) => keep) ?? (evicts ? tokens.map(() => tokensKept(stages, n)) : tokens);
-  return { method, n, kvPolicy, stages, tokens, evicts, cache, kvLengths };
+  const decoding = method.decoding ? { tokens: Math.max(1, tokensOf(method.decoding.amount, n)), every: method.decoding.every } : null;
+  return { method, n, kvPolicy, stages, tokens, evicts, cache, decoding, kvLengths };
 }
 
 /**
@@ -89,16 +95,17 @@ export function planOf(method: Method, n: number, model: PlannedModel, { kvPolic
 }
 
 /** A plan from counts that are there already. */
-export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragged = true }: PlannedModel, { capture, captureLimit }: Pick<PlanSettings, "capture" | "captureLimit"> = {}): Plan {
+export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragged = true, worker = false }: PlannedModel, { capture, captureLimit }: Pick<PlanSettings, "capture" | "captureLimit"> = {}): Plan {
   const { n, stages, tokens, kvLengths, method, cache } = counts;
   if (cache && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) {
     throw new Error(`preset ${method.name}: a cache budget (heads then hold other tokens each, and the model's ${config.positions === "alibi" ? "ALiBi positions are" : "sliding window is"} by token)`);
   }
+  if ((!ragged || worker) && method.decoding) throw new Error(`preset ${method.name}: a budget while decoding (caches must be in this thread's memory for that: --device cpu, no worker)`);
   if (!ragged && cache?.some(({ safe }) => safe !== null)) throw new Error(`preset ${method.name}: budgets by head (caches must be in this process's memory for that: --device cpu)`);
   const restarts = method.restart === true && stages.length > 0;
   if (restarts && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) throw new Error(`preset ${method.name}: a prompt that starts anew (tokens stand at other positions then, and the model's ${config.positions === "alibi" ? "ALiBi positions count" : "sliding window counts"} by them)`);
   if (restarts && capture?.length) throw new Error(`preset ${method.name}: capture (the prompt goes through the model twice; capture without a restart)`);
-  const again = restarts ? planFrom({ ...planTokens({ ...method, stages: [], restart: false }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, kvDtype, ragged }) : null;
+  const again = restarts ? planFrom({ ...planTokens({ ...method, stages: [], restart: false }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, kvDtype, ragged, worker }) : null;
   const flops = (counting: "exact" | "paper") => planFlops(counts, config, { counting, modules: method.scorer === undefined });
   return {
     ...counts,
