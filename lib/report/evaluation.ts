@@ -5,7 +5,10 @@ import type { Table } from "./table.js";
 
 /** A task's summaries, a row a configuration; intervals are bootstrapped over prompts. */
 export function evaluationTable(model: MeasuredModel, task: Pick<EvaluationTask, "name" | "metric" | "better" | "settings">, summaries: readonly EvaluationSummary[]): Table<EvaluationSummary> {
-  const fixed = (value: number) => value.toFixed(Math.abs(value) < 0.1 && value !== 0 ? 4 : 3);
+  // One number of decimals in a table: four where differences are small.
+  const shown = summaries.flatMap(({ difference, loss }) => [difference?.mean, loss?.difference?.mean]).filter((value): value is number => typeof value === "number" && value !== 0);
+  const decimals = shown.some((value) => Math.abs(value) < 0.01) ? 4 : 3;
+  const fixed = (value: number) => value.toFixed(decimals);
   const range = ({ low, high }: { low: number; high: number }) => `${fixed(low)} to ${fixed(high)}`;
   const signed = (value: number) => `${value < 0 ? "" : "+"}${fixed(value)}`;
   const title = `${task.name[0]!.toUpperCase()}${task.name.slice(1)}`;
@@ -14,13 +17,13 @@ export function evaluationTable(model: MeasuredModel, task: Pick<EvaluationTask,
     columns: [
       { key: "configuration", label: "Configuration", value: (row) => row.label },
       { key: task.metric, label: `${task.metric} (${task.better} is better)`, value: (row) => row.mean, format: fixed },
-      { key: "interval", label: "95 % Interval", value: (row) => range(row.interval) },
+      { key: "interval", label: `${task.metric}, 95 %`, value: (row) => range(row.interval) },
       { key: "difference", label: "Against Baseline", value: (row) => row.difference?.mean ?? null, format: signed },
-      { key: "difference_interval", label: "95 % Interval", value: (row) => (row.difference ? range(row.difference.interval) : null) },
+      { key: "difference_interval", label: "Against Baseline, 95 %", value: (row) => (row.difference ? range(row.difference.interval) : null) },
       ...(summaries.some(({ loss }) => loss) ? [
         { key: "loss", label: "Right Answer (nats a token)", value: (row: EvaluationSummary) => row.loss?.mean ?? null, format: fixed },
         { key: "loss_difference", label: "Against Baseline", value: (row: EvaluationSummary) => row.loss?.difference?.mean ?? null, format: signed },
-        { key: "loss_interval", label: "95 % Interval", value: (row: EvaluationSummary) => (row.loss?.difference ? range(row.loss.difference.interval) : null) },
+        { key: "loss_interval", label: "Right Answer against Baseline, 95 %", value: (row: EvaluationSummary) => (row.loss?.difference ? range(row.loss.difference.interval) : null) },
       ] : []),
       ...(summaries.some(({ changed }) => changed) ? [
         { key: "worse", label: "Worse", value: (row: EvaluationSummary) => row.changed?.worse ?? null },

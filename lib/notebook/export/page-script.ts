@@ -41,6 +41,7 @@ const colours = () => {
   const text = getComputedStyle(document.body).color;
   return { font: text, grid: "rgba(128,128,128,.25)", zero: "rgba(128,128,128,.5)" };
 };
+const isPaper = matchMedia("print").matches;
 // Where nothing hovers, the bar of tools would stand over the title for good.
 const hasPointer = matchMedia("(hover: hover)").matches;
 const isClear = (colour) => colour === undefined || /^rgba\\(.*,\\s*0?\\.?0*\\)$|^transparent$/.test(colour);
@@ -82,6 +83,8 @@ const draw = async () => {
   for (const element of elements) {
     const { data, layout = {}, config = {} } = JSON.parse(element.querySelector("script").textContent);
     const { width, ...rest } = layout;
+    // On paper a chart that asks for no height is lower, so that fewer pages end half empty.
+    if (rest.height === undefined && isPaper) { rest.height = 340; element.style.minHeight = "340px"; }
     element.replaceChildren();
     try {
       await window.Plotly.newPlot(element, data, apply({ ...rest, autosize: true }, themed(layout)), { ...config, responsive: true, displaylogo: false, ...(hasPointer ? {} : { displayModeBar: false }) });

@@ -10,6 +10,7 @@ import { captionedTable, latexMarkdown, picture } from "./latex-markdown.js";
 import { displayMath } from "./latex-maths.js";
 import { latexTable } from "./latex-table.js";
 import { latexText } from "./latex-text.js";
+import { latexTokens } from "./latex-tokens.js";
 import { parsed, type Token } from "./markdown.js";
 import { Maths } from "./maths.js";
 import { altText, chosen, figureOf, figureTitle, isDisplay, textOf } from "./mime.js";
@@ -101,6 +102,8 @@ function outputLatex(output: Output, { number }: CodePart, pictures: Pictures, m
   const alt = (figure && figureTitle(figure)) || altText(data, `Picture of cell ${number}`);
   if (path !== undefined) return picture(path, alt);
   if (figure) return picture(undefined, `${alt} (a chart, not drawn here)`);
+  const tokens = latexTokens(textOf(data["text/html"]));
+  if (tokens !== undefined) return tokens;
   const tables = tablesAndText(textOf(data["text/html"]));
   if (tables.some((part) => typeof part !== "string")) return tables.map((part) => (typeof part === "string" ? latexText(part) : latexTable(part))).join("\n\n");
   if (data["text/markdown"] !== undefined) return latexMarkdown(parsed(textOf(data["text/markdown"])), { maths, image: () => undefined });

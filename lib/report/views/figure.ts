@@ -5,10 +5,12 @@ import type { Figure } from "../figure.js";
 export const colours = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#888888"] as const;
 export const colour = (index: number): string => colours[index % colours.length]!;
 
-const grid = { gridcolor: "rgba(128,128,128,.25)", zerolinecolor: "rgba(128,128,128,.4)" };
+const lines = { gridcolor: "rgba(128,128,128,.25)", zerolinecolor: "rgba(128,128,128,.4)" };
 
 /** A figure without a background of its own, readable on light and dark. Axes are named as Plotly names them: `xaxis2`. */
 export function figure(title: string, data: Data[], axes: Readonly<Record<string, object>>, rest: Partial<Layout> = {}): Figure {
+  // Lines of a grid would lie over what a map shows.
+  const grid = data.every(({ type }) => type === "heatmap") ? { showgrid: false, zeroline: false } : lines;
   const styled = Object.fromEntries(Object.entries({ xaxis: {}, yaxis: {}, ...axes }).map(([name, axis]) => [name, { ...grid, automargin: true, ...axis }]));
   const layout = {
     title: { text: title, font: { size: 15 } },

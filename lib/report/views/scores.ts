@@ -26,9 +26,9 @@ export function scores(run: Run, { bins = 40 } = {}): Shown<{ stages: readonly S
   // Bars on Plotly's own logarithmic axis get widths that do not meet: powers of ten on a linear one.
   const place = ({ scale }: ScoreDistribution, score: number) => (scale === "log" ? Math.log10(score) : score);
   const data = stages.flatMap((distribution, s): Data[] => {
-    const { edges, kept, dropped, afterLayer, stage, scale } = distribution;
-    axes[`xaxis${name(s)}`] = { title: { text: `stage ${stage}, after block ${afterLayer}${scale === "log" ? ", log₁₀" : ""}`, standoff: 4, font: { size: 11 } } };
-    axes[`yaxis${name(s)}`] = {};
+    const { edges, kept, dropped, afterLayer, scale } = distribution;
+    axes[`xaxis${name(s)}`] = { title: { text: `after block ${afterLayer}${scale === "log" ? ", log₁₀" : ""}`, standoff: 4, font: { size: 11 } }, tickfont: { size: 9 }, nticks: 4 };
+    axes[`yaxis${name(s)}`] = { tickfont: { size: 9 }, nticks: 4 };
     const centres = plain(edges.subarray(1).map((edge, i) => (place(distribution, edge) + place(distribution, edges[i]!)) / 2));
     const bars = (label: string, counts: Int32Array, i: number): Data => ({
       type: "bar", name: label, x: centres, y: [...counts], marker: { color: colour(i) }, xaxis: `x${name(s)}` as "x", yaxis: `y${name(s)}` as "y", showlegend: s === 0, legendgroup: label,
@@ -46,7 +46,7 @@ export function scores(run: Run, { bins = 40 } = {}): Shown<{ stages: readonly S
   return shown({ stages }, {
     title,
     text: textTable(title, ["stage", "after", "kept, low to high score", "dropped", "lowest kept", "highest dropped", "forced"], cells),
-    figure: figure(title, data, axes, { barmode: "stack", bargap: 0, shapes: cuts, height: 130 + 200 * rows, grid: { rows, columns, pattern: "independent", ygap: 0.35, xgap: 0.12 } }),
+    figure: figure(title, data, axes, { barmode: "stack", bargap: 0, shapes: cuts, height: 130 + 200 * rows, grid: { rows, columns, pattern: "independent", ygap: 0.45, xgap: 0.28 } }),
   });
 }
 
