@@ -4,6 +4,7 @@ import { bodyLimit } from "hono/body-limit";
 import { streamSSE } from "hono/streaming";
 import { ApiError } from "./api-error.js";
 import { chatRequest, completionRequest } from "./requests.js";
+import { tokenizerRoutes } from "./tokenizer-routes.js";
 import type { Answered, ChatPart, CompletionPart, Service } from "./service.js";
 import { RETRY_AFTER } from "./turns.js";
 
@@ -17,6 +18,9 @@ export interface AppOptions {
   /** Told of errors that are the server's own. */
   readonly onError?: (error: Error) => void;
 }
+
+/** What needs no key: nothing of the model is in it. */
+const OPEN = new Set(["/health", "/metrics"]);
 
 /** How one route writes parts of answers. */
 interface Shape<Part> {
@@ -39,13 +43,14 @@ export function createApp(service: Service, options: AppOptions): Hono {
     return c.json(known.body, known.status as 400);
   });
   app.notFound((c) => c.json(new ApiError(404, `${c.req.method} ${c.req.path}: there is no such route`, { code: "unknown_url" }).body, 404));
-  app.use("/v1/*", async (c, next) => {
+  app.use(async (c, next) => {
+    if (OPEN.has(c.req.path)) return next();
     if (options.apiKey !== undefined && !isKey(c.req.header("Authorization"), options.apiKey)) {
       throw new ApiError(401, "Incorrect API key provided", { code: "invalid_api_key" });
     }
     await next();
   });
-  app.use("/v1/*", bodyLimit({ maxSize: options.bodyLimit, onError: () => { throw new ApiError(413, `the request is larger than ${options.bodyLimit} bytes`); } }));
+  app.use(bodyLimit({ maxSize: options.bodyLimit, onError: () => { throw new ApiError(413, `the request is larger than ${options.bodyLimit} bytes`); } }));
   app.get("/health", (c) => c.json({ status: "ok" }));
   app.get("/metrics", async (c) => c.body(await service.metrics.text(), 200, { "Content-Type": service.metrics.contentType }));
   app.get("/v1/models", (c) => c.json({ object: "list", data: [entry] }));
@@ -55,6 +60,7 @@ export function createApp(service: Service, options: AppOptions): Hono {
     return c.json(entry);
   });
 
+  tokenizerRoutes(app, service.model, body);
   app.post("/v1/completions", async (c) => {
     const request = completionRequest(await body(c));
     const prepared = await service.completion(request);

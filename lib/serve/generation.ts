@@ -106,7 +106,7 @@ export interface Ending {
 
 /**
  * Continues a run, a turn for each token, and gives the text as it becomes certain. The token that ends it is not part of
- * the text. @returns how it ended
+ * the text, but of the log-probabilities: suites count on one more of them than the prompt has tokens. @returns how it ended
  */
 export async function* continueRun(turns: Turns, run: Run, asked: Asked, choice: number, signal: AbortSignal): AsyncGenerator<Piece, Ending> {
   const tokenizer = await run.model!.tokenizer();
@@ -119,12 +119,12 @@ export async function* continueRun(turns: Turns, run: Run, asked: Asked, choice:
     signal.throwIfAborted();
     const logits = asked.change(run.logits, generated);
     const id = choose(logits);
+    pending.push(asked.logprobs === null ? { id } : logProbs(run.logits, id, asked.logprobs));
+    generated.push(id);
     if (asked.stopTokens.has(id)) {
       yield { text: text.push(stream.end()) + text.end(), tokens: pending };
       return { reason: "stop", tokens: generated.length };
     }
-    pending.push(asked.logprobs === null ? { id } : logProbs(run.logits, id, asked.logprobs));
-    generated.push(id);
     const piece = text.push(stream.push(id));
     if (text.stopped !== undefined) {
       yield { text: piece, tokens: pending };

@@ -3,6 +3,7 @@
  * left out would give other numbers than those asked for. https://platform.openai.com/docs/api-reference
  */
 import { z } from "zod";
+import type { ChatMessage } from "../checkpoint/chat-template.js";
 import { ApiError, wrong } from "./api-error.js";
 
 /** Completions of one request at most. */
@@ -52,7 +53,8 @@ const completion = z.strictObject({
 });
 
 const content = z.union([z.string(), z.array(z.strictObject({ type: z.literal("text"), text: z.string() }))]);
-const message = z.looseObject({ role: z.string(), content: content.nullish() });
+/** A message of a conversation; what else it has is the template's. */
+export const message = z.looseObject({ role: z.string(), content: content.nullish() });
 
 const chat = z.strictObject({
   ...sampling,
@@ -88,7 +90,13 @@ export function chatRequest(body: unknown): ChatRequest {
   return request;
 }
 
-function parse<T>(schema: z.ZodType<T>, body: unknown): T {
+/** Messages as chat templates take them: parts of text joined. */
+export function messagesOf(messages: readonly z.infer<typeof message>[]): ChatMessage[] {
+  return messages.map((each) => ({ ...each, content: Array.isArray(each.content) ? each.content.map(({ text }) => text).join("") : (each.content ?? "") }));
+}
+
+/** @throws {@link ApiError} with the field that is wrong */
+export function parse<T>(schema: z.ZodType<T>, body: unknown): T {
   const { success, data, error } = schema.safeParse(body);
   if (success) return data;
   const [issue] = error.issues;

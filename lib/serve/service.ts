@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { ChatMessage } from "../checkpoint/chat-template.js";
 import type { Model, PrefillSettings } from "../runtime/model.js";
 import { chatPrompt } from "../runtime/chat.js";
 import type { Run } from "../runtime/run.js";
@@ -8,7 +7,7 @@ import { ask, checkLength, continueRun, promptLogProbs, type Asked, type Ending,
 import type { TokenLogProbs } from "./log-probs.js";
 import type { Metrics } from "./metrics.js";
 import { chatLogProb, completionLogProbs, type CompletionLogProbs } from "./pieces.js";
-import { type ChatRequest, type CompletionRequest } from "./requests.js";
+import { messagesOf, type ChatRequest, type CompletionRequest } from "./requests.js";
 import type { Turns } from "./turns.js";
 
 /** Tokens that a completion has where its request names no number: the API's own default. */
@@ -114,10 +113,9 @@ export class Service {
   async chat(request: ChatRequest): Promise<{ answered: Answered; parts: (signal: AbortSignal) => AsyncGenerator<ChatPart> }> {
     this.#checkModel(request.model);
     const tokenizer = await this.model.tokenizer();
-    const messages = request.messages.map((message) => ({ ...message, content: Array.isArray(message.content) ? message.content.map(({ text }) => text).join("") : (message.content ?? "") }) as ChatMessage);
     const tools = request.tool_choice === "none" ? undefined : (request.tools ?? undefined);
     const variables = { ...request.chat_template_kwargs, ...(tools && { tools }) };
-    const { ids } = await chatPrompt(this.model, messages, Object.keys(variables).length > 0 ? { templateVariables: variables } : {}).catch((error: Error) => {
+    const { ids } = await chatPrompt(this.model, messagesOf(request.messages), Object.keys(variables).length > 0 ? { templateVariables: variables } : {}).catch((error: Error) => {
       throw wrong("messages", error.message);
     });
     const room = this.model.config.maxPositions - ids.length;

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { resolveMethod } from "../../methods/resolve.js";
 import { interruptSignal } from "../interrupt.js";
 import { addDtypeOption, addKvDtypeOption, addModelOptions, addPruningOptions, loadModel, nonNegativeInteger, positiveInteger, presetNames, type ModelOptions, type PruningOptions } from "../options.js";
@@ -12,6 +12,7 @@ interface Options extends ModelOptions, PruningOptions {
   maxNumSeqs: number;
   maxQueue: number;
   timeout: number;
+  accuracy?: "float32" | "int8";
 }
 
 /** `sdtp serve`: a model behind the API that other programs speak. */
@@ -27,6 +28,7 @@ export function register(program: Command): void {
     .option("--served-model-name <name>", "what clients call the model (default: its own name)")
     .option("--max-num-seqs <n>", "requests that run at once; each holds a cache", positiveInteger, 8)
     .option("--max-queue <n>", "requests that wait for room; more are told to come again", nonNegativeInteger, 64)
+    .addOption(new Option("--accuracy <name>", "what activations are rounded to where they meet int8 and int4 weights; float32: not at all, slower, as log-likelihoods that are compared want it").choices(["float32", "int8"]))
     .option("--timeout <seconds>", "after which a request ends with an error", positiveInteger, 600)
     .addHelpText("after", `
 A request may choose its own pruning, and every answer says what was kept:
@@ -39,7 +41,10 @@ async function run(name: string | undefined, options: Options): Promise<void> {
   const preset = resolveMethod(options.config);
   const apiKey = options.apiKey ?? (process.env.SDTP_API_KEY || undefined);
   const signal = interruptSignal();
-  const model = await loadModel({ ...options, ...(name !== undefined && { model: name }) }, signal, options.device === "cpu" ? { worker: true } : {});
+  const model = await loadModel({ ...options, ...(name !== undefined && { model: name }) }, signal, {
+    ...(options.device === "cpu" && { worker: true }),
+    ...(options.accuracy && { accuracy: options.accuracy }),
+  });
   const { serve } = await import("../../serve/index.js");
   const server = await serve(model, {
     port: options.port,

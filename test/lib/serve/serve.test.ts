@@ -51,7 +51,7 @@ describe("serving a model", () => {
     const whole = await client.completions.create({ ...greedy, prompt: ids });
     assert.deepEqual(text(whole), [alone.text]);
     assert.equal(whole.usage?.prompt_tokens, 60);
-    assert.equal(whole.usage?.completion_tokens, alone.ids.filter((id) => !model.config.eosTokenIds.includes(id)).length);
+    assert.equal(whole.usage?.completion_tokens, alone.ids.length);
     assert.equal(whole.object, "text_completion");
     let streamed = "";
     let [reason, usage]: [unknown, unknown] = [null, null];
@@ -194,6 +194,21 @@ describe("serving a model", () => {
     assert.equal((await raw(JSON.stringify({ prompt: "x".repeat(17 * 2 ** 20) }))).status, 413);
     // And it goes on.
     assert.equal((await client.completions.create({ ...greedy, prompt: "who", max_tokens: 1 })).choices.length, 1);
+  });
+
+  it("the tokenizer is that of the model, over HTTP as well", async () => {
+    const at = served.url.replace("/v1", "");
+    const post = async (path: string, fields: object) => (await fetch(`${at}${path}`, { method: "POST", body: JSON.stringify(fields) })).json() as Promise<Record<string, unknown>>;
+    const tokenizer = await model.tokenizer();
+    const plain = tokenizer.encode("who was king", { addSpecialTokens: false });
+    const { tokens, count, token_strs } = await post("/tokenize", { prompt: "who was king", add_special_tokens: false, return_token_strs: true });
+    assert.deepEqual([tokens, count, token_strs], [plain, plain.length, plain.map((id) => tokenizer.token(id))]);
+    assert.deepEqual((await post("/tokenize", { prompt: "who was king" })).tokens, tokenizer.encode("who was king"));
+    assert.deepEqual((await post("/tokenize", { messages: [{ role: "user", content: "who" }] })).tokens, tokenizer.encode("[user]who[assistant]", { addSpecialTokens: false }));
+    assert.deepEqual(await post("/detokenize", { tokens: plain }), { prompt: "who was king" });
+    assert.equal(((await post("/tokenize", {})).error as { param: string }).param, "prompt");
+    const info = (await (await fetch(`${at}/tokenizer_info`)).json()) as Record<string, unknown>;
+    assert.deepEqual([info.eos_token, info.chat_template], [tokenizer.token(model.config.eosTokenIds[0]!), template]);
   });
 
   it("a key is asked for where there is one", async () => {
