@@ -1,6 +1,6 @@
 // Who may run on this machine now. Timed work is alone on its device and never beside quality work, whichever workers of this
 // machine they belong to: they tell each other by files, which count only while the process that wrote them lives.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { overlap, parsePlacement, type Placement } from "../bench/placement.js";
@@ -21,6 +21,7 @@ interface Holder {
 }
 
 const POLL_MILLISECONDS = 50;
+const STALE_MILLISECONDS = 5000;
 
 export class Machine {
   private readonly folder: string;
@@ -41,6 +42,8 @@ export class Machine {
 
   /** The right to run, as soon as it can be had. @throws the signal's reason */
   async hold(kind: Kind, placement: Placement, signal?: AbortSignal): Promise<Lease> {
+    const free = await this.tryHold(kind, placement);
+    if (free) return free;
     const waiting = await this.locked(() => this.write(this.holder(kind, placement, true)));
     try {
       for (;;) {
@@ -79,17 +82,24 @@ export class Machine {
     });
   }
 
+  /** The work is synchronous and takes less than a millisecond: a lock that is seconds old is of a process that was killed in it. */
   private async locked<T>(work: () => T): Promise<T> {
-    // Loaded here because it listens to signals from then on.
-    const { lock } = await import("proper-lockfile");
-    const release = await lock(this.folder, {
-      lockfilePath: join(this.folder, "lock"), realpath: false, stale: 5000, update: 1000,
-      retries: { forever: true, minTimeout: 5, maxTimeout: 50, factor: 1.5, retries: 0 }, onCompromised: () => {},
-    });
+    const lock = join(this.folder, "lock");
+    for (;;) {
+      try {
+        mkdirSync(lock);
+        break;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        const made = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
+        if (made !== undefined && Date.now() - made > STALE_MILLISECONDS) rmSync(lock, { recursive: true, force: true });
+        else await new Promise((resolve) => setTimeout(resolve, 1 + 4 * Math.random()));
+      }
+    }
     try {
       return work();
     } finally {
-      await release().catch(() => {});
+      rmSync(lock, { recursive: true, force: true });
     }
   }
 }

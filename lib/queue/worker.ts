@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import type { Job, Queue, Worker } from "bullmq";
 import { isAbort } from "../ambient-signal.js";
 import { machineName } from "../bench/machine.js";
@@ -29,6 +30,10 @@ export interface WorkerOptions {
   readonly idleSeconds?: number;
   /** Milliseconds between two looks for work; default 500. */
   readonly pollMilliseconds?: number;
+  /** What this machine is called; default its own name. */
+  readonly machine?: string;
+  /** How a job is done; default by its name. Simulations wait instead. */
+  readonly doJob?: typeof perform;
   readonly onMessage?: (message: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,9 +60,11 @@ const LOOK_AWAY = [250, 2000] as const;
 export async function work(options: WorkerOptions): Promise<WorkerEnd> {
   const { url, queueName, placements: names = ["cpu"], qualityJobs = 1, idleSeconds = Infinity, onMessage, signal } = options;
   const prefix = requireQueueName(queueName);
+  // Each of its slots listens to it.
+  if (signal) setMaxListeners(0, signal);
   const placements = parsePlacements(names);
   if (placements.length === 0) throw new Error("devices: none (give at least one)");
-  const machine = new Machine(machineName());
+  const machine = new Machine(options.machine ?? machineName());
   const connection = await connect(url, { signal, ...(onMessage && { onState: onMessage }) });
   const self = new Serving(options, connection, prefix, machine, placements);
   try {
@@ -186,10 +193,10 @@ class Serving {
   }
 
   private async attempt(kind: Kind, placement: Placement, job: Job, signal: AbortSignal, label: string): Promise<Done | "lost"> {
-    const { allowed = [], folder } = this.options;
+    const { allowed = [], folder, doJob = perform } = this.options;
     let told = 0;
     try {
-      return await perform(kind, job, {
+      return await doJob(kind, job, {
         placement, allowed, folder, signal, machine: this.machine.name, redis: this.connection.redis, prefix: this.prefix,
         onStart: () => this.say(`takes: ${label}`), onMessage: (message) => this.say(message),
         onProgress: (share, what) => {

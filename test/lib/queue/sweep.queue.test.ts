@@ -3,6 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
+import type { SweepRow } from "../../../lib/bench/sweep/sweep.js";
+import { sweep } from "../../../lib/cell/bench.js";
+import { fakeNotebook } from "../cell/fake-notebook.js";
 import { sdtp, temporaryFolder } from "../cli/sdtp.js";
 import { cellsIn, noServer, quick, redisServer, rowNames, running, swept, worker } from "./server.js";
 
@@ -56,6 +59,24 @@ test("what fails on the queue is said, with the command that measures it alone u
   // On the queue they are measured again when that is asked for.
   const again = await swept(running(t, cwd, [...args.slice(0, -1), "other", "--retry-failed", "--queue", url]));
   assert.deepEqual(again.rows.map(({ error }) => error), [null, null, null, null]);
+});
+
+test("in a cell: the bar with what is done, running and failed, the table that fills, and what failed with its command", { skip: noServer }, async (t) => {
+  const cwd = temporaryFolder(t);
+  const { folder, remove } = tinyCheckpoint("llama");
+  t.after(remove);
+  const { url } = await redisServer(t, cwd);
+  const displays = fakeNotebook(t);
+  worker(t, cwd, url, "a", ["--models", folder]);
+  const options = { models: [folder], configs: ["baseline", "keep07"], lengths: [40, 50], scorers: ["norm"], threads: [1], repeats: 20, warmup: 0, memory: false, mode: "prefill", queue: url } as const;
+  const rows: SweepRow[] = [];
+  for await (const row of sweep({ ...options, folder: join(cwd, "s") })) rows.push(row);
+  assert.deepEqual(rows.map(({ length, config, machine }) => `${length} ${config} ${machine}`), ["40 baseline a", "40 keep07 a", "50 baseline a", "50 keep07 a"]);
+  const states = displays[0]!.states.map((state) => state["text/plain"]!);
+  assert.ok(states.some((state) => /\d+ %, .*1 of 2 cells done: a cpu: /.test(state)), states.join("\n---\n"));
+  assert.match(states.at(-1)!, /^2 cells measured, 0 found .*\n(?:.*\n)*\| 50 +\| SDTP \(keep07\) \|/);
+  for await (const row of sweep({ ...options, lengths: [60], folder: join(cwd, "f"), timeoutSeconds: 0.001 })) assert.match(row.error!, /timeout/);
+  assert.match(displays[1]!.states.at(-1)!["text/html"]!, /failed: .* 60 tokens: timeout: 0\.001 s .*\n {2}alone: sdtp sweep /);
 });
 
 const counts = ({ measured, found }: { measured: number; found: number }) => [measured, found];
