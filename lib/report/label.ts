@@ -1,13 +1,21 @@
 import { methodNames } from "../methods/all.js";
+import { presets } from "../methods/sdtp.js";
 
 /** A prompt length as tables write it: whole multiples of 1024 as 1K, 2K, …, others as they are. */
 export function lengthLabel(length: number): string {
   return length % 1024 === 0 && length > 0 ? `${length / 1024}K` : String(length);
 }
 
-/** How a configuration is called in tables: `Baseline`, `SDTP (keep07)`, with what tells it from others of its name `SDTP (keep07, norm)`. */
+/** How a configuration is called in tables: `Baseline`, `SDTP (keep07)`, with what tells it from others of its name `SDTP (keep07, norm)`; methods of others by their names, `snapkv-0.25`. */
 export function methodLabel(config: string, variant = ""): string {
-  return config === "baseline" ? "Baseline" : `SDTP (${variantLabel(config, variant)})`;
+  if (config === "baseline") return "Baseline";
+  return isRival(config) ? variantLabel(config, variant) : `SDTP (${variantLabel(config, variant)})`;
+}
+
+/** A shipped method that is not SDTP's, with or without what it keeps after its name. */
+function isRival(config: string): boolean {
+  const name = methodNames.includes(config) ? config : config.replace(/-[\d.]+$/, "");
+  return methodNames.includes(name) && !Object.hasOwn(presets, name);
 }
 
 /** `keep07`, `keep07, norm`. */

@@ -44,7 +44,7 @@ async function kv(options: Options): Promise<void> {
     const pruned = run.stages.length > 0;
     const page = [
       summary, verification, await views.tokens(run), retention, views.kvLengths([await run.unpruned(), run]), ...(pruned ? [views.scores(run)] : []),
-      views.norms(run), drift, await views.attention(run, { tokens: 16 }), ...tracking, views.kvMemory(run.model!),
+      views.norms(run), drift, ...(run.kv.ragged ? [] : [await views.attention(run, { tokens: 16 })]), ...tracking, views.kvMemory(run.model!),
     ];
     await writeOutput(options.html, views.viewPage(`KV cache: ${run.modelName}, ${run.preset.name}, ${run.ids.length} tokens`, page));
     process.stderr.write(`${options.html} shows every view\n`);

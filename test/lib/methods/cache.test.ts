@@ -1,11 +1,15 @@
 // Methods that cut down caches, against a float64 pass: scores from their definitions, written out here, and what is generated from the caches that are left.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { CacheBudget, CacheScoring } from "../../../lib/methods/cache/budget.js";
 import { methods } from "../../../lib/methods/all.js";
 import { planTokens } from "../../../lib/methods/plan/plan.js";
 import { resolveMethod } from "../../../lib/methods/resolve.js";
 import { verifyRun } from "../../../lib/inspect/verify.js";
+import { loadRun } from "../../../lib/runtime/load-run.js";
 import { load, type Model } from "../../../lib/runtime/model.js";
 import type { Run } from "../../../lib/runtime/run.js";
 import { tinyCheckpoint, type TinyCheckpoint } from "../../reference/checkpoints.js";
@@ -413,6 +417,30 @@ suite("caches cut down", () => {
       assert.ok((await verifyRun(fresh)).ok);
     });
   }
+
+  test("a saved run has each head's positions, and verifies; one that started anew and one cut while decoding too", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sdtp-cut-"));
+    try {
+      for (const preset of ["snapkv:0.25", "keep07+knorm:0.3", "gemfilter:20", "streamingllm-decoding:0.5"]) {
+        const run = await model.prefill(prompt, { preset, scores: true });
+        for (let i = 0; i < 20; i++) await run.extend([i]);
+        const file = join(folder, "run.safetensors");
+        await run.save(file);
+        const loaded = await loadRun(file);
+        assert.deepEqual([loaded.preset, loaded.kv.lengths], [run.preset, run.kv.lengths]);
+        run.kv.layers.forEach((layer, l) => {
+          for (let head = 0; head < layer.kvHeads; head++) {
+            assert.deepEqual(loaded.kv.layer(l).headPositions(head), layer.headPositions(head));
+            assert.deepEqual(loaded.kv.layer(l).key(head), layer.key(head));
+          }
+        });
+        assert.ok((await verifyRun(loaded)).ok, preset);
+        assert.ok((await verifyRun(run)).ok, preset);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 
   test("budgets while decoding: by name, beside stages, and where they cannot be had", async () => {
     assert.deepEqual(resolveMethod("sdtp+h2o-decoding:0.4").decoding, { amount: { ratio: 0.4 }, every: 16, scoring: { kind: "accumulated attention", recent: 0.5 } });

@@ -1,6 +1,6 @@
 // Positions that each head of each layer of SmolLM2-135M-Instruct keeps, against kvpress 0.5.5 (test/reference/kvpress/reference.py): eight methods, three budgets,
 // two prompts. Two float32 programs do not round alike, so a token whose score all but equals that of the last one that stayed may fall on either side: where a
-// head keeps another token than kvpress does, both scores must be that close, and such heads few.
+// head keeps another token than kvpress does, both scores must be that close, and such tokens few. (LagKV scores by rank within a part: many tokens are equal.)
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -42,7 +42,7 @@ describe("SmolLM2-135M-Instruct keeps what kvpress keeps", { skip }, () => {
 
   for (const method of ["snapkv", "pyramidkv", "tova", "knorm", "keydiff", "streamingllm", "expected", "lagkv"]) {
     test(method, async (t) => {
-      const counts = { heads: 0, same: 0, tokens: 0, others: 0 };
+      const counts = { heads: 0, same: 0, tokens: 0, others: 0, unlike: 0 };
       for (const { prompt, kept, layers } of reference.results.filter((result) => result.method === method)) {
         const run = await model.prefill(ids.slice(...prompt), { preset: `${method}:${kept}`, scores: true });
         const n = prompt[1] - prompt[0];
@@ -56,12 +56,19 @@ describe("SmolLM2-135M-Instruct keeps what kvpress keeps", { skip }, () => {
             const [onlyOurs, onlyTheirs] = [ours.filter((at) => !theirs.includes(at)), theirs.filter((at) => !ours.includes(at))];
             counts.heads++;
             counts.tokens += ours.length;
-            counts.others += onlyOurs.length;
             if (onlyOurs.length === 0) {
               counts.same++;
               return;
             }
             const { head: first, tail } = run.plan.cache![layer]!;
+            if (method === "lagkv" && first + tail === ours.length) {
+              // The budget is below what LagKV always keeps, all of which scores alike there: kvpress takes any of it, this the first and the latest.
+              const judged = Math.floor((n - 4) / 128) - 1;
+              assert.ok(theirs.every((at) => at < 4 || at >= 4 + 128 * judged), where);
+              counts.unlike++;
+              return;
+            }
+            counts.others += onlyOurs.length;
             const row = scores!.subarray(head * n, (head + 1) * n);
             const free = (at: number) => at >= first && at < n - tail;
             assert.ok([...onlyOurs, ...onlyTheirs].every(free), `${where}: a forced token`);
@@ -71,7 +78,7 @@ describe("SmolLM2-135M-Instruct keeps what kvpress keeps", { skip }, () => {
           });
         });
       }
-      t.diagnostic(`${counts.same} of ${counts.heads} heads keep the very same tokens; ${counts.others} of ${counts.tokens} tokens are others, of scores that are as good as equal`);
+      t.diagnostic(`${counts.same} of ${counts.heads} heads keep the very same tokens; ${counts.others} of ${counts.tokens} tokens are others, of scores that are as good as equal${counts.unlike > 0 ? `; ${counts.unlike} heads have a budget below what is always kept` : ""}`);
       assert.ok(counts.others <= 0.002 * counts.tokens || method === "lagkv", `${counts.others} of ${counts.tokens} tokens are others`);
     });
   }
