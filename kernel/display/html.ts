@@ -12,18 +12,22 @@ export function cellText(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** Numbers stand on the right. */
-function alignment(value: unknown): string {
-  return typeof value === "number" || typeof value === "bigint" ? ' style="text-align: right"' : "";
+const isMissing = (value: unknown): boolean => value === null || value === undefined;
+
+/** Columns of numbers stand at the right, with their heads and with what is missing in them. */
+function alignments(columns: readonly string[], rows: readonly unknown[][]): string[] {
+  const isNumber = (value: unknown) => typeof value === "number" || typeof value === "bigint";
+  return columns.map((_, c) => (rows.some((row) => isNumber(row[c])) && rows.every((row) => isNumber(row[c]) || isMissing(row[c]) || row[c] === "…") ? ' style="text-align: right"' : ' style="text-align: left"'));
 }
 
 /** An HTML table. `index` stands in front of the rows; `caption` below. */
 export function htmlTable(columns: string[], rows: unknown[][], index?: unknown[], caption?: string): string {
   const corner = index ? "<th></th>" : "";
-  const head = columns.map((column) => `<th>${escapeHtml(column)}</th>`).join("");
+  const sides = alignments(columns, rows);
+  const head = columns.map((column, c) => `<th${sides[c]}>${escapeHtml(column)}</th>`).join("");
   const body = rows.map((row, i) => {
     const label = index ? `<th>${escapeHtml(cellText(index[i]))}</th>` : "";
-    return `<tr>${label}${row.map((value) => `<td${alignment(value)}>${escapeHtml(cellText(value))}</td>`).join("")}</tr>`;
+    return `<tr>${label}${row.map((value, c) => `<td${sides[c]}>${isMissing(value) ? "–" : escapeHtml(cellText(value))}</td>`).join("")}</tr>`;
   });
   const note = caption ? `<p>${escapeHtml(caption)}</p>` : "";
   return `<table class="dataframe" border="1"><thead><tr>${corner}${head}</tr></thead><tbody>${body.join("")}</tbody></table>${note}`;

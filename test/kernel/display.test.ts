@@ -68,7 +68,7 @@ describe("display", () => {
 
   it("shows DataFrames and Series as tables, long ones by their ends", async () => {
     const small = await session.run("const df = new dfd.DataFrame({ n: [1, 2.123456789], name: ['<a>', 'b'] }); df");
-    assert.match(String(small.data["text/html"]), /<th>n<\/th><th>name<\/th>.*&lt;a&gt;.*2 rows × 2 columns/s);
+    assert.match(String(small.data["text/html"]), /<th[^>]*right">n<\/th><th[^>]*left">name<\/th>.*&lt;a&gt;.*2 rows × 2 columns/s);
     assert.equal(small.text, "         n  name\n0        1  <a>\n1  2.12346  b\n2 rows × 2 columns");
     const long = await session.run("new dfd.DataFrame({ i: Array.from({ length: 5000 }, (_, i) => i) })");
     assert.match(long.text ?? "", /\n +9 +9\n… +…\n4990 +4990\n/);

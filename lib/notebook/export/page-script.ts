@@ -69,6 +69,28 @@ const apply = (layout, changes) => {
   }
   return copy;
 };
+// On a narrow screen names go below the chart, and titles into as many lines as they need.
+const NARROW = 560;
+const wrapped = (text, width) => {
+  const lines = [""];
+  for (const word of String(text ?? "").replace(/<br\\s*\\/?>/gi, " ").split(" ")) {
+    if (lines.at(-1) !== "" && lines.at(-1).length + word.length >= width) lines.push(word);
+    else lines[lines.length - 1] += (lines.at(-1) === "" ? "" : " ") + word;
+  }
+  return lines;
+};
+const fitted = (layout, width) => {
+  if (width >= NARROW || isPaper) return layout;
+  const title = typeof layout.title === "string" ? { text: layout.title } : layout.title;
+  const lines = wrapped(title?.text, width / 11);
+  const below = title?.subtitle?.text ? wrapped(title.subtitle.text, width / 7.5) : [];
+  return {
+    ...layout,
+    legend: { ...layout.legend, orientation: "h", x: 0, xanchor: "left", y: -0.3, yanchor: "top" },
+    margin: { ...layout.margin, l: 45, r: 15, t: 30 + 19 * lines.length + 16 * below.length },
+    ...(title?.text && { title: { ...title, text: lines.join("<br>"), font: { ...title.font, size: 15 }, x: 0, xref: "paper", xanchor: "left", y: 1, yref: "paper", yanchor: "bottom", pad: { b: 12 + 16 * below.length }, ...(below.length > 0 && { subtitle: { ...title.subtitle, text: below.join("<br>") } }) } }),
+  };
+};
 const load = async () => {
   const packed = document.getElementById("plotly-library").textContent;
   const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
@@ -86,9 +108,13 @@ const draw = async () => {
     // On paper a chart that asks for no height is lower, so that fewer pages end half empty.
     if (rest.height === undefined && isPaper) { rest.height = 340; element.style.minHeight = "340px"; }
     element.replaceChildren();
+    // Many small charts side by side keep a width at which they can be read, and scroll.
+    const isWide = rest.grid?.columns > 2 && element.clientWidth < 640 && !isPaper;
+    const target = isWide ? element.appendChild(Object.assign(document.createElement("div"), { style: "width:640px" })) : element;
+    if (isWide) element.style.overflowX = "auto";
     try {
-      await window.Plotly.newPlot(element, data, apply({ ...rest, autosize: true }, themed(layout)), { ...config, responsive: true, displaylogo: false, ...(hasPointer ? {} : { displayModeBar: false }) });
-      charts.push({ element, layout });
+      await window.Plotly.newPlot(target, data, apply({ ...fitted(rest, target.clientWidth), autosize: true }, themed(layout)), { ...config, responsive: true, displaylogo: false, ...(hasPointer ? {} : { displayModeBar: false }) });
+      charts.push({ element: target, layout });
     } catch (error) {
       element.textContent = "This chart cannot be drawn: " + error.message;
     }

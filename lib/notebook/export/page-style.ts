@@ -44,7 +44,7 @@ table{border:0;border-collapse:collapse;margin:.8em 0;font-size:.875rem;font-var
 th,td{padding:.3rem .75rem;border:0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 thead th{border-bottom:2px solid var(--line);vertical-align:bottom}
 caption{text-align:left;font-weight:600;padding:.3rem 0}
-.dataframe td,.dataframe th{white-space:nowrap}.dataframe td[style*=right]{text-align:right}.dataframe tbody tr:hover,.sdtp-table tbody tr:hover{background:var(--box)}
+.dataframe td,.dataframe th{white-space:nowrap}.dataframe tbody tr:hover,.sdtp-table tbody tr:hover{background:var(--box)}
 .formula{overflow-x:auto;overflow-y:hidden;padding:.1em 0}code.formula{color:var(--red)}math{font-size:1.1em}
 .task{list-style:none;margin-left:-1.4em}.task input{margin:0 .4em 0 0;vertical-align:-.1em;accent-color:#0969da}
 .note{--note:light-dark(#0969da,#4493f8);border-left-color:var(--note);color:var(--fg);padding-block:.1rem}.note-title>strong:first-child{color:var(--note)}.tip{--note:light-dark(#1a7f37,#3fb950)}.important{--note:light-dark(#8250df,#ab7df8)}.warning{--note:light-dark(#9a6700,#d29922)}.caution{--note:light-dark(#cf222e,#f85149)}

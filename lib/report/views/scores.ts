@@ -46,7 +46,7 @@ export function scores(run: Run, { bins = 40 } = {}): Shown<{ stages: readonly S
   return shown({ stages }, {
     title,
     text: textTable(title, ["stage", "after", "kept, low to high score", "dropped", "lowest kept", "highest dropped", "forced"], cells),
-    figure: figure(title, data, axes, { barmode: "stack", bargap: 0, shapes: cuts, height: 130 + 200 * rows, grid: { rows, columns, pattern: "independent", ygap: 0.45, xgap: 0.28 } }),
+    figure: figure(title, data, axes, { barmode: "stack", bargap: 0, shapes: cuts, height: 130 + 200 * rows, grid: { rows, columns, pattern: "independent", ygap: 0.38, xgap: 0.28 } }),
   });
 }
 
