@@ -4,6 +4,8 @@ import type { Cell } from "./types.js";
 /** What a run notes of a cell: hashes by which the next run knows it, why it ran again, that it is stale. */
 export interface CellNote extends JsonObject {
   hash?: string;
+  /** What its outputs follow from, where a run looked at what depends on what. */
+  key?: string;
   /** Hash of the outputs: what another tool changed is not kept. */
   outputs?: string;
   /** It kept its outputs. */

@@ -14,6 +14,7 @@ interface Options {
   failed?: boolean;
   cache?: boolean;
   fromCell?: number;
+  changed?: boolean;
   kernel?: string;
   timeout?: number;
   allowErrors?: boolean;
@@ -34,6 +35,7 @@ export function register(program: Command): void {
     .option("--failed", "of several runs, those whose output is missing or did not complete")
     .option("--cache", "keep cells that did not change since the last run of this output")
     .option("--from-cell <n>", "as --cache, but run this cell (1: the first code cell that runs) and all after it", positiveInteger)
+    .option("--changed", "run only cells that changed since the last run of this output, and what depends on them")
     .option("--help-notebook", "list the notebook's parameters with types and defaults, and stop")
     .option("--kernel <name>", "the kernel to run on (default: the notebook's own)")
     .option("--timeout <seconds>", "longest that a cell may take (default: no limit)", seconds)
@@ -62,6 +64,12 @@ everything from a cell that does more than set variables (process, timers, globa
 kernels than this one or with more than 64 MiB of variables, every cell unless none changed. The reason is printed and in
 the cells' metadata. Files that cells read, the network, the clock, chance and environment variables are not looked at:
 where these changed, run without --cache or from the cell that reads them (--from-cell).
+
+--changed goes by what cells do with each other's variables, as the compiler sees it: it runs cells that changed, all that
+depend on them, and those whose variables these need; everything else keeps its outputs. A cell depends on those that declare,
+assign or change what it uses, directly or through functions, and on those that act beyond variables. Methods of packages
+are taken to leave objects as they are, save those named as the language's own that change them (push, set, …). Files, the
+network, the clock and chance are not looked at. The first run with --changed runs every cell.
 
 Exit codes, of several runs that of the first which did not complete:
   0    every cell ran
@@ -92,13 +100,14 @@ async function run(notebooks: string[], options: Options): Promise<void> {
 }
 
 /** What one run and several have in common. */
-function runOptions({ kernel, timeout, allowErrors, cache, fromCell }: Options) {
+function runOptions({ kernel, timeout, allowErrors, cache, fromCell, changed }: Options) {
   return {
     ...(kernel !== undefined && { kernel }),
     ...(timeout !== undefined && { timeout }),
     ...(allowErrors && { allowErrors }),
     ...(cache && { cache }),
     ...(fromCell !== undefined && { fromCell }),
+    ...(changed && { changed }),
     signal: interruptSignal(),
   };
 }

@@ -13,12 +13,27 @@ import { joined, type Notebook } from "../types.js";
  */
 export function cellHashes(notebook: Notebook, file: string, kernel: ChosenKernel): string[] {
   const folder = dirname(resolve(file));
-  let last = digest(JSON.stringify([1, kernel.name, kernel.own ? ownVersion() : kernel.spec.argv, kernel.spec.env ?? {}, process.version, folder]), lockfile(folder));
+  let last = conditionsOf(kernel, folder);
   return runnableCells(notebook).map((cell) => {
     const source = joined(cell.source);
     last = digest(last, source, ...localModules(source, folder).map((path) => readFileSync(path)));
     return last;
   });
+}
+
+/** A hash for each cell that runs, of itself alone: its source, the local modules it imports, the kernel and what is installed. */
+export function ownHashes(notebook: Notebook, file: string, kernel: ChosenKernel): string[] {
+  const folder = dirname(resolve(file));
+  const conditions = conditionsOf(kernel, folder);
+  return runnableCells(notebook).map((cell) => {
+    const source = joined(cell.source);
+    return digest(conditions, source, ...localModules(source, folder).map((path) => readFileSync(path)));
+  });
+}
+
+/** What holds for all cells of a run. */
+function conditionsOf(kernel: ChosenKernel, folder: string): string {
+  return digest(JSON.stringify([1, kernel.name, kernel.own ? ownVersion() : kernel.spec.argv, kernel.spec.env ?? {}, process.version, folder]), lockfile(folder));
 }
 
 /** Changes with the version and, in a checkout, with every build. */

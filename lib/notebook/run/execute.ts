@@ -31,6 +31,8 @@ export interface ExecuteOptions extends CellOptions {
   /** Called before the first cell, and whenever something has changed. */
   save(): Promise<void>;
   onProgress?(progress: Progress): void;
+  /** Cells that are left out, by their position in {@link runnableCells}. */
+  kept?: Set<number>;
   /** Called after a cell that completed without any error. */
   afterCell?(cell: CodeCell): Promise<void>;
 }
@@ -56,14 +58,14 @@ export function runnableCells({ cells }: Notebook): CodeCell[] {
  */
 export async function executeCells(notebook: Notebook, kernel: Kernel, recorder: OutputRecorder, options: ExecuteOptions, first = 0): Promise<Stop | undefined> {
   const all = runnableCells(notebook);
-  const cells = all.slice(first);
+  const cells = all.filter((_, i) => i >= first && !options.kept?.has(i));
   for (const cell of cells) {
     Object.assign(cell, { outputs: [], execution_count: null });
     recordCell(cell, PENDING);
   }
   await options.save();
-  for (const [i, cell] of cells.entries()) {
-    const progress: Progress = { number: first + i + 1, total: all.length, cell, firstLine: firstLine(cell) };
+  for (const cell of cells) {
+    const progress: Progress = { number: all.indexOf(cell) + 1, total: all.length, cell, firstLine: firstLine(cell) };
     options.onProgress?.(progress);
     const start = new Date();
     const begun = performance.now();

@@ -12,10 +12,11 @@ import { samePath } from "../same-path.js";
 import { sameInputs } from "../text/combine.js";
 import { isTextNotebook } from "../text/index.js";
 import { inputsOf, storedFile } from "../text/pair.js";
-import type { Cell, Notebook } from "../types.js";
+import type { Cell, CodeCell, Notebook } from "../types.js";
 import { writeNotebook } from "../write.js";
 import { addErrorMarkers, removeErrorMarkers } from "./errors.js";
 import { executeCells, runnableCells, type CellOptions, type Progress, type Stop } from "./execute.js";
+import type { Changed } from "./changed.js";
 import { chooseKernel, startKernel, type ChosenKernel } from "./kernel.js";
 import { inLines, OutputRecorder } from "./outputs.js";
 import { recordEnd, recordRun, type RunStatus } from "./provenance.js";
@@ -32,6 +33,11 @@ export interface RunOptions extends CellOptions {
    * where the variables that the others need can be had; and save variables after each cell for the next time.
    */
   cache?: boolean;
+  /**
+   * Run only cells that changed since the last run of this output, those that depend on them, and those whose variables
+   * these need. For this package's own kernel, and not together with `cache`.
+   */
+  changed?: boolean;
   /** Position, from 1, of a cell that runs in any case, with all after it. Implies `cache`. */
   fromCell?: number;
   onProgress?(progress: Progress): void;
@@ -75,12 +81,15 @@ export function defaultOutput(file: string): string {
 export async function runNotebook(file: string, options: RunOptions = {}): Promise<RunResult> {
   const { values = {}, signal } = options;
   const { output, notebook, chosen } = await checkRun(file, options);
+  if (options.changed && (options.cache || options.fromCell !== undefined)) throw new UsageError("--changed: not together with --cache or --from-cell");
+  if (options.changed && !chosen.own) throw new UsageError(`--changed: is for the kernel sdtp, not ${chosen.name}`);
+  let kept = 0;
   const enabled = options.cache === true || options.fromCell !== undefined;
   const cache = await RunCache.open({ notebook, file, output, kernel: chosen, enabled, ...(options.fromCell !== undefined && { fromCell: options.fromCell }) });
   const start = new Date();
   const total = runnableCells(notebook).length;
   const result = (status: RunResult["status"], completed: number, stop?: RunResult["stop"]): RunResult => ({
-    status, output, completed, total, cached: Math.min(cache.first, completed), seconds: (Date.now() - start.getTime()) / 1e3, ...(stop && { stop }),
+    status, output, completed, total, cached: Math.min(cache.first, completed) + kept, seconds: (Date.now() - start.getTime()) / 1e3, ...(stop && { stop }),
   });
 
   const save = () => writeNotebook(output, { ...notebook, cells: notebook.cells.map(stored) });
@@ -104,7 +113,15 @@ export async function runNotebook(file: string, options: RunOptions = {}): Promi
     recordRun(notebook, { input: file, output, values, start, folder: dirname(resolve(file)), kernel: { name: chosen.name, info } });
     await begin(cache, kernel, options);
     const recorder = new OutputRecorder();
-    const stop = await executeCells(notebook, kernel, recorder, { ...options, save, afterCell: (cell) => cache.afterCell(kernel, cell) }, cache.first);
+    const plan = options.changed ? await (await import("./changed.js")).planChanged(notebook, file, output, chosen, kernel) : undefined;
+    if (plan) noteKept(notebook, plan);
+    kept = plan?.kept.size ?? 0;
+    const afterCell = async (cell: CodeCell) => {
+      await cache.afterCell(kernel, cell);
+      const key = plan?.keys[runnableCells(notebook).indexOf(cell)];
+      if (key !== undefined) setCellNote(cell, { ...cellNote(cell), key });
+    };
+    const stop = await executeCells(notebook, kernel, recorder, { ...options, save, afterCell, ...(plan && { kept: plan.kept }) }, cache.first);
     recordEnd(notebook, stop?.status ?? "completed", new Date());
     if (stop && stop.status !== "interrupted") addErrorMarkers(notebook, stop.cell, BANNERS[stop.status]);
     await save();
@@ -115,6 +132,11 @@ export async function runNotebook(file: string, options: RunOptions = {}): Promi
     // jupytext takes an .ipynb that is newer than its text for one that was changed.
     if (notebook.metadata["jupytext"] !== undefined && isTextNotebook(file) && samePath(output, storedFile(file))) await utimes(file, new Date(), new Date());
   }
+}
+
+/** Notes of cells that keep their outputs. */
+function noteKept(notebook: Notebook, { kept, keys }: Changed): void {
+  for (const [i, cell] of runnableCells(notebook).entries()) if (kept.has(i)) setCellNote(cell, { key: keys[i]!, cached: true });
 }
 
 /** Everything that can be wrong before a run begins. @throws UsageError as {@link runNotebook} does */
@@ -186,6 +208,6 @@ function stored(cell: Cell): Cell {
   if (cell.cell_type !== "code") return cell;
   const note = cellNote(cell);
   const written = { ...cell, outputs: inLines(cell.outputs), metadata: { ...cell.metadata } };
-  if (note.hash !== undefined) setCellNote(written, { ...note, outputs: outputsHash(cell) });
+  if (note.hash !== undefined || note.key !== undefined) setCellNote(written, { ...note, outputs: outputsHash(cell) });
   return written;
 }
