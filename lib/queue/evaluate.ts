@@ -67,7 +67,7 @@ export async function queueEvaluate(model: Model, task: EvaluationTask, configur
     },
   });
   try {
-    await following.file(slices.map(({ items, which, keys }): Filing => ({ id: qualityId(keys), kind: "quality", device: model.device, data: jobOf(model, configurations, items, which, options) })));
+    await following.file(slices.map(({ items, which, keys }): Filing => ({ id: qualityId(keys), kind: "quality", device: model.device, data: jobOf(model, configurations, items, which, options) })), signal);
     await following.follow(signal);
   } finally {
     await following.close();

@@ -1,4 +1,5 @@
 import type { Job, Queue, QueueEvents } from "bullmq";
+import { unlessAborted } from "../ambient-signal.js";
 import type { Connection } from "./connection.js";
 import { jobProgress, type JobProgress } from "./jobs.js";
 import { pause } from "./pause.js";
@@ -54,7 +55,12 @@ export class Following {
   constructor(private readonly connection: Connection, private readonly prefix: string, private readonly options: FollowOptions) {}
 
   /** @throws where the queue's server refuses */
-  async file(filings: readonly Filing[]): Promise<void> {
+  async file(filings: readonly Filing[], signal?: AbortSignal): Promise<void> {
+    // What is asked of a server that is away waits for it, and whoever is stopped does not.
+    await unlessAborted(this.put(filings), signal);
+  }
+
+  private async put(filings: readonly Filing[]): Promise<void> {
     for (const filing of filings) this.left.set(filing.id, filing);
     for (const { kind, device } of filings) {
       const name = `${kind} ${device}`;
@@ -80,12 +86,12 @@ export class Following {
       for (let looked = -Infinity; this.left.size > 0; ) {
         signal?.throwIfAborted();
         if (performance.now() - looked >= LOOK) {
-          await this.unlessAway(() => this.lookAtAll());
+          await unlessAborted(this.unlessAway(() => this.lookAtAll()), signal);
           looked = performance.now();
         } else {
           const ids = [...this.changed];
           this.changed.clear();
-          await this.unlessAway(() => this.eachJob(ids.flatMap((id) => this.left.get(id) ?? []), (job, filing) => this.look(job, filing)), () => ids.forEach((id) => this.changed.add(id)));
+          await unlessAborted(this.unlessAway(() => this.eachJob(ids.flatMap((id) => this.left.get(id) ?? []), (job, filing) => this.look(job, filing)), () => ids.forEach((id) => this.changed.add(id))), signal);
         }
         if (this.left.size > 0 && this.changed.size === 0) await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, Math.max(1, LOOK - (performance.now() - looked)));

@@ -1,33 +1,13 @@
 import type { Job } from "bullmq";
-import type { Redis } from "ioredis";
-import type { Placement } from "../bench/placement.js";
 import { measureCell } from "../bench/sweep/measure.js";
 import { hasFailed, type StoredCell, SweepStore } from "../bench/sweep/store.js";
 import { clockOffset } from "./clock.js";
+import type { Done, PerformOptions } from "./done.js";
 import { parseJob, Refusal, timedJob } from "./jobs.js";
 import { getPrompt } from "./prompts.js";
 import type { Kind } from "./queues.js";
 import { performQuality } from "./quality.js";
 import { prepareTimed } from "./timed.js";
-
-export interface PerformOptions {
-  readonly placement: Placement;
-  readonly allowed: readonly string[];
-  readonly folder: string;
-  readonly machine: string;
-  readonly redis: Redis;
-  readonly prefix: string;
-  readonly signal: AbortSignal;
-  readonly onStart: () => void;
-  readonly onProgress: (share: number, label: string) => void;
-  readonly onMessage: (message: string) => void;
-}
-
-/** How a job ended on this machine. */
-export type Done =
-  | { readonly result: unknown }
-  /** Not done, or done with errors: `outcome` is what there is of it. */
-  | { readonly error: string; readonly refusal: boolean; readonly outcome?: unknown };
 
 /** Does a job by its name. @throws AbortError alone */
 export async function perform(kind: Kind, job: Job, options: PerformOptions): Promise<Done> {

@@ -1,5 +1,6 @@
 import type { Job } from "bullmq";
-import type { Done } from "./perform.js";
+import { unlessAborted } from "../ambient-signal.js";
+import type { Done } from "./done.js";
 import { pause } from "./pause.js";
 
 /** So often a job is offered again after all workers there were had refused it: others may be about to come. */
@@ -57,13 +58,13 @@ async function persistently({ machine, look, signal, onWait }: SettleOptions, te
   let said = false;
   for (let wait = 500; ; wait = Math.min(2 * wait, 10_000)) {
     try {
-      return (await tell()) ?? told;
+      return (await unlessAborted(tell(), signal)) ?? told;
     } catch (error) {
       const { message } = error as Error;
       if (/lock|Missing key|not in the active state|does not exist/i.test(message)) {
         // An earlier try may have got through, its answer lost on the way.
         const found = await look().catch(() => undefined);
-        return told === "completed" && found?.processedBy === machine && found.finishedOn !== undefined && !found.failedReason ? "completed" : "lost";
+        return told === "completed" && found?.processedBy === machine && found.finishedOn !== undefined && found.returnvalue != null ? "completed" : "lost";
       }
       if (signal?.aborted) return "lost";
       if (!said) onWait(`queue: does not take the result (${message}); trying again`);

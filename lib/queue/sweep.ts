@@ -72,7 +72,7 @@ export async function* queueSweep(options: QueueSweepOptions): AsyncGenerator<Sw
         wake();
       },
     });
-    await following.file([...byId.values()].map((cell): Filing => ({ id: cell.anywhereKey, kind: "timed", device: cell.group.subject.device, data: jobOf(cell, options, folder, timeoutSeconds) })));
+    await following.file([...byId.values()].map((cell): Filing => ({ id: cell.anywhereKey, kind: "timed", device: cell.group.subject.device, data: jobOf(cell, options, folder, timeoutSeconds) })), signal);
     work = following.follow(stop).catch((error: unknown) => void (failure = { error })).finally(() => wake());
     if (maxMinutes < Infinity) timer = setTimeout(() => void following!.withdraw().then((ids) => ids.forEach((id) => withdrawn.add(byId.get(id)!))).finally(() => wake()), Math.min(maxMinutes * 60e3, 2 ** 31 - 1));
     for (const cell of cells) {

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import type { Job, Queue, Worker } from "bullmq";
-import { isAbort } from "../ambient-signal.js";
+import { isAbort, unlessAborted } from "../ambient-signal.js";
 import { machineName } from "../bench/machine.js";
 import { parsePlacements, type Placement } from "../bench/placement.js";
 import { type Connection, connect } from "./connection.js";
-import { type Done, perform } from "./perform.js";
+import type { Done } from "./done.js";
+import { perform } from "./perform.js";
 import { type Lease, Machine } from "./lease.js";
 import { Heart, presentWorkers } from "./presence.js";
 import { type Kind, openQueue, openWorker, requireQueueName } from "./queues.js";
@@ -133,7 +134,7 @@ class Serving {
     for (const kind of slot.kinds) {
       const { queue, worker } = this.queues.get(`${kind} ${slot.placement.device}`)!;
       try {
-        if ((await queue.getJobCountByTypes("waiting")) === 0) continue;
+        if ((await unlessAborted(queue.getJobCountByTypes("waiting"), signal)) === 0) continue;
         const lease = kind === "timed" ? await this.machine.hold(kind, slot.placement, signal) : await this.machine.tryHold(kind, slot.placement);
         if (!lease) continue;
         if (await this.take(kind, slot, queue, worker, lease)) return true;
@@ -150,7 +151,7 @@ class Serving {
   private async take(kind: Kind, slot: Slot, queue: Queue, worker: Worker, lease: Lease): Promise<boolean> {
     try {
       const token = randomUUID();
-      const job = await worker.getNextJob(token, { block: false });
+      const job = await unlessAborted(worker.getNextJob(token, { block: false }), this.options.signal);
       if (!job) return false;
       const place = `${slot.placement.name}${slot.kinds.length > 1 ? "" : " (quality)"}`;
       this.doing.set(place, String((job.data as { label?: unknown }).label ?? job.id));
@@ -196,7 +197,7 @@ class Serving {
     const { allowed = [], folder, doJob = perform } = this.options;
     let told = 0;
     try {
-      return await doJob(kind, job, {
+      return await unlessAborted(doJob(kind, job, {
         placement, allowed, folder, signal, machine: this.machine.name, redis: this.connection.redis, prefix: this.prefix,
         onStart: () => this.say(`takes: ${label}`), onMessage: (message) => this.say(message),
         onProgress: (share, what) => {
@@ -205,7 +206,7 @@ class Serving {
           told = now;
           void job.updateProgress({ machine: this.machine.name, placement: placement.name, share, label: what }).catch(() => {});
         },
-      });
+      }), signal);
     } catch (error) {
       if (isAbort(error) && signal.aborted) return "lost";
       throw error;

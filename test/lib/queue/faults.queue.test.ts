@@ -73,6 +73,20 @@ test("a server that is started again with what it had: the sweep goes on", { ski
   assert.equal(takes.said().match(/takes: /g)?.length, 2, takes.said());
 });
 
+test("worker and sweep are stopped by Ctrl-C while the server is away", { skip: noServer }, async (t) => {
+  const { cwd, folder, server } = await place(t);
+  const follows = running(t, cwd, quick(folder, ...LONG, "--lengths", "30", "50", "--queue", server.url, "--folder", "s"));
+  const takes = worker(t, cwd, server.url, "a", ["--models", folder]);
+  await takes.says(/takes: /);
+  await server.kill();
+  await Promise.all([takes.says(/is away/), follows.says(/is away/)]);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  takes.child.kill("SIGINT");
+  follows.child.kill("SIGINT");
+  assert.deepEqual([(await takes.ended).code, (await follows.ended).code], [0, 130]);
+  assert.match(follows.said(), /the jobs stay in the queue; to go on: sdtp sweep /);
+});
+
 test("two coordinators at once, one of which is killed: every cell is measured once, and both have every row", { skip: noServer }, async (t) => {
   const { cwd, folder, server: { url } } = await place(t);
   const args = (to: string) => quick(folder, "--lengths", "20", "30", "50", "--queue", url, "--folder", to);
