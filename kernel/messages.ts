@@ -11,6 +11,8 @@ export interface RunCell {
   name: string;
   /** `publish` shows the last value, `return` sends it back only (user expressions). */
   result: "publish" | "return";
+  /** Cells that are stale as it begins. */
+  stale?: { cell?: string; count: number; because: string }[];
 }
 
 export type CommMessageType = "comm_open" | "comm_msg" | "comm_close";

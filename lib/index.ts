@@ -28,6 +28,7 @@ export type { Measured } from "./cell/measured.js";
 export { compare, sweepTable, table2, verification, writeTable, type TableOptions } from "./cell/tables.js";
 export type { Column, Source, Table, Table2Row } from "./report/index.js";
 export * as chart from "./cell/chart.js";
+export { stale, type StaleCell } from "./cell/notebook.js";
 export { frame } from "./cell/frame.js";
 export { formats, type Figure, type Format } from "./report/index.js";
 

@@ -107,6 +107,8 @@ export interface Host {
   comms: Comms;
   /** Aborted when the running cell is interrupted. */
   readonly signal: AbortSignal | undefined;
+  /** Cells that were stale when the running cell began. */
+  readonly stale: { cell?: string; count: number; because: string }[];
 }
 
 /**

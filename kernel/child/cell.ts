@@ -42,6 +42,8 @@ export class Cell {
   scope: Scope | undefined;
   /** Value of the last expression. */
   result: unknown;
+  /** Cells that were stale as it began. */
+  stale: { cell?: string; count: number; because: string }[] = [];
   /** What must finish before the cell does: displays that are being made. */
   readonly pending = new Set<Promise<unknown>>();
 

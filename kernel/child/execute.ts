@@ -37,6 +37,7 @@ export class Running {
   async run(): Promise<void> {
     const { job, cell } = this;
     try {
+      if (job.stale) cell.stale = job.stale;
       const bundle = await currentCell.run(cell, () => evaluate(this.notebook, job, cell));
       this.#tell(bundle);
     } catch (thrown) {

@@ -34,6 +34,9 @@ export function installHost(): ChildHost {
     get signal() {
       return currentCell.getStore()?.signal;
     },
+    get stale() {
+      return currentCell.getStore()?.stale ?? [];
+    },
   };
   Object.defineProperty(globalThis, Symbol.for("sdtp.notebook"), { value: host, configurable: true });
   return host;

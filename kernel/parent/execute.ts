@@ -5,6 +5,7 @@ import { CompilerEnded, type Compiler } from "./compiler.js";
 import type { Execution, RunResult } from "./execution.js";
 import type { History } from "./history.js";
 import type { Publisher } from "./publisher.js";
+import { Staleness } from "./stale.js";
 
 /**
  * Milliseconds that an error reply is held back, so that requests which were sent before it are here and
@@ -29,6 +30,7 @@ export class Executor {
   #unnumbered = 0;
   #remarked = false;
   #run = 0;
+  readonly #stale = new Staleness();
   /** Grows with each interrupt: a cell that was still being compiled is stopped as well. */
   #interrupts = 0;
 
@@ -78,7 +80,8 @@ export class Executor {
       }
       if (stop) await new Promise((resolve) => setTimeout(resolve, ABORT_WINDOW));
       const aborted = stop ? this.#queue.splice(0) : [];
-      this.publisher.reply("shell", message, "execute_reply", { ...reply });
+      const stale = this.#stale.list();
+      this.publisher.reply("shell", message, "execute_reply", { ...reply }, stale.length > 0 ? { sdtp: { stale: stale.map((each) => ({ ...each })) } } : {});
       this.publisher.status("idle", message);
       this.current = undefined;
       for (const each of aborted) this.#abort(each);
@@ -121,9 +124,10 @@ export class Executor {
       error = BEFORE_IT_RAN;
     } else {
       this.publisher.setResult(run, silent ? undefined : execution_count);
-      const job = { type: "run", run, cell: compiled, name, result: silent ? "return" : "publish" } as const;
+      const job = { type: "run", run, cell: compiled, name, result: silent ? "return" : "publish", stale: this.#stale.list() } as const;
       const result = await this.execution.run(job, generation);
       await this.#settle(compiled.id, result, message);
+      if (!silent && request.storeHistory && !result.died) this.#stale.note(message.metadata, code, execution_count, compiled);
       error = result.error;
     }
     if (error) {
@@ -142,6 +146,7 @@ export class Executor {
   /** The process ended. */
   lost(): void {
     this.compiler.reset();
+    this.#stale.clear();
   }
 
   async #evaluate(expressions: Record<string, string>, message: Message): Promise<JsonObject> {

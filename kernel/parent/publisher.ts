@@ -45,9 +45,9 @@ export class Publisher {
     this.publish("status", { execution_state: state }, message);
   }
 
-  reply(channel: RequestChannel, request: Message, msgType: string, content: JsonObject): void {
+  reply(channel: RequestChannel, request: Message, msgType: string, content: JsonObject, metadata: JsonObject = {}): void {
     this.#streams.flush();
-    void this.#sockets.send(channel, this.#message(msgType, content, request.header, request.identities));
+    void this.#sockets.send(channel, { ...this.#message(msgType, content, request.header, request.identities), metadata });
   }
 
   publish(msgType: string, content: JsonObject, parent?: Message, extra: { metadata?: JsonObject; buffers?: Uint8Array[] } = {}): void {

@@ -106,7 +106,7 @@ export class KernelClient {
       stop_on_error: options.stop_on_error ?? true,
     };
     const reply = await this.request("shell", "execute_request", content, options);
-    return reply.content as unknown as ExecuteReply;
+    return { ...(reply.content as unknown as ExecuteReply), ...(Object.keys(reply.metadata).length > 0 && { metadata: reply.metadata }) };
   }
 
   /** Completions at `cursor` (Unicode code points; default the end). */

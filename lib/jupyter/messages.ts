@@ -70,6 +70,8 @@ export interface ExecuteReply extends Partial<ErrorContent> {
   execution_count: number;
   user_expressions?: JsonObject;
   payload?: JsonObject[];
+  /** Of the message; our kernel tells stale cells there: `{ sdtp: { stale: [{ cell, count, because }] } }`. */
+  metadata?: JsonObject;
 }
 
 export interface KernelInfoReply {

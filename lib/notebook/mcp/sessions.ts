@@ -1,11 +1,22 @@
 import { join } from "node:path";
 import type { ExecuteReply, Kernel } from "../../jupyter/index.js";
+import { cellNote, setCellNote } from "../cell-note.js";
 import { chooseKernel, startKernel } from "../run/kernel.js";
 import { OutputRecorder } from "../run/outputs.js";
 import type { CodeCell, Notebook } from "../types.js";
 
 /** Milliseconds that a stopped cell has to end by itself. */
 const GRACE = 5000;
+
+/** Marks the cells that the kernel calls stale, and no others. */
+export function markStale(notebook: Notebook, { metadata }: ExecuteReply): void {
+  const { stale = [] } = (metadata?.["sdtp"] ?? {}) as { stale?: { cell?: string; because: string }[] };
+  for (const cell of notebook.cells) {
+    const because = cell.id === undefined ? undefined : stale.find((each) => each.cell === cell.id)?.because;
+    const { stale: before, ...note } = cellNote(cell);
+    if (before !== because) setCellNote(cell, { ...note, ...(because !== undefined && { stale: because }) });
+  }
+}
 
 /** Kernels that run: one for each notebook, and one for what belongs to none. Their variables stay from call to call. */
 export class Sessions {
@@ -34,13 +45,16 @@ export class Sessions {
     signal?.addEventListener("abort", stop, { once: true });
     this.#recorder.begin(cell);
     try {
-      return await kernel.client.execute(code, {
+      const reply = await kernel.client.execute(code, {
         stop_on_error: false,
+        ...(cell.id !== undefined && { metadata: { cellId: cell.id } }),
         onOutput: (message) => {
           if (message.header.msg_type === "execute_input") cell.execution_count = Number(message.content.execution_count);
           this.#recorder.receive(message);
         },
       });
+      markStale(notebook, reply);
+      return reply;
     } catch (error) {
       this.#kernels.delete(file ?? "");
       throw error;
