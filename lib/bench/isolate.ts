@@ -53,8 +53,14 @@ export async function isolate(job: Job, { signal, timeoutSeconds, onRun, placeme
 }
 
 function died(code: number | null, killer: NodeJS.Signals | null, stderr: string): string {
-  const last = stderr.trim().split("\n").filter((line) => line.trim() !== "").at(-1);
-  const said = last ? `: ${last.trim().slice(0, 300)}` : "";
+  const last = lastWords(stderr);
+  const said = last === "" ? "" : `: ${last}`;
   if (killer === "SIGKILL") return `measurement: killed by SIGKILL (the system does so when memory runs out)${said}`;
   return `measurement: ended with ${killer ?? `code ${code}`} before it was done${said}`;
+}
+
+/** What a process wrote last before it ended: of an error that nobody caught, its message, not the stack and the version under it. */
+export function lastWords(stderr: string): string {
+  const lines = stderr.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  return (lines.findLast((line) => /^(?:\w+)?Error\b/.test(line)) ?? lines.findLast((line) => !/^(?:Node\.js v|at )/.test(line)) ?? "").slice(0, 300);
 }

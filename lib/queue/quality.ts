@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { Job } from "bullmq";
+import { lastWords } from "../bench/isolate.js";
 import { placedThreads, startPlaced } from "../bench/placement.js";
 import { type EvaluationRow } from "../evaluate/rows.js";
 import type { Done, PerformOptions } from "./done.js";
@@ -35,7 +36,7 @@ async function isolated(work: QualityWork, placement: PerformOptions["placement"
         else resolve(message);
       });
       child.on("error", reject);
-      child.on("close", (code, killer) => reject(new Error(`evaluation: ended with ${killer ?? `code ${code}`} before it was done${stderr.trim() === "" ? "" : `: ${stderr.trim().split("\n").at(-1)!.slice(0, 300)}`}`)));
+      child.on("close", (code, killer) => reject(new Error(`evaluation: ended with ${killer ?? `code ${code}`} before it was done${lastWords(stderr) === "" ? "" : `: ${lastWords(stderr)}`}`)));
       abort = () => reject(signal.reason as Error);
       signal.addEventListener("abort", abort);
       child.send(work, (error) => error && reject(error));
