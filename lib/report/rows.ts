@@ -2,6 +2,7 @@ import type { Counting } from "../methods/plan/flops.js";
 import { type BenchmarkMode, type EndToEndMeasurement, isEndToEnd, type Metadata, type PrefillMeasurement, type Results } from "../bench/record.js";
 import { apart } from "../bench/shared.js";
 import { byConfig, lengthLabel, methodLabel, variantLabel } from "./label.js";
+import { type Noise, noiseOf, otherWarnings } from "./noise.js";
 
 /** One line of Table 2. Seconds, ratios, shares, FLOPs, bytes; null where there is none. */
 export interface Table2Row {
@@ -24,7 +25,7 @@ export interface Table2Row {
   /** Bytes of KV in all layers after prefill. */
   readonly kvBytes: number | null;
   /** Speedups whose 95 % interval includes 1. */
-  readonly noise: { readonly prefill: boolean; readonly endToEnd: boolean };
+  readonly noise: Noise;
   /** Null where the row is a published one. */
   readonly metadata: Metadata | null;
 }
@@ -83,7 +84,7 @@ export function table2Rows(input: Table2Input): { rows: Table2Row[]; warnings: s
       if (!sameTimes(reference, entry.baseline)) {
         warnings.push(`${label}: speedups are against the baseline measured with it (${timesOf(entry.baseline)}, in ${file}); the baseline shown is from another run (${timesOf(reference)}, in ${from.file})`);
       }
-      const others = entry.warnings?.filter((warning) => !withinNoise.test(warning)) ?? [];
+      const others = otherWarnings(entry.warnings);
       if (others.length > 0) warnings.push(`${label}: ${others.join("; ")}`);
     }
   }
@@ -116,14 +117,6 @@ function row(length: number, config: string, variant: string, measured: Measurem
     kvBytes: measured.kv_bytes_after_prefill ?? null,
     noise: { prefill: false, endToEnd: false },
   };
-}
-
-/** As `measurement.ts` says it of a speedup. */
-const withinNoise = /^(prefill|decode|end-to-end) speedup .* is within noise /;
-
-function noiseOf(warnings: readonly string[] = []): Table2Row["noise"] {
-  const found = warnings.map((warning) => withinNoise.exec(warning)?.[1]);
-  return { prefill: found.includes("prefill"), endToEnd: found.includes("end-to-end") };
 }
 
 function times(measured: Measurement): { prefill: number; decode: number | null; total: number | null } {

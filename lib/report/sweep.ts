@@ -2,6 +2,7 @@ import { SCHEMA_VERSION, type Results } from "../bench/record.js";
 import type { SweepRow } from "../bench/sweep/row.js";
 import { USUAL_NEW_TOKENS } from "./conditions.js";
 import { dtypeLabel, lengthLabel, methodLabel } from "./label.js";
+import { noiseNotes, noiseOf, otherWarnings } from "./noise.js";
 import type { Source } from "./rows.js";
 import type { Column, Table, Value } from "./table.js";
 
@@ -33,8 +34,8 @@ const measures: readonly Column<SweepRow>[] = [
   { key: "prefill_seconds", label: "Prefill (s)", value: (row) => row.prefill_seconds, format: seconds },
   { key: "decode_seconds", label: "Decode (s)", value: (row) => row.decode_seconds, format: seconds },
   { key: "total_seconds", label: "Total (s)", value: (row) => row.total_seconds, format: seconds },
-  { key: "prefill_speedup", label: "Prefill Speedup (×)", value: (row) => row.prefill_speedup, format: ratio },
-  { key: "end2end_speedup", label: "End2End Speedup (×)", value: (row) => row.end2end_speedup, format: ratio },
+  { key: "prefill_speedup", label: "Prefill Speedup (×)", value: (row) => row.prefill_speedup, format: ratio, marked: ({ warnings }) => noiseOf(warnings).prefill },
+  { key: "end2end_speedup", label: "End2End Speedup (×)", value: (row) => row.end2end_speedup, format: ratio, marked: ({ warnings }) => noiseOf(warnings).endToEnd },
   { key: "kv_reduction", label: "KV Reduction (%)", value: (row) => row.kv_reduction, format: percent },
 ];
 
@@ -52,7 +53,8 @@ export function sweepTable(rows: readonly SweepRow[]): Table<SweepRow> {
     columns: [...varied, ...measures, ...(rows.some(({ error }) => error !== null) ? [failure] : [])],
     rows,
     above: [...(said.length > 0 ? [`${said.join(", ").replace(/^./, (first) => first.toUpperCase())}.`] : []), ...synthetic],
-    warnings: [...apart, ...rows.flatMap((row) => (row.warnings.length > 0 ? [`${[...varied.map(({ value }) => value(row)), lengthLabel(row.length), methodLabel(row.config)].filter((part) => part !== null).join(", ")}: ${row.warnings.join("; ")}`] : []))],
+    warnings: [...apart, ...rows.flatMap((row) => (otherWarnings(row.warnings).length > 0 ? [`${[...varied.map(({ value }) => value(row)), lengthLabel(row.length), methodLabel(row.config)].filter((part) => part !== null).join(", ")}: ${otherWarnings(row.warnings).join("; ")}`] : []))],
+    notes: noiseNotes(rows.map(({ warnings }) => noiseOf(warnings))),
     facts: flat,
   };
 }

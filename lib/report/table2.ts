@@ -1,6 +1,7 @@
 import type { BenchmarkMode } from "../bench/record.js";
 import { conditions } from "./conditions.js";
 import { lengthLabel } from "./label.js";
+import { noiseNotes } from "./noise.js";
 import { type Published, published, type PublishedName } from "./published.js";
 import { type Table2Input, table2Rows, type Table2Row } from "./rows.js";
 import type { Column, Table } from "./table.js";
@@ -39,7 +40,7 @@ export function table2(options: Table2Options): Table<Table2Row> {
     rows,
     above: [...conditions(measured.rows), ...(others ? [`${others.label}: ${others.source}`] : [])],
     warnings: measured.warnings,
-    notes: rows.some(({ noise }) => noise.prefill || (mode === "end2end" && noise.endToEnd)) ? ["* within noise: the 95 % interval of the speedup includes 1."] : [],
+    notes: noiseNotes(rows.map(({ noise }) => (mode === "end2end" ? noise : { ...noise, endToEnd: false }))),
     facts: ({ config, kvBytes, noise, metadata }) => ({
       ...(noise.prefill && { prefill_speedup_within_noise: true }),
       ...(noise.endToEnd && { end2end_speedup_within_noise: true }),

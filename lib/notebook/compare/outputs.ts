@@ -37,8 +37,11 @@ function merged(outputs: Output[]): Output[] {
       result[result.length - 1] = { ...last, text: joined(last.text) + joined(output.text) };
     } else result.push(output);
   }
-  return result.filter((output) => output.output_type !== "stream" || joined(output.text).trim() !== "");
+  return result.filter((output) => (output.output_type === "stream" ? joined(output.text).trim() !== "" : output.output_type === "error" || !isEmptied(output.data)));
 }
+
+/** What a program took back after it showed it. */
+const isEmptied = (data: MimeData): boolean => Object.values(data).every((content) => (typeof content === "string" || Array.isArray(content)) && content.length === 0);
 
 const family = (output: Output): string => (output.output_type === "stream" ? output.name : output.output_type === "error" ? "error" : "data");
 

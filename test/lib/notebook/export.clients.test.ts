@@ -153,14 +153,25 @@ describe("reports in Chromium", { skip: noChromium, timeout: 300_000 }, () => {
     assert.ok(page.includes("<td>7</td>") && page.includes('<figure class="chart"'), "a report shows both");
   });
 
-  it("draws charts as pictures for Markdown and LaTeX", async () => {
-    for (const format of ["markdown", "latex"] as const) {
-      const { files, document } = await exported(format);
-      assert.deepEqual(files.map(({ path }) => path).sort(), ["book_files/cell-1-2.png", "book_files/cell-1.png", "book_files/cell-4.png"]);
-      const png = Buffer.from(files.find(({ path }) => path.endsWith("cell-1.png"))!.content);
-      assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [1600, 900]);
-      assert.ok(png.length > 10_000);
-      assert.ok(String(document).includes("book_files/cell-1.png"));
-    }
+  it("draws charts as pictures for Markdown", async () => {
+    const { files, document } = await exported("markdown");
+    assert.deepEqual(files.map(({ path }) => path).sort(), ["book_files/cell-1-2.png", "book_files/cell-1.png", "book_files/cell-4.png"]);
+    const png = Buffer.from(files.find(({ path }) => path.endsWith("cell-1.png"))!.content);
+    assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [1600, 900]);
+    assert.ok(png.length > 10_000);
+    assert.ok(String(document).includes("book_files/cell-1.png"));
+  });
+
+  it("draws charts for LaTeX as lines and letters", async () => {
+    const { files, document } = await exported("latex");
+    const chart = files.find(({ path }) => path === "book_files/cell-1.pdf");
+    assert.ok(chart, files.map(({ path }) => path).join());
+    const file = join(folder, "chart.pdf");
+    writeFileSync(file, chart.content);
+    assert.match(Buffer.from(chart.content).toString("latin1"), /^%PDF-[^]*\/Count 1\b/);
+    const [text, images] = [spawnSync("pdftotext", [file, "-"], { encoding: "utf8" }), spawnSync("pdfimages", ["-list", file], { encoding: "utf8" })];
+    if (!text.error) assert.match(text.stdout, /Speedup/);
+    if (!images.error) assert.doesNotMatch(images.stdout, / image /);
+    assert.ok(String(document).includes("book_files/cell-1.pdf"));
   });
 });
