@@ -10,6 +10,7 @@ import { register as test } from "./commands/test.js";
 import { register as check } from "./commands/check.js";
 import { register as diff } from "./commands/diff.js";
 import { register as mcp } from "./commands/mcp.js";
+import { register as site } from "./commands/site.js";
 import { register as convert } from "./commands/convert.js";
 import { register as doctor } from "./commands/doctor.js";
 import { register as dtypes } from "./commands/dtypes.js";
@@ -42,7 +43,7 @@ export function commands(): Command {
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [start, generate, profile, reportTable2, sweep, worker, queue, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, test, check, diff, mcp, convert, exportNotebook, exportModel, serve, fetchCommand, kernel, doctor, train, cache]) register(program);
+  for (const register of [start, generate, profile, reportTable2, sweep, worker, queue, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, test, check, diff, mcp, site, convert, exportNotebook, exportModel, serve, fetchCommand, kernel, doctor, train, cache]) register(program);
   return program;
 }
 
