@@ -79,7 +79,7 @@ function visibility(cell: CodeCell, part: "input" | "output"): Visibility {
 }
 
 /** Not so what a program emptied after it showed it. */
-const hasContent = (output: Output): boolean => !isDisplay(output) || Object.values(output.data).some((content) => textOf(content) !== "");
+export const hasContent = (output: Output): boolean => !isDisplay(output) || Object.values(output.data).some((content) => textOf(content) !== "");
 
 /** nbformat calls it `format`, Jupyter Notebook `raw_mimetype`. */
 function rawFormat(cell: Cell): string {

@@ -3,6 +3,7 @@ import type { JsonObject } from "../../jupyter/messages.js";
 import { withValidIds } from "../cell-ids.js";
 import type { Cell, CodeCell, Notebook, Output } from "../types.js";
 import { stringifyNotebook } from "../write.js";
+import { hasContent } from "./document.js";
 import { figureOf, isDisplay, PLOTLY } from "./mime.js";
 import type { Exported, ExportOptions } from "./options.js";
 import { drawnCharts } from "./pictures.js";
@@ -15,7 +16,7 @@ import { separated } from "./separated.js";
 export async function toNotebook(notebook: Notebook, options: ExportOptions): Promise<Exported> {
   const cells = notebook.cells.map((cell): Cell => {
     const metadata = without(cell.metadata, "papermill", "execution", "sdtp");
-    return cell.cell_type === "code" ? { ...cell, metadata, outputs: cell.outputs.flatMap(separated) } : { ...cell, metadata };
+    return cell.cell_type === "code" ? { ...cell, metadata, outputs: cell.outputs.filter(hasContent).flatMap(separated) } : { ...cell, metadata };
   });
   await withPictures(cells.filter((cell) => cell.cell_type === "code"), options);
   for (const [number, cell] of cells.filter((cell) => cell.cell_type === "code").entries()) {
