@@ -28,7 +28,7 @@ export interface Remade {
   readonly text: string;
 }
 
-/** Without `attention`: over one block's heads averaged and unsmoothed, after an early stage it is no better than chance on pretrained models; `window` mends that. */
+/** Without `attention`: over one block's heads averaged and unsmoothed, after an early stage it was no better than chance on a pretrained model. */
 export const allScorers = ["learned", "window", "norm", "recency", "random"];
 
 export function addTaskOptions(command: Command): Command {
