@@ -1,3 +1,4 @@
+import { separated } from "../export/separated.js";
 import { joined, type DisplayOutput, type MimeData, type Output, type ResultOutput } from "../types.js";
 import { shownIn, tableDifferences } from "./html.js";
 import { jsonDifferences } from "./json.js";
@@ -31,7 +32,8 @@ export function outputDifferences(before: Output[], after: Output[], tolerance: 
 /** Text of one stream that was sent in several pieces is one output. */
 function merged(outputs: Output[]): Output[] {
   const result: Output[] = [];
-  for (const output of outputs) {
+  // A notebook to share has a chart and the table beside it as two outputs.
+  for (const output of outputs.flatMap(separated)) {
     const last = result.at(-1);
     if (output.output_type === "stream" && last?.output_type === "stream" && last.name === output.name) {
       result[result.length - 1] = { ...last, text: joined(last.text) + joined(output.text) };

@@ -78,6 +78,7 @@ test("streams, errors, and how many outputs there are", () => {
   assert.deepEqual(places([stream("a")], [stream("a", "stderr")]), ["output 1: stdout: a -> stderr: a"]);
   assert.deepEqual(places([failed("TypeError", "no", ["x"])], [failed("TypeError", "no", ["y"])]), []);
   assert.deepEqual(places([failed("TypeError", "no", [])], [failed("RangeError", "no", [])]), ["output 1 (error): TypeError: no -> RangeError: no"]);
+  assert.deepEqual(places([stream("a")], [shows({ "text/plain": "" }), stream("a"), shows({})]), [], "outputs that were taken back");
   assert.deepEqual(places([], [stream("new")]), ["output 1: (none) -> stdout: new"]);
   assert.deepEqual(places([stream("loss 1")], [stream("loss 2")], 0, { ignoreNumbers: true }), []);
 });
