@@ -12,6 +12,7 @@ test("a quality task in slices: the rows of the embedded run, on whichever machi
   const embedded = await evaluate("embedded.jsonl", 10).ended;
   assert.equal(embedded.code, 0, embedded.stderr);
   const follows = evaluate("queued.jsonl", 10, "--queue", url);
+  await follows.says(/no worker takes jobs for cpu yet/);
   const workers = ["a", "b"].map((name) => worker(t, cwd, url, name, ["--idle-seconds", "3"]));
   const queued = await follows.ended;
   assert.equal(queued.code, 0, queued.stderr);
