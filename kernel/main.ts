@@ -11,9 +11,8 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readConnectionFile } from "../lib/jupyter/connection.js";
-import { userDataDir } from "../lib/jupyter/paths.js";
-import { KernelServer } from "./parent/server.js";
+import { makeSnapshot, snapshotFile } from "./compile/snapshot/keep.js";
+import { Compiler } from "./parent/compiler.js";
 
 /** Milliseconds between looks at whether the client's process still lives. */
 const PARENT_POLL = 2000;
@@ -24,8 +23,14 @@ async function main(): Promise<void> {
   if (connectionFile === undefined) throw new Error("kernel: no connection file (usage: main.js CONNECTION_FILE)");
   const packageRoot = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
   const { SDTP_PRELOAD: preload, SDTP_HISTORY: history } = process.env;
+  const making = new AbortController();
+  // The next kernel starts from it; that it cannot be made only costs time.
+  const make = () => void makeSnapshot(packageRoot, making.signal).catch(() => undefined);
+  // The first cell waits for the compiler: it starts while this process loads what it needs itself.
+  const compiler = new Compiler({ packageRoot, preload }, snapshotFile(packageRoot), make);
+  const [{ readConnectionFile }, { userDataDir }, { KernelServer }] = await Promise.all([import("../lib/jupyter/connection.js"), import("../lib/jupyter/paths.js"), import("./parent/server.js")]);
   const historyFolder = history === "none" ? undefined : history || join(userDataDir(), "sdtp-history");
-  const server = new KernelServer(readConnectionFile(connectionFile), { packageRoot, preload, historyFolder });
+  const server = new KernelServer(readConnectionFile(connectionFile), { compiler, historyFolder, closing: () => making.abort() });
   process.on("SIGINT", () => server.interrupt());
   process.on("SIGTERM", () => void server.shutdown());
   await server.start();

@@ -2,8 +2,7 @@ import type { ConnectionInfo } from "../../lib/jupyter/connection.js";
 import type { JsonObject, Message } from "../../lib/jupyter/messages.js";
 import type { CommMessageType, FromChild } from "../messages.js";
 import { OpenComms } from "./comms.js";
-import { makeSnapshot, snapshotFile } from "../compile/snapshot/keep.js";
-import { Compiler } from "./compiler.js";
+import type { Compiler } from "./compiler.js";
 import { Executor } from "./execute.js";
 import { Execution } from "./execution.js";
 import { History } from "./history.js";
@@ -21,8 +20,7 @@ export class KernelServer {
   readonly #sockets: Sockets;
   readonly #publisher: Publisher;
   readonly #compiler: Compiler;
-  /** Ends the making of a snapshot. */
-  readonly #making = new AbortController();
+  readonly #closing: () => void;
   readonly #execution: Execution;
   readonly #executor: Executor;
   readonly #history: History;
@@ -32,16 +30,15 @@ export class KernelServer {
   #shuttingDown = false;
 
   /**
-   * @param preload see compile/prelude.ts
    * @param historyFolder where inputs are kept for later sessions; undefined: nowhere
+   * @param closing called when the kernel begins to shut down
    */
-  constructor(connection: ConnectionInfo, { packageRoot, preload, historyFolder }: { packageRoot: string; preload: string | undefined; historyFolder: string | undefined }) {
+  constructor(connection: ConnectionInfo, { compiler, historyFolder, closing }: { compiler: Compiler; historyFolder: string | undefined; closing: () => void }) {
     this.#connection = connection;
     this.#sockets = new Sockets(connection);
     this.#publisher = new Publisher(this.#sockets);
-    // The next kernel starts from it; that it cannot be made only costs time.
-    const make = () => void makeSnapshot(packageRoot, this.#making.signal).catch(() => undefined);
-    this.#compiler = new Compiler({ packageRoot, preload }, snapshotFile(packageRoot), make);
+    this.#compiler = compiler;
+    this.#closing = closing;
     this.#execution = new Execution(
       (message) => this.#fromChild(message),
       () => this.#childEnded(),
@@ -68,7 +65,7 @@ export class KernelServer {
   async shutdown(): Promise<void> {
     if (this.#shuttingDown) return;
     this.#shuttingDown = true;
-    this.#making.abort();
+    this.#closing();
     this.#compiler.close();
     await this.#execution.close();
     await this.#sockets.close();

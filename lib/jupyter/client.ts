@@ -51,6 +51,9 @@ interface Pending {
   settle: (error?: Error) => void;
 }
 
+/** Milliseconds after which a kernel that starts is asked again: its answer may have come before we listened. */
+const ASK_AGAIN = 100;
+
 /**
  * A client of one running kernel, of ours or any other. Requests may overlap; each promise resolves
  * when the reply and the idle status that belong to it have both arrived, so all output has too.
@@ -83,7 +86,7 @@ export class KernelClient {
       const left = deadline - performance.now();
       if (left <= 0) throw new KernelTimeout(`kernel: not ready within ${options.timeout} ms`);
       try {
-        const info = await this.kernelInfo({ ...options, timeout: Math.min(left, this.#iopubSeen ? left : 500) });
+        const info = await this.kernelInfo({ ...options, timeout: Math.min(left, this.#iopubSeen ? left : ASK_AGAIN) });
         if (this.#iopubSeen) return info;
       } catch (error) {
         if (!(error instanceof KernelTimeout)) throw error;
