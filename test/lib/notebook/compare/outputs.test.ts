@@ -36,11 +36,13 @@ test("text: times and rates are not compared, other units are", () => {
   assert.ok(!text("5 seasons", "6 seasons"));
   assert.ok(!text("12.5 ms", "900 ms", 0, { exactTimes: true }));
   assert.ok(text("a\nWarning: speedup 1.2 is within noise\nb", "a\nb"));
+  assert.ok(text("3 cells measured, 0 found (0:27)\nb", "0 cells measured, 3 found (0:00)\nb"));
+  assert.ok(!text("3 cells measured (of 4)\nb", "2 cells measured (of 4)\nb"));
 });
 
 test("names of measurements", () => {
-  for (const name of ["Prefill (s)", "decode_seconds", "prefillSpeedup", "Speedup (×)", "Time", "tokens/s", "ms", "Peak memory (MiB)", "latency p95 [ms]"]) assert.ok(isMeasured(name), name);
-  for (const name of ["Length", "min", "KV Reduction (%)", "kept", "Method", "KV bytes (MiB)", "max (tokens)", "sometimes", "steps", "h"]) assert.ok(!isMeasured(name), name);
+  for (const name of ["Prefill (s)", "decode_seconds", "prefillSpeedup", "Speedup (×)", "Time", "tokens/s", "ms", "Peak memory (MiB)", "latency p95 [ms]", "Memory (GB)", "Ideal Saving Reached (%)"]) assert.ok(isMeasured(name), name);
+  for (const name of ["Length", "min", "KV Reduction (%)", "kept", "Method", "KV bytes (MiB)", "Cache memory (GB)", "max (tokens)", "sometimes", "steps", "h"]) assert.ok(!isMeasured(name), name);
 });
 
 test("tables: cell by cell, by name; measurements, looks and order of attributes do not count", () => {
