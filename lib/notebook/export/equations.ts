@@ -1,4 +1,4 @@
-import type { Token } from "./markdown.js";
+import type { Token } from "markdown-it";
 
 /** Environments that number their lines. */
 const numbered = /^\s*\\begin\{(equation|align|alignat|flalign|gather|multline|eqnarray)\}([\s\S]*)\\end\{\1\}\s*$/;

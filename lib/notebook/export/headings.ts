@@ -1,4 +1,5 @@
-import { inlineText, type Token } from "./markdown.js";
+import type { Token } from "markdown-it";
+import { inlineText } from "./markdown.js";
 
 export interface Heading {
   readonly level: number;

@@ -1,9 +1,10 @@
+import type { Token } from "markdown-it";
 import { tablesAndText } from "./html-tables.js";
 import { latexCode } from "./latex-code.js";
 import { latexMath } from "./latex-maths.js";
 import { latexTable } from "./latex-table.js";
 import { latexText, latexUrl } from "./latex-text.js";
-import { inlineText, type Token } from "./markdown.js";
+import { inlineText } from "./markdown.js";
 import { captionOf, type Caption } from "./captions.js";
 import { citationText } from "./markdown.js";
 import type { Maths } from "./maths.js";

@@ -9,8 +9,6 @@ import { noteRules } from "./notes.js";
 import { workId } from "./bibliography.js";
 import { type Reference, referenceRules, type References } from "./references.js";
 
-export type { Token } from "markdown-it";
-
 /** Markdown as Jupyter reads it: HTML, tables, links, maths, and the task lists and alerts of code hosts. */
 const markdown: Markdown = new MarkdownIt({
   html: true,

@@ -1,7 +1,7 @@
+import type { Token } from "markdown-it";
 import { captionOf } from "./captions.js";
 import type { CodePart, Part } from "./document.js";
 import { figureOf, isDisplay, textOf } from "./mime.js";
-import type { Token } from "./markdown.js";
 import { kindOf, type Kind, type References } from "./references.js";
 
 /** Names of all that has a caption: `Table 1`, by code cell or by token. */

@@ -1,3 +1,4 @@
+import type { Token } from "markdown-it";
 import type { Notebook } from "../types.js";
 import { library, needsEval, scriptHash } from "./charts.js";
 import { type CodePart, type MarkdownPart, type Part, parts, type RawPart } from "./document.js";
@@ -5,7 +6,7 @@ import { type Heading, outline } from "./headings.js";
 import { highlighted } from "./highlight.js";
 import { outputsHtml } from "./html-outputs.js";
 import { dataUri, isRemote, localImage } from "./images.js";
-import { parsed, renderedTokens, type Token } from "./markdown.js";
+import { parsed, renderedTokens } from "./markdown.js";
 import { Maths } from "./maths.js";
 import type { Figure } from "./mime.js";
 import { workId } from "./bibliography.js";

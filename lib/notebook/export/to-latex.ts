@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Token } from "markdown-it";
 import { joined, type Notebook, type Output } from "../types.js";
 import { type CodePart, type MarkdownPart, type Part, parts } from "./document.js";
 import { outline } from "./headings.js";
@@ -11,7 +12,7 @@ import { displayMath } from "./latex-maths.js";
 import { latexTable } from "./latex-table.js";
 import { latexText } from "./latex-text.js";
 import { latexTokens } from "./latex-tokens.js";
-import { parsed, type Token } from "./markdown.js";
+import { parsed } from "./markdown.js";
 import { Maths } from "./maths.js";
 import { altText, chosen, figureOf, figureTitle, isDisplay, textOf } from "./mime.js";
 import { kindOfCell, numbering } from "./numbering.js";

@@ -1,8 +1,9 @@
+import type { Token } from "markdown-it";
 import { joined, type Notebook, type Output } from "../types.js";
 import { type CodePart, type MarkdownPart, type Part, parts } from "./document.js";
 import { alignments, type HtmlTable, tablesAndText } from "./html-tables.js";
 import { decoded, imageTypes, isRemote, localImage } from "./images.js";
-import { parsed, type Token } from "./markdown.js";
+import { parsed } from "./markdown.js";
 import { altText, chosen, figureOf, figureTitle, isDisplay, isPlaceholder, textOf } from "./mime.js";
 import { captionOf } from "./captions.js";
 import { workId } from "./bibliography.js";
