@@ -34,7 +34,8 @@ export function startThread(data: ServiceData, events: Events & { idle(): void }
 export function startProcess(snapshot: string, data: ServiceData, { answer, ended }: Events): CompilerHost {
   const child = spawn(process.execPath, ["--no-warnings", "--snapshot-blob", snapshot], {
     // A snapshot does not start with other flags than those that it was made with.
-    env: { ...process.env, NODE_OPTIONS: "" },
+    // glibc is to give back what V8 took to optimise a function, 100 MB for the largest of TypeScript's.
+    env: { ...process.env, NODE_OPTIONS: "", MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "131072" },
     stdio: ["ignore", "ignore", "ignore", "ipc"],
     serialization: "advanced",
   });
