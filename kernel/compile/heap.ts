@@ -22,5 +22,8 @@ export function trimHeap(): void {
 
 function garbageCollector(): () => void {
   v8.setFlagsFromString("--expose-gc");
-  return vm.runInNewContext("gc") as () => void;
+  const collector = vm.runInNewContext("gc") as () => void;
+  // Code that is kept is only good for the flags it was made with: they stay as they were.
+  v8.setFlagsFromString("--no-expose-gc");
+  return collector;
 }
