@@ -1,5 +1,6 @@
 import type * as TS from "@tslab/typescript-for-tslab";
-import { describeDiagnostic, type CellDiagnostic } from "./diagnostics.js";
+import type { CellDiagnostic } from "../../lib/jupyter/messages.js";
+import { describeDiagnostic } from "./diagnostics.js";
 import type { Declared } from "./earlier.js";
 import { magicOf } from "./magics.js";
 import type { LocalModule } from "./modules.js";

@@ -1,18 +1,7 @@
+import type { CheckedCell } from "../../lib/jupyter/messages.js";
 import { CellCompiler } from "./cells.js";
-import type { CellDiagnostic } from "./diagnostics.js";
-import { referencesOf, type Reference } from "./graph.js";
+import { referencesOf } from "./graph.js";
 import type { prelude } from "./prelude.js";
-
-/** What is found out about a cell without running it. */
-export interface CheckedCell {
-  /** The first errors, and how many more there are. */
-  diagnostics: CellDiagnostic[];
-  more: number;
-  /** Top-level names that it declares. */
-  declares: string[];
-  /** What it does with variables of earlier cells; positions count from 0 in the list that was checked. */
-  references: { cell: number; name: string; access: Reference["access"] }[];
-}
 
 /**
  * Compiles cells one after the other, as if each had run to its end, and runs none. A cell with errors declares its

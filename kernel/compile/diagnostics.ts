@@ -1,17 +1,6 @@
 import { relative } from "node:path";
 import type * as TS from "@tslab/typescript-for-tslab";
-
-/** An error found before running. Lines and columns count from 1. */
-export interface CellDiagnostic {
-  message: string;
-  code: number;
-  line: number;
-  column: number;
-  endLine: number;
-  endColumn: number;
-  /** Set where the error is in a module that the cell imports. */
-  file?: string;
-}
+import type { CellDiagnostic } from "../../lib/jupyter/messages.js";
 
 /** @param cell path of the cell's file, which has one line in front of the cell's text */
 export function describeDiagnostic(ts: typeof TS, diagnostic: TS.Diagnostic, cell: string): CellDiagnostic {

@@ -113,16 +113,11 @@ export class EarlierCells {
       live.add(id);
       open.push(...file.cells);
       for (const name of file.names) {
-        const older = this.#asOf(name, id);
+        const older = asOf(this.#versions, name, id);
         if (older) open.push(older.id);
       }
     }
     return live;
-  }
-
-  /** A name as it was declared before a cell. */
-  #asOf(name: string, cell: number): EarlierName | undefined {
-    return this.#versions.get(name)?.findLast(({ id }) => id < cell);
   }
 
   #versionsOf(name: string): EarlierName[] {
@@ -174,6 +169,11 @@ export class EarlierCells {
   }
 }
 
+/** A name as it was declared before a cell. */
+function asOf(versions: ReadonlyMap<string, EarlierName[]>, name: string, cell: number): EarlierName | undefined {
+  return versions.get(name)?.findLast(({ id }) => id < cell);
+}
+
 /** The table as of one cell, as the map of symbols that the compiler expects. */
 class Earlier extends Map<string, TS.Symbol> {
   readonly #versions: Map<string, EarlierName[]>;
@@ -186,7 +186,7 @@ class Earlier extends Map<string, TS.Symbol> {
   }
 
   override get(name: string): TS.Symbol | undefined {
-    return this.#versions.get(name)?.findLast(({ id }) => id < this.#id)?.symbol;
+    return asOf(this.#versions, name, this.#id)?.symbol;
   }
 
   override has(name: string): boolean {

@@ -1,4 +1,4 @@
-import type { CellDiagnostic } from "./diagnostics.js";
+import type { CellDiagnostic } from "../../lib/jupyter/messages.js";
 
 /** What to write instead of lines that other kernels take for commands. */
 const INSTEAD: Record<string, string> = {

@@ -1,6 +1,5 @@
-import type { ErrorContent, ExecuteReply, JsonObject, Message } from "../../lib/jupyter/messages.js";
+import type { CellDiagnostic, ErrorContent, ExecuteReply, JsonObject, Message } from "../../lib/jupyter/messages.js";
 import type { RefusedCell } from "../compile/cells.js";
-import type { CellDiagnostic } from "../compile/diagnostics.js";
 import { CompilerEnded, type Compiler } from "./compiler.js";
 import type { Execution, RunResult } from "./execution.js";
 import type { History } from "./history.js";

@@ -4,7 +4,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { HostCache } from "./host-cache.js";
 import { isMaskedForOne } from "../decoder/decode-loop.js";
 import { hold, letGo } from "./lease.js";
-import { LayeredCache, stepFed, union, type FedCache, type HeldPositions, type KvLayer } from "./kv-cache.js";
+import { HeldLayer, LayeredCache, stepFed, type FedCache, type HeldPositions, type KvLayer } from "./kv-cache.js";
 import { readBack } from "./read-back.js";
 import type { LoadedGraph, Outputs } from "./session.js";
 
@@ -41,7 +41,7 @@ class SharedKv {
 }
 
 /** One layer of a cache on a device: its keys and values never change, they are replaced by grown ones. */
-class DeviceLayer implements KvLayer {
+class DeviceLayer extends HeldLayer implements KvLayer {
   readonly dtype = "float32";
   readonly home = "webgpu";
   readonly ragged = false;
@@ -51,22 +51,11 @@ class DeviceLayer implements KvLayer {
     readonly kv: SharedKv,
     readonly held: HeldPositions,
   ) {
+    super();
     const length = kv.key.dims[2];
     for (const positions of held instanceof Int32Array ? [held] : held) {
       if (length !== positions.length) throw new Error(`layer ${index}: the graph returned ${length} keys for ${positions.length} tokens`);
     }
-  }
-
-  get uniform(): boolean {
-    return this.held instanceof Int32Array;
-  }
-
-  get positions(): Int32Array {
-    return this.held instanceof Int32Array ? this.held : union(this.held);
-  }
-
-  headPositions(head: number): Int32Array {
-    return this.held instanceof Int32Array ? this.held : this.held[head]!;
   }
 
   get kvHeads(): number {

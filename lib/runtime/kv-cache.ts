@@ -102,6 +102,23 @@ export function heldLength(held: HeldPositions): number {
   return held instanceof Int32Array ? held.length : held.reduce((sum, { length }) => sum + length, 0) / held.length;
 }
 
+/** What a layer tells of its tokens from their positions alone. */
+export abstract class HeldLayer {
+  abstract readonly held: HeldPositions;
+
+  get uniform(): boolean {
+    return this.held instanceof Int32Array;
+  }
+
+  get positions(): Int32Array {
+    return this.held instanceof Int32Array ? this.held : union(this.held);
+  }
+
+  headPositions(head: number): Int32Array {
+    return this.held instanceof Int32Array ? this.held : this.held[head]!;
+  }
+}
+
 /** Every position that some head holds, ascending. */
 export function union(byHead: readonly Int32Array[]): Int32Array {
   return Int32Array.from(new Set(byHead.flatMap((positions) => [...positions]))).sort();

@@ -1,3 +1,5 @@
+import { crossEntropy } from "../evaluate/cross-entropy.js";
+
 /** Log-probability of a token, natural logarithm. */
 export interface LogProb {
   readonly id: number;
@@ -11,11 +13,7 @@ export interface TokenLogProbs extends LogProb {
 
 /** @param logits `[vocabulary]`, before this token @param count likeliest tokens to name */
 export function logProbs(logits: Float32Array, id: number, count: number): TokenLogProbs {
-  let largest = -Infinity;
-  for (const logit of logits) if (logit > largest) largest = logit;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - largest);
-  const norm = largest + Math.log(sum);
+  const norm = logits[id]! + crossEntropy(logits, id);
   const top = likeliest(logits, count).map((each) => ({ id: each, logprob: logits[each]! - norm }));
   return { id, logprob: logits[id]! - norm, top };
 }

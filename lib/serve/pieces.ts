@@ -1,5 +1,6 @@
 /** Log-probabilities as the API writes them. */
 import type { Tokenizer } from "../checkpoint/tokenizer.js";
+import { byteOf } from "../checkpoint/tokenizer/byte-level.js";
 import type { LogProb, TokenLogProbs } from "./log-probs.js";
 
 /** A token by itself: bytes that are no text of their own are written as `bytes:\xe2\x82`, as the API does. */
@@ -8,21 +9,11 @@ export function tokenText(tokenizer: Tokenizer, id: number): string {
   return text.includes("\ufffd") ? `bytes:${[...tokenBytes(tokenizer, id)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}` : text;
 }
 
-/** GPT-2's letters for bytes that are no letters, which byte-level vocabularies are written in. */
-const BYTE_OF = new Map<string, number>();
-{
-  let extra = 256;
-  for (let byte = 0; byte < 256; byte++) {
-    const printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
-    BYTE_OF.set(String.fromCodePoint(printable ? byte : extra++), byte);
-  }
-}
-
 function tokenBytes(tokenizer: Tokenizer, id: number): Uint8Array {
   const token = tokenizer.token(id);
   const byte = /^<0x([0-9A-F]{2})>$/.exec(token)?.[1];
   if (byte !== undefined) return Uint8Array.of(parseInt(byte, 16));
-  const bytes = [...token].map((letter) => BYTE_OF.get(letter));
+  const bytes = [...token].map(byteOf);
   return bytes.every((each) => each !== undefined) ? Uint8Array.from(bytes as number[]) : Buffer.from(tokenizer.decode([id]));
 }
 

@@ -5,6 +5,9 @@ let next = 256;
 const characters = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
 const bytes = new Map(characters.map((character, byte) => [character, byte]));
 
+/** The byte that a character stands for; undefined: none. */
+export const byteOf = (character: string): number | undefined => bytes.get(character);
+
 const encoder = new TextEncoder();
 // Without `ignoreBOM` a first U+FEFF would vanish.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

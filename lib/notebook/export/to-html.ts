@@ -64,20 +64,13 @@ export function rendered(notebook: Notebook, options: PageOptions): Rendered {
  * its HTML is sanitised, and the page's content security policy allows the page's own two scripts alone.
  */
 export function toHtml(notebook: Notebook, options: PageOptions): string {
-  const { name, css = "", trust = false } = options;
+  const { name } = options;
   const { title, heading, headings, parts: shown, works, figures, mathStyle } = rendered(notebook, options);
   const own = notebook.metadata.title;
   const named = heading !== undefined ? "" : own === undefined ? `<h1 class="name">${escapeHtml(name)}</h1>\n` : `<h1>${escapeHtml(own)}</h1>\n`;
   const contents = tableOfContents(headings);
   const fold = shown.some(({ part }) => part.kind === "code" && part.input !== "removed") ? `<button type="button" data-do="fold" hidden>Hide code</button>` : "";
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">${trust ? "" : `\n<meta http-equiv="Content-Security-Policy" content="${policy([pageScript], figures, mathStyle !== "")}">`}
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<style>${pageStyle}</style>${mathStyle === "" ? "" : `\n<style>${mathStyle}</style>`}${css === "" ? "" : `\n<style>${css.replaceAll("</", "<\\/")}</style>`}
-</head>
+  return `${pageHead({ title, figures, mathStyle }, options, [pageScript], [pageStyle])}
 <body>
 <a class="skip" href="#content">Skip to the content</a>
 <header class="bar"><span>${escapeHtml(title)}</span>${fold}<button type="button" data-do="theme" hidden>Dark</button></header>
@@ -95,8 +88,20 @@ ${plotlyData(figures)}<script>${pageScript}</script>
 /** Plotly for the page's script, where there is a chart. */
 export const plotlyData = (figures: readonly Figure[]): string => (figures.length > 0 ? `<script type="text/plain" id="plotly-library">${library().packed}</script>\n` : "");
 
+/** What stands before a page's body. @param scripts the page's own, which its content security policy allows @param styles one element each */
+export function pageHead({ title, figures, mathStyle }: Pick<Rendered, "title" | "figures" | "mathStyle">, { css = "", trust = false }: PageOptions, scripts: readonly string[], styles: readonly string[]): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">${trust ? "" : `\n<meta http-equiv="Content-Security-Policy" content="${policy(scripts, figures, mathStyle !== "")}">`}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+${styles.map((style) => `<style>${style}</style>`).join("\n")}${mathStyle === "" ? "" : `\n<style>${mathStyle}</style>`}${css === "" ? "" : `\n<style>${css.replaceAll("</", "<\\/")}</style>`}
+</head>`;
+}
+
 /** What the page may load and run: the images and styles in it, its scripts, and Plotly where there is a chart. */
-export function policy(own: readonly string[], figures: readonly Figure[], hasMaths: boolean): string {
+function policy(own: readonly string[], figures: readonly Figure[], hasMaths: boolean): string {
   const scripts = [...own.map(scriptHash), ...(figures.length > 0 ? [library().hash] : []), ...(figures.some(needsEval) ? ["'unsafe-eval'"] : [])];
   return `default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; media-src data:;${hasMaths ? " font-src data:;" : ""} style-src 'unsafe-inline'; script-src ${scripts.join(" ")}`;
 }

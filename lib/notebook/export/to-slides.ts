@@ -6,7 +6,7 @@ import type { JsonObject } from "../../jupyter/messages.js";
 import type { Notebook } from "../types.js";
 import { pageScript } from "./page-script.js";
 import { pageStyle } from "./page-style.js";
-import { type PageOptions, plotlyData, policy, type Rendered, rendered } from "./to-html.js";
+import { type PageOptions, pageHead, plotlyData, type Rendered, rendered } from "./to-html.js";
 
 /** What a cell is on slides, as JupyterLab's property inspector sets it. */
 type SlideType = "slide" | "subslide" | "fragment" | "skip" | "notes" | "-";
@@ -28,9 +28,8 @@ Reveal.on("slidechanged", () => window.dispatchEvent(new Event("resize")));`;
  * two levels. Arrow keys and Space go on, O shows all of them.
  */
 export function toSlides(notebook: Notebook, options: PageOptions): string {
-  const { css = "", trust = false } = options;
   const page = rendered(notebook, options);
-  const { title, figures, mathStyle, works } = page;
+  const { title, figures, works } = page;
   const types = new Map(notebook.cells.map((cell, at) => [at + 1, ((cell.metadata["slideshow"] as JsonObject | undefined)?.["slide_type"] ?? "-") as SlideType]));
   const isTyped = [...types.values()].some((type) => type !== "-");
   const slides = isTyped ? byType(page, types) : byHeading(page);
@@ -39,15 +38,7 @@ export function toSlides(notebook: Notebook, options: PageOptions): string {
   const shown = slides.filter((slide) => slide.some((html) => html.trim() !== ""));
   const sections = (shown.length > 0 ? shown : [[`<h1>${escapeHtml(title)}</h1>`]]).map((slide) => (slide.length === 1 ? `<section>${slide[0]}</section>` : `<section>${slide.map((html) => `<section>${html}</section>`).join("\n")}</section>`));
   const reveal = file("reveal.js");
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">${trust ? "" : `\n<meta http-equiv="Content-Security-Policy" content="${policy([reveal, start, pageScript], figures, mathStyle !== "")}">`}
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<style>${file("reveal.css")}</style>
-<style>${pageStyle}${style}</style>${mathStyle === "" ? "" : `\n<style>${mathStyle}</style>`}${css === "" ? "" : `\n<style>${css.replaceAll("</", "<\\/")}</style>`}
-</head>
+  return `${pageHead(page, options, [reveal, start, pageScript], [file("reveal.css"), `${pageStyle}${style}`])}
 <body class="slides">
 <header class="bar" hidden><button type="button" data-do="theme" hidden>Dark</button></header>
 <div class="reveal"><div class="slides">

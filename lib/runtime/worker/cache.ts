@@ -2,7 +2,7 @@ import type { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../../checkpoint/types.js";
 import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import { HostCache } from "../host-cache.js";
-import { heldLength, isRagged, LayeredCache, union, type HeldPositions, type KvCache, type KvLayer } from "../kv-cache.js";
+import { heldLength, HeldLayer, isRagged, LayeredCache, type HeldPositions, type KvCache, type KvLayer } from "../kv-cache.js";
 import type { LoadedGraph, Outputs } from "../session.js";
 import type { WorkerThread } from "./client.js";
 import { received, sent, type Handle } from "./protocol.js";
@@ -18,7 +18,7 @@ export interface WorkerModel {
 const dtypes = { fp32: "float32", fp16: "float16", int8: "int8" } as const;
 
 /** One layer of a cache in the worker: here is known how long it is and where its tokens stood. */
-class WorkerLayer implements KvLayer {
+class WorkerLayer extends HeldLayer implements KvLayer {
   readonly home = "worker";
 
   constructor(
@@ -26,22 +26,12 @@ class WorkerLayer implements KvLayer {
     private readonly model: WorkerModel,
     readonly held: HeldPositions,
     private readonly tokenBytes: number,
-  ) {}
+  ) {
+    super();
+  }
 
   get ragged(): boolean {
     return isRagged(this.held);
-  }
-
-  get uniform(): boolean {
-    return this.held instanceof Int32Array;
-  }
-
-  get positions(): Int32Array {
-    return this.held instanceof Int32Array ? this.held : union(this.held);
-  }
-
-  headPositions(head: number): Int32Array {
-    return this.held instanceof Int32Array ? this.held : this.held[head]!;
   }
 
   get kvHeads(): number {
