@@ -24,7 +24,7 @@ describe("comments of declaration files", () => {
   it("show in hover: of the kernel's own functions, Node's, the language's, the library's", async () => {
     assert.match((await hover("input()", "input")).plain, /Asks the person at the notebook.*\n\n@throws where the client cannot ask/);
     assert.doesNotMatch((await hover("input()", "input", 0)).plain, /@throws/);
-    assert.match((await hover("console.log(1)", "log")).plain, /Prints to `stdout` with newline/);
+    assert.match((await hover("process.cwd()", "cwd")).plain, /current working directory/);
     assert.match((await hover("[1].map(x => x)", "map")).markdown, /Calls a defined callback function.*\n\n\*@param\* `callbackfn` /);
     assert.match((await hover("sdtp.load", "load")).plain, /Loads a model for inference/);
   });
