@@ -3,53 +3,31 @@ import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { isAbort } from "../ambient-signal.js";
 import { packageRoot } from "../checkpoint/package-root.js";
-import { register as bench } from "./commands/bench.js";
-import { register as cache } from "./commands/cache.js";
-import { register as compare } from "./commands/compare.js";
-import { register as test } from "./commands/test.js";
-import { register as check } from "./commands/check.js";
-import { register as diff } from "./commands/diff.js";
-import { register as mcp } from "./commands/mcp.js";
-import { register as site } from "./commands/site.js";
-import { register as convert } from "./commands/convert.js";
-import { register as doctor } from "./commands/doctor.js";
-import { register as dtypes } from "./commands/dtypes.js";
-import { register as evaluate } from "./commands/evaluate.js";
-import { register as exportModel } from "./commands/export-model.js";
-import { register as exportNotebook } from "./commands/export.js";
-import { register as fetchCommand } from "./commands/fetch.js";
-import { register as flops } from "./commands/flops.js";
-import { register as generate } from "./commands/generate.js";
-import { register as kernel } from "./commands/kernel.js";
-import { register as kv } from "./commands/kv.js";
-import { register as leaderboard } from "./commands/leaderboard.js";
-import { register as plan } from "./commands/plan.js";
-import { register as profile } from "./commands/profile.js";
-import { register as quality } from "./commands/quality.js";
-import { register as queue } from "./commands/queue.js";
-import { register as reportTable2 } from "./commands/report-table2.js";
-import { joinParameters, register as runNotebook } from "./commands/run.js";
-import { register as start } from "./commands/start.js";
-import { register as sweep } from "./commands/sweep.js";
-import { register as serve } from "./commands/serve.js";
-import { register as tokens } from "./commands/tokens.js";
-import { register as train } from "./commands/train.js";
-import { register as worker } from "./commands/worker.js";
+import { entries } from "./entries.js";
+import { joinParameters } from "./parameters.js";
 
-/** Every command with its options, as `sdtp` parses them. */
-export function commands(): Command {
+/**
+ * The command line as `sdtp` parses it. The module of a command is loaded where it is wanted; the others stand there by
+ * name and purpose alone, since loading all takes half a second.
+ * @param wanted name of a command; undefined: all of them, whole
+ */
+export async function commands(wanted?: string): Promise<Command> {
   const program = new Command("sdtp")
     .description("LLM inference on ONNX Runtime with SDTP token pruning (arXiv:2504.04514): generate, measure, report, inspect")
     .version(version())
     .showHelpAfterError("(sdtp --help lists the commands, sdtp COMMAND --help its options)")
     .exitOverride();
-  for (const register of [start, generate, profile, reportTable2, sweep, worker, queue, compare, kv, tokens, evaluate, leaderboard, plan, flops, bench, quality, dtypes, runNotebook, test, check, diff, mcp, site, convert, exportNotebook, exportModel, serve, fetchCommand, kernel, doctor, train, cache]) register(program);
+  for (const [name, description, load] of entries) {
+    if (wanted === undefined || wanted === name) (await load()).register(program);
+    else program.command(name).description(description);
+  }
   return program;
 }
 
 /** Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
 export async function run(argv: readonly string[]): Promise<void> {
-  const program = commands();
+  const [first, second] = argv.slice(2);
+  const program = await commands((first === "help" ? second : first) ?? "");
   // A reader that closes the pipe early (`sdtp … | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   try {

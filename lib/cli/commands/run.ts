@@ -3,6 +3,7 @@ import type { PlannedRun, RunResult, Values } from "../../notebook/index.js";
 import { duration } from "../../report/duration.js";
 import { interruptSignal } from "../interrupt.js";
 import { number, positiveInteger } from "../options.js";
+import { pair } from "../parameters.js";
 import { manyProgress, runProgress } from "../run-progress.js";
 
 interface Options {
@@ -189,27 +190,6 @@ function summary(runs: PlannedRun[], results: (RunResult | undefined)[]): string
   const table = [["output", "status", "cells", "time", ""], ...rows];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   return table.map((row) => row.map((text, i) => text.padEnd(widths[i] ?? 0)).join("  ").trimEnd()).join("\n");
-}
-
-/**
- * `-p name value` as one argument: commander has no options that take two. Other arguments stay.
- */
-export function joinParameters(argv: readonly string[]): string[] {
-  const joined: string[] = [];
-  for (let i = 0; i < argv.length; i++) {
-    const argument = argv[i] ?? "";
-    joined.push(argument);
-    if ((argument === "-p" || argument === "--parameter") && i + 2 < argv.length) joined.push(JSON.stringify([argv[++i], argv[++i]]));
-  }
-  return joined;
-}
-
-function pair(text: string, earlier: [string, string][] = []): [string, string][] {
-  try {
-    return [...earlier, JSON.parse(text) as [string, string]];
-  } catch {
-    throw new InvalidArgumentError("must be followed by a name and a value");
-  }
 }
 
 function seconds(text: string): number {
