@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import writeFileAtomic from "write-file-atomic";
+import { writeWholeSync } from "../lib/files.js";
 import { listKernels, type InstalledKernel, type KernelSpec } from "../lib/jupyter/kernelspec.js";
 import { PROTOCOL_VERSION } from "../lib/jupyter/messages.js";
 import { sysPrefix, userDataDir, type PathContext } from "../lib/jupyter/paths.js";
@@ -34,8 +34,8 @@ export function installKernel(options: InstallOptions = {}): string {
   const main = fileURLToPath(new URL("./main.js", import.meta.url));
   const start = launcher({ node: process.execPath, main, platform });
   const script = join(folder, start.file);
-  writeFileAtomic.sync(script, start.text, { mode: 0o755 });
-  for (const [file, data] of Object.entries(LOGOS)) writeFileAtomic.sync(join(folder, file), data);
+  writeWholeSync(script, start.text, 0o755);
+  for (const [file, data] of Object.entries(LOGOS)) writeWholeSync(join(folder, file), data);
   const spec: KernelSpec = {
     argv: [...start.command, script, "{connection_file}"],
     display_name: displayName,
@@ -45,7 +45,7 @@ export function installKernel(options: InstallOptions = {}): string {
     kernel_protocol_version: PROTOCOL_VERSION,
     metadata: { debugger: false, supported_encryption: "curve", [OURS]: { main, node: process.execPath } },
   };
-  writeFileAtomic.sync(join(folder, "kernel.json"), `${JSON.stringify(spec, null, 2)}\n`);
+  writeWholeSync(join(folder, "kernel.json"), `${JSON.stringify(spec, null, 2)}\n`);
   return folder;
 }
 

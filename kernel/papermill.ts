@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { packageRoot } from "../lib/checkpoint/package-root.js";
+import { writeWholeSync } from "../lib/files.js";
 
 const MODULE = "sdtp_papermill.py";
 
@@ -46,7 +46,7 @@ export function installForPapermill(python = papermillsPython()): { folder: stri
     [join(info, "top_level.txt")]: "sdtp_papermill\n",
   };
   const record = [...Object.keys(files), join(info, "RECORD")].map((file) => `${file.replaceAll("\\", "/")},,\n`).join("");
-  for (const [file, text] of Object.entries({ ...files, [join(info, "RECORD")]: record })) writeFileAtomic.sync(join(folder, file), text);
+  for (const [file, text] of Object.entries({ ...files, [join(info, "RECORD")]: record })) writeWholeSync(join(folder, file), text);
   return { folder, version: papermill };
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from "node:fs";
 import { mkdir, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -41,7 +41,7 @@ export async function writeOutput(file: string, content: string | Uint8Array, wh
 
 /**
  * Writes a file whole or not at all: beside it, to the disk, then under its name. On a full disk a system writes a part and says
- * so only when it is asked for the rest, which a single write does not do (that of write-file-atomic is one).
+ * so only when it is asked for the rest, which a single write does not do.
  */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   const target = await realpath(file).catch(() => file);
@@ -65,5 +65,38 @@ export async function writeWhole(file: string, content: string | Uint8Array): Pr
     throw error;
   } finally {
     process.off("exit", remove);
+  }
+}
+
+/** `writeWhole` for what cannot wait. @param mode of the file; default: that of the one before, or the usual one */
+export function writeWholeSync(file: string, content: string | Uint8Array, mode?: number): void {
+  const target = attempt(() => realpathSync(file)) ?? file;
+  const before: Stats | undefined = statSync(target, { throwIfNoEntry: false });
+  const wanted = mode ?? (before && before.mode & 0o7777);
+  const temporary = `${target}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+  try {
+    const handle = openSync(temporary, "wx", wanted ?? 0o666);
+    try {
+      // Bytes, of which Node asks for the rest; of a string it does not in every version.
+      writeFileSync(handle, typeof content === "string" ? Buffer.from(content) : content);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    if (before) attempt(() => chownSync(temporary, before.uid, before.gid));
+    // Of what is asked for when it is opened, the process's mask takes some.
+    if (wanted !== undefined) attempt(() => chmodSync(temporary, wanted));
+    renameSync(temporary, target);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
   }
 }

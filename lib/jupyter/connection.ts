@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { curveKeyPair } from "zeromq";
+import { writeWholeSync } from "../files.js";
 import type { Channel } from "./messages.js";
 
 const port = z.number().int().nonnegative();
@@ -86,7 +86,7 @@ export async function createConnection(options: ConnectionOptions = {}): Promise
 
 /** Writes a connection file that only its owner may read: it holds the key. */
 export function writeConnectionFile(path: string, connection: ConnectionInfo): void {
-  writeFileAtomic.sync(path, `${JSON.stringify(connection, null, 2)}\n`, { mode: 0o600 });
+  writeWholeSync(path, `${JSON.stringify(connection, null, 2)}\n`, 0o600);
 }
 
 async function freePorts(count: number, host: string): Promise<number[]> {

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import v8 from "node:v8";
-import writeFileAtomic from "write-file-atomic";
+import { writeWholeSync } from "../../files.js";
 
 /** What was saved after a cell. */
 export interface State {
@@ -64,9 +64,9 @@ export function save(folder: string, name: string, variables: Record<string, () 
     data = v8.serialize({});
   }
   const file = `${createHash("sha256").update(data).digest("hex").slice(0, 32)}.values`;
-  if (!existsSync(join(folder, file))) writeFileAtomic.sync(join(folder, file), data);
+  if (!existsSync(join(folder, file))) writeWholeSync(join(folder, file), data);
   const state: State = { values: file, opaque, busy: isBusy() };
-  writeFileAtomic.sync(join(folder, `${name}.json`), JSON.stringify(state));
+  writeWholeSync(join(folder, `${name}.json`), JSON.stringify(state));
 }
 
 let loaded: Record<string, unknown> = {};
