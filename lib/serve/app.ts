@@ -2,6 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import { Hono, type Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { streamSSE } from "hono/streaming";
+import { unlessAborted } from "../ambient-signal.js";
 import { ApiError } from "./api-error.js";
 import { chatRequest, completionRequest } from "./requests.js";
 import { tokenizerRoutes } from "./tokenizer-routes.js";
@@ -30,6 +31,9 @@ interface Shape<Part> {
   readonly delta: (part: Part, first: boolean) => object;
 }
 
+/** Routes that ask the model, by what is counted of them. */
+const ASKING = ["/v1/completions", "/v1/chat/completions"];
+
 /** The API's routes. https://platform.openai.com/docs/api-reference */
 export function createApp(service: Service, options: AppOptions): Hono {
   const app = new Hono();
@@ -40,9 +44,22 @@ export function createApp(service: Service, options: AppOptions): Hono {
     const known = error instanceof ApiError ? error : new ApiError(500, error.message, { type: "server_error" });
     if (known.status === 500) options.onError?.(error);
     if (known.status === 429) c.header("Retry-After", String(RETRY_AFTER));
+    if (known.status === 401) c.header("WWW-Authenticate", "Bearer");
     return c.json(known.body, known.status as 400);
   });
-  app.notFound((c) => c.json(new ApiError(404, `${c.req.method} ${c.req.path}: there is no such route`, { code: "unknown_url" }).body, 404));
+  app.notFound((c) => {
+    const { method, path } = c.req;
+    const others = [...new Set(app.routes.filter((route) => route.method !== "ALL" && route.path === path).map((route) => route.method))];
+    if (others.length === 0) return c.json(new ApiError(404, `${method} ${path}: there is no such route`, { code: "unknown_url" }).body, 404);
+    return c.json(new ApiError(405, `${method} ${path}: must be ${others.join(" or ")}`, { code: "method_not_supported" }).body, 405, { Allow: others.join(", ") });
+  });
+  for (const route of ASKING) {
+    app.use(route, async (c, next) => {
+      await next();
+      // An answer that goes on is counted where it ends.
+      if (!c.res.headers.get("Content-Type")?.startsWith("text/event-stream")) service.metrics.requests.inc({ route, status: String(c.res.status) });
+    });
+  }
   app.use(async (c, next) => {
     if (OPEN.has(c.req.path)) return next();
     if (options.apiKey !== undefined && !isKey(c.req.header("Authorization"), options.apiKey)) {
@@ -114,8 +131,6 @@ export function createApp(service: Service, options: AppOptions): Hono {
         return c.json({ ...head, object: shape.object, choices: shape.whole(all), usage: usage(), ...kept() });
       } catch (error) {
         throw failed(error as Error);
-      } finally {
-        metrics.requests.inc({ route, status });
       }
     }
     // A place among those that run is had before the first byte goes out: a refusal has its own status.
@@ -127,7 +142,6 @@ export function createApp(service: Service, options: AppOptions): Hono {
     try {
       await Promise.race([begun, place]);
     } catch (error) {
-      metrics.requests.inc({ route, status: String(failed(error as Error).status) });
       throw failed(error as Error);
     }
     return streamSSE(c, async (stream) => {
@@ -135,20 +149,24 @@ export function createApp(service: Service, options: AppOptions): Hono {
       stream.onAbort(() => gone.abort());
       const seen = new Set<number>();
       const withUsage = request.stream_options?.include_usage === true;
-      const write = (data: object) => stream.writeSSE({ data: JSON.stringify(data) });
+      // A client that reads nothing more is not waited for longer than any other.
+      const write = (data: object) => unlessAborted(stream.writeSSE({ data: JSON.stringify(data) }), signal);
+      const ending = (part: Part) => !withUsage && part.finish_reason !== null;
       try {
         for await (const part of timed()) {
           gone.signal.throwIfAborted();
+          signal.throwIfAborted();
           const first = !seen.has(part.index);
           seen.add(part.index);
-          await write({ ...head, object: shape.chunk, choices: [shape.delta(part, first)], ...(withUsage && { usage: null }) });
+          await write({ ...head, object: shape.chunk, choices: [shape.delta(part, first)], ...(withUsage && { usage: null }), ...(ending(part) && kept()) });
         }
-        await write({ ...head, object: shape.chunk, choices: [], ...(withUsage && { usage: usage() }), ...kept() });
+        // Without a choice only for those who asked for it: others look at the first one.
+        if (withUsage) await write({ ...head, object: shape.chunk, choices: [], usage: usage(), ...kept() });
         await stream.writeSSE({ data: "[DONE]" });
       } catch (error) {
         const known = gone.signal.aborted ? new ApiError(499, "the client went away") : failed(error as Error);
         status = String(known.status);
-        if (!gone.signal.aborted) await write(known.body);
+        if (!gone.signal.aborted) void stream.writeSSE({ data: JSON.stringify(known.body) }).catch(() => {});
       } finally {
         over();
         await place;
@@ -160,7 +178,19 @@ export function createApp(service: Service, options: AppOptions): Hono {
 }
 
 async function body(c: Context): Promise<unknown> {
-  const text = await c.req.text();
+  let bytes: ArrayBuffer;
+  try {
+    bytes = await c.req.arrayBuffer();
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw new ApiError(499, `the client went away before its request had come (${(error as Error).message})`, { type: "client_closed" });
+  }
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new ApiError(400, "the body is not UTF-8 text");
+  }
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -20,6 +20,7 @@ export class Metrics {
   constructor(turns: Turns) {
     this.#gauge("num_requests_running", "Requests whose caches are held", () => turns.running);
     this.#gauge("num_requests_waiting", "Requests that wait for room", () => turns.waiting);
+    new Gauge({ name: "process_resident_memory_bytes", help: "Memory of this process", registers: [this.#registry], collect() { this.set(process.memoryUsage.rss()); } });
     this.#gauge("kv_cache_bytes", "Bytes of the caches that are held", () => [...this.#held].reduce((sum, { bytes }) => sum + bytes, 0));
   }
 

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Table } from "../../report/table.js";
 import { interruptSignal } from "../interrupt.js";
 import { positiveInteger } from "../options.js";
+import { registerServe } from "./bench-serve.js";
 
 interface KernelCommandOptions {
   others?: string[];
@@ -22,9 +23,10 @@ interface EngineCommandOptions {
   json?: boolean;
 }
 
-/** `sdtp bench engine`. */
+/** `sdtp bench engine`, `kernel`, `serve`. */
 export function register(program: Command): void {
-  const bench = program.command("bench").description("measure the engine itself");
+  const bench = program.command("bench").description("measure the engine itself, the kernel, or a server under load");
+  registerServe(bench);
   bench
     .command("engine")
     .description("prefill GFLOP/s, decode against memory bandwidth, peak memory, overhead of pruning, each beside its target")

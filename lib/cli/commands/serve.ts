@@ -13,6 +13,7 @@ interface Options extends ModelOptions, PruningOptions {
   maxQueue: number;
   timeout: number;
   accuracy?: "float32" | "int8";
+  endWithParent?: boolean;
 }
 
 /** `sdtp serve`: a model behind the API that other programs speak. */
@@ -30,6 +31,7 @@ export function register(program: Command): void {
     .option("--max-queue <n>", "requests that wait for room; more are told to come again", nonNegativeInteger, 64)
     .addOption(new Option("--accuracy <name>", "what activations are rounded to where they meet int8 and int4 weights; float32: not at all, slower, as log-likelihoods that are compared want it").choices(["float32", "int8"]))
     .option("--timeout <seconds>", "after which a request ends with an error", positiveInteger, 600)
+    .addOption(new Option("--end-with-parent").hideHelp())
     .addHelpText("after", `
 A request may choose its own pruning, and every answer says what was kept:
   curl localhost:8000/v1/completions -H 'Content-Type: application/json' \\
@@ -41,6 +43,7 @@ async function run(name: string | undefined, options: Options): Promise<void> {
   const preset = resolveMethod(options.config);
   const apiKey = options.apiKey ?? (process.env.SDTP_API_KEY || undefined);
   const signal = interruptSignal();
+  if (options.endWithParent) (await import("../../bench/end-with-parent.js")).endWithParent();
   const model = await loadModel({ ...options, ...(name !== undefined && { model: name }) }, signal, {
     ...(options.device === "cpu" && { worker: true }),
     ...(options.accuracy && { accuracy: options.accuracy }),
