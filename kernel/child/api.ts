@@ -27,8 +27,8 @@ export interface DisplayOptions {
 /** An output that can be replaced. */
 export interface DisplayHandle {
   readonly displayId: string;
-  /** Shows `value` in the place of what was shown. */
-  update(value: unknown): void;
+  /** Shows `value` in the place of what was shown. @param options `raw`: it is a MIME bundle itself */
+  update(value: unknown, options?: { raw?: boolean }): void;
 }
 
 export interface Display {
@@ -39,8 +39,8 @@ export interface Display {
    * handle.update("done");
    */
   (value: unknown, options?: DisplayOptions): DisplayHandle;
-  /** Replaces every output that was shown with this `displayId`. */
-  update(displayId: string, value: unknown): void;
+  /** Replaces every output that was shown with this `displayId`. @param options `raw`: the value is a MIME bundle itself */
+  update(displayId: string, value: unknown, options?: { raw?: boolean }): void;
   /** Shows HTML. */
   html(html: string): DisplayHandle;
   /** Shows Markdown. */

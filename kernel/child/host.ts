@@ -51,13 +51,13 @@ function createDisplay(): Display {
   const show = (value: unknown, { displayId, raw = false }: DisplayOptions = {}): DisplayHandle => {
     const id = displayId ?? randomUUID();
     publish(raw ? asGiven(value as Formatted) : toBundle(value), id, false);
-    const handle = { displayId: id, update: (next: unknown) => display.update(id, next) };
+    const handle = { displayId: id, update: (next: unknown, options?: { raw?: boolean }) => display.update(id, next, options) };
     handles.add(handle);
     return handle;
   };
   const shape = (type: string) => (content: unknown) => show({ [type]: content, "text/plain": plainTwin(type, content) }, { raw: true });
   const display: Display = Object.assign(show, {
-    update: (displayId: string, value: unknown) => publish(toBundle(value), displayId, true),
+    update: (displayId: string, value: unknown, { raw = false }: { raw?: boolean } = {}) => publish(raw ? asGiven(value as Formatted) : toBundle(value), displayId, true),
     html: shape("text/html"),
     markdown: shape("text/markdown"),
     latex: shape("text/latex"),

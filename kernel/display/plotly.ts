@@ -1,4 +1,4 @@
-import { bringPlotly, figureHtml, figureJson, type PlotlyFigure } from "../../lib/report/views/figure-html.js";
+import { bringPlotly, clearFigure, figureHtml, figureJson, type PlotlyFigure } from "../../lib/report/views/figure-html.js";
 import type { Formatted } from "./format.js";
 
 /**
@@ -14,7 +14,7 @@ export function plotlyBundle(figure: PlotlyFigure): Formatted {
   const text = `Plotly figure: ${length} ${length === 1 ? "trace" : "traces"}`;
   bringPlotly();
   return {
-    "application/vnd.plotly.v1+json": JSON.parse(figureJson(figure)) as object,
+    "application/vnd.plotly.v1+json": JSON.parse(figureJson(clearFigure(figure))) as object,
     "text/html": figureHtml(figure, text),
     "text/plain": text,
   };

@@ -8,6 +8,8 @@ import { parsed, renderedTokens } from "./markdown.js";
 import type { Maths } from "./maths.js";
 import { sanitized } from "./sanitize.js";
 import { shortTables, shortText } from "./shortened.js";
+import { dataTablesHtml } from "../../report/views/picture/data-table.js";
+import { picture } from "../../report/views/picture/index.js";
 import { escapeHtml } from "../../escape-html.js";
 
 /** What of a bundle is shown, first to last. */
@@ -71,7 +73,14 @@ function chartHtml(figure: Figure, text: string, figures: Figure[]): string {
   const label = figureTitle(figure) || text || "Chart";
   const height = Number(figure.layout?.["height"]) || 450;
   figures.push(figure);
-  return `<figure class="chart" style="min-height:${height}px" aria-label="${escapeHtml(label)}"><script type="application/json">${scriptJson(figure)}</script><noscript><p>${escapeHtml(`${label} (a chart, which needs JavaScript)`)}</p></noscript></figure>`;
+  return `<figure class="chart" style="min-height:${height}px" aria-label="${escapeHtml(label)}"><script type="application/json">${scriptJson(figure)}</script><noscript>${stillHtml(figure, label)}</noscript></figure>`;
+}
+
+/** A chart where no script runs: its picture where one of moderate size can be drawn, otherwise its data. */
+function stillHtml(figure: Figure, label: string): string {
+  const still = picture(figure);
+  if (still && still.svg.length < 200_000) return `<img alt="${escapeHtml(label)}" src="data:image/svg+xml;base64,${Buffer.from(still.svg).toString("base64")}">`;
+  return `<p>${escapeHtml(`${label} (a chart, which needs JavaScript)`)}</p>${dataTablesHtml(figure)}`;
 }
 
 /** Formulas drawn; what is no formula, such as a table, as its source. */

@@ -1,3 +1,4 @@
+import { picture } from "../../report/views/picture/index.js";
 import { Browser } from "./browser.js";
 import type { CodePart, Part } from "./document.js";
 import { bundleImage, copyName, extensionOf, type Image, imageTypes } from "./images.js";
@@ -53,7 +54,7 @@ const readable = new Set(["image/png", "image/jpeg"]);
 
 /**
  * Pictures of all outputs that are shown: images of their bundles, and charts drawn by a browser. Where there is no
- * browser, `warn` says what is missing, and the charts have no path.
+ * browser, `warn` says so; charts are simpler pictures then, and those that only Plotly can draw have no path.
  * @param isPreferred whether an output's image or chart is shown at all, and not another type of its bundle
  * @param vector for LaTeX: charts and SVG become PDF, other types that it does not read PNG
  */
@@ -80,8 +81,10 @@ export async function outputPictures(
       else pictures.add(output, `${name}.${extensionOf(image.type)}`, image.bytes);
     }
   }
+  let isDrawn = false;
   const what = [counted(charts.length, "chart"), counted(foreign.length, "image")].filter(Boolean).join(" and ");
   await withBrowser(what, browser, async (running) => {
+    isDrawn = true;
     for (const [i, png] of (await drawn(charts, running, browser, vector ? "vector" : 2)).entries()) if (png) pictures.add(charts[i]!.key, charts[i]!.name, png);
     for (const { key, name, image } of foreign) {
       browser.signal?.throwIfAborted();
@@ -90,6 +93,11 @@ export async function outputPictures(
       else browser.warn?.(`${name}: ${image.type} not drawn: the browser cannot read it`);
     }
   });
+  // Without a browser a chart is drawn as well as it can be without one; LaTeX reads no SVG.
+  if (!isDrawn && !vector) for (const { key, name, figure } of charts) {
+    const made = picture(figure);
+    if (made) pictures.add(key, name.replace(/png$/, "svg"), Buffer.from(made.svg));
+  }
 }
 
 /** Charts as small PNG, in order; undefined for those that could not be drawn, of which `warn` says why. */
@@ -110,7 +118,7 @@ async function withBrowser<Result>(what: string, { chromium, warn, signal }: Bro
   try {
     browser = await Browser.start(chromium);
   } catch (error) {
-    warn?.(`${what} not drawn: ${(error as Error).message}`);
+    warn?.(`${what} not drawn by Plotly: ${(error as Error).message}`);
     return undefined;
   }
   try {

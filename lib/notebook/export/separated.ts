@@ -4,7 +4,7 @@ import { figureOf, isDisplay, textOf } from "./mime.js";
 
 const script = /<script\b[\s\S]*?<\/script\s*>/gi;
 /** Where the library's own HTML has a chart drawn (lib/report/views/figure-html.ts). */
-const chart = /<div id="plotly-[^"]*"[^>]*>(?:<pre>[^<]*<\/pre>|<img [^>]*>)<\/div>/;
+const chart = /<div id="plotly-[^"]*"[^>]*>(?:<pre>[^<]*<\/pre>(?:<table>(?:(?!<\/?(?:div|script)\b)[\s\S])*<\/table>)?|<img [^>]*>)<\/div>/;
 
 /**
  * A chart and what its HTML shows beside it, such as a table, as two outputs: of a bundle one type is shown, and a chart as

@@ -7,6 +7,7 @@ import { tablesAndText } from "./html-tables.js";
 import { isRemote, localImage } from "./images.js";
 import { latexCode, latexVerbatim } from "./latex-code.js";
 import { fallbackFonts, lacking, lackingWarning } from "./latex-fonts.js";
+import { dataTables } from "../../report/views/picture/data-table.js";
 import { captionedTable, latexMarkdown, picture } from "./latex-markdown.js";
 import { displayMath } from "./latex-maths.js";
 import { latexTable } from "./latex-table.js";
@@ -102,7 +103,7 @@ function outputLatex(output: Output, { number }: CodePart, pictures: Pictures, m
   const path = pictures.path(output);
   const alt = (figure && figureTitle(figure)) || altText(data, `Picture of cell ${number}`);
   if (path !== undefined) return picture(path, alt);
-  if (figure) return picture(undefined, `${alt} (a chart, not drawn here)`);
+  if (figure) return [picture(undefined, `${alt} (a chart that is not drawn here: its data)`), ...dataTables(figure).map((table) => latexTable(table))].join("\n\n");
   const tokens = latexTokens(textOf(data["text/html"]));
   if (tokens !== undefined) return tokens;
   const tables = tablesAndText(textOf(data["text/html"]));

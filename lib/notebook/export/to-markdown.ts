@@ -5,6 +5,7 @@ import { alignments, type HtmlTable, tablesAndText } from "./html-tables.js";
 import { decoded, imageTypes, isRemote, localImage } from "./images.js";
 import { parsed } from "./markdown.js";
 import { altText, chosen, figureOf, figureTitle, isDisplay, isPlaceholder, textOf } from "./mime.js";
+import { dataTables } from "../../report/views/picture/data-table.js";
 import { captionOf } from "./captions.js";
 import { workId } from "./bibliography.js";
 import { equationId } from "./equations.js";
@@ -106,7 +107,7 @@ function outputMarkdown(output: Output, { number }: CodePart, pictures: Pictures
   const path = pictures.path(output);
   const figure = figureOf(data);
   if (path !== undefined) return `![${escaped((figure && figureTitle(figure)) || altText(data, `Picture of cell ${number}`))}](${address(path)})`;
-  if (figure) return `*${escaped(figureTitle(figure) || "A chart")} (a chart, not drawn here)*`;
+  if (figure) return [`*${escaped(figureTitle(figure) || "A chart")} (a chart that is not drawn here: its data)*`, ...dataTables(figure).map(pipeTable)].join("\n\n");
   const parts = tablesAndText(textOf(data["text/html"]));
   if (parts.some((part) => typeof part !== "string")) return parts.map((part) => (typeof part === "string" ? escaped(part) : pipeTable(part))).join("\n\n");
   if (data["text/latex"] !== undefined) return latexMarkdown(textOf(data["text/latex"]));

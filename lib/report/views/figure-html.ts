@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { escapeHtml } from "../../escape-html.js";
-import { picture } from "./picture/index.js";
+import type { Attributes } from "../figure.js";
+import { dataTablesHtml } from "./picture/data-table.js";
+import { picture, undrawn } from "./picture/index.js";
 import { packed, plotlySource } from "./plotly-library.js";
 
 /** What `Plotly.newPlot` takes. */
@@ -18,6 +20,16 @@ export function figureJson({ data, layout = {}, config = { responsive: true } }:
   return json.replaceAll("<", "\\u003c").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
 }
 
+/** A figure whose ground is the page's, with letters and lines that are read on light and dark, unless it has looks of its own. */
+export function clearFigure(figure: PlotlyFigure): PlotlyFigure {
+  const layout = (figure.layout ?? {}) as Attributes;
+  if (layout["paper_bgcolor"] || layout["template"]) return figure;
+  const axis = { gridcolor: "rgba(128,128,128,.25)", zerolinecolor: "rgba(128,128,128,.5)" };
+  const axes = Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key));
+  const styled = Object.fromEntries([...new Set(["xaxis", "yaxis", ...axes])].map((key) => [key, { ...axis, ...layout[key] }]));
+  return { ...figure, layout: { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", ...layout, font: { color: "#7a7a7a", ...layout["font"] }, ...styled } };
+}
+
 /**
  * A figure as its picture, which is drawn in its place once Plotly is there; the picture stays where no script runs. The same for the
  * same figure.
@@ -29,7 +41,7 @@ export function figureHtml(figure: PlotlyFigure, text: string): string {
   const still = picture(figure);
   const height = (figure.layout as { height?: number } | undefined)?.height ?? still?.height ?? 360;
   const alt = escapeHtml(text.length > 500 ? `${text.slice(0, 500)}…` : text).replaceAll("\n", "&#10;");
-  const shown = still ? `<img alt="${alt}" width="${still.width}" height="${still.height}" style="max-width:100%;height:auto" src="data:image/svg+xml;base64,${Buffer.from(still.svg).toString("base64")}">` : `<pre>${escapeHtml(text)}</pre>`;
+  const shown = still ? `<img alt="${alt}" width="${still.width}" height="${still.height}" style="max-width:100%;height:auto" src="data:image/svg+xml;base64,${Buffer.from(still.svg).toString("base64")}">` : dataHtml(figure, text);
   return `<div id="${id}" style="min-height:${height}px">${shown}</div><script>(async () => {
 for (let i = 0; !window.Plotly && i < 100; i++) await (window.__plotly__ ?? new Promise((next) => setTimeout(next, 50)));
 if (!window.Plotly) return;
@@ -48,6 +60,13 @@ await window.Plotly.newPlot(element, figure.data, figure.layout, figure.config);
 })();</script>`;
 }
 
+/** What stands for a chart that no picture can be made of: what it is, why it is not drawn, and its data. */
+function dataHtml(figure: PlotlyFigure, text: string): string {
+  const kinds = undrawn(figure);
+  const why = kinds.length > 0 ? `Plotly alone draws charts of the kind ${kinds.join(", ")}: here its data` : "nothing that could be drawn without Plotly";
+  return `<pre>${escapeHtml(text)} (${escapeHtml(why)})</pre>${dataTablesHtml(figure)}`;
+}
+
 /** Plotly itself, compressed (2 MB). Evaluated with `define` and `module` shadowed: a notebook's AMD loader would swallow it. */
 export function plotlyScript(): string {
   return `<script>window.__plotly__ ??= (async () => {
@@ -59,18 +78,21 @@ new Function("define", "module", "exports", await new Response(stream).text())()
 
 /** What a notebook's kernel offers to code that cannot depend on it (kernel/child/api.ts). */
 interface Notebook {
-  display(value: object, options: { raw: true }): { update(value: unknown): void };
+  display(value: object, options: { raw: true }): { update(value: object, options: { raw: true }): void };
 }
 
 let brought = false;
 
 /**
- * Gives Plotly to the client, the first time in a session: as an output that is emptied at once, so that no notebook keeps two
- * megabytes of it. Outside of a notebook nothing.
+ * Gives Plotly to the client, the first time in a session: by an output that is empty, has the library for a moment, and is empty
+ * again, so that no notebook keeps two megabytes of it. Tools that compare outputs and do not follow updates see nothing but the
+ * empty output. Outside of a notebook nothing.
  */
 export function bringPlotly(): void {
   const notebook = (globalThis as { [key: symbol]: unknown })[Symbol.for("sdtp.notebook")] as Notebook | undefined;
   if (brought || !notebook) return;
   brought = true;
-  notebook.display({ "text/html": plotlyScript(), "text/plain": "" }, { raw: true }).update({ [Symbol.for("Jupyter.display")]: () => ({ "text/plain": "" }) });
+  const output = notebook.display({}, { raw: true });
+  output.update({ "text/html": plotlyScript() }, { raw: true });
+  output.update({}, { raw: true });
 }

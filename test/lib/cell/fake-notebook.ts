@@ -9,7 +9,7 @@ export interface Displayed {
 export function fakeNotebook(t: TestContext): Displayed[] {
   const displays: Displayed[] = [];
   const key = Symbol.for("sdtp.notebook");
-  const bundle = (value: unknown) => (value as { [key: symbol]: () => Record<string, string> })[Symbol.for("Jupyter.display")]!();
+  const bundle = (value: unknown) => (value as { [key: symbol]: (() => Record<string, string>) | undefined })[Symbol.for("Jupyter.display")]?.() ?? (value as Record<string, string>);
   const world = globalThis as { [key: symbol]: unknown };
   world[key] = {
     display(value: unknown) {

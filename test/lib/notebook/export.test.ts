@@ -185,8 +185,12 @@ describe("Markdown", () => {
     delete process.env["CHROMIUM"];
     try {
       const { document, warnings } = await exported([code("", [chart("Speed_up")])], "markdown");
-      assert.equal(document, "*Speed\\_up (a chart, not drawn here)*\n");
-      assert.deepEqual(warnings, ["1 chart not drawn: no Chromium, Chrome or Edge found (install one, or name its program by --chromium or the variable CHROMIUM)"]);
+      assert.equal(document, "![Speed\\_up](book_files/cell-1.svg)\n");
+      const flow = shows({ "application/vnd.plotly.v1+json": { data: [{ type: "sankey", link: { source: [0], value: [7.5] } }], layout: { title: "Flow" } } });
+      const data = await exported([code("", [flow])], "markdown");
+      assert.equal(data.document, "*Flow (a chart that is not drawn here: its data)*\n\n**(sankey)**\n\n| link.source | link.value |\n| --: | --: |\n| 0 | 7.5 |\n");
+      assert.match((await exported([code("", [flow])], "latex")).document, /Flow \(a chart that is not drawn here: its data\)[^]*\\begin\{tabular\}\{rr\}/);
+      assert.deepEqual(warnings, ["1 chart not drawn by Plotly: no Chromium, Chrome or Edge found (install one, or name its program by --chromium or the variable CHROMIUM)"]);
       await assert.rejects(exported([code("")], "pdf"), /^Error: pdf: no Chromium, Chrome or Edge found/);
     } finally {
       process.env["PATH"] = PATH;
