@@ -7,11 +7,13 @@ import type * as record from "./record.js";
 const seconds = z.number().nonnegative();
 const bytes = z.number().int().nonnegative();
 const tokens = z.number().int().nonnegative();
+/** Where heads of a layer hold different numbers of tokens, their mean. */
+const held = z.number().nonnegative();
 const flopsPair = z.object({ prefill: z.number().nonnegative(), end2end: z.number().nonnegative().optional() });
 const spread = z.object({ p50: seconds, p90: seconds, min: seconds, max: seconds, mean: seconds, stdev: seconds });
 
 const beside = {
-  kv_lens_after_prefill: z.array(tokens).min(1).optional(),
+  kv_lens_after_prefill: z.array(held).min(1).optional(),
   kv_bytes_after_prefill: bytes.optional(),
   tokens_kept: tokens.optional(),
   tokens_pruned: tokens.optional(),
@@ -25,8 +27,8 @@ export const endToEndMeasurement = z.object({
   decode_latency_seconds: seconds,
   total_latency_seconds: seconds,
   ...beside,
-  kv_lens_after_prefill: z.array(tokens).min(1),
-  kv_lens_final: z.array(tokens).min(1).optional(),
+  kv_lens_after_prefill: z.array(held).min(1),
+  kv_lens_final: z.array(held).min(1).optional(),
   kv_bytes_final: bytes.optional(),
   first_token_seconds: seconds.optional(),
   per_token_seconds: z.array(seconds).optional(),

@@ -39,7 +39,8 @@ interface Past {
  * slots' positions; with `ragged` the same of each head apart, as layer `L.H` of one head; `self_bias` `[group * m, m]`, the same among
  * the new tokens (row g * m + i belongs to new token i), and `self_bias.unlimited` where only some blocks have a window. group = heads / kvHeads.
  * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, m, headDim]`; with `attention`, for each layer
- * `attention.L` `[kvHeads, m, capacity_L + m]`: what each new token pays to each slot and to each new token, the mean over the queries that share a head.
+ * `attention.L` `[kvHeads, m, capacity_L + m]`: what each new token pays to each slot and to each new token, the mean over the queries that share a head;
+ * and `query.L` `[1, m, heads * headDim]`, after rotary embedding.
  */
 export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, finite = false, kvDtype = "fp32", ragged = false }: DecodeOptions = {}): void {
   const selfBias = g.input("self_bias", "float32", ["rows", "m"]);
@@ -85,6 +86,7 @@ export function decodeBlocks(g: GraphBuilder, weights: Weights, config: ModelCon
     g.output(result.value, `value.${layer}`);
     if (finite) outputFiniteBlock(g, layer, result);
     if (!attention) return;
+    g.output(result.queries, `query.${layer}`);
     const paid = result.inside["attention.weights"]!;
     const byHead = g.reshape(paid, [config.kvHeads, config.heads / config.kvHeads, "m", paid.shape[paid.rank - 1]!]);
     g.output(g.reduceMean(byHead, [1]), `attention.${layer}`);

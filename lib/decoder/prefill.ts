@@ -25,6 +25,8 @@ export interface PrefillOptions {
   readonly attention: AttentionPlan;
   /** What each layer's keys and values are cut down to, `[layers]`; null or absent: nothing. Not with `evict`. */
   readonly cache?: readonly CacheSelection[] | null;
+  /** Layers share the budget: keys and values come out whole, with scores and what a layer prefers, and are cut down when all are known. */
+  readonly cutLater?: boolean;
   /** Ends with the first stage: only what it kept and its scores come out. */
   readonly choose?: boolean;
   /** Keys and values come out as the last stage leaves them, the tokens it or one before dropped taken from every layer. */
@@ -42,7 +44,7 @@ export interface PrefillOptions {
  * with `cache` the same for each layer L as `cache.L.keep` …, `cache.L.safe` too where heads share a budget, and with expected attention `future.cos`, `future.sin`.
  * Outputs: `logits` `[1, vocabulary]` of the last token; `key.L`, `value.L` `[1, kvHeads, n_L, headDim]` of each layer
  * (with `evict` `[1, kvHeads, k, headDim]`, with `cache` `[1, kvHeads, keep, headDim]`, or `[1, 1, kvHeads * keep, headDim]`, head after head, where heads share a budget);
- * with `cache` `cache.L.kept` `[kvHeads * keep]` int64, head * n_L + row of each, ascending, and `cache.L.scores` `[kvHeads, n_L]`; `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
+ * with `cache` `cache.L.kept` `[kvHeads * keep]` int64, head * n_L + row of each, ascending, and `cache.L.scores` `[kvHeads, n_L]` (with `cutLater` no `kept`, but `cache.L.preference` `[2]`); `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
  * each captured activation, in the shape the block has it in.
  */
 export function prefillGraph(g: GraphBuilder, weights: Weights, options: PrefillOptions): void {
@@ -74,7 +76,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
       if (captured.has(name)) g.output(part === "attention.query" ? byHead(g, config, value) : value, name);
     }
     if (options.finite) outputFiniteBlock(g, layer, result);
-    caches.push({ ...(selection ? keptByHead(g, config, layer, selection, result, positions, tokens, futures) : result), stagesBefore: rowsKept.length });
+    caches.push({ ...(selection ? keptByHead(g, config, layer, selection, result, positions, tokens, futures, options.cutLater ?? false) : result), stagesBefore: rowsKept.length });
 
     const stage = stages.indexOf(layer);
     if (stage < 0) continue;
@@ -106,14 +108,18 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
 }
 
 /** A layer's keys and values of the tokens that its cache keeps. @param tokens of which the block gave queries @param futures rotary rows of positions to come */
-function keptByHead(g: GraphBuilder, config: ModelConfig, layer: number, { scoring, safe }: CacheSelection, { key, value, queries, unturned, sinks }: BlockResult, positions: Value, tokens: BlockTokens, futures: Rotaries): Pick<BlockResult, "key" | "value"> {
+function keptByHead(g: GraphBuilder, config: ModelConfig, layer: number, { scoring, safe }: CacheSelection, { key, value, queries, unturned, sinks }: BlockResult, positions: Value, tokens: BlockTokens, futures: Rotaries, cutLater: boolean): Pick<BlockResult, "key" | "value"> {
   const { kvHeads, headDim } = config;
   const wanted = queriesWanted(scoring);
   const last = (x: Value) => (wanted === "all" || tokens === wanted ? x : g.slice(x, 1, -wanted, Number.MAX_SAFE_INTEGER, `looking.${layer}`));
-  const scores = cacheScorer(scoring).score(g, {
-    queries: last(queries), unturned: last(unturned), keys: key, values: value, positions, sinks, layer, config, future: () => layerRotary(config, futures, layer),
-  });
+  const scorer = cacheScorer(scoring);
+  const input = { queries: last(queries), unturned: last(unturned), keys: key, values: value, positions, sinks, layer, config, future: () => layerRotary(config, futures, layer) };
+  const scores = scorer.score(g, input);
   g.output(scores, `cache.${layer}.scores`);
+  if (cutLater) {
+    g.output(scorer.preference!(g, input), `cache.${layer}.preference`);
+    return { key, value };
+  }
   const kept = selectByHead(g, scores, cacheCounts(g, layer, safe !== null), `cached.${layer}`);
   g.output(kept, `cache.${layer}.kept`);
   const n = positions.shape[0]!;

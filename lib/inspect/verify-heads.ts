@@ -1,11 +1,14 @@
 // What `verifyRun` checks of caches whose heads hold other tokens each.
-import type { CacheSelection } from "../methods/plan/cache.js";
+import type { TokenPlan } from "../methods/plan/plan.js";
 import type { CacheResult, Run } from "../runtime/run.js";
 import { differs } from "./difference.js";
 
 /** Each head's choice: as `choiceHolds`, over its layer's tokens. With budgets by head, the lowest that stayed in any head is above the highest that fell, beyond what each keeps in any case. */
-export function cacheChoiceHolds(selections: readonly CacheResult[], planned: readonly CacheSelection[]): string | null {
+export function cacheChoiceHolds(selections: readonly CacheResult[], { cache, shared }: Pick<TokenPlan, "cache" | "shared">): string | null {
   if (selections.some(({ scores }) => !scores)) return null;
+  const planned = cache!;
+  // The least that stayed in any head of any layer, and the most that fell, beside what each keeps in any case.
+  let [least, most] = [Infinity, -Infinity];
   selections.forEach(({ present, kept, scores }, layer) => {
     const { head, tail, safe } = planned[layer]!;
     let [lowest, highest] = [Infinity, -Infinity];
@@ -18,11 +21,13 @@ export function cacheChoiceHolds(selections: readonly CacheResult[], planned: re
       const left = free.filter((i) => stays.has(present[i]!)).map((i) => row[i]!).sort((a, b) => b - a);
       const stayed = (safe === null ? left : left.slice(Math.max(0, safe - head - tail))).at(-1) ?? Infinity;
       const fell = free.filter((i) => !stays.has(present[i]!)).reduce((most, i) => Math.max(most, row[i]!), -Infinity);
+      [least, most] = [Math.min(least, stayed), Math.max(most, fell)];
       if (safe === null && fell > stayed) differs(`layer ${layer}, head ${h} dropped a token of score ${fell} and kept one of ${stayed}`);
       [lowest, highest] = [Math.min(lowest, stayed), Math.max(highest, fell)];
     });
-    if (safe !== null && highest > lowest) differs(`layer ${layer} dropped a token of score ${highest} and kept one of ${lowest} in another head`);
+    if (safe !== null && shared !== "heads" && highest > lowest) differs(`layer ${layer} dropped a token of score ${highest} and kept one of ${lowest} in another head`);
   });
+  if (shared === "heads" && most > least) differs(`a token of score ${most} was dropped, and one of ${least} kept in another head or layer`);
   return "in every head forced tokens stayed, and no token that fell scores above one that had to win its place";
 }
 

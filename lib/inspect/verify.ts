@@ -94,7 +94,7 @@ function stagesHold({ plan, ids, stages }: Run): string {
 
 /** Kept tokens are among those present, in order, the forced ones with them, and no free one that fell scores above one that stayed. */
 function choiceHolds({ stages, selections, plan }: Run): string | null {
-  if (plan.cache && stages.length === 0) return selections ? cacheChoiceHolds(selections, plan.cache) : null;
+  if (plan.cache && stages.length === 0) return selections ? cacheChoiceHolds(selections, plan) : null;
   stages.forEach(({ kept, presentPositions, forced }, s) => {
     const [present, stays] = [new Set(presentPositions), new Set(kept)];
     kept.forEach((position, i) => {
@@ -120,15 +120,17 @@ function choiceHolds({ stages, selections, plan }: Run): string | null {
 }
 
 function lengthsHold({ kv, plan, kvLengthsAfterPrefill, ids, position, lengthsByRule }: Run, expected: readonly Int32Array[] | null): string {
-  plan.kvLengths.forEach((length, layer) => {
+  const sum = (lengths: readonly number[]) => Math.round(lengths.reduce((a, b) => a + b, 0) * HEADS) / HEADS;
+  if (plan.shared && sum(kvLengthsAfterPrefill) !== sum(plan.kvLengths)) differs(`layers held ${sum(kvLengthsAfterPrefill)} tokens together after prefill (the plan says ${sum(plan.kvLengths)}, which ${plan.shared} share)`);
+  if (!plan.shared) plan.kvLengths.forEach((length, layer) => {
     if (kvLengthsAfterPrefill[layer] !== length) differs(`layer ${layer} held ${kvLengthsAfterPrefill[layer]} tokens after prefill (the plan says ${length})`);
   });
   const generated = position - ids.length;
   kv.lengths.forEach((length, layer) => {
     // Of a run from a file it is not known when its cache was cut down.
     if (plan.decoding && !lengthsByRule && generated > 0) return;
-    const due = lengthsByRule?.[layer] ?? (expected ? expected[layer]!.length : plan.kvLengths[layer]! + generated);
-    if (length !== due) differs(`layer ${layer} holds ${length} tokens (must be ${due})`);
+    const due = lengthsByRule?.[layer] ?? (expected ? expected[layer]!.length : (plan.shared ? kvLengthsAfterPrefill : plan.kvLengths)[layer]! + generated);
+    if (Math.abs(length - due) * HEADS > 1) differs(`layer ${layer} holds ${length} tokens (must be ${due})`);
   });
   const distinct = [...new Set(kv.lengths)];
   return distinct.length === 1 ? `${kv.layers.length} layers hold ${distinct[0]} tokens each` : `layers hold ${kv.lengths.join(", ")} tokens`;
@@ -142,6 +144,9 @@ function positionsHold({ kv }: Run, expected: readonly Int32Array[]): string {
   return "every layer holds the positions that the stages kept, in order";
 }
 
+/** Mean lengths over heads are compared to this part of a token. */
+const HEADS = 1e6;
+
 /** Bytes are counted on the arrays themselves; a device's, on their copy. */
 function bytesHold({ kv }: Run, cache: HostKv): string {
   cache.layers.forEach((layer, l) => {
@@ -154,7 +159,7 @@ function bytesHold({ kv }: Run, cache: HostKv): string {
       }
     }
     const says = kv.layer(l).bytes;
-    if (held !== expected || says !== expected) differs(`layer ${l} holds ${held} bytes and says ${says} (must be ${expected})`);
+    if (held !== Math.round(expected) || says !== held) differs(`layer ${l} holds ${held} bytes and says ${says} (must be ${expected})`);
   });
   return `${kv.bytes} bytes in all: keys and values of every token held, nothing else`;
 }

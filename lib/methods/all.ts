@@ -1,4 +1,5 @@
 import { adakv, adakvExpected } from "./adakv.js";
+import { cake } from "./cake.js";
 import { h2oDecoding, streamingDecoding, tovaDecoding } from "./decoding.js";
 import { expectedAttention } from "./expected-attention.js";
 import { fastkv } from "./fastkv.js";
@@ -6,6 +7,7 @@ import { gemfilter } from "./gemfilter.js";
 import { h2o } from "./h2o.js";
 import { keydiff } from "./keydiff.js";
 import { knorm } from "./knorm.js";
+import { kvzip } from "./kvzip.js";
 import { lagkv } from "./lagkv.js";
 import type { Method } from "./method.js";
 import { promptdistill } from "./promptdistill.js";
@@ -19,7 +21,7 @@ import { tova } from "./tova.js";
 /** Every method that has a name, in the order of tables. A new one is its file and a line here. */
 export const methods: Readonly<Record<string, Method>> = Object.freeze({
   ...presets,
-  ...Object.fromEntries([gemfilter, fastkv, promptdistill, snapkv, pyramidkv, h2o, tova, streamingllm, expectedAttention, knorm, keydiff, lagkv, adakv, adakvExpected, h2oDecoding, tovaDecoding, streamingDecoding, randomCache].map((method) => [method.name, method])),
+  ...Object.fromEntries([gemfilter, fastkv, promptdistill, snapkv, pyramidkv, h2o, tova, streamingllm, expectedAttention, knorm, keydiff, lagkv, adakv, adakvExpected, cake, kvzip, h2oDecoding, tovaDecoding, streamingDecoding, randomCache].map((method) => [method.name, method])),
 });
 
 export const methodNames: readonly string[] = Object.keys(methods);

@@ -91,7 +91,7 @@ export function checkedMethod(given: UserMethod): Method {
   });
   const kvPolicy = given.kvPolicy ?? (cache === undefined ? defaultKvPolicy(stages.length) : "retain");
   if (kvPolicy !== "evict" && kvPolicy !== "retain") throw new Error(`${label}, kvPolicy: ${String(kvPolicy)} (must be "evict" or "retain")`);
-  if (decoding !== undefined && (cache === undefined || cache.heads !== undefined)) throw new Error(`${label}, decoding: a budget while decoding (needs one after the prompt, the same for all heads)`);
+  if (decoding !== undefined && (cache === undefined || cache.heads !== undefined || cache.layers?.preference !== undefined)) throw new Error(`${label}, decoding: a budget while decoding (needs one after the prompt, the same for all heads)`);
   if (restart !== undefined && typeof restart !== "boolean") throw new Error(`${label}, restart: ${String(restart)} (must be true or false)`);
   if (restart && (stages.length !== 1 || cache !== undefined || kvPolicy !== "evict")) throw new Error(`${label}, restart: true (needs exactly one stage, no cache budget, and kvPolicy "evict")`);
   if (cache !== undefined && kvPolicy === "evict" && stages.length > 0) throw new Error(`${label}, kvPolicy: evict (each layer's cache has a budget of its own: must be "retain")`);

@@ -4,7 +4,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { HostCache } from "./host-cache.js";
 import { isMaskedForOne } from "../decoder/decode-loop.js";
 import { hold, letGo } from "./lease.js";
-import { HeldLayer, LayeredCache, stepFed, type FedCache, type HeldPositions, type KvLayer } from "./kv-cache.js";
+import { HeldLayer, LayeredCache, lookFed, stepFed, type FedCache, type HeldPositions, type KvLayer } from "./kv-cache.js";
 import { readBack } from "./read-back.js";
 import type { LoadedGraph, Outputs } from "./session.js";
 
@@ -132,6 +132,14 @@ export class DeviceCache extends LayeredCache<DeviceLayer> implements FedCache {
     if (this.disposed) return;
     this.disposed = true;
     for (const { kv } of this.held) kv.release();
+  }
+
+  keeping(): Promise<never> {
+    return Promise.reject(new Error("cache: cut down on the device (must be in this process's memory: --device cpu)"));
+  }
+
+  look(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
+    return lookFed(this, graph, feeds, config, positions);
   }
 
   step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {

@@ -2,7 +2,8 @@ import { Tensor } from "onnxruntime-node";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import { layerWindow } from "../checkpoint/sliding-window.js";
 import type { ModelConfig } from "../checkpoint/types.js";
-import { heldLength, isRagged, LayeredCache, stepFed, type HeldPositions, type HostKv } from "./kv-cache.js";
+import { heldLength, isRagged, LayeredCache, lookFed, stepFed, type HeldPositions, type HostKv, type HostLayer } from "./kv-cache.js";
+import type { StoredHead } from "./kv-store.js";
 import { LayerCache } from "./layer-cache.js";
 import { rowsOf } from "./present.js";
 import { RaggedLayer } from "./ragged-layer.js";
@@ -57,6 +58,17 @@ export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements
     return cache;
   }
 
+  async keeping(held: readonly HeldPositions[], reserve: number): Promise<HostCache> {
+    const { kvHeads, headDim, kvDtype } = this.layer(0);
+    const cache = HostCache.holding({ kvHeads, headDim }, held, reserve, kvDtype);
+    this.layers.forEach((layer, index) => {
+      const own = held[index]!;
+      const rows = Array.from({ length: kvHeads }, (_, head) => rowsOf(own instanceof Int32Array ? own : own[head]!, layer.headPositions(head)));
+      cache.layer(index).restore(own, { key: picked(layer, "key", rows), value: picked(layer, "value", rows) });
+    });
+    return cache;
+  }
+
   clone(): HostCache {
     return new HostCache(this.layers.map((layer) => layer.clone()));
   }
@@ -71,6 +83,10 @@ export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements
   }
 
   dispose(): void {}
+
+  look(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
+    return lookFed(this, graph, feeds, config, positions);
+  }
 
   step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
     return stepFed(this, graph, feeds, config, positions);
@@ -92,6 +108,25 @@ export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements
       layer.append({ key, value }, positions.length, positions);
     });
   }
+}
+
+/** Of each head the keys or values at `rows`, as they are held, head after head. */
+function picked(layer: HostLayer, part: "key" | "value", rows: readonly Int32Array[]): StoredHead {
+  const width = layer.headDim;
+  const count = rows.reduce((sum, { length }) => sum + length, 0);
+  const { elements, scales } = layer.stored(part, 0);
+  const all = new (elements.constructor as Float32ArrayConstructor)(count * width);
+  const allScales = scales && new Float32Array(count);
+  let slot = 0;
+  rows.forEach((own, head) => {
+    const stored = layer.stored(part, head);
+    for (const row of own) {
+      all.set(stored.elements.subarray(row * width, (row + 1) * width), slot * width);
+      if (allScales) allScales[slot] = stored.scales![row]!;
+      slot++;
+    }
+  });
+  return { elements: all as StoredHead["elements"], scales: allScales };
 }
 
 /** `[group * count, count]`: new token i sees new token j where j <= i, within the window. */

@@ -64,6 +64,10 @@ export interface KvCache {
   /** Frees the device's memory. Of a cache in this process's memory, nothing: it is collected. */
   dispose(): void;
 
+  /** A cache of these tokens of it alone, in arrays of its own. @param held by layer, parts of what is held @param reserve tokens to make room for beyond them */
+  keeping(held: readonly HeldPositions[], reserve: number): Promise<KvCache>;
+  /** Runs a graph over the cache for tokens at `positions`, and takes over nothing. @param feeds all inputs beside the cache's own */
+  look(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs>;
   /** Runs its home's decode graph for tokens at `positions` and takes over their keys and values. @param feeds all other inputs */
   step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs>;
 }
@@ -126,10 +130,15 @@ export function union(byHead: readonly Int32Array[]): Int32Array {
 
 /** `step` of a cache that is fed. */
 export async function stepFed(cache: FedCache, graph: LoadedGraph, others: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
-  const feeds = { ...others, ...cache.feeds(config, positions) };
-  const results = await graph.run(Object.fromEntries(graph.inputNames.map((name) => [name, feeds[name]!])), graph.outputNames);
+  const results = await lookFed(cache, graph, others, config, positions);
   cache.accept(graph, results, positions);
   return results;
+}
+
+/** `look` of a cache that is fed. */
+export function lookFed(cache: FedCache, graph: LoadedGraph, others: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
+  const feeds = { ...others, ...cache.feeds(config, positions) };
+  return graph.run(Object.fromEntries(graph.inputNames.map((name) => [name, feeds[name]!])), graph.outputNames);
 }
 
 /** What every cache tells from its layers alone. */

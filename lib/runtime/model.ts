@@ -27,6 +27,7 @@ import { decodeNotFinite, type Diagnosed } from "./not-finite.js";
 import { choose, compute, planGraph, type PrefillContext } from "./prefill.js";
 import { allPositions } from "./present.js";
 import { givenPositions, renewedFrom } from "./renewed.js";
+import { repeating } from "./repeating.js";
 import { Room } from "./room.js";
 import { Run, type PromptModel } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
@@ -164,8 +165,9 @@ export class Model implements PromptModel {
     const { preset, kvPolicy, capture, captureLimit } = settings;
     const plan = this.plan(ids.length, { ...(preset !== undefined && { preset }), kvPolicy, capture, captureLimit });
     const scorer = await this.scorer(plan, settings.scorer);
+    const asked = await repeating(this.checkpoint, ids, plan);
     if (plan.again) return this.startAnew(ids, plan, scorer!, { reserve, read, signal });
-    const { results, kept, scores, positions, selections, kv, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, signal });
+    const { results, kept, scores, positions, selections, kv, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, signal, repeating: asked });
     return new Run({
       ids,
       plan,

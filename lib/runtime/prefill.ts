@@ -11,8 +11,10 @@ import type { KvCache } from "./kv-cache.js";
 import { prefillNotFinite, type Diagnosed } from "./not-finite.js";
 import { positionsByHead, presentPositions } from "./present.js";
 import type { Room } from "./room.js";
+import type { Repeating } from "./repeating.js";
 import { rotaryFeeds } from "./rotary-feeds.js";
 import type { Outputs } from "./session.js";
+import { cutByPreference, cutByRepetition } from "./shared-budget.js";
 import type { CacheResult } from "./stage-result.js";
 
 /** What prefilling needs of its model. */
@@ -32,6 +34,8 @@ export interface ComputeOptions {
   readonly signal?: AbortSignal | undefined;
   /** Of the sequence that the tokens are the start of; default: all of it. */
   readonly length?: number;
+  /** How the prompt is repeated, where its plan wants that. */
+  readonly repeating?: Repeating | null;
   /** Positions that the cache is to know the tokens by; default: their places. */
   readonly known?: Int32Array;
 }
@@ -54,36 +58,43 @@ export interface Prefilled {
 
 /** The graph of a plan. @param finite tells of each activation whether it is finite */
 export function planGraph({ home, diagnosed }: PrefillContext, plan: Plan, scorer: Scorer | null, finite = false): GraphToLoad {
-  const { stages, attention, capture, evicts, cache, again } = plan;
+  const { stages, attention, capture, evicts, cache, shared, again } = plan;
   const evict = evicts && home.evictsInGraph;
   const { config } = diagnosed.checkpoint;
   return {
     key: graphKey(plan, scorer?.key ?? null, { evictsInGraph: home.evictsInGraph, finite }),
-    build: (g, weights) => prefillGraph(g, weights, { config, stages: stages.map(({ afterLayer }) => afterLayer), scorer, attention, cache, evict, finite, choose: again !== null, ...(capture && { capture: capture.names }) }),
+    build: (g, weights) => prefillGraph(g, weights, { config, stages: stages.map(({ afterLayer }) => afterLayer), scorer, attention, cache: shared === "heads" ? null : cache, cutLater: shared === "layers", evict, finite, choose: again !== null, ...(capture && { capture: capture.names }) }),
   };
 }
 
 /** Carries out a plan on a prompt: one run of its graph, and the compaction of the cache. */
-export async function compute(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer | null, { once, reserve, signal, length = ids.length, known }: ComputeOptions): Promise<Prefilled> {
+export async function compute(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer | null, { once, reserve, signal, length = ids.length, repeating, known }: ComputeOptions): Promise<Prefilled> {
   const { home, graphs, room, diagnosed } = context;
   const { config } = diagnosed.checkpoint;
   const graph = planGraph(context, plan, scorer);
   await room.make(graph.key, plan, reserve);
   const feeds = prefillFeeds(context, ids, plan, length);
+  const done = (results: Outputs, kept: readonly Int32Array[], positions: readonly Int32Array[], selections: readonly CacheResult[] | null, kv: KvCache, prefillSeconds: number): Prefilled =>
+    ({ results, kept, scores: plan.stages.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array), positions, selections, kv, logits: results["logits"]!.data as Float32Array, prefillSeconds });
   const prefilled = await graphs.use(graph, once, async (session) => {
     const started = performance.now();
     const results = await unlessAborted(session.run(feeds, session.outputNames), signal);
     const kept = plan.stages.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
     const positions = presentPositions(plan.stages, kept, ids.length, config.layers);
+    if (plan.shared) {
+      const whole = await home.cache(config, session, results, positions, null, 0);
+      const selections = plan.shared === "layers" ? cutByPreference(plan, results, positions, config.kvHeads) : await cutByRepetition(context, plan, ids, whole, positions, repeating!, signal);
+      const kv = await whole.keeping(selections.map((selection) => selection.kept), reserve);
+      whole.dispose();
+      return done(results, kept, positions, selections, kv, (performance.now() - started) / 1e3);
+    }
     const selections = plan.cache && plan.cache.map((_, layer): CacheResult => ({
       present: positions[layer]!,
       kept: positionsByHead(results[`cache.${layer}.kept`]!.data as BigInt64Array, positions[layer]!, config.kvHeads),
       scores: results[`cache.${layer}.scores`]!.data as Float32Array,
     }));
     const kv = await home.cache(config, session, results, selections?.map(({ kept }) => kept) ?? (known ? positions.map(() => known) : positions), plan.evicts ? kept.at(-1)! : null, reserve);
-    const prefillSeconds = (performance.now() - started) / 1e3;
-    const scores = plan.stages.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array);
-    return { results, kept, scores, positions, selections, kv, logits: results["logits"]!.data as Float32Array, prefillSeconds };
+    return done(results, kept, positions, selections, kv, (performance.now() - started) / 1e3);
   }).catch((error: unknown) => {
     throw room.explain(error, ids.length, { method: plan.method, reserve });
   });

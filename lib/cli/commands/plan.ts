@@ -38,7 +38,7 @@ async function plan(method: string, { length, model, kvPolicy, kvDtype = "fp32",
   console.log(json ? JSON.stringify({ ...made, inputs: planFeeds(made) }, null, 2) : planText(made, model));
 }
 
-function planText({ method, n, kvPolicy, stages, tokens, kvLengths, attention, kvBytes, flops }: Plan, model: string): string {
+function planText({ method, n, kvPolicy, stages, tokens, kvLengths, shared, attention, kvBytes, flops }: Plan, model: string): string {
   const pieces = attention.kind === "fused" ? `fused, ${attention.fusedChunks} ${attention.fusedChunks === 1 ? "piece" : "pieces"}${attention.tiled ? ", tiled" : ""}` : `plain, ${attention.chunks} ${attention.chunks === 1 ? "piece" : "pieces"}`;
   const lines = [
     `${method.name}, ${n} tokens, model ${model}`,
@@ -46,6 +46,7 @@ function planText({ method, n, kvPolicy, stages, tokens, kvLengths, attention, k
     `attention: ${pieces}`,
     `prefill: ${(flops.exact / 1e12).toPrecision(5)} TFLOPs, ${(flops.paper / 1e12).toPrecision(5)} in the paper's counting`,
   ];
+  if (shared) lines.push(`${shared === "layers" ? "layers share the caches' budget by what they look at" : "heads of all layers share the caches' budget by score"}: the prompt decides, the sum is certain, what stands below is the mean`);
   const staged = stages.map(({ afterLayer, present, keep, head, tail }) => [`after block ${afterLayer}`, present, keep, head, tail]);
   if (staged.length > 0) lines.push("", textTable("stages", ["", "present", "kept", "first, forced", "last, forced"], staged));
   // Blocks in a row that are alike share a line.

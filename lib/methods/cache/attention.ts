@@ -4,21 +4,42 @@ import { paid, smoothed } from "../scorers/paid.js";
 import type { CacheScoring } from "./budget.js";
 import type { CacheScorer, CacheScorerInput } from "./scorer.js";
 
-/** What the last `window` tokens pay to those before them (SnapKV, arXiv:2404.14469; with a window of one and all heads TOVA, arXiv:2401.06104). */
-export function windowAttention({ window, kernel, pool, heads }: Extract<CacheScoring, { kind: "window attention" }>): CacheScorer {
+/**
+ * What the last `window` tokens pay to those before them (SnapKV, arXiv:2404.14469; with a window of one and all heads TOVA, arXiv:2401.06104), and how much that
+ * varies among them (CAKE, arXiv:2503.12491).
+ */
+export function windowAttention({ window, kernel, pool, heads, shift }: Extract<CacheScoring, { kind: "window attention" }>): CacheScorer {
+  const look = (g: GraphBuilder, { queries, keys, positions, sinks, layer, config }: CacheScorerInput) => {
+    const [m, n] = [queries.shape[1]!, positions.shape[0]!];
+    const at = m === n ? positions : g.slice(positions, 0, -window, Number.MAX_SAFE_INTEGER, m);
+    return { weights: paid(g, { queries, at, keys, positions, sinks, layer, config }), before: g.less(g.range(n), g.sub(g.dim(n), window)) };
+  };
   return {
-    score(g, { queries, keys, positions, sinks, layer, config }) {
-      const { kvHeads } = config;
-      const [m, n] = [queries.shape[1]!, positions.shape[0]!];
-      const at = m === n ? positions : g.slice(positions, 0, -window, Number.MAX_SAFE_INTEGER, m);
-      const byQuery = g.reduceMean(paid(g, { queries, at, keys, positions, sinks, layer, config }), [2]);
+    preference(g, input) {
+      const { weights, before } = look(g, input);
+      // Tokens of the window itself count as nothing in both.
+      const shares = g.where(before, weights, 0);
+      const dispersion = g.neg(g.reduceSum(g.mul(shares, g.log(g.add(shares, 1e-10))), [0, 1, 2, 3]));
+      return g.concat([g.reshape(dispersion, [1]), g.reshape(g.reduceSum(variance(g, shares), [0, 1, 2]), [1])], 0, 2);
+    },
+    score(g, input) {
+      const { positions, config: { kvHeads } } = input;
+      const n = positions.shape[0]!;
+      const { weights, before } = look(g, input);
+      const mean = g.reduceMean(weights, [2]);
+      const byQuery = shift === undefined ? mean : g.add(mean, g.mul(variance(g, weights), shift));
       // Neighbours within the window would lift the tokens before it: they count as nothing.
-      const before = g.less(g.range(n), g.sub(g.dim(n), window));
       const smooth = smoothed(g, g.where(before, byQuery, 0), kernel, pool);
       if (heads === "all") return g.expand(g.reshape(g.reduceMean(smooth, [0, 1]), [1, n]), [kvHeads, n]);
       return heads === "group sum" ? g.reduceSum(smooth, [1]) : g.reduceMean(smooth, [1]);
     },
   };
+}
+
+/** Over axis 2, as a sample's. */
+function variance(g: GraphBuilder, x: Value): Value {
+  const off = g.sub(x, g.reduceMean(x, [2], true));
+  return g.div(g.reduceSum(g.mul(off, off), [2]), g.max(g.sub(g.cast(g.dim(x.shape[2]!), "float32"), 1), 1));
 }
 
 /** What all tokens pay together (H2O, arXiv:2306.14048), mean over the queries that share a key. */

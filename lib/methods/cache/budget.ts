@@ -4,33 +4,48 @@ import { checkedAmount, type Amount } from "../amount.js";
  * By what each head chooses the tokens that its cache keeps: a name and numbers, no code (`scorers.ts` has that). Sources and constants stand in the files of the methods.
  *
  * `window attention`: what the last `window` tokens pay, smoothed over `kernel` neighbours, by the mean or the sum over the queries that share a key; with
- * `heads` "all" averaged over all heads, which then keep the same tokens. The window itself stays.
+ * `heads` "all" averaged over all heads, which then keep the same tokens; with a `shift` that many times the variance over the window's tokens is added. The window itself stays.
  * `accumulated attention`: what all tokens pay together; the last `recent` of what is kept stays, as a share of it.
  * `expected attention`: what queries at the next `future` positions are expected to pay, by mean and covariance of the prompt's; the first `sinks` stay.
  * `key norm`: the smallest keys stay. `key difference`: the keys least like the mean direction.
  * `recency`: the latest, and the first `sinks`.
  * `lag`: how a token's key and value stand out against the ranges of the next `lag` tokens; the first `sinks` and the last, unjudged ones stay.
+ * `reconstruction`: what tokens pay that repeat the prompt, in parts of `chunk` tokens, on top of its own cache: the largest over them; the first `sinks` stay.
  * `random`: by chance, seeded.
  */
 export type CacheScoring =
-  | { readonly kind: "window attention"; readonly window: number; readonly kernel: number; readonly pool: "mean" | "max"; readonly heads: "group mean" | "group sum" | "all" }
+  | { readonly kind: "window attention"; readonly window: number; readonly kernel: number; readonly pool: "mean" | "max"; readonly heads: "group mean" | "group sum" | "all"; readonly shift?: number }
   | { readonly kind: "accumulated attention"; readonly recent: number }
   | { readonly kind: "expected attention"; readonly future: number; readonly sinks: number }
   | { readonly kind: "key norm" }
   | { readonly kind: "key difference" }
   | { readonly kind: "recency"; readonly sinks: number }
   | { readonly kind: "lag"; readonly sinks: number; readonly lag: number }
+  | { readonly kind: "reconstruction"; readonly chunk: number; readonly sinks: number }
   | { readonly kind: "random"; readonly seed: number };
+
+/**
+ * How layers share a budget: `pyramid`, from many tokens in the first layer down to few in the last, the steepness given; `preference`, as the prompt has it: by how
+ * widely a layer's last tokens look, to the power 1/dispersion, times how much that shifts from one to the next, to the power 1/shift.
+ */
+export type LayerShares = { readonly pyramid: number; readonly preference?: never } | { readonly preference: { readonly dispersion: number; readonly shift: number }; readonly pyramid?: never };
+
+/** Heads of a layer, or of all layers together, share a budget by score, each keeping this share of the even one at least (of all layers together: nothing). */
+export interface HeadShares {
+  readonly safeguard: number;
+  /** Default: of one layer. */
+  readonly of?: "layer" | "model";
+}
 
 /** What each layer's cache keeps of the tokens present in it, once the prompt is through. */
 export interface CacheBudget {
   /** Tokens that each head keeps, as a share of the prompt's or a number; across layers and heads the mean, where these have budgets of their own. */
   readonly amount: Amount;
   readonly scoring: CacheScoring;
-  /** Absent: all layers the same. `pyramid`: from many in the first layer down to few in the last, `beta` the steepness. */
-  readonly layers?: { readonly pyramid: number };
-  /** Absent: all heads the same number. Else the heads of a layer share its budget by score, each keeping this share of the even one at least. */
-  readonly heads?: { readonly safeguard: number };
+  /** Absent: all layers the same. */
+  readonly layers?: LayerShares;
+  /** Absent: all heads the same number. */
+  readonly heads?: HeadShares;
 }
 
 /**
@@ -59,13 +74,14 @@ export function checkedDecoding(given: unknown, label: string): DecodingBudget {
 }
 
 const numbers: Readonly<Record<CacheScoring["kind"], Readonly<Record<string, (value: unknown) => boolean>>>> = {
-  "window attention": { window: positive, kernel: (value) => positive(value) && (value as number) % 2 === 1, pool: oneOf("mean", "max"), heads: oneOf("group mean", "group sum", "all") },
+  "window attention": { window: positive, kernel: (value) => positive(value) && (value as number) % 2 === 1, pool: oneOf("mean", "max"), heads: oneOf("group mean", "group sum", "all"), shift: (value) => value === undefined || atLeast(0)(value) },
   "accumulated attention": { recent: share },
   "expected attention": { future: positive, sinks: count },
   "key norm": {},
   "key difference": {},
   recency: { sinks: count },
   lag: { sinks: count, lag: (value) => positive(value) && (value as number) > 1 },
+  reconstruction: { chunk: positive, sinks: count },
   random: { seed: count },
 };
 
@@ -75,16 +91,37 @@ export function checkedBudget(given: unknown, label: string): CacheBudget {
   const { amount, scoring, layers, heads, ...rest } = given as Record<string, unknown>;
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined) throw new Error(`${label}, cache: ${unknown} (there are amount, scoring, layers, heads)`);
-  const pyramid = layers === undefined ? undefined : (layers as { pyramid?: unknown }).pyramid;
-  if (layers !== undefined && !(typeof pyramid === "number" && pyramid >= 1 && Number.isFinite(pyramid))) throw new Error(`${label}, cache.layers.pyramid: ${String(pyramid)} (must be 1 or more)`);
-  const safeguard = heads === undefined ? undefined : (heads as { safeguard?: unknown }).safeguard;
-  if (heads !== undefined && !share(safeguard)) throw new Error(`${label}, cache.heads.safeguard: ${String(safeguard)} (must be from 0 to 1)`);
+  const checked = checkedScoring(scoring, label);
   return {
     amount: checkedAmount((amount ?? {}) as Record<string, unknown>, `${label}, cache`),
-    scoring: checkedScoring(scoring, label),
-    ...(layers !== undefined && { layers: { pyramid: pyramid as number } }),
-    ...(heads !== undefined && { heads: { safeguard: safeguard as number } }),
+    scoring: checked,
+    ...(layers !== undefined && { layers: checkedLayers(layers, checked, `${label}, cache.layers`) }),
+    ...(heads !== undefined && { heads: checkedHeads(heads, layers !== undefined, `${label}, cache.heads`) }),
   };
+}
+
+function checkedLayers(given: unknown, scoring: CacheScoring, label: string): LayerShares {
+  const { pyramid, preference } = (given ?? {}) as Record<string, unknown>;
+  if (preference === undefined) {
+    if (!atLeast(1)(pyramid)) throw new Error(`${label}.pyramid: ${String(pyramid)} (must be 1 or more)`);
+    return { pyramid: pyramid as number };
+  }
+  const { dispersion, shift } = (preference ?? {}) as Record<string, unknown>;
+  for (const [key, value] of Object.entries({ dispersion, shift })) {
+    if (!atLeast(0)(value) || value === 0) throw new Error(`${label}.preference.${key}: ${String(value)} (must be above 0: its inverse is an exponent)`);
+  }
+  if (pyramid !== undefined) throw new Error(`${label}: both a pyramid and a preference (give one)`);
+  if (scoring.kind !== "window attention") throw new Error(`${label}.preference: beside ${scoring.kind} (the window's attention tells it: cache.scoring.kind must be window attention)`);
+  return { preference: { dispersion: dispersion as number, shift: shift as number } };
+}
+
+function checkedHeads(given: unknown, layered: boolean, label: string): HeadShares {
+  const { safeguard, of } = (given ?? {}) as Record<string, unknown>;
+  if (!share(safeguard)) throw new Error(`${label}.safeguard: ${String(safeguard)} (must be from 0 to 1)`);
+  if (of === undefined || of === "layer") return { safeguard: safeguard as number };
+  if (of !== "model") throw new Error(`${label}.of: ${String(of)} (must be layer or model)`);
+  if (layered || safeguard !== 0) throw new Error(`${label}.of: model (all heads of all layers share one budget: no cache.layers, and a safeguard of 0)`);
+  return { safeguard: 0, of };
 }
 
 function checkedScoring(given: unknown, label: string): CacheScoring {
@@ -104,6 +141,10 @@ function count(value: unknown): boolean {
 
 function positive(value: unknown): boolean {
   return count(value) && (value as number) > 0;
+}
+
+function atLeast(least: number): (value: unknown) => boolean {
+  return (value) => typeof value === "number" && Number.isFinite(value) && value >= least;
 }
 
 function share(value: unknown): boolean {

@@ -25,4 +25,6 @@ export interface CacheScorerInput {
 export interface CacheScorer {
   /** `[kvHeads, n]` float32; the higher ones stay. */
   score(g: GraphBuilder, input: CacheScorerInput): Value;
+  /** `[2]` float32, how widely the layer's last tokens look and how much that shifts, where the scorer can tell. */
+  preference?(g: GraphBuilder, input: CacheScorerInput): Value;
 }

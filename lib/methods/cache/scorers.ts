@@ -16,6 +16,7 @@ export function cacheScorer(scoring: CacheScoring): CacheScorer {
     case "key difference": return keyDifference;
     case "recency": return recency;
     case "lag": return lag(scoring);
+    case "reconstruction": throw new Error("cache scoring: reconstruction (the prompt is repeated for it once its cache is there: no part of its graph)");
     case "random": return random(scoring);
   }
 }

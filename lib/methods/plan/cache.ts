@@ -7,7 +7,7 @@ import type { CacheBudget, CacheScoring } from "../cache/budget.js";
  */
 export interface CacheSelection {
   readonly present: number;
-  /** Tokens that each head keeps; with budgets by head, their mean. */
+  /** Tokens that each head keeps; where heads or layers share (see `sharedBudget`), their mean. */
   readonly keep: number;
   readonly head: number;
   readonly tail: number;
@@ -18,13 +18,23 @@ export interface CacheSelection {
 }
 
 /**
+ * Among whom the prompt itself decides how a budget is shared: layers by their preference, or heads of all layers by score. What each layer keeps is then known once it
+ * ran, and only the sum before; null: nobody.
+ */
+export type SharedBudget = "layers" | "heads" | null;
+
+export function sharedBudget({ layers, heads }: Pick<CacheBudget, "layers" | "heads">): SharedBudget {
+  return layers?.preference ? "layers" : heads?.of === "model" ? "heads" : null;
+}
+
+/**
  * A budget for each layer. A share is one of the prompt's tokens: a layer in which fewer are present than that keeps them all.
  * @param n tokens of the prompt @param tokens present in each layer
  * @throws where the budget is a number of tokens below those that always stay
  */
 export function planCache({ amount, scoring, layers, heads }: CacheBudget, n: number, tokens: readonly number[], label: string): CacheSelection[] {
   return tokens.map((present, layer) => {
-    const keep = Math.max(1, Math.min(present, layers ? pyramidTokens(layers.pyramid, scoring, amount, n, layer, tokens.length) : tokensOf(amount, n)));
+    const keep = Math.max(1, Math.min(present, layers?.pyramid !== undefined ? pyramidTokens(layers.pyramid, scoring, amount, n, layer, tokens.length) : tokensOf(amount, n)));
     const forced = forcedTokens(scoring, present, keep);
     if (amount.tokens !== undefined && present > keep && forced.head + forced.tail > keep) {
       throw new Error(`${label}: a budget of ${keep} tokens in layer ${layer} (${forced.head + forced.tail} always stay there: ${forced.head} first and ${forced.tail} last ones)`);
@@ -32,7 +42,7 @@ export function planCache({ amount, scoring, layers, heads }: CacheBudget, n: nu
     // A share of a short prompt can be less than what always stays: the budget is what holds.
     const head = Math.min(forced.head, keep);
     const tail = Math.min(forced.tail, keep - head);
-    return { present, keep, head, tail, safe: heads ? Math.max(heads.safeguard > 0 ? 1 : 0, Math.floor(keep * heads.safeguard)) : null, scoring: forced.scoring };
+    return { present, keep, head, tail, safe: heads?.of === "model" ? 0 : heads ? Math.max(heads.safeguard > 0 ? 1 : 0, Math.floor(keep * heads.safeguard)) : null, scoring: forced.scoring };
   });
 }
 
@@ -47,7 +57,7 @@ function forcedTokens(scoring: CacheScoring, present: number, keep: number): For
   switch (scoring.kind) {
     case "window attention": return { head: 0, tail: Math.min(scoring.window, present), scoring };
     case "accumulated attention": return { head: 0, tail: Math.floor(keep * scoring.recent), scoring };
-    case "expected attention": case "recency": return { head: first(scoring.sinks), tail: 0, scoring };
+    case "expected attention": case "recency": case "reconstruction": return { head: first(scoring.sinks), tail: 0, scoring };
     case "lag": {
       const parts = lagParts(scoring, present);
       // Too few tokens to judge any of them by later ones.

@@ -2,9 +2,9 @@ import { kvTokenBytes, type KvDtype } from "../../checkpoint/kv-dtype.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
 import { tokensOf } from "../amount.js";
 import type { KvPolicy, Method } from "../method.js";
-import { planCache, queriesWanted, type CacheSelection } from "./cache.js";
+import { planCache, queriesWanted, sharedBudget, type CacheSelection, type SharedBudget } from "./cache.js";
 import { planCapture, type CapturePlan } from "./capture.js";
-import { prefillFlops, type Counting } from "./flops.js";
+import { prefillFlops, repeatFlops, type Counting } from "./flops.js";
 import { lastTokenWillDo, planAttention, type AttentionPlan } from "./pieces.js";
 import { schedule, tokensKept, tokensPerBlock, type Stage } from "./stages.js";
 
@@ -22,6 +22,8 @@ export interface TokenPlan {
   readonly evicts: boolean;
   /** What each layer's cache keeps of them, `[layers]`; null: everything, or what the stages left. */
   readonly cache: readonly CacheSelection[] | null;
+  /** Who shares the caches' budget as the prompt has it: of `cache` and `kvLengths` then only the sums hold. */
+  readonly shared: SharedBudget;
   /** Tokens that each head's cache is cut down to while decoding; null: it grows. */
   readonly decoding: { readonly tokens: number; readonly every: number } | null;
   /** Tokens that each layer's cache holds after prefill, `[layers]`; where heads have budgets of their own, the mean over heads. */
@@ -83,7 +85,7 @@ export function planTokens(method: Method, n: number, layers: number, kvPolicy: 
   const cache = method.cache ? planCache(method.cache, n, tokens, `preset ${method.name}`) : null;
   const kvLengths = cache?.map(({ keep }) => keep) ?? (evicts ? tokens.map(() => tokensKept(stages, n)) : tokens);
   const decoding = method.decoding ? { tokens: Math.max(1, tokensOf(method.decoding.amount, n)), every: method.decoding.every } : null;
-  return { method, n, kvPolicy, stages, tokens, evicts, cache, decoding, kvLengths };
+  return { method, n, kvPolicy, stages, tokens, evicts, cache, shared: method.cache ? sharedBudget(method.cache) : null, decoding, kvLengths };
 }
 
 /**
@@ -102,6 +104,7 @@ export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragge
   }
   if ((!ragged || worker) && method.decoding) throw new Error(`preset ${method.name}: a budget while decoding (caches must be in this thread's memory for that: --device cpu, no worker)`);
   if (!ragged && cache?.some(({ safe }) => safe !== null)) throw new Error(`preset ${method.name}: budgets by head (caches must be in this process's memory for that: --device cpu)`);
+  if (!ragged && counts.shared) throw new Error(`preset ${method.name}: a budget that ${counts.shared} share (caches must be in this process's memory for that: --device cpu)`);
   const restarts = method.restart === true && stages.length > 0;
   if (restarts && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) throw new Error(`preset ${method.name}: a prompt that starts anew (tokens stand at other positions then, and the model's ${config.positions === "alibi" ? "ALiBi positions count" : "sliding window counts"} by them)`);
   if (restarts && capture?.length) throw new Error(`preset ${method.name}: capture (the prompt goes through the model twice; capture without a restart)`);
@@ -119,17 +122,18 @@ export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragge
   };
 }
 
-/** Floating-point operations of the prefill of a prompt, in both passes where it starts anew. */
-export function planFlops({ method, n, stages }: Pick<TokenPlan, "method" | "n" | "stages">, config: ModelConfig, { counting, modules = true }: { readonly counting: Counting; readonly modules?: boolean }): number {
+/** Floating-point operations of the prefill of a prompt, in both passes where it starts anew, and where it is repeated (but for the few tokens that ask for that). */
+export function planFlops({ method, n, stages, tokens }: Pick<TokenPlan, "method" | "n" | "stages" | "tokens">, config: ModelConfig, { counting, modules = true }: { readonly counting: Counting; readonly modules?: boolean }): number {
+  if (method.cache?.scoring.kind === "reconstruction") return prefillFlops({ config, stages, n, counting, modules }) + repeatFlops({ config, tokens, n, counting, chunk: method.cache.scoring.chunk });
   if (!method.restart || stages.length === 0) return prefillFlops({ config, stages, n, counting, modules });
   const { afterLayer, keep } = stages[0]!;
   return prefillFlops({ config, stages: [], n, counting, until: afterLayer }) + prefillFlops({ config, stages: [], n: keep, counting });
 }
 
 /** What two prompts must have in common to share a graph. */
-export function graphKey({ attention, stages, evicts, cache, capture, again }: Plan, scorerKey: string | null, { evictsInGraph, finite = false }: { evictsInGraph: boolean; finite?: boolean }): string {
+export function graphKey({ attention, stages, evicts, cache, shared, capture, again }: Plan, scorerKey: string | null, { evictsInGraph, finite = false }: { evictsInGraph: boolean; finite?: boolean }): string {
   const blocks = stages.map(({ afterLayer }) => afterLayer).join(",");
-  return `${again ? "choose" : "prefill"} ${Object.values(attention).join(" ")} ${blocks} ${scorerKey ?? ""}${evicts && evictsInGraph ? " evict" : ""}${cache ? ` ${cacheKey(cache)}` : ""}${capture ? ` ${capture.key}` : ""}${finite ? " finite" : ""}`;
+  return `${again ? "choose" : "prefill"} ${Object.values(attention).join(" ")} ${blocks} ${scorerKey ?? ""}${evicts && evictsInGraph ? " evict" : ""}${cache && shared !== "heads" ? ` ${shared ?? ""}${cacheKey(cache)}` : ""}${capture ? ` ${capture.key}` : ""}${finite ? " finite" : ""}`;
 }
 
 /** Ways of scoring, each once for layers in a row that share it. */
@@ -139,10 +143,10 @@ function cacheKey(cache: readonly CacheSelection[]): string {
 }
 
 /** The counts that the graph gets as inputs, int64 `[1]` each. */
-export function planFeeds({ stages, cache }: Pick<Plan, "stages" | "cache">): Record<string, number> {
+export function planFeeds({ stages, cache, shared }: Pick<Plan, "stages" | "cache" | "shared">): Record<string, number> {
   const named = (prefix: string, counts: Record<string, number | null>) => Object.entries(counts).flatMap(([name, count]) => (count === null ? [] : [[`${prefix}.${name}`, count] as const]));
   return Object.fromEntries([
     ...stages.flatMap(({ keep, head, tail }, index) => named(`stage.${index}`, { keep, head, tail })),
-    ...(cache ?? []).flatMap(({ keep, head, tail, safe }, layer) => named(`cache.${layer}`, { keep, head, tail, safe })),
+    ...(shared ? [] : (cache ?? [])).flatMap(({ keep, head, tail, safe }, layer) => named(`cache.${layer}`, { keep, head, tail, safe })),
   ]);
 }

@@ -51,7 +51,7 @@ class WorkerLayer extends HeldLayer implements KvLayer {
   }
 
   get bytes(): number {
-    return this.length * this.tokenBytes;
+    return Math.round(this.length * this.tokenBytes);
   }
 
   key(): Float32Array {
@@ -110,6 +110,19 @@ export class WorkerCache extends LayeredCache<WorkerLayer> implements KvCache {
     if (this.disposed) return;
     this.disposed = true;
     this.model.thread.free(this.handle, this).catch(() => {});
+  }
+
+  async keeping(held: readonly HeldPositions[], reserve: number): Promise<WorkerCache> {
+    this.requireAlive();
+    const cache = this.model.thread.handle();
+    await this.model.thread.ask({ op: "keep", cache: this.handle, kept: cache, held, reserve });
+    return new WorkerCache(this.model, cache, held, this.tokenBytes);
+  }
+
+  async look(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
+    this.requireAlive();
+    const { thread, graphHandle } = this.model;
+    return received(await thread.ask({ op: "look", graph: graphHandle(graph), cache: this.handle, feeds: sent(feeds), config, positions }));
   }
 
   async step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {

@@ -29,6 +29,9 @@ export type Request =
   | { readonly op: "run"; readonly graph: Handle; readonly feeds: SentTensors; readonly wanted: readonly string[]; readonly kept: Handle }
   | { readonly op: "cache"; readonly kept: Handle; readonly cache: Handle; readonly config: ModelConfig; readonly present: readonly HeldPositions[]; readonly evictedTo: Int32Array | null; readonly reserve: number; readonly kvDtype: KvDtype }
   | { readonly op: "step"; readonly graph: Handle; readonly cache: Handle; readonly feeds: SentTensors; readonly config: ModelConfig; readonly positions: readonly number[] }
+  /** As a step, but nothing is taken over. */
+  | { readonly op: "look"; readonly graph: Handle; readonly cache: Handle; readonly feeds: SentTensors; readonly config: ModelConfig; readonly positions: readonly number[] }
+  | { readonly op: "keep"; readonly cache: Handle; readonly kept: Handle; readonly held: readonly HeldPositions[]; readonly reserve: number }
   | { readonly op: "clone"; readonly cache: Handle; readonly copy: Handle }
   | { readonly op: "read"; readonly cache: Handle }
   | { readonly op: "free"; readonly handle: Handle };
@@ -42,6 +45,8 @@ export interface Answers {
   /** Bytes of a token, by layer. */
   cache: readonly number[];
   step: SentTensors;
+  look: SentTensors;
+  keep: null;
   clone: null;
   read: ReadLayers;
   free: null;

@@ -55,6 +55,13 @@ async function answer(request: Request): Promise<Answers[keyof Answers]> {
       const { graph, cache, feeds, config, positions } = request;
       return sent(parted(await held(caches, cache).step(held(graphs, graph), received(feeds), config, positions))[1]);
     }
+    case "look": {
+      const { graph, cache, feeds, config, positions } = request;
+      return sent(await held(caches, cache).look(held(graphs, graph), received(feeds), config, positions));
+    }
+    case "keep":
+      caches.set(request.kept, await held(caches, request.cache).keeping(request.held, request.reserve));
+      return null;
     case "clone":
       caches.set(request.copy, held(caches, request.cache).clone());
       return null;
