@@ -23,6 +23,11 @@ export interface Notebook {
   stacks: Stacks;
 }
 
+const { setImmediate } = globalThis;
+
+/** The event loop's next turn: Node tells of rejections that nobody handles in between, and a cell's own are told before its end. */
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 /** A cell that is running, and the one word on how it ended. */
 export class Running {
   #told = false;
@@ -39,8 +44,10 @@ export class Running {
     try {
       if (job.stale) cell.stale = job.stale;
       const bundle = await currentCell.run(cell, () => evaluate(this.notebook, job, cell));
+      await turn();
       this.#tell(bundle);
     } catch (thrown) {
+      await turn();
       this.fail(thrown);
     }
   }

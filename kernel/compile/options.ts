@@ -37,7 +37,8 @@ export interface Settings {
  */
 export function settings(ts: typeof TS, folder: string): Settings {
   const own: TS.CompilerOptions = {
-    target: ts.ScriptTarget.ES2022,
+    // Regular expressions are checked against it and taken as they are; what else it brings, every Node has. `using` and decorators are later still.
+    target: ts.ScriptTarget.ES2025,
     module: ts.ModuleKind.ESNext,
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     lib: nodeLib(),

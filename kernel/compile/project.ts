@@ -5,6 +5,7 @@ import { LocalModules, type LocalModule } from "./modules.js";
 import { autoImportProgram } from "./packages.js";
 import { NodeTypes } from "./node-types.js";
 import { documents, type Documents } from "./registry.js";
+import { nodeExtras } from "./node-extras.js";
 import { createResolver } from "./resolve.js";
 
 /**
@@ -22,6 +23,7 @@ export class Project {
   readonly #scope: TS.SourceFile;
   readonly #folder: string;
   readonly #prelude: string;
+  readonly #extras: string;
   readonly #modules: LocalModules;
   readonly #texts: Documents["texts"] = new Map();
   /** Versions of files that do not change while a notebook runs. */
@@ -43,6 +45,8 @@ export class Project {
     this.#ts = ts;
     this.cell = `${folder}/__tslab__.ts`;
     this.#prelude = `${folder}/__prev__.d.ts`;
+    // A library that a tsconfig.json asks for has the browser's names itself.
+    this.#extras = options.lib?.some((name) => name.includes("dom")) ? "" : `declare global {\n${nodeExtras()}\n}\n`;
     this.earlier = new EarlierCells(ts, folder, options);
     this.#scope = this.earlier.scope();
     const { sys } = ts;
@@ -119,7 +123,7 @@ export class Project {
 
   /** Sets the cell's text, with whatever stands in front of it. */
   setCell(text: string): void {
-    const prelude = `export {};\n${this.earlier.prelude}`;
+    const prelude = `export {};\n${this.#extras}${this.earlier.prelude}`;
     if (prelude !== this.#text.prelude) {
       this.#text.prelude = prelude;
       this.#versions.prelude++;

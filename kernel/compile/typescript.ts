@@ -185,12 +185,15 @@ function importsAnything(file: TS.SourceFile, { jsx }: TS.CompilerOptions): bool
 /** 1202: `import x = require("y")`, which becomes a `require` here. */
 const TOLERATED = new Set([1202]);
 
-/** Declarations of names that are declared inside a block, `if (x) { var y = 1 }`: TypeScript exports them and declares nothing. */
+/** Declarations of names that are declared inside a statement, `if (x) { var y = 1 }`, `for (var [z] of [[1]]) …`: TypeScript exports them and declares nothing. */
 function withHoisted(checker: TS.TypeChecker, file: TS.SourceFile, declarations: string, names: string[]): string {
   const hoisted = names.flatMap((name) => {
     const symbol = localOf(file, name);
-    const declaration = symbol?.valueDeclaration;
-    if (!symbol || !declaration || !ts.isVariableDeclaration(declaration) || declaration.parent.parent.parent === file) return [];
+    let declaration: TS.Node | undefined = symbol?.valueDeclaration;
+    while (declaration && (ts.isBindingElement(declaration) || ts.isObjectBindingPattern(declaration) || ts.isArrayBindingPattern(declaration))) declaration = declaration.parent;
+    if (!symbol || !declaration || !ts.isVariableDeclaration(declaration)) return [];
+    const statement = declaration.parent.parent;
+    if (ts.isVariableStatement(statement) && statement.parent === file) return [];
     const type = checker.typeToString(checker.getTypeOfSymbol(symbol), file, ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope);
     return [`declare var ${name}: ${type};\n`];
   });

@@ -161,6 +161,12 @@ describe("language", () => {
     assert.match(ran.stream("stderr"), /Uncaught exception:\n.*Error.*: thrown later/);
   });
 
+  it("reports it before the cell that made it ends", async () => {
+    for (const code of ["Promise.reject(new Error('mine'))", "void (async () => { throw new Error('mine') })(); 5", "queueMicrotask(() => { throw new Error('mine') })", "void Promise.reject(new Error('mine')); throw 1"]) {
+      for (let i = 0; i < 5; i++) assert.match((await session.run(code)).stream("stderr"), /Error.*: mine/, code);
+    }
+  });
+
   it("reports the cause of an error", async () => {
     const ran = await session.run("throw new Error('outer', { cause: new TypeError('inner') })");
     assert.ok(traceback(ran).some((line) => line.includes("[cause]: TypeError: inner")));

@@ -50,12 +50,24 @@ describe("TypeScript of today in a cell", () => {
       ["Error.isError(1)", "isError" in Error],
       ["Array.fromAsync([1])", "fromAsync" in Array],
       ["Temporal.Now.instant()", "Temporal" in globalThis],
+      ["/[\\p{L}--[a-z]]/v.test('a')", "unicodeSets" in RegExp.prototype],
+      ["JSON.rawJSON('1')", "rawJSON" in JSON],
+      ["Iterator.concat([1], [2])", "concat" in ((globalThis as unknown as { Iterator?: object }).Iterator ?? {})],
+      ["new ArrayBuffer(1, { maxByteLength: 2 }).resize(2)", "resize" in ArrayBuffer.prototype],
+      ["new Intl.Locale('ar').getTextInfo().direction", "getTextInfo" in Intl.Locale.prototype],
     ];
     for (const [source, there] of features) {
       const { reply } = await session.run(source);
       assert.equal(reply.status, there ? "ok" : "error", `${source} on Node ${process.version}: ${reply.evalue}`);
       if (!there) assert.equal(reply.ename, "CompileError");
     }
+  });
+
+  it("has what Node shares with browsers, and not the rest of those", async () => {
+    const bytes = "new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 127, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 6, 1, 4, 0, 65, 42, 11])";
+    assert.equal(await session.value(`const { instance }: { instance: WebAssembly.Instance } = await WebAssembly.instantiate(${bytes}); instance.exports.f()`), "42");
+    assert.equal(await session.value("const key: CryptoKey = await crypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256' }, true, ['sign']); [key instanceof CryptoKey, crypto.subtle instanceof SubtleCrypto, performance instanceof Performance]"), "[ true, true, true ]");
+    assert.equal((await session.run("document.title")).reply.ename, "CompileError");
   });
 
   it("imports files by every ending, JSON, what they import, and what awaits", async () => {

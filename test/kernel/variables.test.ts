@@ -83,6 +83,8 @@ describe("variables of a notebook", () => {
     assert.equal(await cells("Fixed.B + Level[0] + Level.High"), "'6Lowh'");
     assert.equal(await cells("new (class extends Shape { sides() { return 3 } })().sides()"), "3");
     assert.equal(await cells("hidden[0] + index"), "4");
+    await session.run("for (var turns = 0; turns < 3; turns++); for (var [first, { at: second }] of [[1, { at: 'b' }]] as const); for (var key in { k: 1 }) {}\nfor await (var late of [7]) { var { inner, ...others } = { inner: 1, a: 2 } }");
+    assert.equal(await cells("[turns.toFixed(1), first, second, key, late, inner, others.a].join()"), "'3.0,1,b,k,7,1,2'");
     assert.equal(await cells("[5, 6].second()"), "6");
   });
 
