@@ -1,4 +1,5 @@
-import type { ConfigurationChoices } from "../evaluate/configuration.js";
+import { escapeHtml } from "../escape-html.js";
+import type { Configuration, ConfigurationChoices } from "../evaluate/configuration.js";
 import type { LongbenchOptions } from "../evaluate/longbench/task.js";
 import type { PerplexityOptions } from "../evaluate/perplexity.js";
 import type { RetrievalOptions } from "../evaluate/retrieval.js";
@@ -25,6 +26,12 @@ export interface ComparingOptions extends Showing {
   readonly kvPolicies?: ConfigurationChoices["kvPolicies"];
   /** Results file (JSON lines): rows are added to it, and what is in it is not measured again. Default: none. */
   readonly file?: string;
+  /** Measured by the workers of the queue of this URL (`sdtp worker`) instead of this process. */
+  readonly queue?: string;
+  /** Default `sdtp`. */
+  readonly queueName?: string;
+  /** With `queue`: try slices again that failed before. */
+  readonly retryFailed?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -52,7 +59,7 @@ type WithText<Options extends { readonly text: string }> = Omit<Options, "text">
  */
 export async function perplexity(model: Model, options: WithText<PerplexityOptions> & ComparingOptions): Promise<Shown<Evaluation>> {
   const { perplexityTask } = await import("../evaluate/perplexity.js");
-  return compared(model, options, perplexityTask(await model.tokenizer(), { ...options, text: options.text ?? (await shippedProse()) }));
+  return (await allCompared(model, options, [perplexityTask(await model.tokenizer(), { ...options, text: options.text ?? (await shippedProse()) })]))[0]!;
 }
 
 /**
@@ -64,7 +71,7 @@ export async function perplexity(model: Model, options: WithText<PerplexityOptio
  */
 export async function retrieval(model: Model, options: WithText<RetrievalOptions> & ComparingOptions): Promise<Shown<Evaluation>> {
   const { retrievalTask } = await import("../evaluate/retrieval.js");
-  return compared(model, options, retrievalTask(await model.tokenizer(), { ...options, text: options.text ?? (await shippedProse()) }));
+  return (await allCompared(model, options, [retrievalTask(await model.tokenizer(), { ...options, text: options.text ?? (await shippedProse()) })]))[0]!;
 }
 
 /**
@@ -75,9 +82,7 @@ export async function retrieval(model: Model, options: WithText<RetrievalOptions
  */
 export async function longbench(model: Model, files: readonly string[], options: LongbenchOptions & ComparingOptions = {}): Promise<Shown<Evaluation>[]> {
   const { longbenchTasks } = await import("../evaluate/longbench/task.js");
-  const evaluations: Shown<Evaluation>[] = [];
-  for (const task of await longbenchTasks(await model.tokenizer(), model.config, files, options)) evaluations.push(await compared(model, options, task));
-  return evaluations;
+  return allCompared(model, options, await longbenchTasks(await model.tokenizer(), model.config, files, options));
 }
 
 /** How RULER's tasks are made and put. */
@@ -107,24 +112,53 @@ export async function ruler(model: Model, options: RulerCellOptions): Promise<Sh
   ]);
   const { tasks = rulerTaskNames.filter((name) => !name.startsWith("qa_")), lengths, samples = 20, seeds = [0], query = "aware", text = await shippedProse() } = options;
   const asking = { tokenizer: await model.tokenizer(), chat: await optionalChatTemplate(model.checkpoint), query };
+  return allCompared(model, options, await rulerTasks({ tasks, lengths, samples, seeds, text, asking, config: model.config }));
+}
+
+async function allCompared(model: Model, options: ComparingOptions, tasks: readonly EvaluationTask[]): Promise<Shown<Evaluation>[]> {
+  const { configs = ["sdtp"], scorers, kvPolicies, queue, signal: given } = options;
+  const [{ checkItems }, { configurations }, { defaultScorer }] = await Promise.all([import("../evaluate/task.js"), import("../evaluate/configuration.js"), import("../runtime/scorers.js")]);
+  const chosen = configurations({ presets: configs, scorers: scorers ?? [(await defaultScorer(model.checkpoint)).name], ...(kvPolicies && { kvPolicies }) });
+  checkItems(model, tasks);
+  const signal = cellSignal(given);
+  const queued = queue === undefined ? undefined : await onQueue(model, tasks, chosen, { ...options, queue, signal });
   const evaluations: Shown<Evaluation>[] = [];
-  for (const task of await rulerTasks({ tasks, lengths, samples, seeds, text, asking, config: model.config })) evaluations.push(await compared(model, options, task));
+  for (const [index, task] of tasks.entries()) evaluations.push(await evaluationOf(model, task, queued?.[index] ?? (await here(model, task, chosen, { ...options, signal }))));
   return evaluations;
 }
 
-async function compared(model: Model, { configs = ["sdtp"], scorers, kvPolicies, file, show, signal: given }: ComparingOptions, task: EvaluationTask): Promise<Shown<Evaluation>> {
-  const [{ evaluate }, { checkItems }, { configurations }, { summarise }, { defaultScorer }] = await Promise.all([
-    import("../evaluate/run.js"), import("../evaluate/task.js"), import("../evaluate/configuration.js"), import("../evaluate/summary.js"), import("../runtime/scorers.js"),
-  ]);
-  const chosen = configurations({ presets: configs, scorers: scorers ?? [(await defaultScorer(model.checkpoint)).name], ...(kvPolicies && { kvPolicies }) });
-  checkItems(model, [task]);
-  const signal = cellSignal(given);
-  const rows = await withProgress(show, { done: (found: readonly EvaluationRow[]) => `${task.name}: ${found.length} prompts` }, (output) =>
+type Signalled = Omit<ComparingOptions, "signal"> & { readonly signal: AbortSignal | undefined };
+
+/** Measured in this process. */
+async function here(model: Model, task: EvaluationTask, chosen: readonly Configuration[], { file, show, signal }: Signalled): Promise<EvaluationRow[]> {
+  const { evaluate } = await import("../evaluate/run.js");
+  return withProgress(show, { done: (found: readonly EvaluationRow[]) => `${task.name}: ${found.length} prompts` }, (output) =>
     evaluate(model, task, chosen, {
       ...(file !== undefined && { file }), ...(signal && { signal }),
       onRow: ({ config, item }, { done: count, of }) => output?.update(count / of, `${task.name}: ${config}, prompt ${item}`),
     }),
   );
+}
+
+/** Measured by workers, all tasks at once; what fails, and what is worth knowing of the queue, stands below the bar. */
+async function onQueue(model: Model, tasks: readonly EvaluationTask[], chosen: readonly Configuration[], { queue, queueName, retryFailed = false, file, show, signal }: Signalled & { readonly queue: string }): Promise<EvaluationRow[][]> {
+  const { queueEvaluate } = await import("../queue/evaluate.js");
+  return withProgress(show, { done: (found: readonly (readonly EvaluationRow[])[]) => `${tasks.map(({ name }) => name).join(", ")}: ${found.flat().length} prompts`, stopped: "not followed any more; the jobs stay in the queue" }, (output) => {
+    const said: string[] = [];
+    const say = (message: string) => {
+      said.push(message);
+      const text = said.slice(-10).join("\n");
+      output?.show({ text, html: `<pre>${escapeHtml(text)}</pre>` });
+    };
+    return queueEvaluate(model, tasks, chosen, {
+      url: queue, queueName, retryFailed, signal, onMessage: say, onFailed: ({ label, error }) => say(`failed: ${label}: ${error}`), onProgress: (share, label) => output?.update(share, label),
+      ...(file !== undefined && { file: () => file }),
+    });
+  });
+}
+
+async function evaluationOf(model: Model, task: EvaluationTask, rows: readonly EvaluationRow[]): Promise<Shown<Evaluation>> {
+  const { summarise } = await import("../evaluate/summary.js");
   const found: Evaluation = { task: task.name, model: model.name, metric: task.metric, better: task.better, rows, summary: summarise(rows, task.metric) };
   const table = shownTable(evaluationTable(model, task, found.summary));
   return shown(found, { title: table.title, text: table.text, html: () => table.html });

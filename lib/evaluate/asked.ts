@@ -4,7 +4,8 @@ import { decode } from "../runtime/generate.js";
 import type { Run } from "../runtime/run.js";
 import { cutMiddle } from "../train/examples.js";
 import { forcedLosses, mean } from "./forced.js";
-import type { Grading } from "./metrics.js";
+import { chatMark, type AskedData } from "./item-data.js";
+import { gradings, type GradingName } from "./metrics.js";
 import type { EvaluationItem, Outcome } from "./task.js";
 
 /** What scorers know: the question too (`aware`), or the context alone, the question being appended to the pruned cache (`agnostic`). */
@@ -26,15 +27,15 @@ export interface Turn {
   /** Follows the context at once: white space between them is part of one or the other. */
   readonly question: string;
   /** How the answer begins: given to the model, not graded. */
-  readonly answerPrefix?: string;
+  readonly answerPrefix?: string | undefined;
   readonly answers: readonly string[];
   /** Of a choice, what may be said: the likeliest counts, and nothing is generated. */
-  readonly choices?: readonly string[];
-  readonly grading: Grading;
-  readonly classes?: readonly string[];
+  readonly choices?: readonly string[] | undefined;
+  readonly grading: GradingName;
+  readonly classes?: readonly string[] | undefined;
   readonly maxNewTokens: number;
   /** Texts that end the answer, beside the model's end of sequence. */
-  readonly until?: readonly string[];
+  readonly until?: readonly string[] | undefined;
 }
 
 /** A context with one question or several. */
@@ -55,9 +56,9 @@ export interface Asking {
    * Of several questions, each goes on after the one before and its right answer (`conversation`), or all start anew from the context alone (`requests`, where
    * the query is agnostic). Default: `requests` where it is, else `conversation`.
    */
-  readonly turns?: TurnKind;
+  readonly turns?: TurnKind | undefined;
   /** Tokens of context, questions and answers at most: longer contexts lose their middle. Default: no bound. */
-  readonly maxLength?: number;
+  readonly maxLength?: number | undefined;
 }
 
 /** Stands where texts are parted: in no text of a tokenizer's. */
@@ -104,8 +105,13 @@ export function askedItem({ id, group, context, turns }: Asked, asking: Asking, 
   const together = turns.length > 1 && turnsOf(asking) === "conversation";
   const lengths = turns.map((_, i) => appended(i) + answer(i));
   const reserve = together ? lengths.reduce((sum, length, i) => sum + length + (i > 0 ? next(turns[i]!).length - questions[i]!.length : 0), 0) : Math.max(...lengths);
+  const { turns: turnKind, maxLength } = asking;
+  const data: AskedData = {
+    kind: "asked", id, group, context, turns: turns.map(turnData), every, chat: chatMark(chat), query, stopTokens: [...asking.stopTokens],
+    ...(turnKind !== undefined && { turnKind }), ...(maxLength !== undefined && { maxLength }),
+  };
   return {
-    id, group, promptIds, reserve,
+    id, group, promptIds, reserve, data,
     async grade(run) {
       const outcomes: Outcome[] = [];
       for (const [i, turn] of turns.entries()) {
@@ -123,6 +129,19 @@ export function askedItem({ id, group, context, turns }: Asked, asking: Asking, 
       return summed(outcomes);
     },
   };
+}
+
+/** What is of a turn, and nothing else that the object has. */
+function turnData({ question, answerPrefix, answers, choices, grading, classes, maxNewTokens, until }: Turn): AskedData["turns"][number] {
+  return {
+    question, answers: [...answers], grading, maxNewTokens,
+    ...(answerPrefix !== undefined && { answerPrefix }), ...(choices && { choices: [...choices] }), ...(classes && { classes: [...classes] }), ...(until && { until: [...until] }),
+  };
+}
+
+/** An item of its data. */
+export function askedFrom({ id, group, context, turns, every, query, turnKind, maxLength, stopTokens }: AskedData, tokenizer: Tokenizer, chat: ChatTemplate | null): EvaluationItem {
+  return askedItem({ id, group, context, turns }, { tokenizer, chat, query, turns: turnKind, maxLength, stopTokens }, every);
 }
 
 /** One answer: its score, and the right one's loss. The run is used up. */
@@ -147,7 +166,7 @@ export async function graded(run: Run, turn: Turn, right: readonly number[], { t
   const output = text.slice(0, stop);
   const ended = Number(stop < text.length || stopTokens.includes(ids.at(-1)!));
   return {
-    metrics: { score: turn.grading(output, turn.answers, turn.classes ?? []), loss, answer_tokens: ids.length, ended },
+    metrics: { score: gradings[turn.grading](output, turn.answers, turn.classes ?? []), loss, answer_tokens: ids.length, ended },
     decodeSeconds, decodedTokens: ids.length, output,
   };
 }

@@ -1,7 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import { Random } from "../random.js";
 import { askedItem, parted, turnsOf, type Asked, type Asking, type Turn } from "./asked.js";
-import { gradingNamed } from "./metrics.js";
 import type { EvaluationItem, EvaluationTask } from "./task.js";
 
 /** The retrieval tasks of InfiniteBench (arXiv:2402.13718), made at any length. */
@@ -38,7 +37,7 @@ function hiddenNumber(random: Random, size: number, name: "passkey" | "number_st
   lines.splice(random.int(size + 1), 0, `The ${what} is ${digits}. Remember it. ${digits} is the ${what}.`);
   return {
     context: important(lines.join(" ")),
-    turns: [{ question: `What is the ${what}?`, answerPrefix: ` The ${what} is`, answers: [digits], grading: gradingNamed("string_match_all"), maxNewTokens: string ? 24 : 12 }],
+    turns: [{ question: `What is the ${what}?`, answerPrefix: ` The ${what} is`, answers: [digits], grading: "string_match_all", maxNewTokens: string ? 24 : 12 }],
   };
 }
 
@@ -47,7 +46,7 @@ function keysAndValues(random: Random, size: number, questions: number): Made {
   const uuid = () => [8, 4, 4, 4, 12].map((digits) => Array.from({ length: digits }, () => random.int(16).toString(16)).join("")).join("-");
   const pairs = Array.from({ length: Math.max(size, questions) }, () => [uuid(), uuid()] as const);
   const turns = random.sample(pairs, questions).map(([key, value]): Turn => ({
-    question: `Key: "${key}"`, answerPrefix: `\nThe value associated with the specified key is: "`, answers: [value], grading: gradingNamed("string_match_all"), maxNewTokens: 50,
+    question: `Key: "${key}"`, answerPrefix: `\nThe value associated with the specified key is: "`, answers: [value], grading: "string_match_all", maxNewTokens: 50,
   }));
   return { context: `Extract the value corresponding to the specified key in the JSON object below.\n\nJSON data:\n{${pairs.map(([key, value]) => `"${key}": "${value}"`).join(", ")}}\n\n`, turns };
 }

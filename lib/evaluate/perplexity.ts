@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Tokenizer } from "../checkpoint/tokenizer.js";
 import { forcedLosses, mean } from "./forced.js";
+import type { ContinuationData } from "./item-data.js";
 import type { EvaluationItem, EvaluationTask } from "./task.js";
 
 export interface PerplexityOptions {
@@ -27,20 +28,23 @@ export function perplexityTask(tokenizer: Tokenizer, { text, lengths, continuati
     return Array.from({ length: samples }, (_, i): EvaluationItem => {
       const start = samples === 1 ? 0 : Math.round((i * room) / (samples - 1));
       const after = ids.slice(start + length, start + length + continuation);
-      return {
-        id: `${length}/${i}`,
-        group: { length },
-        promptIds: ids.slice(start, start + length),
-        reserve: continuation,
-        async grade(run) {
-          const started = performance.now();
-          const losses = await forcedLosses(run, after);
-          return { metrics: { loss: mean(losses) }, decodeSeconds: (performance.now() - started) / 1e3, decodedTokens: continuation - 1 };
-        },
-      };
+      return continuationItem({ kind: "continuation", id: `${length}/${i}`, group: { length }, promptIds: ids.slice(start, start + length), after });
     });
   });
   return { name: "perplexity", settings: { lengths, continuation, samples, text: textMark(text) }, metric: "loss", better: "lower", items };
+}
+
+/** A prompt and what follows it. */
+export function continuationItem(data: ContinuationData): EvaluationItem {
+  const { id, group, promptIds, after } = data;
+  return {
+    id, group, promptIds, reserve: after.length, data,
+    async grade(run) {
+      const started = performance.now();
+      const losses = await forcedLosses(run, after);
+      return { metrics: { loss: mean(losses) }, decodeSeconds: (performance.now() - started) / 1e3, decodedTokens: after.length - 1 };
+    },
+  };
 }
 
 /** Tells texts apart in results. */

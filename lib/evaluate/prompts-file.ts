@@ -3,7 +3,7 @@ import { parseJsonObject } from "../checkpoint/json.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { readText } from "../files.js";
 import { askedItem, turnsOf, type Asking, type Turn } from "./asked.js";
-import { gradingNamed } from "./metrics.js";
+import { gradingName } from "./metrics.js";
 import { textMark } from "./perplexity.js";
 import { groupBy } from "./summary.js";
 import type { EvaluationTask } from "./task.js";
@@ -42,7 +42,7 @@ const questionStarts = [
  * @throws an error that names file, line and field
  */
 export async function promptFileTasks(files: readonly string[], options: PromptFileOptions): Promise<EvaluationTask[]> {
-  if (options.metric !== undefined) gradingNamed(options.metric);
+  if (options.metric !== undefined) gradingName(options.metric);
   const { maxLength, config } = options;
   if (maxLength !== undefined && maxLength > config.maxPositions) throw new Error(`prompt length: ${maxLength} (the model has ${config.maxPositions} positions)`);
   const lines: (Line & { id: string; file: string })[] = [];
@@ -58,11 +58,14 @@ export async function promptFileTasks(files: readonly string[], options: PromptF
   }
   return [...groupBy(lines, ({ task }) => task)].map(([task, found]) => ({
     name: task,
-    settings: { query: options.asking.query, chat: options.asking.chat !== null, ...(found[0]!.turns.length > 1 && { turns: turnsOf(options.asking) }), ...(options.metric !== undefined && { metric: options.metric }), ...(maxLength !== undefined && { maxLength }), data: textMark(JSON.stringify(found)) },
+    settings: { query: options.asking.query, chat: options.asking.chat !== null, ...(found[0]!.turns.length > 1 && { turns: turnsOf(options.asking) }), ...(options.metric !== undefined && { metric: options.metric }), ...(maxLength !== undefined && { maxLength }), data: textMark(JSON.stringify(found, withoutGrading)) },
     metric: "score", better: "higher" as const,
     items: found.map(({ id, file, context, turns, all }) => askedItem({ id, group: { file }, context, turns }, { ...options.asking, stopTokens: options.config.eosTokenIds, maxLength: options.maxLength ?? options.config.maxPositions }, all)),
   }));
 }
+
+/** How lines are graded is in the task's name and the metric that was asked for, not in the mark of its data. */
+const withoutGrading = (key: string, value: unknown): unknown => (key === "grading" ? undefined : value);
 
 function readLine(fields: Record<string, unknown>, where: string, name: string, options: PromptFileOptions): Line {
   const text = (field: string, fallback?: string) => {
@@ -71,7 +74,7 @@ function readLine(fields: Record<string, unknown>, where: string, name: string, 
     return value;
   };
   const turn = (question: string, answers: readonly string[], metric: string, more: Partial<Turn> = {}): Turn => ({
-    question, answers, grading: gradingNamed(options.metric ?? metric), maxNewTokens: options.maxNewTokens ?? count(fields["max_new_tokens"], "max_new_tokens", where) ?? 128, ...more,
+    question, answers, grading: gradingName(options.metric ?? metric), maxNewTokens: options.maxNewTokens ?? count(fields["max_new_tokens"], "max_new_tokens", where) ?? 128, ...more,
   });
   const task = typeof fields["task"] === "string" ? fields["task"] : typeof fields["dataset"] === "string" ? fields["dataset"] : name;
   const metric = /^qa/.test(task) ? "string_match_part" : "string_match_all";

@@ -5,6 +5,7 @@ import type { Run } from "../runtime/run.js";
 import { question, randomFacts, statement, type Fact } from "../train/episodes.js";
 import { forcedLosses, mean } from "./forced.js";
 import { textMark } from "./perplexity.js";
+import type { KeysData } from "./item-data.js";
 import type { EvaluationItem, EvaluationTask } from "./task.js";
 
 export interface RetrievalOptions {
@@ -43,20 +44,29 @@ export function retrievalTask(tokenizer: Tokenizer, options: RetrievalOptions): 
       if (ask === "after") {
         const facts = randomFacts(random(), depths.length, "pass key");
         const promptIds = hidden(prose, encode, random(0), length, facts.map((fact, i) => ({ fact, depth: depths[i]! })), []);
-        items.push({ id: `${length}/after/${sample}`, group: { length }, promptIds, reserve: 32, grade: (run) => askEach(run, facts, depths, encode) });
+        items.push(keysItem({ kind: "keys", id: `${length}/after/${sample}`, group: { length }, promptIds, ask, facts: facts.map((fact, i) => ({ ...fact, depth: depths[i]! })) }, tokenizer));
       } else {
         depths.forEach((depth, d) => {
           const facts = randomFacts(random(d), keys, "pass key");
           const draw = random(d, 1);
           const placed = facts.map((fact, i) => ({ fact, depth: i === 0 ? depth : draw.next() }));
           const promptIds = hidden(prose, encode, draw, length, placed, encode(question(facts[0]!)));
-          items.push({ id: `${length}/${depth}/${sample}`, group: { length, depth }, promptIds, reserve: 16, grade: (run) => askInPrompt(run, facts[0]!, encode) });
+          items.push(keysItem({ kind: "keys", id: `${length}/${depth}/${sample}`, group: { length, depth }, promptIds, ask, facts: [{ ...facts[0]!, depth }] }, tokenizer));
         });
       }
     }
   }
   const count = ask === "after" ? depths.length : keys;
   return { name: "retrieval", settings: { lengths, depths, keys: count, samples, ask, seed, text: textMark(text) }, metric: "exact", better: "higher", items };
+}
+
+/** A prompt with keys, and how those are asked for. */
+export function keysItem(data: KeysData, tokenizer: Tokenizer): EvaluationItem {
+  const { id, group, promptIds, ask, facts } = data;
+  const encode = (part: string) => tokenizer.encode(part, { addSpecialTokens: false });
+  return {
+    id, group, promptIds, data, ...(ask === "after" ? { reserve: 32, grade: (run) => askEach(run, facts, encode) } : { reserve: 16, grade: (run) => askInPrompt(run, facts[0]!, encode) }),
+  };
 }
 
 /** A prompt of exactly `length` tokens: prose with the facts at their depths, then `tail`. */
@@ -90,17 +100,17 @@ async function askInPrompt(run: Run, fact: Fact, encode: (text: string) => numbe
 }
 
 /** Every question goes on from the same prefilled prompt. */
-async function askEach(run: Run, facts: readonly Fact[], depths: readonly number[], encode: (text: string) => number[]) {
+async function askEach(run: Run, facts: KeysData["facts"], encode: (text: string) => number[]) {
   const started = performance.now();
   const cells: ({ depth: number } & Grade["metrics"])[] = [];
   let decodedTokens = 0;
-  for (const [i, fact] of facts.entries()) {
+  for (const fact of facts) {
     const asked = run.fork();
     const words = encode(question(fact));
     await asked.extend(words);
     const graded = await grade(asked, encode(` ${fact.answer}`));
     decodedTokens += words.length + graded.decodedTokens;
-    cells.push({ depth: depths[i]!, ...graded.metrics });
+    cells.push({ depth: fact.depth, ...graded.metrics });
     asked.dispose();
   }
   const average = (key: "exact" | "digits" | "loss") => mean(cells.map((cell) => cell[key]));

@@ -9,7 +9,11 @@ import type { EvaluationItem, EvaluationTask } from "./task.js";
 export interface EvaluateOptions {
   /** Results file (JSON lines): rows are added to it, and measurements that are in it are not made again. Default: none. */
   readonly file?: string;
+  /** Rows that were measured before, beside those of the file. */
+  readonly found?: readonly EvaluationRow[];
   readonly signal?: AbortSignal;
+  /** Told each row that was not found, before the next is measured. */
+  readonly onMeasured?: (row: EvaluationRow) => Promise<void>;
   readonly onRow?: (row: EvaluationRow, progress: { done: number; of: number; secondsLeft: number | null }) => void;
 }
 
@@ -18,8 +22,8 @@ export interface EvaluateOptions {
  * for all of them.
  * @returns the rows of this task and these configurations, those found in the file included, in order
  */
-export async function evaluate(model: Model, task: EvaluationTask, configurations: readonly Configuration[], { file, signal = ambientSignal(), onRow }: EvaluateOptions = {}): Promise<EvaluationRow[]> {
-  const known = new Map((file === undefined ? [] : await readRows(file)).map((row) => [rowKey(row), row]));
+export async function evaluate(model: Model, task: EvaluationTask, configurations: readonly Configuration[], { file, found = [], signal = ambientSignal(), onMeasured, onRow }: EvaluateOptions = {}): Promise<EvaluationRow[]> {
+  const known = new Map([...found, ...(file === undefined ? [] : await readRows(file))].map((row) => [rowKey(row), row]));
   const modelHash = await hashOf(model);
   const keys = await Promise.all(configurations.map(({ scorer }) => scorerKey(model, scorer)));
   const warmed = new Set<string>();
@@ -40,6 +44,7 @@ export async function evaluate(model: Model, task: EvaluationTask, configuration
         warmed.add(warm);
         row = { ...about, ...(await measure(model, item, configuration)) };
         if (file !== undefined) await appendRow(file, row);
+        await onMeasured?.(row);
         spent += (performance.now() - started) / 1e3;
         measured++;
       }

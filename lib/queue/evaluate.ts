@@ -3,115 +3,144 @@ import { methodText } from "../bench/sweep/command.js";
 import type { Configuration } from "../evaluate/configuration.js";
 import { appendRow, readRows, rowKey, rowSchema, type EvaluationRow } from "../evaluate/rows.js";
 import { wantedRows } from "../evaluate/run.js";
-import type { EvaluationTask } from "../evaluate/task.js";
+import type { EvaluationItem, EvaluationTask } from "../evaluate/task.js";
 import type { Model } from "../runtime/model.js";
 import { connect, withoutSecrets } from "./connection.js";
 import { type Filing, Following } from "./follow.js";
 import type { QualityJob } from "./jobs.js";
 import { pathIn } from "./models.js";
 import { hashOf, putText } from "./prompts.js";
-import { qualityId } from "./quality-task.js";
 import { defaultQueueName, requireQueueName } from "./queues.js";
+import { packed, qualityId, type Slice, slicesOf } from "./slices.js";
 import { scorerFile } from "./timed.js";
 
-/** Prompts of one job. */
-const SLICE = 8;
+/** A slice that could not be measured. */
+export interface FailedSlice {
+  readonly label: string;
+  readonly error: string;
+  /** Measures it alone, without a queue; null where there is none. */
+  readonly command: string | null;
+}
 
 export interface QueueEvaluateOptions {
   readonly url: string;
   readonly queueName?: string | undefined;
-  /** Results file, as `evaluate` has it: rows are added as they come. */
-  readonly file: string;
-  /** As the task was made. */
-  readonly task: QualityJob["task"];
-  readonly text: string;
-  readonly dtype: string | undefined;
-  readonly threads: number | undefined;
-  /** The command that was given. */
-  readonly command: string;
+  /** Results file of a task, as `evaluate` has it: rows are added as they come. Default: none. */
+  readonly file?: ((task: EvaluationTask) => string) | undefined;
+  readonly threads?: number | undefined;
+  readonly seed?: number | undefined;
+  /** The command that measures some prompts of a task alone. */
+  readonly alone?: (task: EvaluationTask, items: readonly EvaluationItem[]) => string;
   readonly retryFailed: boolean;
   readonly signal?: AbortSignal | undefined;
-  readonly onMessage?: (message: string) => void;
-  readonly onProgress?: (done: number, of: number, label: string) => void;
+  readonly onMessage?: ((message: string) => void) | undefined;
+  /** @param share of the slices that is done, from 0 to 1 */
+  readonly onProgress?: ((share: number, label: string) => void) | undefined;
+  readonly onFailed?: ((failed: FailedSlice) => void) | undefined;
+}
+
+/** A slice with the task it is of. */
+interface Asked extends Slice {
+  readonly task: EvaluationTask;
 }
 
 /**
- * Has the workers of a queue measure the rows of a task that the file has not, in slices of its prompts, and adds them to it.
- * @throws where slices failed, after all others are in the file; AbortError on `signal`, and the jobs stay in the queue
+ * Has the workers of a queue measure the rows of tasks that their files have not, in slices of prompts, and adds them to the files.
+ * @returns the rows of each task and these configurations, those found in its file included, in order
+ * @throws where slices failed, after all others are in the files; AbortError on `signal`, and the jobs stay in the queue
  */
-export async function queueEvaluate(model: Model, task: EvaluationTask, configurations: readonly Configuration[], options: QueueEvaluateOptions): Promise<void> {
-  const { url, queueName = defaultQueueName, file, text, retryFailed, signal, onMessage, onProgress, command } = options;
+export async function queueEvaluate(model: Model, tasks: readonly EvaluationTask[], configurations: readonly Configuration[], options: QueueEvaluateOptions): Promise<EvaluationRow[][]> {
+  const { url, queueName = defaultQueueName, file, retryFailed, signal, onMessage, onProgress, onFailed, alone } = options;
   const prefix = requireQueueName(queueName);
-  const known = new Set((await readRows(file)).map(rowKey));
-  const wanted = await wantedRows(model, task, configurations);
-  const slices = slicesOf(task, wanted.filter(({ key }) => !known.has(key)));
-  if (slices.length === 0) return;
-  const connection = await connect(url, { signal, ...(onMessage && { onState: onMessage }) });
-  const failed: string[] = [];
-  let done = 0;
-  const following = new Following(connection, prefix, {
-    retryFailed, workerCommand: `sdtp worker --queue ${withoutSecrets(url)}`, ...(onMessage && { onMessage }), prepare: async () => void (await putText(connection.redis, prefix, text)),
-    onProgress: (_, { machine, share, label }) => onProgress?.(done + share, slices.length, `${machine}: ${label}`),
-    onEnd: async (ended) => {
-      const rows = "error" in ended ? ended.error : rowsOf(ended.result);
-      if (typeof rows === "string") failed.push(rows);
-      else {
-        for (const row of rows) {
-          const key = rowKey(row);
-          if (known.has(key)) continue;
-          known.add(key);
-          await appendRow(file, row);
+  const known = new Map<string, EvaluationRow>();
+  const slices = new Map<string, Asked>();
+  const wanted = await Promise.all(tasks.map((task) => wantedRows(model, task, configurations)));
+  for (const [index, task] of tasks.entries()) {
+    if (file) for (const row of await readRows(file(task))) known.set(rowKey(row), row);
+    for (const slice of slicesOf(task, wanted[index]!.filter(({ key }) => !known.has(key)))) slices.set(qualityId(slice.keys), { ...slice, task });
+  }
+  const of = slices.size;
+  if (of > 0) await measured();
+  return wanted.map((rows) => rows.map(({ key }) => known.get(key)!));
+
+  async function measured(): Promise<void> {
+    const scorers = new Map(wanted.flat().map(({ key, configuration }) => [key, configurations[configuration]!.scorer]));
+    const filings = [...slices].map(([id, slice]): Filing => ({ id, kind: "quality", device: model.device, data: jobOf(model, configurations, slice, options) }));
+    const connection = await connect(url, { signal, ...(onMessage && { onState: onMessage }) });
+    const failed: FailedSlice[] = [];
+    /** What is done of the slices that are being measured. */
+    const shares = new Map<string, number>();
+    const tell = (label: string) => {
+      const done = of - slices.size;
+      const share = (done + [...shares.values()].reduce((sum, each) => sum + each, 0)) / of;
+      onProgress?.(Math.min(1, share), `${done} of ${of} slices done${shares.size > 0 ? `, ${shares.size} running` : ""}${failed.length > 0 ? `, ${failed.length} failed` : ""}: ${label}`);
+    };
+    const following = new Following(connection, prefix, {
+      retryFailed, workerCommand: `sdtp worker --queue ${withoutSecrets(url)}${prefix === defaultQueueName ? "" : ` --queue-name ${prefix}`}`, ...(onMessage && { onMessage }),
+      prepare: async () => {
+        for (const { task, items } of slices.values()) await putText(connection.redis, prefix, packed(task, items).text);
+      },
+      onStart: (id) => void shares.set(id, 0),
+      onBack: (id) => void shares.delete(id),
+      onProgress: (id, { machine, placement, share, label }) => {
+        shares.set(id, share);
+        tell(`${machine} ${placement}: ${label}`);
+      },
+      onEnd: async (ended) => {
+        const slice = slices.get(ended.id)!;
+        const rows = "error" in ended ? ended.error : rowsOf(ended.result, slice.keys);
+        if (typeof rows === "string") {
+          failed.push({ label: labelOf(slice), error: rows, command: alone?.(slice.task, slice.items) ?? null });
+          onFailed?.(failed.at(-1)!);
+        } else {
+          for (const row of rows) {
+            const key = rowKey(row);
+            if (known.has(key)) continue;
+            // Another one who asked for the same may call model and modules otherwise.
+            const called = { ...row, model: model.name, scorer: scorers.get(key) ?? null };
+            known.set(key, called);
+            if (file) await appendRow(file(slice.task), called);
+          }
         }
-      }
-      onProgress?.(++done, slices.length, task.name);
-    },
-  });
-  try {
-    await following.file(slices.map(({ items, which, keys }): Filing => ({ id: qualityId(keys), kind: "quality", device: model.device, data: jobOf(model, configurations, items, which, options) })), signal);
-    await following.follow(signal);
-  } finally {
-    await following.close();
-    await connection.close();
+        shares.delete(ended.id);
+        slices.delete(ended.id);
+        tell(slice.task.name);
+      },
+    });
+    try {
+      await following.file(filings, signal);
+      await following.follow(signal);
+    } finally {
+      await following.close();
+      await connection.close();
+    }
+    if (failed.length > 0) throw new Error(`evaluation: ${failed.length} of ${of} slices failed: ${[...new Set(failed.map(({ error }) => error))].join("; ")} (${file ? "the rows of the others are in their files" : "those of the others stay in the queue"}; failed ones are tried again where that is asked for: --retry-failed)`);
   }
-  if (failed.length > 0) throw new Error(`evaluation: ${failed.length} of ${slices.length} slices failed: ${[...new Set(failed)].join("; ")} (the others are in ${file}; to try these again: ${command}${retryFailed ? "" : " --retry-failed"})`);
 }
 
-interface Slice {
-  readonly items: string[];
-  /** Numbers of the configurations. */
-  readonly which: readonly number[];
-  readonly keys: string[];
+function labelOf({ task, items, which }: Asked): string {
+  return `${task.name}, ${items[0]!.id} to ${items.at(-1)!.id}, ${which.length} configurations`;
 }
 
-/** Neighbouring prompts of which the same configurations are missing. */
-function slicesOf(task: EvaluationTask, missing: Awaited<ReturnType<typeof wantedRows>>): Slice[] {
-  const slices = new Map<string, Slice>();
-  for (const [place, item] of task.items.entries()) {
-    const own = missing.filter((row) => row.item === item);
-    if (own.length === 0) continue;
-    const which = own.map(({ configuration }) => configuration);
-    const name = `${Math.floor(place / SLICE)} ${which.join()}`;
-    const slice = slices.get(name) ?? { items: [], which, keys: [] };
-    slice.items.push(item.id);
-    slice.keys.push(...own.map(({ key }) => key));
-    slices.set(name, slice);
-  }
-  return [...slices.values()];
-}
-
-function jobOf({ name, device, kvDtype }: Model, configurations: readonly Configuration[], items: readonly string[], which: readonly number[], { task, text, dtype, threads, command }: QueueEvaluateOptions): QualityJob {
+function jobOf(model: Model, configurations: readonly Configuration[], slice: Asked, { threads, seed = 0, alone }: QueueEvaluateOptions): QualityJob {
+  const { name, device, kvDtype } = model;
+  const { task } = slice;
+  const { text, tokens } = packed(task, slice.items);
   return {
-    model: name, modelPath: pathIn(name), dtype: dtype ?? null, kvDtype, device: device as QualityJob["device"], threads: threads ?? null, seed: 0, task, text: hashOf(text), items: [...items],
-    configurations: which.map((index) => {
+    model: name, modelPath: pathIn(name), dtype: model.askedDtype ?? null, kvDtype, device: device as QualityJob["device"], threads: threads ?? null, seed,
+    task: { name: task.name, settings: { ...task.settings }, metric: task.metric, better: task.better }, prompts: hashOf(text), tokens, items: slice.items.map(({ id }) => id),
+    configurations: slice.which.map((index) => {
       const { preset, scorer, kvPolicy } = configurations[index]!;
       const path = scorerFile(scorer ?? undefined);
       return { preset: methodText(preset) ?? preset, scorer, scorerPath: path === null ? null : resolve(path), kvPolicy };
     }),
-    label: `${name}, ${device}, ${task.name}, ${items[0]} to ${items.at(-1)}, ${which.length} configurations`, command, timeoutSeconds: null, refusals: [], rounds: 0,
+    label: `${name}, ${device}, ${labelOf(slice)}`, command: alone?.(task, slice.items) ?? null, timeoutSeconds: null, refusals: [], rounds: 0,
   };
 }
 
-function rowsOf(result: unknown): EvaluationRow[] | string {
-  const parsed = rowSchema.array().min(1).safeParse((result as { rows?: unknown } | null)?.rows);
-  return parsed.success ? parsed.data : "result: is not whole";
+/** All rows of a slice, or what is wrong. */
+function rowsOf(result: unknown, keys: readonly string[]): EvaluationRow[] | string {
+  const parsed = rowSchema.array().safeParse((result as { rows?: unknown } | null)?.rows);
+  const found = new Set(parsed.data?.map(rowKey));
+  return parsed.success && keys.every((key) => found.has(key)) ? parsed.data : "result: is not whole (measure it again: --retry-failed)";
 }

@@ -59,18 +59,14 @@ export const timedJob = z.strictObject({
 });
 export type TimedJob = z.infer<typeof timedJob>;
 
-const lengths = z.array(z.number().int().min(1).max(2 ** 24)).min(1).max(1000);
-const samples = z.number().int().min(1).max(1e6);
-
-/** One task on some of its prompts, which are those of every machine: they follow from these options and the text. */
+/** One task on some of its prompts. */
 export const qualityJob = z.strictObject({
   ...common,
-  task: z.discriminatedUnion("name", [
-    z.strictObject({ name: z.literal("perplexity"), lengths, samples, continuation: z.number().int().min(1).max(1e6) }),
-    z.strictObject({ name: z.literal("retrieval"), lengths, samples, depths: z.array(z.number().min(0).max(1)).min(1).max(1000), keys: z.number().int().min(1).max(1000), ask: z.enum(["prompt", "after"]), seed: count }),
-  ]),
-  /** Of the text that prompts are made of. */
-  text: sha256,
+  task: z.strictObject({ name, settings: z.record(z.string(), z.unknown()), metric: name, better: z.enum(["higher", "lower"]) }),
+  /** Of the prompts' data, as text. */
+  prompts: sha256,
+  /** What they are in tokens where the job comes from. */
+  tokens: sha256,
   items: z.array(name).min(1).max(10000),
   configurations: z.array(z.strictObject({ preset, scorer: name.nullable(), scorerPath: path, kvPolicy })).min(1).max(1000),
 });

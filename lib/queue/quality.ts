@@ -11,20 +11,20 @@ import type { QualityMessage, QualityWork } from "./quality-process.js";
 import { scorerWithoutPath } from "./timed.js";
 
 /** Does a quality job in a process of its own: its rows. @throws Refusal, AbortError */
-export async function performQuality(job: Job, { placement, allowed, machine, redis, prefix, signal, onStart, onProgress }: PerformOptions): Promise<Done> {
+export async function performQuality(job: Job, { placement, allowed, folder, machine, redis, prefix, signal, onStart, onProgress, onMessage }: PerformOptions): Promise<Done> {
   const data = parseJob(qualityJob, job.data);
   const before = data.refusals.find((refusal) => refusal.machine === machine);
   if (before) return { error: before.error, refusal: true };
   const scorers = await Promise.all(data.configurations.map(async ({ scorer, scorerPath }) =>
     scorer === null ? null : scorerPath === null ? scorerWithoutPath(scorer) : `learned:${await placePath("scorer", scorerPath, allowed)}`));
-  const work: QualityWork = { id: job.id!, job: data, model: await placeModel(data.model, data.modelPath, allowed), scorers, text: await getText(redis, prefix, data.text), threads: data.threads ?? placedThreads(placement) };
+  const work: QualityWork = { id: job.id!, job: data, model: await placeModel(data.model, data.modelPath, allowed), scorers, prompts: await getText(redis, prefix, data.prompts), threads: data.threads ?? placedThreads(placement), folder };
   onStart();
-  const ended = await isolated(work, placement, signal, onProgress);
+  const ended = await isolated(work, placement, signal, onProgress, onMessage);
   if ("error" in ended) return ended;
   return { result: { rows: ended.rows.map((row): EvaluationRow => ({ ...row, machine, placement: placement.name })) } };
 }
 
-async function isolated(work: QualityWork, placement: PerformOptions["placement"], signal: AbortSignal, onProgress: PerformOptions["onProgress"]): Promise<Extract<QualityMessage, { rows: unknown } | { error: string }>> {
+async function isolated(work: QualityWork, placement: PerformOptions["placement"], signal: AbortSignal, onProgress: PerformOptions["onProgress"], onMessage: PerformOptions["onMessage"]): Promise<Extract<QualityMessage, { rows: unknown } | { error: string }>> {
   const child = startPlaced(fileURLToPath(new URL("./quality-process.js", import.meta.url)), [], placement);
   let stderr = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-2000)));
@@ -33,6 +33,7 @@ async function isolated(work: QualityWork, placement: PerformOptions["placement"
     return await new Promise((resolve, reject) => {
       child.on("message", (message: QualityMessage) => {
         if ("done" in message) onProgress(message.done / message.of, `${work.job.task.name}: ${message.item}`);
+        else if ("said" in message) onMessage(message.said);
         else resolve(message);
       });
       child.on("error", reject);

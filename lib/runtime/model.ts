@@ -87,6 +87,11 @@ export class Model implements PromptModel {
     return this.checkpoint.dtype;
   }
 
+  /** What the weights were asked to be held in; undefined: as they are stored. */
+  get askedDtype(): string | undefined {
+    return this.options.dtype;
+  }
+
   /** What is computed in (see `computeDtype`). */
   get computeDtype(): string {
     return computeDtype(this.dtype, this.accuracy);

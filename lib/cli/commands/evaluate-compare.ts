@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import type { EvaluationRow } from "../../evaluate/rows.js";
-import { checkItems, type EvaluationTask } from "../../evaluate/task.js";
+import { checkItems, chosenItems, type EvaluationTask } from "../../evaluate/task.js";
 import type { Model } from "../../runtime/model.js";
-import type { QualityJob } from "../../queue/jobs.js";
 import { shellCommand } from "../../shell-command.js";
 import { interruptSignal } from "../interrupt.js";
 import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, presetNames, type ModelOptions } from "../options.js";
@@ -14,18 +13,13 @@ export interface TaskOptions extends ModelOptions {
   scorer?: string[];
   kvPolicy?: ("evict" | "retain")[];
   fraction: number;
+  items?: string[];
   worse: number;
   output?: string;
   json?: boolean;
   queue?: string;
   queueName?: string;
   retryFailed?: boolean;
-}
-
-/** How a task was made of a text, where the workers of a queue can make it too. */
-export interface Remade {
-  readonly task: QualityJob["task"];
-  readonly text: string;
 }
 
 /** Without `attention`: over one block's heads averaged and unsmoothed, after an early stage it was no better than chance on a pretrained model. */
@@ -37,17 +31,21 @@ export function addTaskOptions(command: Command): Command {
     .option("--scorer <name...>", `${allScorers.join(", ")}, attention, last-query, learned:FILE, random:SEED (default: the first five, without learned where the model has no modules)`)
     .option("--kv-policy <policy...>", "evict, retain or both (default: each preset's)", kvPolicies)
     .option("--fraction <f>", "share of the prompts, spread evenly", number, 1)
+    .option("--items <name...>", "of all prompts these alone, as rows name them: 4096/0/7, or with the task ruler-vt:4096/0/7")
     .option("--output <file>", "results, JSON lines: rows are added, and those there are not measured again (default: results/evaluate/TASK.jsonl)")
     .option("--worse <n>", "list the prompts that lost most against the unpruned model, this many a configuration", nonNegativeInteger, 0)
     .option("--json", "print the summary as JSON")
-    .option("--queue <url>", "let the workers of a queue measure (sdtp worker --help): redis://HOST, rediss://HOST; perplexity and retrieval")
+    .option("--queue <url>", "let the workers of a queue measure (sdtp worker --help): redis://HOST, rediss://HOST")
     .option("--queue-name <name>", "queues of other names have nothing to do with each other (default: sdtp)")
     .option("--retry-failed", "with --queue: try slices again that failed before");
 }
 
 /** Measures, prints the summary and gives all rows. */
-export async function compare(options: TaskOptions, make: (model: Model) => Promise<EvaluationTask | EvaluationTask[]>, remade?: Remade): Promise<EvaluationRow[]> {
-  if (options.queue !== undefined && !remade) throw new Error("queue: this task is not made on other machines (perplexity and retrieval are)");
+export async function compare(options: TaskOptions, make: (model: Model) => Promise<EvaluationTask | EvaluationTask[]>): Promise<EvaluationRow[]> {
+  if (options.queue === undefined) {
+    const [name] = [options.queueName !== undefined && `queue name: ${options.queueName}`, options.retryFailed && "retry failed: given"].filter(Boolean);
+    if (name) throw new Error(`${name} (is of no use without --queue)`);
+  }
   const [{ configurations }, { fractionOf }, { evaluate }, { summarise, worst }, { evaluationTable }, { toMarkdown }, { progressBar }] = await Promise.all([
     import("../../evaluate/configuration.js"), import("../../evaluate/task.js"), import("../../evaluate/run.js"),
     import("../../evaluate/summary.js"), import("../../report/evaluation.js"), import("../../report/formats/markdown.js"), import("../progress.js"),
@@ -58,29 +56,29 @@ export async function compare(options: TaskOptions, make: (model: Model) => Prom
   configurations({ presets: options.config, scorers: options.scorer ?? [], ...policies });
   const model = await loadModel(options, signal);
   const bar = progressBar();
+  const say = (message: string) => {
+    bar.clear();
+    process.stderr.write(`${message}\n`);
+  };
   try {
     const chosen = configurations({ presets: options.config, scorers: options.scorer ?? (await usualScorers(model)), ...policies });
-    const tasks = [await make(model)].flat().map((task) => ({ ...task, items: fractionOf(task.items, options.fraction) }));
+    const whole = [await make(model)].flat().map((task) => ({ ...task, items: fractionOf(task.items, options.fraction) }));
+    const tasks = options.items === undefined ? whole : chosenItems(whole, options.items);
     checkItems(model, tasks);
     const total = tasks.reduce((sum, { items }) => sum + items.length, 0) * chosen.length;
     const all: EvaluationRow[] = [];
     const summaries = [];
-    for (const task of tasks) {
-      const file = options.output ?? join("results", "evaluate", `${task.name}.jsonl`);
+    const fileOf = (task: EvaluationTask) => options.output ?? join("results", "evaluate", `${task.name}.jsonl`);
+    const queued = options.queue === undefined ? undefined : await (await import("../../queue/evaluate.js")).queueEvaluate(model, tasks, chosen, {
+      url: options.queue, queueName: options.queueName, file: fileOf, threads: options.threads, retryFailed: options.retryFailed ?? false, signal,
+      alone: ({ name }, items) => aloneCommand(process.argv.slice(2), name, items.map(({ id }) => id)), onMessage: say,
+      onFailed: ({ label, error, command }) => say(`failed: ${label}: ${error}${command === null ? "" : `\n  alone: ${command}`}`),
+      onProgress: (share, label) => bar.update(share, label),
+    });
+    for (const [index, task] of tasks.entries()) {
       const before = all.length;
-      if (options.queue !== undefined) {
-        const { queueEvaluate } = await import("../../queue/evaluate.js");
-        await queueEvaluate(model, task, chosen, {
-          ...remade!, url: options.queue, queueName: options.queueName, file, dtype: options.dtype, threads: options.threads, command: shellCommand(["sdtp", ...process.argv.slice(2)]), retryFailed: options.retryFailed ?? false, signal,
-          onMessage: (message) => {
-            bar.clear();
-            process.stderr.write(`${message}\n`);
-          },
-          onProgress: (done, of, label) => bar.update(done / of, `${Math.floor(done)} of ${of} slices: ${label}`),
-        });
-      }
-      const rows = await evaluate(model, task, chosen, {
-        file, signal, onRow: (row, { done, of, secondsLeft }) => bar.update((before + done) / total, `${task.name}: ${row.item}, ${done} of ${of}`, secondsLeft === null ? null : (secondsLeft * (total - before - done)) / Math.max(1, of - done)),
+      const rows = queued?.[index] ?? await evaluate(model, task, chosen, {
+        file: fileOf(task), signal, onRow: (row, { done, of, secondsLeft }) => bar.update((before + done) / total, `${task.name}: ${row.item}, ${done} of ${of}`, secondsLeft === null ? null : (secondsLeft * (total - before - done)) / Math.max(1, of - done)),
       });
       all.push(...rows);
       const summary = summarise(rows, task.metric);
@@ -94,10 +92,32 @@ export async function compare(options: TaskOptions, make: (model: Model) => Prom
     bar.stop();
     if (options.json) console.log(JSON.stringify({ model: model.name, device: model.device, model_hash: await model.checkpoint.hash(), tasks: summaries }, null, 2));
     return all;
+  } catch (error) {
+    bar.stop();
+    if (signal.aborted && options.queue !== undefined) process.stderr.write(`the jobs stay in the queue; to go on: ${shellCommand(["sdtp", ...process.argv.slice(2)])}\n`);
+    throw error;
   } finally {
     bar.stop();
     await model.release();
   }
+}
+
+/** The command that measures some prompts of a task alone, without a queue. */
+export function aloneCommand(words: readonly string[], task: string, items: readonly string[]): string {
+  const [withValue, without] = [["--queue", "--queue-name"], ["--retry-failed", "--json"]];
+  const kept: string[] = [];
+  let dropping = false;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    if (withValue.includes(word)) i++;
+    else if (word === "--items") dropping = true;
+    else if (dropping && !word.startsWith("-")) continue;
+    else {
+      dropping = false;
+      if (!without.includes(word) && ![...withValue, "--items"].some((name) => word.startsWith(`${name}=`))) kept.push(word);
+    }
+  }
+  return shellCommand(["sdtp", ...kept, "--items", ...items.map((item) => `${task}:${item}`)]);
 }
 
 /** All scorers that the model has; said where modules are missing. */

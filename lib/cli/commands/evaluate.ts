@@ -49,8 +49,7 @@ function addTextOptions(command: Command): Command {
 async function perplexity(options: TextOptions & { continuation: number }): Promise<void> {
   const [{ perplexityTask }, { parseLengths }] = await Promise.all([import("../../evaluate/perplexity.js"), import("../../bench/lengths.js")]);
   const text = await proseText(options.text);
-  const task = { name: "perplexity" as const, lengths: [...parseLengths(options.lengths)], continuation: options.continuation, samples: options.samples };
-  await compare(options, async (model) => perplexityTask(await model.tokenizer(), { ...task, text }), { task, text });
+  await compare(options, async (model) => perplexityTask(await model.tokenizer(), { lengths: parseLengths(options.lengths), continuation: options.continuation, samples: options.samples, text }));
 }
 
 async function retrieval(options: TextOptions & { depths: number[]; keys: number; query: QueryKind; ask?: "prompt" | "after"; seed: number; html?: string }): Promise<void> {
@@ -60,8 +59,7 @@ async function retrieval(options: TextOptions & { depths: number[]; keys: number
   const { depths, keys, seed, samples, query } = options;
   const ask = options.ask ?? (query === "agnostic" ? "after" : "prompt");
   const text = await proseText(options.text);
-  const task = { name: "retrieval" as const, lengths: [...parseLengths(options.lengths)], depths, keys, samples, ask, seed };
-  const rows = await compare(options, async (model) => retrievalTask(await model.tokenizer(), { ...task, text }), { task, text });
+  const rows = await compare(options, async (model) => retrievalTask(await model.tokenizer(), { lengths: parseLengths(options.lengths), depths, keys, samples, ask, seed, text }));
   const maps = heatMaps(rows);
   if (!options.json) for (const map of maps) console.log(`${heatMapText(map)}\n`);
   if (options.html !== undefined) await writeOutput(options.html, heatMapPage("Retrieval: share of keys wholly right, by depth and prompt length", maps));

@@ -5,6 +5,7 @@ import { decode } from "../../runtime/generate.js";
 import type { Run } from "../../runtime/run.js";
 import type { QueryKind } from "../asked.js";
 import { forcedLosses, mean } from "../forced.js";
+import { chatMark, type LongbenchData } from "../item-data.js";
 import { textMark } from "../perplexity.js";
 import { groupBy } from "../summary.js";
 import type { EvaluationItem, EvaluationTask } from "../task.js";
@@ -38,7 +39,7 @@ const whole: Dataset = { template: "{input}", maxNewTokens: 32, metric: f1, plai
 export async function longbenchTasks(tokenizer: Tokenizer, config: ModelConfig, files: readonly string[], options: LongbenchOptions = {}): Promise<EvaluationTask[]> {
   const records = (await Promise.all(files.map((file) => readLongbench(file, options.dataset)))).flat();
   return [...groupBy(records, taskName)].map(([name, found]) => {
-    const dataset = found[0]!.dataset === null ? whole : datasetNamed(found[0]!.dataset);
+    const dataset = datasetOf(found[0]!);
     const maxNewTokens = options.maxNewTokens ?? dataset.maxNewTokens;
     const room = config.maxPositions - maxNewTokens;
     const maxLength = options.maxLength ?? room;
@@ -46,7 +47,7 @@ export async function longbenchTasks(tokenizer: Tokenizer, config: ModelConfig, 
       throw new Error(`longbench prompt length: ${maxLength} (with ${maxNewTokens} tokens to generate at most ${room} in this model)`);
     }
     const chat = dataset.plain ? null : (options.chat ?? null);
-    const items = found.map((record) => item(record, dataset, tokenizer, { maxLength, room, chat, query: options.query ?? "aware" }, maxNewTokens, config.eosTokenIds));
+    const items = found.map((record) => item(record, tokenizer, { maxLength, room, chat, query: options.query ?? "aware" }, maxNewTokens, config.eosTokenIds));
     const data = textMark(JSON.stringify(found));
     return { name: `longbench-${name}`, settings: { dataset: name, maxLength, maxNewTokens, chat: chat !== null, ...(options.query === "agnostic" && { query: "agnostic" }), scoring: 2, data }, metric: "score", better: "higher", items };
   });
@@ -59,8 +60,16 @@ function taskName({ id, dataset, length }: LongbenchRecord): string {
   return `${dataset}-${lengthGroup(length)}`;
 }
 
-function item(record: LongbenchRecord, dataset: Dataset, tokenizer: Tokenizer, fit: PromptFit, maxNewTokens: number, eos: readonly number[]): EvaluationItem {
+const datasetOf = ({ dataset }: LongbenchRecord): Dataset => (dataset === null ? whole : datasetNamed(dataset));
+
+/** An item of its data. */
+export function longbenchFrom({ record, query, maxLength, room, maxNewTokens, stopTokens }: LongbenchData, tokenizer: Tokenizer, chat: ChatTemplate | null): EvaluationItem {
+  return item(record, tokenizer, { maxLength, room, chat, query }, maxNewTokens, stopTokens);
+}
+
+function item(record: LongbenchRecord, tokenizer: Tokenizer, fit: Required<PromptFit>, maxNewTokens: number, eos: readonly number[]): EvaluationItem {
   const { id, answers, classes, length } = record;
+  const dataset = datasetOf(record);
   const lost = dataset.metric === passage ? answers.find((answer) => paragraph(answer) === undefined) : undefined;
   if (lost !== undefined) throw new Error(`longbench: ${id}: answers: ${JSON.stringify(lost)} (must name a paragraph: "Paragraph 12")`);
   const lineEnd = dataset.stopsAtLine ? tokenizer.encode("\n", { addSpecialTokens: false }).slice(-1) : [];
@@ -73,6 +82,10 @@ function item(record: LongbenchRecord, dataset: Dataset, tokenizer: Tokenizer, f
     group: { dataset: record.dataset ?? "input", ...(length !== null && record.dataset?.endsWith("_e") && { length: lengthGroup(length) }) },
     promptIds: prompt,
     reserve: question.length + maxNewTokens,
+    data: {
+      kind: "longbench", record: { ...record, answers: [...answers], classes: [...classes] }, chat: chatMark(fit.chat), query: fit.query,
+      maxLength: fit.maxLength, room: fit.room, maxNewTokens, stopTokens: [...eos],
+    },
     async grade(run: Run) {
       const asked = performance.now();
       if (question.length > 0) await run.extend(question);

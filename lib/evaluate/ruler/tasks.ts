@@ -1,7 +1,6 @@
 import type { ModelConfig } from "../../checkpoint/types.js";
 import { Random } from "../../random.js";
 import { askedItem, parted, type Asking } from "../asked.js";
-import { gradingNamed } from "../metrics.js";
 import { textMark } from "../perplexity.js";
 import type { EvaluationItem, EvaluationTask } from "../task.js";
 import { commonWordsTask, frequentWordsTask } from "./counting.js";
@@ -49,7 +48,7 @@ export async function rulerTasks({ tasks, lengths, samples, seeds, text, asking,
     for (const length of lengths) {
       const task = await kind(length);
       for (const [seed, index, sample] of fitted(name, task, { length, samples, seeds, asking })) {
-        const turn = { ...sample, grading: gradingNamed(task.metric), maxNewTokens: task.maxNewTokens };
+        const turn = { ...sample, grading: task.metric, maxNewTokens: task.maxNewTokens };
         items.push(askedItem({ id: `${length}/${seed}/${index}`, group: { length, seed }, context: sample.context, turns: [turn] }, { ...asking, stopTokens: config.eosTokenIds }, task.metric === "string_match_all"));
       }
     }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { askedItem, type Asked, type Asking, type Turn } from "../../../lib/evaluate/asked.js";
 import { infiniteTasks } from "../../../lib/evaluate/infinitebench.js";
-import { gradingNamed } from "../../../lib/evaluate/metrics.js";
+import { gradingName, gradings, type Grading } from "../../../lib/evaluate/metrics.js";
 import { chatTemplate } from "../../../lib/checkpoint/chat-template.js";
 import { checkItems } from "../../../lib/evaluate/task.js";
 import { load } from "../../../lib/runtime/model.js";
@@ -12,7 +12,7 @@ const tokenizer = await model.tokenizer();
 after(() => model.release());
 const chat = await chatTemplate("{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}</{{ m.role }}>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", "test", {});
 const asking: Asking = { tokenizer, stopTokens: [0], chat: null, query: "aware" };
-const turn: Turn = { question: " Recall: the pass key of Boston is", answers: ["48213"], grading: gradingNamed("string_match_all"), maxNewTokens: 8 };
+const turn: Turn = { question: " Recall: the pass key of Boston is", answers: ["48213"], grading: "string_match_all", maxNewTokens: 8 };
 const facts = "The pass key of Boston is 48213. The wind was fair. The pass key of Rome is 90125. The ship sailed on.";
 const asked: Asked = { id: "a", group: {}, context: facts, turns: [turn] };
 const rome: Turn = { ...turn, question: " Recall: the pass key of Rome is", answers: ["90125"] };
@@ -90,7 +90,7 @@ test("InfiniteBench's retrieval: what is asked for stands in the context once, a
 });
 
 test("gradings: RULER's two, exact, the beginning; an unknown one is refused with those known", () => {
-  const grade = (name: string, said: string, ...answers: string[]) => gradingNamed(name)(said, answers, []);
+  const grade = (name: string, said: string, ...answers: string[]) => (gradings[gradingName(name)] as Grading)(said, answers, []);
   assert.equal(grade("string_match_all", "1. APPLE 2. pear", "apple", "plum"), 0.5);
   assert.equal(grade("string_match_part", "1. APPLE 2. pear", "apple", "plum"), 1);
   assert.equal(grade("string_match_part", "none", "apple", "plum"), 0);
@@ -99,5 +99,5 @@ test("gradings: RULER's two, exact, the beginning; an unknown one is refused wit
   assert.equal(grade("exact", " 42 \n", "42"), 1);
   assert.equal(grade("exact", "42.", "42"), 0);
   assert.equal(grade("starts_with", " Paris, I think", "paris"), 1);
-  assert.throws(() => gradingNamed("bleu"), /metric: bleu \(known: string_match_all, string_match_part, exact/);
+  assert.throws(() => gradingName("bleu"), /metric: bleu \(known: string_match_all, string_match_part, exact/);
 });
