@@ -2,6 +2,7 @@ import type * as TS from "@tslab/typescript-for-tslab";
 import type { CellDiagnostic } from "../../lib/jupyter/messages.js";
 import { describeDiagnostic } from "./diagnostics.js";
 import type { Declared } from "./earlier.js";
+import { type CellFlow, flowOfCell } from "./graph.js";
 import { magicOf } from "./magics.js";
 import type { LocalModule } from "./modules.js";
 import { declaredIdentifiers, withoutExports } from "./names.js";
@@ -26,6 +27,8 @@ export interface CompiledCell {
   hoisted: string[];
   /** Earlier cells whose variables it uses, and the constants of each. */
   uses: { id: number; constants: string[] }[];
+  /** What it does with variables, for telling which cells are stale. */
+  flow: CellFlow;
   /** Earlier cells that no name leads to any more. */
   forgotten: number[];
   /** Static imports in order. */
@@ -115,7 +118,7 @@ export class CellCompiler {
     const { code, maps, imports } = toCell(result);
     const { links, modules } = this.project.local();
     const uses = [...result.uses].map(([cell, constants]) => ({ id: cell, constants: [...constants] }));
-    return { ok: true, id, code, awaits: awaitsAtTopLevel(ts, parsed), names: result.names, hoisted: result.hoisted, uses, forgotten: this.#forgotten(result.uses), imports, links, maps, modules };
+    return { ok: true, id, code, awaits: awaitsAtTopLevel(ts, parsed), names: result.names, hoisted: result.hoisted, uses, flow: flowOfCell(this.project), forgotten: this.#forgotten(result.uses), imports, links, maps, modules };
   }
 
   /**

@@ -1,6 +1,5 @@
 import type { CheckedCell } from "../../lib/jupyter/messages.js";
 import { CellCompiler } from "./cells.js";
-import { referencesOf } from "./graph.js";
 import type { prelude } from "./prelude.js";
 
 /**
@@ -11,19 +10,20 @@ export function checkCells(packageRoot: string, preloaded: ReturnType<typeof pre
   const compiler = new CellCompiler(packageRoot, preloaded);
   const positions = new Map<number, number>();
   const checked = cells.map((source, position): CheckedCell => {
-    const nothing: CheckedCell = { diagnostics: [], more: 0, declares: [], references: [] };
+    const nothing: CheckedCell = { diagnostics: [], more: 0, declares: [], references: [], changes: [], aliases: [] };
     if (source.trim() === "") return nothing;
     const strict = compiler.compile(source);
     const compiled = strict.ok ? strict : compiler.compile(`// @ts-nocheck\n${source}`);
     const errors = strict.ok ? nothing : { ...nothing, diagnostics: strict.diagnostics, more: strict.more };
     if (!compiled.ok) return errors;
-    const references = referencesOf(compiler.project).flatMap(({ id, name, access }) => {
+    const { references: found, ...flow } = compiled.flow;
+    const references = found.flatMap(({ id, ...reference }) => {
       const cell = positions.get(id);
-      return cell === undefined ? [] : [{ cell, name, access }];
+      return cell === undefined ? [] : [{ cell, ...reference }];
     });
     positions.set(compiled.id, position);
     compiler.commit(compiled.id, "ok");
-    return { ...errors, declares: compiled.names, references };
+    return { ...errors, declares: compiled.names, references, ...flow };
   });
   return { cells: checked, remark: compiler.remark };
 }

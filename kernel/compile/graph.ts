@@ -1,4 +1,5 @@
 import type * as TS from "@tslab/typescript-for-tslab";
+import { changesOthers, flowOf, isCallable, isPrimitive } from "./changes.js";
 import type { Project } from "./project.js";
 import { ts } from "./typescript.js";
 
@@ -9,41 +10,106 @@ export interface Reference {
   name: string;
   /** `write`: assigns it, or changes what it holds, or may do so; `read`: leaves it as it is. */
   access: "read" | "write";
+  /** What it holds, or a part of that, gets another name here: changes by that name change it. */
+  shared?: true;
+  /** A function or class, which may be called. */
+  calls?: true;
 }
 
-/** Methods of the language's own objects that change them. */
-const MUTATORS = new Set(["push", "pop", "shift", "unshift", "splice", "sort", "reverse", "fill", "copyWithin", "set", "add", "delete", "clear", "append", "setDate", "setFullYear", "setHours", "setMilliseconds", "setMinutes", "setMonth", "setSeconds", "setTime"]);
-/** Functions that change what they are given first. */
-const CHANGE_FIRST = new Set(["assign", "defineProperty", "defineProperties", "setPrototypeOf", "freeze", "seal", "preventExtensions"]);
+/** What a cell does with variables, for the graph of cells. */
+export interface CellFlow {
+  references: Reference[];
+  /** Its own variables that functions and classes of the cell change when they are called. */
+  changes: string[];
+  /** Its own variables that may hold the same objects, in groups. */
+  aliases: string[][];
+}
 
-/**
- * What the cell that was compiled last does with variables of earlier cells. Call before the cell is committed. A method
- * counts as a change where its name is that of one that changes an object of the language, or where the notebook itself
- * declares the object's class; handing an object to a function that the notebook declares counts as well. Functions and
- * methods of packages are taken to leave what they are given as it is.
- */
-export function referencesOf(project: Project): Reference[] {
+/** What the cell that was compiled last does with variables. Call before the cell is committed. */
+export function flowOfCell(project: Project): CellFlow {
   const checker = project.program.getTypeChecker();
+  const isEarlier = (node: TS.Identifier): boolean => {
+    const earlier = project.earlier.find(node.escapedText as string);
+    return earlier !== undefined && symbolOf(checker, node) === earlier.symbol;
+  };
   const found = new Map<string, Reference>();
-  const visit = (node: TS.Node): void => {
+  const own = ownVariables(project.cellFile, checker);
+  const changes = new Set<string>();
+  const aliases: string[][] = [];
+  const others = once(() => changesOthers(project, checker, project.cellFile, isEarlier));
+  const visit = (node: TS.Node, owner: string | undefined, isInside: boolean): void => {
     if (ts.isIdentifier(node)) {
       const earlier = project.earlier.find(node.escapedText as string);
-      if (earlier && symbolOf(checker, node) === earlier.symbol) {
-        const access = isType(node) || !changes(project, checker, node) ? "read" : "write";
-        const key = `${earlier.id} ${node.text}`;
-        if (found.get(key)?.access !== "write") found.set(key, { id: earlier.id, name: node.text, access });
+      const symbol = symbolOf(checker, node);
+      if (earlier && symbol === earlier.symbol) note(earlier.id, node);
+      else if (symbol && own.has(symbol) && !isDeclared(node)) {
+        const flow = flowOf(project, checker, node);
+        if (isInside && (flow === "write" || (flow === "shared" && others()))) changes.add(node.text);
+        if (owner !== undefined && owner !== node.text && flow !== "read") aliases.push([owner, node.text]);
       }
     }
-    ts.forEachChild(node, visit);
+    const inside = isInside || ts.isFunctionLike(node) || ts.isClassLike(node);
+    const named = ts.isVariableDeclaration(node) && node.parent.parent.parent === project.cellFile ? boundName(node.name) : owner;
+    ts.forEachChild(node, (child) => visit(child, named, inside));
+    // `r = rows` after the declaration.
+    if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken && ts.isIdentifier(node.left) && ts.isIdentifier(node.right)) {
+      const [left, right] = [checker.getSymbolAtLocation(node.left), checker.getSymbolAtLocation(node.right)];
+      if (left && right && own.has(left) && own.has(right)) aliases.push([node.left.text, node.right.text]);
+    }
   };
-  visit(project.cellFile);
-  return [...found.values()];
+  const note = (id: number, node: TS.Identifier): void => {
+    const key = `${id} ${node.text}`;
+    const reference: Reference = found.get(key) ?? { id, name: node.text, access: "read" };
+    found.set(key, reference);
+    if (isType(node)) return;
+    const flow = flowOf(project, checker, node);
+    if (flow === "write" || (flow === "shared" && others())) reference.access = "write";
+    const type = checker.getTypeAtLocation(node);
+    if (flow !== "read" && !isPrimitive(type)) reference.shared = true;
+    if (isCallable(type)) reference.calls = true;
+  };
+  visit(project.cellFile, undefined, false);
+  return { references: [...found.values()], changes: [...changes], aliases: grouped(aliases) };
 }
 
 function symbolOf(checker: TS.TypeChecker, node: TS.Identifier): TS.Symbol | undefined {
   const { parent } = node;
   if (ts.isShorthandPropertyAssignment(parent) && parent.name === node) return checker.getShorthandAssignmentValueSymbol(parent);
   return checker.getSymbolAtLocation(node);
+}
+
+/** The variables that a cell declares at its top. */
+function ownVariables(file: TS.SourceFile, checker: TS.TypeChecker): Set<TS.Symbol> {
+  const found = new Set<TS.Symbol>();
+  const bind = (name: TS.BindingName): void => {
+    if (ts.isIdentifier(name)) {
+      const symbol = checker.getSymbolAtLocation(name);
+      if (symbol) found.add(symbol);
+    } else for (const element of name.elements) if (!ts.isOmittedExpression(element)) bind(element.name);
+  };
+  for (const statement of file.statements) if (ts.isVariableStatement(statement)) for (const { name } of statement.declarationList.declarations) bind(name);
+  return found;
+}
+
+/** Whether an identifier is the name in its own declaration. */
+const isDeclared = (node: TS.Identifier): boolean => (ts.isVariableDeclaration(node.parent) || ts.isBindingElement(node.parent)) && node.parent.name === node;
+
+/** The variable of a declaration; of a pattern its first, which stands for all. */
+function boundName(name: TS.BindingName): string | undefined {
+  if (ts.isIdentifier(name)) return name.text;
+  const first = name.elements.find((element) => !ts.isOmittedExpression(element));
+  return first && boundName((first as TS.BindingElement).name);
+}
+
+/** Pairs as groups of all that hang together. */
+function grouped(pairs: readonly string[][]): string[][] {
+  const groups: Set<string>[] = [];
+  for (const pair of pairs) {
+    const touched = groups.filter((group) => pair.some((name) => group.has(name)));
+    for (const group of touched) groups.splice(groups.indexOf(group), 1);
+    groups.push(new Set([...pair, ...touched.flatMap((group) => [...group])]));
+  }
+  return groups.map((group) => [...group]);
 }
 
 /** Whether an identifier stands in a type. */
@@ -55,65 +121,7 @@ function isType(node: TS.Node): boolean {
   return false;
 }
 
-/** Whether the variable, or something that hangs on it, is changed by what is done with it here. */
-function changes(project: Project, checker: TS.TypeChecker, variable: TS.Identifier): boolean {
-  if (isPrimitive(checker.getTypeAtLocation(variable)) && !isAssigned(variable)) return false;
-  let node: TS.Node = variable;
-  for (;;) {
-    const { parent } = node;
-    if (isAssigned(node)) return true;
-    const isPart = (ts.isPropertyAccessExpression(parent) || ts.isElementAccessExpression(parent)) && parent.expression === node;
-    if (isPart) {
-      const name = ts.isPropertyAccessExpression(parent) ? parent.name.text : ts.isStringLiteralLike(parent.argumentExpression) ? parent.argumentExpression.text : undefined;
-      if (ts.isCallExpression(parent.parent) && parent.parent.expression === parent) return changesIts(project, checker, node as TS.Expression, name, parent.parent);
-      if (isPrimitive(checker.getTypeAtLocation(parent)) && !isAssigned(parent)) return false;
-      node = parent;
-      continue;
-    }
-    if (ts.isNonNullExpression(parent) || ts.isParenthesizedExpression(parent) || ts.isAsExpression(parent) || ts.isSatisfiesExpression(parent)) {
-      node = parent;
-      continue;
-    }
-    return (ts.isCallExpression(parent) || ts.isNewExpression(parent)) && parent.expression !== node && isHandedOn(project, checker, parent, node);
-  }
-}
-
-/** `x = …`, `x += …`, `x++`, `delete x.y`, `[x] = …`, `for (x of …)`. */
-function isAssigned(node: TS.Node): boolean {
-  const { parent } = node;
-  if (ts.isBinaryExpression(parent)) return parent.left === node && parent.operatorToken.kind >= ts.SyntaxKind.FirstAssignment && parent.operatorToken.kind <= ts.SyntaxKind.LastAssignment;
-  if (ts.isPrefixUnaryExpression(parent) || ts.isPostfixUnaryExpression(parent)) return parent.operator === ts.SyntaxKind.PlusPlusToken || parent.operator === ts.SyntaxKind.MinusMinusToken;
-  if (ts.isDeleteExpression(parent)) return true;
-  if (ts.isForInStatement(parent) || ts.isForOfStatement(parent)) return parent.initializer === node;
-  const isPattern = ts.isArrayLiteralExpression(parent) || ts.isSpreadElement(parent) || ts.isSpreadAssignment(parent) || ts.isObjectLiteralExpression(parent) || ts.isPropertyAssignment(parent) || ts.isShorthandPropertyAssignment(parent);
-  return isPattern && isAssigned(parent);
-}
-
-/** Whether calling a method changes its object. */
-function changesIts(project: Project, checker: TS.TypeChecker, object: TS.Expression, name: string | undefined, call: TS.CallExpression): boolean {
-  if (name === undefined || MUTATORS.has(name)) return true;
-  // danfo.js changes a frame only where it is told to.
-  if (call.arguments.some((argument) => /\binplace\b/.test(argument.getText()))) return true;
-  const method = checker.getSymbolAtLocation((call.expression as TS.PropertyAccessExpression).name ?? call.expression);
-  return isOfNotebook(project, method) && !isPrimitive(checker.getTypeAtLocation(object));
-}
-
-/** Whether an argument is given to a function that may change it. */
-function isHandedOn(project: Project, checker: TS.TypeChecker, call: TS.CallExpression | TS.NewExpression, argument: TS.Node): boolean {
-  const { expression } = call;
-  if (ts.isPropertyAccessExpression(expression) && CHANGE_FIRST.has(expression.name.text) && call.arguments?.[0] === argument) return true;
-  return isOfNotebook(project, checker.getSymbolAtLocation(ts.isPropertyAccessExpression(expression) ? expression.name : expression));
-}
-
-/** Whether the notebook declares what a symbol stands for: this cell, an earlier one, or a module beside it. */
-function isOfNotebook(project: Project, symbol: TS.Symbol | undefined): boolean {
-  const meant = symbol && symbol.flags & ts.SymbolFlags.Alias ? project.program.getTypeChecker().getAliasedSymbol(symbol) : symbol;
-  const file = meant?.declarations?.[0]?.getSourceFile();
-  if (!file) return false;
-  return file === project.cellFile || project.earlier.has(file) || project.localFiles().includes(file);
-}
-
-function isPrimitive(type: TS.Type): boolean {
-  if (type.isUnion()) return type.types.every(isPrimitive);
-  return (type.flags & (ts.TypeFlags.StringLike | ts.TypeFlags.NumberLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.ESSymbolLike | ts.TypeFlags.Null | ts.TypeFlags.Undefined | ts.TypeFlags.Void)) !== 0;
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }

@@ -1,3 +1,4 @@
+import { type GraphCell, reachOf, writesOf } from "../../lib/jupyter/cell-graph.js";
 import type { JsonObject } from "../../lib/jupyter/messages.js";
 import type { CompiledCell } from "../compile/cells.js";
 
@@ -14,15 +15,19 @@ export interface StaleCell {
 interface Ran {
   cell?: string;
   count: number;
+  /** The execution count of its first run: what ran before others stands above them. */
+  first: number;
   /** The compiler's number of this run, by which later cells name its variables. */
   id: number;
   /** Numbers of the runs whose variables it used. */
   uses: number[];
+  flow: CompiledCell["flow"];
 }
 
 /**
- * Which cells are stale: they used variables of a cell that has run again since, or of one that is stale itself. Cells are
- * told apart by the ids that clients send along; without ids, by their text.
+ * Which cells are stale: they used variables of a cell that has run again since, or that a cell which ran before them and has run
+ * again since may have changed, or variables of a cell that is stale itself. Cells are told apart by the ids that clients send
+ * along; without ids, by their text. A cell that runs for the first time makes none stale: it may stand below them.
  */
 export class Staleness {
   /** The last run of each cell, in the order of the runs. */
@@ -31,13 +36,13 @@ export class Staleness {
   readonly #owners = new Map<number, string>();
 
   /** Notes that a cell ran. @param metadata of its request */
-  note(metadata: JsonObject, code: string, count: number, { id, uses }: CompiledCell): void {
+  note(metadata: JsonObject, code: string, count: number, { id, uses, flow }: CompiledCell): void {
     const cell = typeof metadata["cellId"] === "string" ? metadata["cellId"] : undefined;
     const key = cell ?? code;
     const before = this.#latest.get(key);
     this.#latest.delete(key);
     // A cell that declares nothing new uses what it did: `n++` after `n++` uses the same variable.
-    this.#latest.set(key, { ...(cell !== undefined && { cell }), count, id, uses: uses.map((each) => each.id).filter((each) => each !== before?.id) });
+    this.#latest.set(key, { ...(cell !== undefined && { cell }), count, first: before?.first ?? count, id, uses: uses.map((each) => each.id).filter((each) => each !== before?.id), flow });
     this.#owners.set(id, key);
   }
 
@@ -49,23 +54,43 @@ export class Staleness {
 
   /** The stale cells, in the order in which they ran. */
   list(): StaleCell[] {
-    const known = new Map<string, string | undefined>();
-    const reason = (key: string): string | undefined => {
-      if (known.has(key)) return known.get(key);
-      known.set(key, undefined);
-      const ran = this.#latest.get(key)!;
-      for (const id of ran.uses) {
+    const ran = [...this.#latest.values()];
+    const position = new Map([...this.#latest.keys()].map((key, i) => [key, i]));
+    const graph = ran.map(({ flow }): GraphCell => ({
+      changes: flow.changes,
+      aliases: flow.aliases,
+      references: flow.references.flatMap(({ id, ...reference }) => {
         const owner = this.#owners.get(id);
-        const now = owner === undefined ? undefined : this.#latest.get(owner);
-        if (owner === undefined || !now) continue;
-        if (now.id !== id) known.set(key, `[${now.count}] ran again`);
-        else if (owner !== key && reason(owner) !== undefined) known.set(key, `[${now.count}] is stale`);
-        if (known.get(key) !== undefined) break;
-      }
-      return known.get(key);
+        return owner === undefined ? [] : [{ cell: position.get(owner)!, ...reference }];
+      }),
+    }));
+    const writes = graph.map((_, i) => writesOf(graph, i));
+    const known = new Map<number, string | undefined>();
+    const reason = (i: number): string | undefined => {
+      if (known.has(i)) return known.get(i);
+      known.set(i, undefined);
+      known.set(i, used(i) ?? changed(i));
+      return known.get(i);
     };
-    return [...this.#latest].flatMap(([key, { cell, count }]) => {
-      const because = reason(key);
+    const used = (i: number): string | undefined => {
+      for (const id of ran[i]!.uses) {
+        const owner = position.get(this.#owners.get(id) ?? "");
+        if (owner === undefined) continue;
+        if (ran[owner]!.id !== id) return `[${ran[owner]!.count}] ran again`;
+        if (owner !== i && reason(owner) !== undefined) return `[${ran[owner]!.count}] is stale`;
+      }
+      return undefined;
+    };
+    /** Because of a later run of a cell that had run before this one did. */
+    const changed = (i: number): string | undefined => {
+      const reach = reachOf(graph, i);
+      for (let k = i + 1; k < ran.length; k++) {
+        if (ran[k]!.first < ran[i]!.count && ran[k]!.first !== ran[k]!.count && [...writes[k]!].some((variable) => reach.has(variable))) return `[${ran[k]!.count}] ran again`;
+      }
+      return undefined;
+    };
+    return ran.flatMap(({ cell, count }, i) => {
+      const because = reason(i);
       return because === undefined ? [] : [{ ...(cell !== undefined && { cell }), count, because }];
     });
   }

@@ -152,7 +152,11 @@ export interface CheckedCell {
   /** Top-level names that it declares. */
   declares: string[];
   /** Variables of earlier cells that it uses: the position of the cell that declares each, and whether it may change it. */
-  references: { cell: number; name: string; access: "read" | "write" }[];
+  references: { cell: number; name: string; access: "read" | "write"; shared?: true; calls?: true }[];
+  /** Its own variables that its functions change when they are called. */
+  changes: string[];
+  /** Its own variables that may hold the same objects, in groups. */
+  aliases: string[][];
 }
 
 /** The reply to `sdtp_check_request`, a message of our own: `{ cells }` are the sources of a notebook's cells in order. */

@@ -31,6 +31,31 @@ test("a cell that runs again makes those stale that used its variables, and thos
   assert.equal(await session.value("sdtp.stale()"), "[]");
 });
 
+test("a cell that ran above another and changes its variables makes it stale when it runs again, by whatever name", async () => {
+  await run("rows", "const rows: { n: number }[] = [{ n: 1 }]; const alias = rows;");
+  await run("fill", "for (const row of rows) row.n += 1;");
+  await run("push", "alias.push({ n: 7 });");
+  await run("grow", "function grow() { rows.push({ n: 0 }); }");
+  await run("call", "grow();");
+  await run("length", "rows.length");
+  await run("first", "rows[0]!.n");
+  await run("copy", "const other = rows.map((row) => row.n); other.push(1);");
+  assert.equal(await session.value("sdtp.stale()"), "[]");
+  const names = (lines: string[]) => lines.map((line) => line.split(":")[0]);
+  // Its own variable is pushed to: who looks at rows is not touched.
+  assert.deepEqual(await run("copy", "const other = rows.map((row) => row.n); other.push(1);"), []);
+  for (const [cell, source] of [["fill", "for (const row of rows) row.n += 1;"], ["push", "alias.push({ n: 7 });"], ["call", "grow();"]] as const) {
+    const stale = names(await run(cell, source));
+    assert.deepEqual(["length", "first"].map((name) => stale.includes(name)), [true, true], `${cell}: ${stale.join()}`);
+    await run("length", "rows.length");
+    await run("first", "rows[0]!.n");
+  }
+  // What runs for the first time may stand below.
+  const before = await session.value("sdtp.stale().length");
+  await run("below", "rows.push({ n: 3 });");
+  assert.equal(await session.value("sdtp.stale().length"), before);
+});
+
 test("a notebook's cells are marked, and no longer where they are not stale any more", () => {
   const book = notebook([{ ...code("1"), id: "b" }, { ...code("2"), id: "c" }]);
   const reply = { status: "ok" as const, execution_count: 1 };

@@ -1,6 +1,7 @@
 /** Which cells a run needs where only some have changed: the graph of what cells do with each other's variables. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
+import { reachOf, variableId, writesOf } from "../../jupyter/cell-graph.js";
 import type { CheckedCell, Kernel } from "../../jupyter/index.js";
 import { analyse, isStateless, type CellAnalysis } from "../cache/analyse.js";
 import { outputsHash } from "../cache/cache.js";
@@ -25,33 +26,10 @@ export interface Changed {
  * @param checked what the compiler found out about them
  */
 export function dependencies(checked: CheckedCell[], analyses: CellAnalysis[]): Set<number>[] {
-  const id = (cell: number, name: string) => `${cell} ${name}`;
-  const imported = new Map(analyses.flatMap(({ imports }, cell) => [...imports].map(([name, module]) => [id(cell, name), module] as const)));
+  const imported = new Map(analyses.flatMap(({ imports }, cell) => [...imports].map(([name, module]) => [variableId(cell, name), module] as const)));
   const isStateful = (variable: string) => imported.has(variable) && !isStateless(imported.get(variable)!);
-  /** Variables that a cell can reach, through functions and what they use. */
-  const reach = checked.map((_, cell) => {
-    const found = new Set<string>();
-    const seen = new Set<number>();
-    const visit = (at: number) => {
-      for (const { cell: from, name } of checked[at]!.references) {
-        found.add(id(from, name));
-        if (!seen.has(from) && seen.add(from)) visit(from);
-      }
-    };
-    visit(cell);
-    return found;
-  });
-  /** Variables that a cell may change: itself, or by a function that it uses. */
-  const writes = checked.map(({ references }) => {
-    const found = new Set(references.filter(({ access }) => access === "write").map(({ cell, name }) => id(cell, name)));
-    for (const { cell, name } of references) {
-      const mentioned = analyses[cell]?.definitions.get(name);
-      if (!mentioned) continue;
-      for (const each of mentioned) if (analyses[cell]!.values.has(each)) found.add(id(cell, each));
-      for (const each of checked[cell]!.references) if (each.access === "write") found.add(id(each.cell, each.name));
-    }
-    return found;
-  });
+  const reach = checked.map((_, cell) => reachOf(checked, cell));
+  const writes = checked.map((_, cell) => writesOf(checked, cell));
   const usesState = reach.map((variables) => [...variables].some(isStateful));
   const acts = analyses.map(({ effect }, i) => effect !== undefined || checked[i]!.diagnostics.length > 0);
   return checked.map((_, i) => {
