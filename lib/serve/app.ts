@@ -3,7 +3,9 @@ import { Hono, type Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { streamSSE } from "hono/streaming";
 import { unlessAborted } from "../ambient-signal.js";
-import { ApiError } from "./api-error.js";
+import { ApiError, wrong } from "./api-error.js";
+import { jsonBody } from "./json-body.js";
+import { guardChat, guardCompletion } from "./guards.js";
 import { chatRequest, completionRequest } from "./requests.js";
 import { tokenizerRoutes } from "./tokenizer-routes.js";
 import type { Answered, ChatPart, CompletionPart, Service } from "./service.js";
@@ -77,14 +79,16 @@ export function createApp(service: Service, options: AppOptions): Hono {
     return c.json(entry);
   });
 
-  tokenizerRoutes(app, service.model, body);
+  tokenizerRoutes(app, service.model);
   app.post("/v1/completions", async (c) => {
-    const request = completionRequest(await body(c));
+    const request = completionRequest(await jsonBody(c));
+    await guardCompletion(service.model, service.defaults, request);
     const prepared = await service.completion(request);
     return respond(c, "/v1/completions", request, prepared, completions);
   });
   app.post("/v1/chat/completions", async (c) => {
-    const request = chatRequest(await body(c));
+    const request = chatRequest(await jsonBody(c));
+    await guardChat(service.model, service.defaults, request);
     const prepared = await service.chat(request);
     return respond(c, "/v1/chat/completions", request, prepared, chats);
   });
@@ -97,20 +101,20 @@ export function createApp(service: Service, options: AppOptions): Hono {
     const timeout = AbortSignal.timeout(options.timeout);
     const signal = AbortSignal.any([c.req.raw.signal, timeout]);
     const { metrics, turns } = service;
-    let [status, previous] = ["200", 0];
+    let status = "200";
     async function* timed(): AsyncGenerator<Part> {
-      metrics.queueTime.observe((performance.now() - arrived) / 1e3);
+      const times = metrics.request(arrived);
       for await (const part of parts(signal)) {
-        const now = performance.now();
-        if (previous === 0) metrics.timeToFirstToken.observe((now - arrived) / 1e3);
-        else metrics.timePerToken.observe((now - previous) / 1e3);
-        previous = now;
+        // The last part of a choice has nothing but why it ended.
+        if (part.finish_reason === null) times.part(part.index);
         yield part;
       }
+      times.end(answered.usage.completion_tokens);
     }
     const failed = (error: Error): ApiError => {
       const known = error instanceof ApiError ? error
         : timeout.aborted ? new ApiError(504, `the request took longer than ${options.timeout / 1e3} s`, { type: "timeout" })
+        : /^scorer\b/.test(error.message) ? wrong("sdtp.scorer", error.message)
         : signal.aborted ? new ApiError(499, "the client went away", { type: "client_closed" })
         : new ApiError(500, error.message, { type: "server_error" });
       if (known.status === 500) options.onError?.(error);
@@ -175,27 +179,6 @@ export function createApp(service: Service, options: AppOptions): Hono {
     });
   }
   return app;
-}
-
-async function body(c: Context): Promise<unknown> {
-  let bytes: ArrayBuffer;
-  try {
-    bytes = await c.req.arrayBuffer();
-  } catch (error) {
-    if (error instanceof ApiError) throw error;
-    throw new ApiError(499, `the client went away before its request had come (${(error as Error).message})`, { type: "client_closed" });
-  }
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new ApiError(400, "the body is not UTF-8 text");
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new ApiError(400, `the body is not JSON (${(error as Error).message})`);
-  }
 }
 
 function isKey(header: string | undefined, key: string): boolean {

@@ -4,6 +4,13 @@ import type { Turns } from "./turns.js";
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60];
 const TOKENS = [16, 64, 256, 1024, 4096, 16384, 65536, 131072];
 
+/** When the pieces of an answer come. */
+export interface RequestTimes {
+  part(choice: number): void;
+  /** @param tokens of all choices together */
+  end(tokens: number): void;
+}
+
 /** What a server counts, for Prometheus; names as vLLM's where it has the same. */
 export class Metrics {
   readonly #registry = new Registry();
@@ -13,7 +20,9 @@ export class Metrics {
   readonly keptTokens = this.#counter("kept_tokens_total", "Tokens of prompts that the last block's cache held after prefill");
   readonly generatedTokens = this.#counter("generation_tokens_total", "Tokens generated");
   readonly timeToFirstToken = this.#histogram("time_to_first_token_seconds", "From a request's arrival to its first token", SECONDS);
-  readonly timePerToken = this.#histogram("time_per_output_token_seconds", "Of each token after the first", SECONDS);
+  readonly interToken = this.#histogram("inter_token_latency_seconds", "Between two pieces of an answer", SECONDS);
+  readonly timePerToken = this.#histogram("request_time_per_output_token_seconds", "Of the tokens after the first, on average over a request of one answer", SECONDS);
+  readonly endToEnd = this.#histogram("e2e_request_latency_seconds", "From a request's arrival to its answer's end", SECONDS);
   readonly queueTime = this.#histogram("request_queue_time_seconds", "From a request's arrival to its start", SECONDS);
   readonly promptLength = this.#histogram("request_prompt_tokens", "Tokens of a prompt", TOKENS);
 
@@ -30,6 +39,27 @@ export class Metrics {
 
   text(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  /** Times a request that starts now. @param arrived `performance.now()` when it came */
+  request(arrived: number): RequestTimes {
+    const since = (from: number) => (performance.now() - from) / 1e3;
+    let first: number | null = null;
+    const last = new Map<number, number>();
+    this.queueTime.observe(since(arrived));
+    return {
+      part: (choice) => {
+        const before = last.get(choice);
+        if (first === null) this.timeToFirstToken.observe(since(arrived));
+        else if (before !== undefined) this.interToken.observe(since(before));
+        last.set(choice, performance.now());
+        first ??= performance.now();
+      },
+      end: (tokens) => {
+        this.endToEnd.observe(since(arrived));
+        if (first !== null && last.size === 1 && tokens > 1) this.timePerToken.observe(since(first) / (tokens - 1));
+      },
+    };
   }
 
   /** Counts a cache as long as it is held. @returns what ends that */

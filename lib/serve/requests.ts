@@ -12,6 +12,8 @@ const MOST_STOPS = 16;
 const MOST_LOGPROBS = 20;
 
 const id = z.number().int().nonnegative();
+/** JSON has no largest integer: of those that a number here cannot tell apart, the nearest. */
+const integer = z.number().refine(Number.isInteger, "must be an integer");
 
 /** What is pruned, for one request; see `resolveMethod` for what `method` takes. */
 const pruning = z.strictObject({
@@ -30,8 +32,8 @@ const sampling = {
   /** Not OpenAI's; -1: no limit. */
   top_k: z.number().int().min(-1).refine((k) => k !== 0, "must be positive, or -1 for no limit").nullish(),
   n: z.number().int().min(1).max(MOST_CHOICES).nullish(),
-  seed: z.number().int().nullish(),
-  stop: z.union([z.string().min(1), z.array(z.string().min(1)).max(MOST_STOPS)]).nullish(),
+  seed: integer.nullish(),
+  stop: z.union([z.string().min(1), z.array(z.string().min(1)).max(MOST_STOPS)], `must be a string or at most ${MOST_STOPS} strings, none of them empty`).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   logit_bias: z.record(z.string().regex(/^\d+$/, "keys must be token ids"), z.number().min(-100).max(100)).nullish(),
@@ -40,19 +42,23 @@ const sampling = {
   stream: z.boolean().nullish(),
   stream_options: z.strictObject({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() }).nullish(),
   user: z.string().nullish(),
+  /** What follows is told for the API's own billing and safety, and changes no answer. */
+  safety_identifier: z.string().nullish(),
+  prompt_cache_key: z.string().nullish(),
+  service_tier: z.string().nullish(),
   sdtp: pruning.nullish(),
 };
 
 const completion = z.strictObject({
   ...sampling,
-  prompt: z.union([z.string(), z.array(z.string()).min(1), z.array(id).min(1), z.array(z.array(id).min(1)).min(1)]),
+  prompt: z.union([z.string(), z.array(z.string()).min(1), z.array(id).min(1), z.array(z.array(id).min(1)).min(1)], "must be a string, token ids, or a list of one of these, and not be empty"),
   echo: z.boolean().nullish(),
   logprobs: z.number().int().min(0).max(MOST_LOGPROBS).nullish(),
   best_of: z.number().int().nullish(),
-  suffix: z.null().optional(),
+  suffix: z.null("must be left out: the model continues texts, and fills nothing in").optional(),
 });
 
-const content = z.union([z.string(), z.array(z.strictObject({ type: z.literal("text"), text: z.string() }))]);
+const content = z.union([z.string(), z.array(z.strictObject({ type: z.literal("text"), text: z.string() }))], "must be a string, or parts of the form {type: \"text\", text}");
 /** A message of a conversation; what else it has is the template's. */
 export const message = z.looseObject({ role: z.string(), content: content.nullish() });
 
@@ -63,9 +69,10 @@ const chat = z.strictObject({
   logprobs: z.boolean().nullish(),
   top_logprobs: z.number().int().min(0).max(MOST_LOGPROBS).nullish(),
   tools: z.array(z.looseObject({})).nullish(),
-  tool_choice: z.enum(["none", "auto"]).nullish(),
+  tool_choice: z.enum(["none", "auto"], "must be none or auto: the model is not forced to call a tool").nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  response_format: z.strictObject({ type: z.literal("text") }).nullish(),
+  response_format: z.strictObject({ type: z.literal("text", "must be text: answers are not constrained") }).nullish(),
+  modalities: z.array(z.literal("text", "must be text")).nullish(),
   /** Not OpenAI's: what the chat template knows besides the messages. */
   chat_template_kwargs: z.record(z.string(), z.unknown()).nullish(),
   metadata: z.record(z.string(), z.string()).nullish(),
@@ -106,5 +113,5 @@ export function parse<T>(schema: z.ZodType<T>, body: unknown): T {
   }
   const param = issue?.path.join(".") || null;
   if (param === null) throw new ApiError(400, "the body must be a JSON object");
-  throw wrong(param, issue?.message ?? "is wrong");
+  throw wrong(param, issue?.code === "invalid_key" ? issue.issues[0]!.message : (issue?.message.replace(/^Invalid input: (expected .*), received undefined$/, "is missing ($1)") ?? "is wrong"));
 }
