@@ -81,13 +81,14 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     const stage = stages.indexOf(layer);
     if (stage < 0) continue;
     if (!scorer) throw new Error(`prefill: a scorer is needed for the stage after block ${layer}`);
+    const counts = stageCounts(g, stage);
     // After the last block a token's saliency is zero by construction: the scores of the stage before go on.
     if (!isLast || !scores) {
-      scores = scorer.score(g, { hidden, positions, queries: result.queries, keys: result.key, sinks: result.sinks, stage, afterLayer: layer, config });
+      scores = scorer.score(g, { hidden, positions, update: result.inside["attention.output"]!, tail: counts.tail, queries: result.queries, keys: result.key, sinks: result.sinks, stage, afterLayer: layer, config });
     }
     g.output(scores, `scores.${stage}`);
     const size: Dim = `kept.${stage}`;
-    const kept = select(g, scores, stageCounts(g, stage), size);
+    const kept = select(g, scores, counts, size);
     rowsKept.push(kept);
     scores = g.gather(scores, kept);
     positions = g.gather(positions, kept);

@@ -17,6 +17,12 @@ export interface ForcedTokens {
   /** At the end so many at least, or this share of those present. */
   readonly tail: number;
   readonly tailShare: number;
+  /** `prompt`: at the end so many and this share of the prompt's tokens, at every stage the same. Default: `present`. */
+  readonly tailOf?: "present" | "prompt";
+  /** A stage's share is one of the tokens before that tail, which stays beside it. Default: of all present, the tail among them. */
+  readonly apart?: boolean;
+  /** A stage that would leave no more of the tokens before the tail than these drops nothing. Default 0. */
+  readonly fewest?: number;
 }
 
 /**
@@ -111,12 +117,16 @@ function checkedStage(stage: unknown, label: string, baseDepth: number): MethodS
 }
 
 function checkedForced(forced: unknown, label: string): ForcedTokens {
-  const { head, tail, tailShare } = (forced ?? {}) as Record<string, unknown>;
-  for (const [key, value] of Object.entries({ head, tail })) {
+  const { head, tail, tailShare, tailOf, apart, fewest, ...rest } = (forced ?? {}) as Record<string, unknown>;
+  const unknown = Object.keys(rest)[0];
+  if (unknown !== undefined) throw new Error(`${label}, forced: ${unknown} (there are head, tail, tailShare, tailOf, apart, fewest)`);
+  for (const [key, value] of Object.entries({ head, tail, fewest: fewest ?? 0 })) {
     if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw new Error(`${label}, forced.${key}: ${String(value)} (must be an integer, 0 or more)`);
   }
   if (typeof tailShare !== "number" || !(tailShare >= 0 && tailShare <= 1)) throw new Error(`${label}, forced.tailShare: ${String(tailShare)} (must be from 0 to 1)`);
-  return { head: head as number, tail: tail as number, tailShare };
+  if (tailOf !== undefined && tailOf !== "present" && tailOf !== "prompt") throw new Error(`${label}, forced.tailOf: ${String(tailOf)} (must be present or prompt)`);
+  if (apart !== undefined && typeof apart !== "boolean") throw new Error(`${label}, forced.apart: ${String(apart)} (must be true or false)`);
+  return { head: head as number, tail: tail as number, tailShare, ...(tailOf && { tailOf }), ...(apart && { apart }), ...(fewest !== undefined && { fewest: fewest as number }) };
 }
 
 /** So that no one changes a shipped method by accident. */

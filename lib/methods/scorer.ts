@@ -14,6 +14,10 @@ export interface ScorerInput {
   readonly keys: Value;
   /** The block's attention sinks, `[heads]` (see `Projections`); null or absent: none. */
   readonly sinks?: Value | null;
+  /** What the block's attention adds to the hidden states, `[1, n, d]`. */
+  readonly update: Value;
+  /** How many tokens at the end stay in any case, `[1]` int64. */
+  readonly tail: Value;
   /** Index of the stage, from 0. */
   readonly stage: number;
   /** The block the stage stands after, from 0. */

@@ -2,11 +2,14 @@ import { existsSync } from "node:fs";
 import type { Checkpoint } from "../checkpoint/types.js";
 import type { Scorer } from "../methods/scorer.js";
 import { attention } from "../methods/scorers/attention.js";
+import { blockScorer } from "../methods/scorers/blocks.js";
 import { learned, readPruner } from "../methods/scorers/learned.js";
 import { lastQueryScorer } from "../methods/scorers/last-query.js";
 import { norm } from "../methods/scorers/norm.js";
 import { random } from "../methods/scorers/random.js";
+import { recentScorer } from "../methods/scorers/recent.js";
 import { recency } from "../methods/scorers/recency.js";
+import { update } from "../methods/scorers/update.js";
 import { windowScorer } from "../methods/scorers/window.js";
 import { prunerFile, shippedPruner, shippedPruners } from "./pruners.js";
 
@@ -20,7 +23,7 @@ export async function defaultScorer(checkpoint: Checkpoint): Promise<Scorer> {
 type OfModel = Parameters<typeof prunerFile>[0];
 
 /**
- * A scorer by name: `attention`, `window` or `window:TOKENS:NEIGHBOURS`, `last-query` or `last-query:NEIGHBOURS`, `norm`, `recency`, `random` or `random:SEED`, `learned` (the model's own modules, see `prunerFile`),
+ * A scorer by name: `attention`, `window` or `window:TOKENS:NEIGHBOURS`, `last-query` or `last-query:NEIGHBOURS`, `recent:WEIGHT`, `update`, `blocks:TOKENS:SCORER`, `norm`, `recency`, `random` or `random:SEED`, `learned` (the model's own modules, see `prunerFile`),
  * `learned:FILE` or `learned:NAME` of modules that the package ships.
  * @param checkpoint null: none is open, which all but `learned` alone do without
  * @throws on an unknown name, or where there are no trained modules
@@ -31,6 +34,19 @@ export async function resolveScorer(name: string, checkpoint: OfModel | null): P
     case "attention":
       if (argument === null) return attention;
       break;
+    case "update":
+      if (argument === null) return update;
+      break;
+    case "recent": {
+      const latest = Number(argument ?? "1");
+      if (!(latest > 0 && Number.isFinite(latest))) throw new Error(`scorer: ${name} (must be recent:WEIGHT, what the last token counts beside the first that looks, as in recent:1.2)`);
+      return recentScorer(latest);
+    }
+    case "blocks": {
+      const [, size, inner] = /^(\d+):(.+)$/.exec(argument ?? "") ?? [];
+      if (inner === undefined || !positive(Number(size))) throw new Error(`scorer: ${name} (must be blocks:TOKENS:SCORER, as in blocks:64:window:32:1)`);
+      return blockScorer(Number(size), await resolveScorer(inner, checkpoint));
+    }
     case "norm":
       if (argument === null) return norm;
       break;
@@ -58,7 +74,7 @@ export async function resolveScorer(name: string, checkpoint: OfModel | null): P
       return learned(await readPruner(file));
     }
   }
-  throw new Error(`scorer: ${name} (known: learned, learned:FILE, learned:NAME, attention, window, window:TOKENS:NEIGHBOURS, last-query, norm, recency, random, random:SEED)`);
+  throw new Error(`scorer: ${name} (known: learned, learned:FILE, learned:NAME, attention, window, window:TOKENS:NEIGHBOURS, recent:WEIGHT, last-query, update, blocks:TOKENS:SCORER, norm, recency, random, random:SEED)`);
 }
 
 const positive = (value: number | undefined): boolean => Number.isSafeInteger(value) && value! > 0;

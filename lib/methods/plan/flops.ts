@@ -58,13 +58,14 @@ export function prefillFlops({ config, stages, n, counting, modules = true, unti
 }
 
 /**
- * Floating-point operations of a prompt's tokens once more, `chunk` at a time, each part against the whole cache of the first time and itself.
+ * Floating-point operations of a prompt's tokens once more, `chunk` at a time, each part against the whole cache of the first time and itself; counted exactly, with the
+ * products of each part with its own first keys.
  * @param tokens in the cache of each layer
  */
 export function repeatFlops({ config, tokens, n, counting, chunk }: Pick<FlopsInput, "config" | "n" | "counting"> & { readonly tokens: readonly number[]; readonly chunk: number }): number {
   const sizes = Array.from({ length: Math.ceil(n / chunk) }, (_, part) => Math.min(chunk, n - part * chunk));
   const perPair = counting === "paper" ? 3 * config.hiddenSize : attentionFlopsPerPair(config);
-  return sum(tokens, (held, layer) => sum(sizes, (m) => blockFlopsPerToken(config, counting, layer) * m + perPair * (m * held + (counting === "paper" ? m * m : causalPairs(m, Infinity)))));
+  return sum(tokens, (held, layer) => sum(sizes, (m) => blockFlopsPerToken(config, counting, layer) * m + perPair * (m * held + (counting === "paper" ? m * m : 1.5 * causalPairs(m, Infinity) + 0.5 * m * m))));
 }
 
 export interface DecodeInput extends FlopsInput {

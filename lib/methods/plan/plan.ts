@@ -5,6 +5,7 @@ import type { KvPolicy, Method } from "../method.js";
 import { planCache, queriesWanted, sharedBudget, type CacheSelection, type SharedBudget } from "./cache.js";
 import { planCapture, type CapturePlan } from "./capture.js";
 import { prefillFlops, repeatFlops, type Counting } from "./flops.js";
+import { scoringFlops } from "./scoring.js";
 import { lastTokenWillDo, planAttention, type AttentionPlan } from "./pieces.js";
 import { schedule, tokensKept, tokensPerBlock, type Stage } from "./stages.js";
 
@@ -122,12 +123,19 @@ export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragge
   };
 }
 
-/** Floating-point operations of the prefill of a prompt, in both passes where it starts anew, and where it is repeated (but for the few tokens that ask for that). */
-export function planFlops({ method, n, stages, tokens }: Pick<TokenPlan, "method" | "n" | "stages" | "tokens">, config: ModelConfig, { counting, modules = true }: { readonly counting: Counting; readonly modules?: boolean }): number {
-  if (method.cache?.scoring.kind === "reconstruction") return prefillFlops({ config, stages, n, counting, modules }) + repeatFlops({ config, tokens, n, counting, chunk: method.cache.scoring.chunk });
-  if (!method.restart || stages.length === 0) return prefillFlops({ config, stages, n, counting, modules });
-  const { afterLayer, keep } = stages[0]!;
-  return prefillFlops({ config, stages: [], n, counting, until: afterLayer }) + prefillFlops({ config, stages: [], n: keep, counting });
+/**
+ * Floating-point operations of the prefill of a prompt: in both passes where it starts anew, and where it is repeated (but for the few tokens that ask for that); with
+ * the products that scoring needs, where they are counted exactly.
+ */
+export function planFlops(plan: Pick<TokenPlan, "method" | "n" | "stages" | "tokens" | "cache">, config: ModelConfig, { counting, modules = true }: { readonly counting: Counting; readonly modules?: boolean }): number {
+  const { method, n, stages, tokens } = plan;
+  const scoring = counting === "exact" ? scoringFlops(plan, config) : 0;
+  if (method.restart && stages.length > 0) {
+    const { afterLayer, keep } = stages[0]!;
+    return prefillFlops({ config, stages: [], n, counting, until: afterLayer }) + prefillFlops({ config, stages: [], n: keep, counting }) + scoring;
+  }
+  const once = prefillFlops({ config, stages, n, counting, modules }) + scoring;
+  return method.cache?.scoring.kind === "reconstruction" ? once + repeatFlops({ config, tokens, n, counting, chunk: method.cache.scoring.chunk }) : once;
 }
 
 /** What two prompts must have in common to share a graph. */

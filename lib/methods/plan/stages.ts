@@ -38,7 +38,7 @@ export function schedule(method: Pick<Method, "stages" | "baseDepth" | "forced">
   const stages: Stage[] = [];
   let present = n;
   for (const { afterBlock, ...amount } of method.stages) {
-    const selected = { afterLayer: position(afterBlock, method.baseDepth, depth), present, ...select(present, amount, method.forced ?? FORCED) };
+    const selected = { afterLayer: position(afterBlock, method.baseDepth, depth), present, ...select(n, present, amount, method.forced ?? FORCED) };
     const last = stages.at(-1);
     if (last?.afterLayer === selected.afterLayer) stages[stages.length - 1] = { ...selected, present: last.present };
     else stages.push(selected);
@@ -78,9 +78,13 @@ export function tokensKept(stages: readonly Stage[], n: number): number {
 }
 
 /** Counts of one selection among `present` tokens. By default, with up to 20 of them everything is forced, so nothing goes. */
-function select(present: number, amount: Amount, forced: ForcedTokens): { keep: number; head: number; tail: number } {
+function select(n: number, present: number, amount: Amount, forced: ForcedTokens): { keep: number; head: number; tail: number } {
   const head = Math.min(forced.head, present);
-  const tail = Math.min(Math.max(forced.tail, Math.floor(forced.tailShare * present)), present - head);
+  const tail = Math.min(forced.tailOf === "prompt" ? forced.tail + Math.floor(forced.tailShare * n) : Math.max(forced.tail, Math.floor(forced.tailShare * present)), present - head);
+  if (forced.apart) {
+    const kept = tokensOf(amount, present - tail);
+    return { keep: (kept > (forced.fewest ?? 0) ? Math.max(kept, head) : present - tail) + tail, head, tail };
+  }
   return { keep: Math.max(tokensOf(amount, present), head + tail), head, tail };
 }
 
