@@ -47,16 +47,21 @@ export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConf
   const unlimited = config.fullLayers.length > 0 ? g.input("self_bias.unlimited", "float32", ["rows", "m"]) : selfBias;
   decodeBlocks(g, weights, config, { attention, finite }, (layer, positions) => {
     const self = layerWindow(config, layer) === config.slidingWindow ? selfBias : unlimited;
-    const pastOf = (name: string, of: ModelConfig): Past => ({
-      key: cachedInput(g, "past_key", name, kvDtype, of, `capacity.${name}`),
-      value: cachedInput(g, "past_value", name, kvDtype, of, `capacity.${name}`),
-      bias: g.input(`bias.${name}`, "float32", [`bias_rows.${name}`, `capacity.${name}`]),
-      slots: config.positions === "alibi" ? g.input(`slots.${name}`, "int32", [`capacity.${name}`]) : null,
-    });
-    if (!ragged) return cachedAttention(config, pastOf(String(layer), config), positions, self);
-    const one = { ...config, heads: config.heads / config.kvHeads, kvHeads: 1 };
-    return headByHead(config, Array.from({ length: config.kvHeads }, (_, head) => cachedAttention(one, pastOf(`${layer}.${head}`, one), positions, self)));
+    return layerAttention(g, config, String(layer), { kvDtype, ragged }, positions, self);
   });
+}
+
+/** Attention of a layer over the cache that inputs of the graph give. @param name of the layer in those inputs */
+export function layerAttention(g: GraphBuilder, config: ModelConfig, name: string, { kvDtype, ragged }: Required<Pick<DecodeOptions, "kvDtype" | "ragged">>, positions: Value, selfBias: Value): Attention {
+  const pastOf = (part: string, of: ModelConfig): Past => ({
+    key: cachedInput(g, "past_key", part, kvDtype, of, `capacity.${part}`),
+    value: cachedInput(g, "past_value", part, kvDtype, of, `capacity.${part}`),
+    bias: g.input(`bias.${part}`, "float32", [`bias_rows.${part}`, `capacity.${part}`]),
+    slots: config.positions === "alibi" ? g.input(`slots.${part}`, "int32", [`capacity.${part}`]) : null,
+  });
+  if (!ragged) return cachedAttention(config, pastOf(name, config), positions, selfBias);
+  const one = { ...config, heads: config.heads / config.kvHeads, kvHeads: 1 };
+  return headByHead(config, Array.from({ length: config.kvHeads }, (_, head) => cachedAttention(one, pastOf(`${name}.${head}`, one), positions, selfBias)));
 }
 
 /** Attention of each head apart, over a cache of its own. @param heads each for one key/value head and the queries that share it */
@@ -104,7 +109,12 @@ export interface NewTokens {
 }
 
 /** Logits `[1, m, vocabulary]` of new tokens. @param onBlock given what each block has made @param onEmbedded given the hidden states before the first */
-export function throughBlocks(g: GraphBuilder, weights: Weights, config: ModelConfig, { ids, rotaries, positions }: NewTokens, attentionOf: (layer: number, positions: Value) => Attention, onBlock: (layer: number, result: BlockResult) => void, onEmbedded: (hidden: Value) => void = () => {}): Value {
+export function throughBlocks(g: GraphBuilder, weights: Weights, config: ModelConfig, tokens: NewTokens, attentionOf: (layer: number, positions: Value) => Attention, onBlock: (layer: number, result: BlockResult) => void, onEmbedded: (hidden: Value) => void = () => {}): Value {
+  return head(g, weights, config, hiddenStates(g, weights, config, tokens, attentionOf, onBlock, onEmbedded));
+}
+
+/** As `throughBlocks`, the hidden states `[1, m, d]` after the last block. */
+export function hiddenStates(g: GraphBuilder, weights: Weights, config: ModelConfig, { ids, rotaries, positions }: NewTokens, attentionOf: (layer: number, positions: Value) => Attention, onBlock: (layer: number, result: BlockResult) => void, onEmbedded: (hidden: Value) => void = () => {}): Value {
   let hidden = embed(g, weights, config, ids, positions);
   onEmbedded(hidden);
   for (let layer = 0; layer < config.layers; layer++) {
@@ -112,7 +122,7 @@ export function throughBlocks(g: GraphBuilder, weights: Weights, config: ModelCo
     hidden = result.hidden;
     onBlock(layer, result);
   }
-  return head(g, weights, config, hidden);
+  return hidden;
 }
 
 /** Attention over cached keys and values and the new tokens' own. */
@@ -120,11 +130,11 @@ function cachedAttention(config: ModelConfig, past: Past, positions: Value, self
   const { heads, kvHeads, headDim } = config;
   const group = heads / kvHeads;
   return (g, { q, k, v, sinks }) => {
-    const m = q.shape[1]!;
+    const [m, count] = [q.shape[1]!, selfBias.shape[0]!];
     const split = (x: Value) => g.transpose(g.reshape(x, [1, m, kvHeads, headDim]), [0, 2, 1, 3]);
     const [key, value] = [split(k), split(v)];
     const grouped = g.transpose(g.reshape(g.mul(q, config.attentionScale), [1, m, kvHeads, group, headDim]), [0, 2, 3, 1, 4]);
-    const rowsOf = (x: Value, width: Dim) => g.reshape(x, [1, kvHeads, "rows", width]);
+    const rowsOf = (x: Value, width: Dim) => g.reshape(x, [1, kvHeads, count, width]);
     // One product for each query head, and no factor in it: with one new token ONNX Runtime then takes matrix-vector products, which
     // read the cache as it lies. Rows of a group in one product would have it copied into another order first.
     const forGroup = (elements: Value) => g.reshape(elements, [1, kvHeads, 1, elements.shape[2]!, headDim]);
@@ -133,13 +143,13 @@ function cachedAttention(config: ModelConfig, past: Past, positions: Value, self
       // A scale for each token is a scale for each product: the elements need not be multiplied one by one.
       const products = scaled(rowsOf(g.matmul(grouped, forGroup(elements), { transB: true }), elements.shape[2]!), scale);
       const masked = g.add(softcap(g, products, config.attentionSoftcap), bias);
-      return at ? g.add(masked, g.reshape(alibi(g, config, positions, at), [kvHeads, "rows", elements.shape[2]!])) : masked;
+      return at ? g.add(masked, g.reshape(alibi(g, config, positions, at), [kvHeads, count, elements.shape[2]!])) : masked;
     };
     const before = scores(past.key, past.bias, past.slots && g.cast(past.slots, "int64"));
     const own = scores({ elements: key, scale: null }, selfBias, past.slots && positions);
     const capacity = past.key.elements.shape[2]!;
-    const all = g.concat([before, own], 3, `${capacity}+m`);
-    const sinkOfRow = (x: Value) => g.reshape(g.expand(g.reshape(x, [1, kvHeads, group, 1]), [1, kvHeads, group, m]), [1, kvHeads, "rows", 1]);
+    const all = g.concat([before, own], 3, `${capacity}+${m}`);
+    const sinkOfRow = (x: Value) => g.reshape(g.expand(g.reshape(x, [1, kvHeads, group, 1]), [1, kvHeads, group, m]), [1, kvHeads, count, 1]);
     const weights = sinks ? softmaxWithSinks(g, all, sinkOfRow(sinks)) : g.softmax(all);
     const [onPast, onSelf] = g.splitAt(weights, 3, capacity, m);
     const mix = (paid: Value, { elements, scale }: CachedInput) =>

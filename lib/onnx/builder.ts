@@ -71,8 +71,22 @@ export class GraphBuilder extends Graph {
    * have; elsewhere ONNX Runtime would take every one of them back to the CPU. `standard`: the same in standard ONNX
    * @param fusedExperts mixtures of experts are ONNX Runtime's own operators: on the CPU
    */
-  constructor(name?: string, private readonly products: "fused" | "standard" = "fused", readonly fusedExperts = products === "fused") {
-    super(name);
+  constructor(name?: string, private readonly products: "fused" | "standard" = "fused", readonly fusedExperts = products === "fused", prefix = "") {
+    super(name, prefix);
+  }
+
+  /**
+   * A value that is computed by one of two graphs, each of which sees the values of this one. Both give the same dtype and shape.
+   * @param condition bool, one element @param name not used before
+   */
+  choose(condition: Value, name: string, then: (g: GraphBuilder) => Value, otherwise: (g: GraphBuilder) => Value): Value {
+    const [first, second] = ([["then", then], ["else", otherwise]] as const).map(([branch, compute]) => {
+      const g = new GraphBuilder(`${name}.${branch}`, this.products, this.fusedExperts, `${name}.${branch}/`);
+      g.output(compute(g), `${name}.${branch}`);
+      return g;
+    });
+    const { dtype, shape } = first!.outputs[0]!.value;
+    return this.node("If", [condition], [{ dtype, shape }], { then_branch: { kind: "graph", value: first! }, else_branch: { kind: "graph", value: second! } })[0]!;
   }
 
   // ---- constants -----------------------------------------------------------------------------------

@@ -69,10 +69,12 @@ export class Graph {
   private count = 0;
   private readonly names = new Set<string>();
 
-  constructor(readonly name = "graph") {}
+  /** @param prefix of all names: those of a graph inside a node must not be those of the graph around it */
+  constructor(readonly name = "graph", private readonly prefix = "") {}
 
   /** A name not used before: `hint`, or `hint_1`, `hint_2`, … */
   uniqueName(hint: string): string {
+    hint = this.prefix + hint;
     let name = hint;
     while (this.names.has(name)) name = `${hint}_${++this.count}`;
     this.names.add(name);

@@ -4,7 +4,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import type { RotaryTables } from "../decoder/rotary.js";
 import { runLoop, type LoopEnd, type LoopStart } from "./decode-loop.js";
 import { allFinite } from "./finite.js";
-import type { DecodeStep } from "./home.js";
+import type { DecodeStep, Together } from "./home.js";
 import { HostCache } from "./host-cache.js";
 import type { KvCache } from "./kv-cache.js";
 import { rotaryFeeds } from "./rotary-feeds.js";
@@ -20,10 +20,26 @@ export interface Observation {
   readonly byHead: readonly (readonly Float32Array[])[];
 }
 
+/** Further tokens of one sequence, to be computed in one run with those of others. */
+export interface JointTokens {
+  readonly cache: KvCache;
+  readonly tokens: readonly number[];
+  /** Position of the first of them. */
+  readonly start: number;
+  /** See `extend`. */
+  readonly turnedBack: number;
+  /** Give the logits after each of them; default: after the last. */
+  readonly each?: boolean;
+}
+
 /** What a decoder gets from its model. */
 export interface DecoderSource {
   /** Works with the decode graph for such a step. */
   use<T>(step: DecodeStep, work: (session: LoadedGraph) => Promise<T>): Promise<T>;
+  /** Works with the graph that decodes up to so many sequences in one run. */
+  useTogether<T>(slots: number, work: (graph: LoadedGraph) => Promise<T>): Promise<T>;
+  /** Runs that graph; null: the device has none. */
+  readonly together: Together | null;
   /** Works with the graph that generates in a loop. */
   useLoop<T>(work: (graph: LoadedGraph) => Promise<T>): Promise<T>;
   readonly loopSteps: number | null;
@@ -86,18 +102,55 @@ export class Decoder {
     return end;
   }
 
+  /** Whether `extendTogether` works with this model on its device. */
+  get together(): boolean {
+    return this.source.together !== null;
+  }
+
+  /** Loads the graph of `extendTogether`. */
+  async warmTogether(slots: number): Promise<void> {
+    await this.source.useTogether(slots, async () => {});
+  }
+
+  /**
+   * As `extend`, of several sequences in one run over one copy of the weights: each gets the numbers that it would have alone.
+   * @param all at most `slots`, with caches of one home that are not ragged; only one of them may be of several tokens
+   * @returns of each its logits, `[vocabulary]` or `[tokens.length, vocabulary]`; or the error where they are not finite
+   */
+  async extendTogether(all: readonly JointTokens[], slots: number): Promise<(Float32Array | Error)[]> {
+    const { together } = this.source;
+    if (!together) throw new Error("decode: several sequences in one run (this device has a run for each)");
+    // The first slot is the one that takes several tokens.
+    const order = all.map((_, i) => i).sort((a, b) => all[b]!.tokens.length - all[a]!.tokens.length);
+    const sorted = order.map((i) => all[i]!);
+    if (sorted.length > slots || sorted.slice(1).some(({ tokens }) => tokens.length !== 1)) throw new Error(`decode: ${sorted.map(({ tokens }) => tokens.length).join(", ")} tokens in one run (of at most ${slots} sequences, all but one of one token)`);
+    const parts = sorted.map((each) => ({ ...each, positions: this.positions(each) }));
+    const feeds = parts.map(({ tokens, positions, turnedBack }) => this.feeds(tokens, positions, turnedBack));
+    const rows = parts.map(({ tokens }, i) => parts.slice(0, i).reduce((sum, part) => sum + part.tokens.length, 0) + tokens.length);
+    const wanted = parts.map(({ tokens, each }, i) => (each ? tokens.map((_, t) => rows[i]! - tokens.length + t) : [rows[i]! - 1]));
+    const joint = { ...stacked(feeds), wanted: new Tensor("int64", BigInt64Array.from(wanted.flat(), BigInt), [wanted.flat().length]) };
+    const length = Math.max(...parts.map(({ cache, tokens }) => Math.max(...cache.lengths) + tokens.length));
+    const results = await this.source.useTogether(slots, (graph) => together.step(graph, joint, this.config, parts, slots)).catch((error: unknown) => {
+      throw this.source.explain(error, length);
+    });
+    const logits = results["logits"]!.data as Float32Array;
+    const given: (Float32Array | Error)[] = [];
+    let row = 0;
+    for (const [i, { cache, positions }] of parts.entries()) {
+      const own = logits.subarray(row * this.config.vocabSize, (row += wanted[i]!.length) * this.config.vocabSize);
+      given[order[i]!] = allFinite(own) ? own : await this.source.notFinite(own, cache, positions, feeds[i]!);
+    }
+    return given;
+  }
+
   /** Tokens that `loop` generates at most; null: it cannot. */
   get loopSteps(): number | null {
     return this.source.loopSteps;
   }
 
   private async step(cache: KvCache, tokens: readonly number[], start: number, turnedBack: number, attention: boolean): Promise<Outputs> {
-    checkPrompt(tokens, 0, this.config);
     const count = tokens.length;
-    if (start + count - turnedBack > this.config.maxPositions) {
-      throw new Error(`position: ${start + count - turnedBack} (the model has ${this.config.maxPositions})`);
-    }
-    const positions = Array.from({ length: count }, (_, i) => start + i);
+    const positions = this.positions({ tokens, start, turnedBack });
     const feeds = this.feeds(tokens, positions, turnedBack);
     const length = Math.max(...cache.lengths) + count;
     const results = await this.source.use({ count, attention, ragged: cache.ragged }, (graph) => cache.step(graph, feeds, this.config, positions)).catch((error: unknown) => {
@@ -106,6 +159,16 @@ export class Decoder {
     const logits = results["logits"]!.data as Float32Array;
     if (!allFinite(logits)) throw await this.source.notFinite(logits, cache, positions, feeds);
     return results;
+  }
+
+  /** @throws on an id outside the vocabulary, or beyond the model's positions */
+  private positions({ tokens, start, turnedBack }: Pick<JointTokens, "tokens" | "start" | "turnedBack">): number[] {
+    checkPrompt(tokens, 0, this.config);
+    const count = tokens.length;
+    if (start + count - turnedBack > this.config.maxPositions) {
+      throw new Error(`position: ${start + count - turnedBack} (the model has ${this.config.maxPositions})`);
+    }
+    return Array.from({ length: count }, (_, i) => start + i);
   }
 
   /** New tokens as inputs of a decode graph, all but the cache. */
@@ -128,4 +191,21 @@ function filledSlots(data: Float32Array, row: number, length: number, m: number)
     out.set(data.subarray((i + 1) * row - m, (i + 1) * row), i * (length + m) + length);
   }
   return out;
+}
+
+/** The inputs of several sequences' tokens as those of one run: `ids` side by side, all else row after row. */
+function stacked(all: readonly Readonly<Record<string, Tensor>>[]): Record<string, Tensor> {
+  return Object.fromEntries(Object.keys(all[0]!).map((name) => {
+    const parts = all.map((feeds) => feeds[name]!);
+    const axis = name === "ids" ? 1 : 0;
+    const { type, dims, data } = parts[0]!;
+    const joined = new (data.constructor as Float32ArrayConstructor)(parts.reduce((sum, part) => sum + part.size, 0));
+    let at = 0;
+    for (const part of parts) {
+      joined.set(part.data as Float32Array, at);
+      at += part.size;
+    }
+    const count = parts.reduce((sum, part) => sum + part.dims[axis]!, 0);
+    return [name, new Tensor(type as "float32", joined, dims.map((size, i) => (i === axis ? count : size)))];
+  }));
 }

@@ -4,7 +4,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { HostCache } from "./host-cache.js";
 import { isMaskedForOne } from "../decoder/decode-loop.js";
 import { hold, letGo } from "./lease.js";
-import { HeldLayer, LayeredCache, lookFed, stepFed, type FedCache, type HeldPositions, type KvLayer } from "./kv-cache.js";
+import { HeldLayer, LayeredCache, lookFed, stepFed, type CopyOptions, type FedCache, type HeldPositions, type KvLayer } from "./kv-cache.js";
 import { readBack } from "./read-back.js";
 import type { LoadedGraph, Outputs } from "./session.js";
 
@@ -111,8 +111,9 @@ export class DeviceCache extends LayeredCache<DeviceLayer> implements FedCache {
     return this.held;
   }
 
-  clone(): DeviceCache {
+  clone({ drop = 0 }: CopyOptions = {}): DeviceCache {
     this.requireAlive();
+    if (drop > 0) throw new Error(`cache: a copy without its last ${drop} tokens (not of one on a device)`);
     return new DeviceCache(this.held.map(({ index, kv, held }) => new DeviceLayer(index, kv.share(), held)));
   }
 

@@ -1,9 +1,12 @@
 import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder, type CheckpointWeightsOptions } from "../decoder/checkpoint-weights.js";
 import type { GraphBuilder } from "../onnx/builder.js";
-import { DECODE, type GraphToLoad, type Home } from "./home.js";
+import { DECODE, TOGETHER, type GraphToLoad, type Home } from "./home.js";
 import { memoryError, type MemoryPlan } from "./memory.js";
 import type { LoadedGraph } from "./session.js";
+
+/** Whether a graph is one that further tokens go through: it stays. */
+const isDecoding = (key: string): boolean => key === DECODE || key.startsWith(TOGETHER);
 
 export interface GraphsOptions extends CheckpointWeightsOptions {
   readonly threads?: number;
@@ -62,10 +65,11 @@ export class Graphs {
    * @throws where it does not fit by itself, with what it takes and the longest prompt that would
    */
   async makeRoom(key: string, n: number, limit: number, plan: (n: number, graphs: number) => MemoryPlan): Promise<void> {
-    const needed = new Set([...this.sessions.keys(), key, DECODE]);
+    const decoding = this.keys.filter(isDecoding);
+    const needed = new Set([...this.sessions.keys(), key, ...(decoding.length > 0 ? [] : [DECODE])]);
     for (const other of this.keys) {
       if (plan(n, needed.size).total <= limit) return;
-      if (other === key || other === DECODE || this.running.has(other)) continue;
+      if (other === key || isDecoding(other) || this.running.has(other)) continue;
       needed.delete(other);
       await this.drop(other);
     }

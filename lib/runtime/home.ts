@@ -1,9 +1,12 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
+import type { Tensor } from "onnxruntime-node";
 import { decodeGraph } from "../decoder/decode.js";
+import { batchGraph } from "../decoder/decode-batch.js";
 import type { Weights } from "../decoder/weights.js";
 import { GraphBuilder } from "../onnx/builder.js";
+import { stepTogether, type BatchPart } from "./batch.js";
 import { HostCache } from "./host-cache.js";
 import type { HeldPositions, KvCache } from "./kv-cache.js";
 import { createSession, type LoadedGraph, type Outputs, type Provider, type SessionSettings } from "./session.js";
@@ -31,6 +34,17 @@ export interface GraphToLoad {
 /** The key of the graph that decodes. */
 export const DECODE = "decode";
 
+/** How keys of graphs begin that decode several sequences at once. */
+export const TOGETHER = "decode together";
+
+/** How a device computes tokens of several sequences in one run. */
+export interface Together {
+  /** @param slots sequences at most */
+  graph(config: ModelConfig, slots: number): GraphToLoad;
+  /** See `stepTogether`. @param parts caches of this home */
+  step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, parts: readonly BatchPart<KvCache>[], slots: number): Promise<Outputs>;
+}
+
 /** Where a model runs and where its caches live: everything in which devices differ. */
 export interface Home {
   readonly device: Provider;
@@ -54,6 +68,8 @@ export interface Home {
   /** Frees a loaded graph, caches that it made left usable. */
   release(session: LoadedGraph): Promise<void>;
   decode(config: ModelConfig, step: DecodeStep): GraphToLoad;
+  /** Several sequences in one run; null or absent: each has runs of its own. */
+  readonly together?: Together | null;
   /** Tokens that greedy decoding generates in one run, inside the graph (see `loopGraph`); null: a run for each token. */
   readonly loop: number | null;
   /**
@@ -81,6 +97,10 @@ export function hostHome(attention: AttentionKind = "fused", kvDtype: KvDtype = 
       key: `${DECODE}${attention ? " attention" : ""}${ragged ? " ragged" : ""}`,
       build: (g, weights) => decodeGraph(g, weights, config, { attention, kvDtype, ragged }),
     }),
+    together: {
+      graph: (config, slots) => ({ key: `${TOGETHER} ${slots}`, build: (g, weights) => batchGraph(g, weights, config, { slots, kvDtype }) }),
+      step: (graph, feeds, config, parts, slots) => stepTogether(graph, feeds, config, parts as BatchPart<HostCache>[], { slots, kvDtype }),
+    },
     loop: null,
     release: (session) => session.release(),
     cache: (config, _session, results, present, kept, reserve) => HostCache.fromPrefill(config, results, present, kept, reserve, kvDtype),

@@ -2,7 +2,7 @@ import { Tensor } from "onnxruntime-node";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import { layerWindow } from "../checkpoint/sliding-window.js";
 import type { ModelConfig } from "../checkpoint/types.js";
-import { heldLength, isRagged, LayeredCache, lookFed, stepFed, type HeldPositions, type HostKv, type HostLayer } from "./kv-cache.js";
+import { heldLength, isRagged, LayeredCache, lookFed, stepFed, type CopyOptions, type HeldPositions, type HostKv, type HostLayer } from "./kv-cache.js";
 import type { StoredHead } from "./kv-store.js";
 import { LayerCache } from "./layer-cache.js";
 import { rowsOf } from "./present.js";
@@ -69,8 +69,8 @@ export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements
     return cache;
   }
 
-  clone(): HostCache {
-    return new HostCache(this.layers.map((layer) => layer.clone()));
+  clone(options?: CopyOptions): HostCache {
+    return new HostCache(this.layers.map((layer) => layer.clone(options)));
   }
 
   /** Forgets the last `count` tokens of every layer. */

@@ -10,6 +10,14 @@ export type CacheHome = "host" | "webgpu" | "worker";
 /** Original positions of the tokens that a layer holds, ascending: those of all heads, or of each head its own. */
 export type HeldPositions = Int32Array | readonly Int32Array[];
 
+/** What a copy of a cache is to hold. */
+export interface CopyOptions {
+  /** Last tokens that are left out; default 0. */
+  readonly drop?: number;
+  /** Tokens to make room for beyond those held; default: as much as the cache has room for. */
+  readonly room?: number;
+}
+
 /** One layer of a cache. */
 export interface KvLayer {
   readonly kvHeads: number;
@@ -57,8 +65,8 @@ export interface KvCache {
   layer(index: number): KvLayer;
   /** One row a layer: length, positions, bytes, dtype and home. */
   summary(): KvRow[];
-  /** An independent cache with the same content. */
-  clone(): KvCache;
+  /** An independent cache with the same content, or what `options` leave of it. */
+  clone(options?: CopyOptions): KvCache;
   /** The same in this process's memory: a copy read back from the device; a cache that is there already, itself. */
   toHost(): Promise<HostKv>;
   /** Frees the device's memory. Of a cache in this process's memory, nothing: it is collected. */

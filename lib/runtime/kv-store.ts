@@ -105,10 +105,13 @@ export class KvStore {
     return { [name]: new Tensor("int8", elements, shape), [`${name}_scale`]: new Tensor("float32", this.scales!, [1, kvHeads, 1, capacity]) };
   }
 
-  clone(): KvStore {
-    const copy = new KvStore(this.dtype, this.kvHeads, this.headDim, this.capacity);
-    copy.elements.set(this.elements);
-    if (this.scales) copy.scales!.set(this.scales);
+  /** An independent copy of the first `filled` tokens, with room for `capacity`. */
+  clone(capacity: number, filled: number): KvStore {
+    const copy = new KvStore(this.dtype, this.kvHeads, this.headDim, capacity);
+    for (let head = 0; head < this.kvHeads; head++) {
+      const { elements, scales } = this.stored(head, filled);
+      copy.restore(head, { elements, scales });
+    }
     return copy;
   }
 

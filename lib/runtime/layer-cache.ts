@@ -1,6 +1,6 @@
 import { Tensor } from "onnxruntime-node";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
-import { union, type HeldPositions, type HostLayer } from "./kv-cache.js";
+import { union, type CopyOptions, type HeldPositions, type HostLayer } from "./kv-cache.js";
 import { KvStore, type StoredHead } from "./kv-store.js";
 
 /** Keys and values of one layer as ONNX Runtime returns them, `[1, kvHeads, n, headDim]`. */
@@ -36,6 +36,8 @@ export class LayerCache implements HostLayer {
   private own: Int32Array[] | null = null;
   private mask: Float32Array;
   private tensors: CacheFeeds | null = null;
+  /** Those of keys and values with an axis of one element more, as the slots of `batchGraph` take them. */
+  private slotTensors: Readonly<Record<string, Tensor>> | null = null;
   private visibleFrom = 0;
   private filled = 0;
 
@@ -196,7 +198,7 @@ export class LayerCache implements HostLayer {
     mask.set(this.mask.subarray(0, this.filled));
     this.mask = mask;
     this.capacity = capacity;
-    this.tensors = null;
+    this.tensors = this.slotTensors = null;
   }
 
   /**
@@ -232,17 +234,31 @@ export class LayerCache implements HostLayer {
     return { ...Object.fromEntries(Object.entries(kv).map(([part, tensor]) => [`${part}.${name}`, tensor])), [`bias.${name}`]: bias, ...(alibi && { [`slots.${name}`]: slots }) };
   }
 
-  /** An independent copy. */
-  clone(): LayerCache {
+  /** The same for one query, by the names of a slot's inputs of `batchGraph`. */
+  slotFeeds(name: string, queryPosition: number, window: number | null): Record<string, Tensor> {
+    const { kv, bias } = this.feeds([queryPosition], 1, window);
+    this.slotTensors ??= Object.fromEntries(Object.entries(kv).map(([part, { type, data, dims: [one, heads, ...rest] }]) => [part, new Tensor(type as "float32", data as Float32Array, [one!, heads!, 1, ...rest])]));
+    return { ...Object.fromEntries(Object.entries(this.slotTensors).map(([part, tensor]) => [`${part}.${name}`, tensor])), [`bias.${name}`]: bias };
+  }
+
+  /** An independent copy, without the last `drop` tokens and with room for `room` more; default: as much as here. */
+  clone({ drop = 0, room }: CopyOptions = {}): LayerCache {
+    const filled = this.filled - drop;
+    const capacity = room === undefined ? this.capacity : filled + room;
     const copy = new LayerCache(this.kvHeads, this.headDim, 0, this.kvDtype);
-    copy.keys = this.keys.clone();
-    copy.values = this.values.clone();
-    copy.capacity = this.capacity;
-    copy.slots = this.slots.slice();
-    copy.own = this.own && this.own.map((slots) => slots.slice());
-    copy.mask = this.mask.slice();
-    copy.filled = this.filled;
-    copy.visibleFrom = this.visibleFrom;
+    copy.keys = this.keys.clone(capacity, filled);
+    copy.values = this.values.clone(capacity, filled);
+    copy.capacity = capacity;
+    const held = (slots: Int32Array) => {
+      const own = new Int32Array(capacity);
+      own.set(slots.subarray(0, filled));
+      return own;
+    };
+    copy.slots = held(this.slots);
+    copy.own = this.own && this.own.map(held);
+    // What a window had left behind is found again from its start.
+    copy.mask = new Float32Array(capacity).fill(-Infinity).fill(0, 0, filled);
+    copy.filled = filled;
     return copy;
   }
 }

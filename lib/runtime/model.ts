@@ -6,6 +6,7 @@ import type { Tokenizer } from "../checkpoint/tokenizer.js";
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import { checkPrompt } from "../checkpoint/validate.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
+import { batches } from "../decoder/decode-batch.js";
 import { loopGraph } from "../decoder/decode-loop.js";
 import { RotaryTables } from "../decoder/rotary.js";
 import { planFrom, planOf, type Plan, type PlannedModel, type PlanSettings } from "../methods/plan/plan.js";
@@ -72,6 +73,8 @@ export class Model implements PromptModel {
     this.decoder = new Decoder(this.config, rotaries, {
       use: (step: DecodeStep, work) => this.graphs.use(home.decode(this.config, step), false, work),
       useLoop: (work) => this.graphs.use({ key: "decode loop", build: (g, _, weightsOf) => loopGraph(g, weightsOf, this.config) }, false, work),
+      useTogether: (slots, work) => this.graphs.use(home.together!.graph(this.config, slots), false, work),
+      together: batches(this.config) ? (home.together ?? null) : null,
       loopSteps: home.loop,
       notFinite: (logits, cache, positions, feeds) => decodeNotFinite(diagnosed, logits, cache, positions, feeds),
       explain: (error, n) => this.room.explain(error, n, { method: presets.baseline, reserve: 0 }),
@@ -212,6 +215,34 @@ export class Model implements PromptModel {
    */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<ChatReply> {
     return chat(this, messages, options);
+  }
+
+  /** Whether sequences can be computed together here (see `extendTogether`): on the CPU, and not with ALiBi. */
+  get together(): boolean {
+    return this.decoder.together;
+  }
+
+  /** Loads the graph that `extendTogether` runs. */
+  warmTogether(slots: number): Promise<void> {
+    return this.decoder.warmTogether(slots);
+  }
+
+  /**
+   * Further tokens of several runs in one run of one graph: products with weights are of all of them together, attention is of each apart, over its own
+   * cache. Each run gets the numbers that it would have alone.
+   * @param all runs of this model that have a place in it (`run.joint`), at most `slots`; all but one with a single token
+   * @param slots sequences that the graph has room for; each number is a graph of its own, with its own copy of the weights
+   * @returns of each the logits after its last token `[vocabulary]`, or with `each` after all `[tokens.length, vocabulary]`; the error of a run whose logits are not finite
+   */
+  async extendTogether(all: readonly { readonly run: Run; readonly tokens: readonly number[]; readonly each?: boolean }[], slots: number): Promise<(Float32Array | Error)[]> {
+    const parts = all.map(({ run, tokens, each = false }) => {
+      const { joint } = run;
+      if (!joint || run.model !== this) throw new Error("run: it has no place in a run with others (extend it by itself)");
+      return { ...joint, tokens, each };
+    });
+    const given = await this.decoder.extendTogether(parts, slots);
+    given.forEach((logits, i) => logits instanceof Error || all[i]!.run.took(all[i]!.tokens, logits));
+    return given;
   }
 
   /** Frees the loaded graphs. The model can be used again; they are loaded anew. */

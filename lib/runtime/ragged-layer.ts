@@ -1,6 +1,6 @@
 import type { Tensor } from "onnxruntime-node";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
-import { union, type HeldPositions, type HostLayer } from "./kv-cache.js";
+import { union, type CopyOptions, type HeldPositions, type HostLayer } from "./kv-cache.js";
 import type { StoredHead } from "./kv-store.js";
 import type { LayerCache, LayerKv } from "./layer-cache.js";
 
@@ -97,8 +97,8 @@ export class RaggedLayer implements HostLayer {
     return Object.assign({}, ...this.heads.map((head, h) => head.namedFeeds(`${name}.${h}`, queryPositions, group, window, alibi))) as Record<string, Tensor>;
   }
 
-  clone(): RaggedLayer {
-    return new RaggedLayer(this.heads.map((head) => head.clone()));
+  clone(options?: CopyOptions): RaggedLayer {
+    return new RaggedLayer(this.heads.map((head) => head.clone(options)));
   }
 
   private head(index: number): LayerCache {

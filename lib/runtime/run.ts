@@ -6,10 +6,10 @@ import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import type { KvPolicy, Method } from "../methods/method.js";
 import type { TokenPlan } from "../methods/plan/plan.js";
 import type { Activation } from "./capture.js";
-import type { Decoder, Observation } from "./decoder.js";
+import type { Decoder, JointTokens, Observation } from "./decoder.js";
 import type { DecodingCuts } from "./decoding-budget.js";
 import type { HostCache } from "./host-cache.js";
-import type { KvCache } from "./kv-cache.js";
+import type { CopyOptions, KvCache } from "./kv-cache.js";
 import { renewedFrom } from "./renewed.js";
 import { saveRun } from "./save-run.js";
 import type { Provider } from "./session.js";
@@ -206,9 +206,43 @@ export class Run {
     return tokens;
   }
 
-  /** A second run from the same point: another continuation without prefilling again. */
-  fork(): Run {
-    return new Run({ ...this.state(), kv: this.kv.clone(), cuts: this.cuts && this.cuts.copy() }, this.shared);
+  /**
+   * The run's place in a run of the graph for several sequences: where further tokens would stand. Null where they must be computed alone: where the
+   * device knows no such graph, heads hold different numbers of tokens, a budget is kept while decoding, or rotary frequencies change with the length.
+   */
+  get joint(): Pick<JointTokens, "cache" | "start" | "turnedBack"> | null {
+    if (!("model" in this.source) || !this.source.decoder?.together || this.kv.ragged || this.cuts || renewedFrom(this.source.model.config) !== null) return null;
+    return { cache: this.kv, start: this.next, turnedBack: this.turnedBack };
+  }
+
+  /** Takes over tokens that were computed with those of other runs. @param logits after the last of them, or after each */
+  took(tokens: readonly number[], logits: Float32Array): void {
+    const { vocabSize } = this.model!.config;
+    this.next += tokens.length;
+    this.appended.push(...tokens);
+    this.current = logits.subarray(logits.length - vocabSize);
+  }
+
+  /** All tokens so far: the prompt's and those after it. */
+  get tokens(): number[] {
+    return [...this.ids, ...this.appended];
+  }
+
+  /** A second run from the same point: another continuation without prefilling again. @param room tokens to make room for; default: as here */
+  fork({ room }: Pick<CopyOptions, "room"> = {}): Run {
+    return new Run({ ...this.state(), kv: this.kv.clone(room === undefined ? {} : { room }), cuts: this.cuts && this.cuts.copy() }, this.shared);
+  }
+
+  /**
+   * A second run from an earlier point after the prompt, whose cache holds none of the tokens since. It has logits once it was extended.
+   * @param length tokens up to there, the prompt's included @param room tokens to make room for
+   * @throws on a length before the prompt's end or beyond what there is, or where a budget was kept while decoding
+   */
+  rewound(length: number, room: number): Run {
+    const drop = this.next - length;
+    if (length < this.ids.length || drop < 0) throw new Error(`length: ${length} (must be ${this.ids.length} … ${this.next})`);
+    if (this.cuts) throw new Error("run: an earlier point (its cache was cut down while it was decoded)");
+    return new Run({ ...this.state(), kv: this.kv.clone({ drop, room }), position: length, appended: this.appended.slice(0, length - this.ids.length), ...(drop > 0 && { logits: new Float32Array(0) }) }, this.shared);
   }
 
   /**

@@ -29,6 +29,7 @@ export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefi
     ...hostHome(prefill),
     device: "cuda",
     loop: LOOP,
+    together: null,
     accuracy,
     // ONNX Runtime's experts for CUDA have another layout.
     builder: (name) => new GraphBuilder(name, "fused", false),

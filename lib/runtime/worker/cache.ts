@@ -2,7 +2,8 @@ import type { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../../checkpoint/types.js";
 import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import { HostCache } from "../host-cache.js";
-import { heldLength, HeldLayer, isRagged, LayeredCache, type HeldPositions, type KvCache, type KvLayer } from "../kv-cache.js";
+import type { BatchPart, BatchRoom } from "../batch.js";
+import { heldLength, HeldLayer, isRagged, LayeredCache, type CopyOptions, type HeldPositions, type KvCache, type KvLayer } from "../kv-cache.js";
 import type { LoadedGraph, Outputs } from "../session.js";
 import type { WorkerThread } from "./client.js";
 import { received, sent, type Handle } from "./protocol.js";
@@ -88,12 +89,14 @@ export class WorkerCache extends LayeredCache<WorkerLayer> implements KvCache {
     return this.held;
   }
 
-  clone(): WorkerCache {
+  clone(options: CopyOptions = {}): WorkerCache {
     this.requireAlive();
+    const { drop = 0 } = options;
     const copy = this.model.thread.handle();
     // Requests are done in turn: whoever uses the copy finds it made, or hears there why it is not.
-    this.model.thread.ask({ op: "clone", cache: this.handle, copy }).catch(() => {});
-    return new WorkerCache(this.model, copy, this.held.map(({ held }) => held), this.tokenBytes);
+    this.model.thread.ask({ op: "clone", cache: this.handle, copy, options }).catch(() => {});
+    const left = (positions: Int32Array) => positions.slice(0, positions.length - drop);
+    return new WorkerCache(this.model, copy, this.held.map(({ held }) => (held instanceof Int32Array ? left(held) : held.map(left))), this.tokenBytes);
   }
 
   async toHost(): Promise<HostCache> {
@@ -129,8 +132,21 @@ export class WorkerCache extends LayeredCache<WorkerLayer> implements KvCache {
     this.requireAlive();
     const { thread, graphHandle } = this.model;
     const results = await thread.ask({ op: "step", graph: graphHandle(graph), cache: this.handle, feeds: sent(feeds), config, positions });
-    this.held = this.layersAt(this.held.map(({ held }) => (held instanceof Int32Array ? joined(held, positions) : held.map((before) => joined(before, positions)))));
+    this.grow(positions);
     return received(results);
+  }
+
+  /** As `step`, for sequences that are computed together. All are caches of this model. */
+  static async together(model: WorkerModel, graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, parts: readonly BatchPart<WorkerCache>[], room: BatchRoom): Promise<Outputs> {
+    for (const { cache } of parts) cache.requireAlive();
+    const { thread, graphHandle, config } = model;
+    const results = await thread.ask({ op: "together", graph: graphHandle(graph), parts: parts.map(({ cache, positions }) => ({ cache: cache.handle, positions })), feeds: sent(feeds), config, room });
+    for (const { cache, positions } of parts) cache.grow(positions);
+    return received(results);
+  }
+
+  private grow(positions: readonly number[]): void {
+    this.held = this.layersAt(this.held.map(({ held }) => (held instanceof Int32Array ? joined(held, positions) : held.map((before) => joined(before, positions)))));
   }
 
   private layersAt(positions: readonly HeldPositions[]): WorkerLayer[] {

@@ -2,7 +2,9 @@ import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import { toOnnx } from "../../onnx/serialize.js";
 import { hostHome, type AttentionKind, type Home } from "../home.js";
 import type { LoadedGraph } from "../session.js";
-import { WorkerCache } from "./cache.js";
+import type { ModelConfig } from "../../checkpoint/types.js";
+import type { BatchPart } from "../batch.js";
+import { WorkerCache, type WorkerModel } from "./cache.js";
 import { WorkerThread } from "./client.js";
 import { received, sent, type Handle } from "./protocol.js";
 
@@ -11,8 +13,11 @@ export function workerHome(attention: AttentionKind = "fused", kvDtype: KvDtype 
   const thread = new WorkerThread();
   /** Number of a graph there; of the keys and values that a run left there. */
   const handles = new WeakMap<object, Handle>();
+  const host = hostHome(attention, kvDtype);
+  const modelOf = (config: ModelConfig): WorkerModel => ({ thread, graphHandle: (graph) => handles.get(graph)!, config, kvDtype });
   return {
-    ...hostHome(attention, kvDtype),
+    ...host,
+    together: { ...host.together!, step: (graph, feeds, config, parts, slots) => WorkerCache.together(modelOf(config), graph, feeds, parts as BatchPart<WorkerCache>[], { slots, kvDtype }) },
     async load(g, { threads, folder }) {
       const graph = thread.handle();
       const outputs = g.outputs.map(({ name }) => name);
@@ -37,7 +42,7 @@ export function workerHome(attention: AttentionKind = "fused", kvDtype: KvDtype 
       const cache = thread.handle();
       const tokenBytes = await thread.ask({ op: "cache", kept: handles.get(results)!, cache, config, present, evictedTo, reserve, kvDtype });
       const positions = present.map((all) => evictedTo ?? all);
-      return new WorkerCache({ thread, graphHandle: (graph) => handles.get(graph)!, config, kvDtype }, cache, positions, tokenBytes);
+      return new WorkerCache(modelOf(config), cache, positions, tokenBytes);
     },
   };
 }

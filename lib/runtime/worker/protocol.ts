@@ -3,7 +3,8 @@ import { Tensor } from "onnxruntime-node";
 import "../float16-tensors.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
 import type { KvDtype } from "../../checkpoint/kv-dtype.js";
-import type { HeldPositions } from "../kv-cache.js";
+import type { BatchPart, BatchRoom } from "../batch.js";
+import type { CopyOptions, HeldPositions } from "../kv-cache.js";
 import type { StoredHead } from "../kv-store.js";
 import type { Outputs } from "../session.js";
 
@@ -32,7 +33,8 @@ export type Request =
   /** As a step, but nothing is taken over. */
   | { readonly op: "look"; readonly graph: Handle; readonly cache: Handle; readonly feeds: SentTensors; readonly config: ModelConfig; readonly positions: readonly number[] }
   | { readonly op: "keep"; readonly cache: Handle; readonly kept: Handle; readonly held: readonly HeldPositions[]; readonly reserve: number }
-  | { readonly op: "clone"; readonly cache: Handle; readonly copy: Handle }
+  | { readonly op: "together"; readonly graph: Handle; readonly parts: readonly BatchPart<Handle>[]; readonly feeds: SentTensors; readonly config: ModelConfig; readonly room: BatchRoom }
+  | { readonly op: "clone"; readonly cache: Handle; readonly copy: Handle; readonly options: CopyOptions }
   | { readonly op: "read"; readonly cache: Handle }
   | { readonly op: "free"; readonly handle: Handle };
 
@@ -47,6 +49,7 @@ export interface Answers {
   step: SentTensors;
   look: SentTensors;
   keep: null;
+  together: SentTensors;
   clone: null;
   read: ReadLayers;
   free: null;

@@ -1,6 +1,7 @@
 // The thread that runs graphs: it holds what is loaded, and the caches. Started by client.ts.
 import { parentPort, workerData } from "node:worker_threads";
 import type { InferenceSession } from "onnxruntime-node";
+import { stepTogether } from "../batch.js";
 import { HostCache } from "../host-cache.js";
 import type { HostLayer } from "../kv-cache.js";
 import type { StoredHead } from "../kv-store.js";
@@ -62,8 +63,13 @@ async function answer(request: Request): Promise<Answers[keyof Answers]> {
     case "keep":
       caches.set(request.kept, await held(caches, request.cache).keeping(request.held, request.reserve));
       return null;
+    case "together": {
+      const { graph, parts, feeds, config, room } = request;
+      const own = parts.map(({ cache, positions }) => ({ cache: held(caches, cache), positions }));
+      return sent(parted(await stepTogether(held(graphs, graph), received(feeds), config, own, room))[1]);
+    }
     case "clone":
-      caches.set(request.copy, held(caches, request.cache).clone());
+      caches.set(request.copy, held(caches, request.cache).clone(request.options));
       return null;
     case "read":
       return held(caches, request.cache).layers.map((layer) => ({ key: joined(layer, "key"), value: joined(layer, "value") })) satisfies ReadLayers;
