@@ -24,6 +24,9 @@ export function ropeSets({ positions, ropeTheta, ropeScaling, windowRope }: Omit
   return windowRope ? [first, { suffix: ".window", rope: windowRope }] : [first];
 }
 
+/** Whether a position is turned by other angles in a longer sequence. */
+export const turnsByLength = (config: Omit<RopeConfig, "rotaryDim">): boolean => ropeSets(config).some(({ rope: { scaling } }) => scaling?.kind === "dynamic" || scaling?.kind === "longrope");
+
 /**
  * The rotary angles per position, `[rotaryDim / 2]` in radians, after the checkpoint's rescaling.
  * @param length of the sequence, its last position + 1: `dynamic` and `longrope` have others beyond the length they were made for

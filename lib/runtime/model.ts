@@ -30,7 +30,7 @@ import { allPositions } from "./present.js";
 import { givenPositions, renewedFrom } from "./renewed.js";
 import { repeating } from "./repeating.js";
 import { Room } from "./room.js";
-import { Run, type PromptModel } from "./run.js";
+import { Run, type PromptModel, type RewindOptions } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
 import type { LoadOptions, PrefillSettings } from "./settings.js";
 import { stageResult } from "./stage-result.js";
@@ -243,6 +243,15 @@ export class Model implements PromptModel {
     const given = await this.decoder.extendTogether(parts, slots);
     given.forEach((logits, i) => logits instanceof Error || all[i]!.run.took(all[i]!.tokens, logits));
     return given;
+  }
+
+  /**
+   * A second run from an earlier point of one, whose cache holds none of the tokens since.
+   * @param run of this model @param length tokens up to there: within the prompt only where nothing was pruned
+   * @throws on a length that is not there, or where a budget was kept while decoding
+   */
+  rewound(run: Run, length: number, options: RewindOptions): Run {
+    return run.rewound(length, options, length < run.ids.length && length > 0 ? this.plan(length) : run.plan);
   }
 
   /** Frees the loaded graphs. The model can be used again; they are loaded anew. */

@@ -59,6 +59,13 @@ export interface RunState {
   readonly kvLengthsAfterPrefill?: readonly number[];
 }
 
+export interface RewindOptions {
+  /** Tokens to make room for. */
+  readonly room: number;
+  /** Those after the tokens up to there, where they are known; default: the run has none until it is extended, but at its own end. */
+  readonly logits?: Float32Array;
+}
+
 /** What a run goes on with. */
 export interface ModelSource {
   readonly model: PromptModel;
@@ -233,16 +240,16 @@ export class Run {
     return new Run({ ...this.state(), kv: this.kv.clone(room === undefined ? {} : { room }), cuts: this.cuts && this.cuts.copy() }, this.shared);
   }
 
-  /**
-   * A second run from an earlier point after the prompt, whose cache holds none of the tokens since. It has logits once it was extended.
-   * @param length tokens up to there, the prompt's included @param room tokens to make room for
-   * @throws on a length before the prompt's end or beyond what there is, or where a budget was kept while decoding
-   */
-  rewound(length: number, room: number): Run {
-    const drop = this.next - length;
-    if (length < this.ids.length || drop < 0) throw new Error(`length: ${length} (must be ${this.ids.length} … ${this.next})`);
+  /** See `Model.rewound`. @param plan of a prompt of `length` tokens */
+  rewound(length: number, { room, logits }: RewindOptions, plan: TokenPlan): Run {
+    const [drop, pruned] = [this.next - length, this.stages.length > 0 || this.plan.cache !== null];
+    const least = pruned ? this.ids.length : 1;
+    if (length < least || drop < 0) throw new Error(`length: ${length} (must be ${least} … ${this.next})`);
     if (this.cuts) throw new Error("run: an earlier point (its cache was cut down while it was decoded)");
-    return new Run({ ...this.state(), kv: this.kv.clone({ drop, room }), position: length, appended: this.appended.slice(0, length - this.ids.length), ...(drop > 0 && { logits: new Float32Array(0) }) }, this.shared);
+    const there = logits ?? (drop > 0 ? new Float32Array(0) : this.current);
+    const { kvLengthsAfterPrefill, ...state } = { ...this.state(), kv: this.kv.clone({ drop, room }), position: length, logits: there, appended: this.appended.slice(0, Math.max(0, length - this.ids.length)) };
+    if (length >= this.ids.length) return new Run({ ...state, kvLengthsAfterPrefill }, this.shared);
+    return new Run({ ...state, ids: this.ids.slice(0, length), plan, activations: new Map() });
   }
 
   /**

@@ -3,6 +3,7 @@ import { Hono, type Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { streamSSE } from "hono/streaming";
 import { unlessAborted } from "../ambient-signal.js";
+import { ahead } from "./ahead.js";
 import { ApiError, wrong } from "./api-error.js";
 import { jsonBody } from "./json-body.js";
 import { guardChat, guardCompletion } from "./guards.js";
@@ -157,7 +158,7 @@ export function createApp(service: Service, options: AppOptions): Hono {
       const write = (data: object) => unlessAborted(stream.writeSSE({ data: JSON.stringify(data) }), signal);
       const ending = (part: Part) => !withUsage && part.finish_reason !== null;
       try {
-        for await (const part of timed()) {
+        for await (const part of ahead(timed())) {
           gone.signal.throwIfAborted();
           signal.throwIfAborted();
           const first = !seen.has(part.index);

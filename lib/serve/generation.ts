@@ -8,7 +8,7 @@ import { wrong } from "./api-error.js";
 import { logProbs, type TokenLogProbs } from "./log-probs.js";
 import type { SamplingRequest } from "./requests.js";
 import { StopText } from "./stop-text.js";
-import type { Turns } from "./turns.js";
+import type { Steps } from "./steps.js";
 
 /** What is asked of the model, made out of a request. */
 export interface Asked {
@@ -105,10 +105,10 @@ export interface Ending {
 }
 
 /**
- * Continues a run, a turn for each token, and gives the text as it becomes certain. The token that ends it is not part of
+ * Continues a run, token by token, and gives the text as it becomes certain. The token that ends it is not part of
  * the text, but of the log-probabilities: suites count on one more of them than the prompt has tokens. @returns how it ended
  */
-export async function* continueRun(turns: Turns, run: Run, asked: Asked, choice: number, signal: AbortSignal): AsyncGenerator<Piece, Ending> {
+export async function* continueRun(steps: Steps, run: Run, asked: Asked, choice: number, signal: AbortSignal): AsyncGenerator<Piece, Ending> {
   const tokenizer = await run.model!.tokenizer();
   const stream = tokenizer.decodeStream({ skipSpecialTokens: true });
   const text = new StopText(asked.stops);
@@ -135,27 +135,9 @@ export async function* continueRun(turns: Turns, run: Run, asked: Asked, choice:
       pending = [];
     }
     // The last one is not looked at any more.
-    if (generated.length < asked.maxTokens) await turns.turn(() => run.extend([id]));
+    if (generated.length < asked.maxTokens) await steps.extend(run, [id], signal);
   }
   const rest = text.push(stream.end());
   yield { text: rest + text.end(), tokens: pending };
   return { reason: text.stopped === undefined ? "length" : "stop", tokens: generated.length };
-}
-
-/** Tokens of a prompt whose logits are read at a time: all at once would be the vocabulary times the prompt. */
-const PIECE = 256;
-
-/** Log-probabilities of a prompt's own tokens; the first has none. Nothing is pruned meanwhile. @returns them, and the run after the prompt */
-export async function promptLogProbs(turns: Turns, model: Model, ids: readonly number[], count: number, reserve: number, signal: AbortSignal): Promise<{ run: Run; tokens: (TokenLogProbs | null)[] }> {
-  const run = await turns.turn(() => model.prefill(ids.slice(0, 1), { reserve: ids.length + reserve, signal }));
-  const tokens: (TokenLogProbs | null)[] = [null];
-  for (let at = 1; at < ids.length; at += PIECE) {
-    signal.throwIfAborted();
-    const piece = ids.slice(at, at + PIECE);
-    const before = run.logits;
-    const logits = await turns.turn(() => run.extend(piece));
-    const size = logits.length / piece.length;
-    piece.forEach((id, i) => tokens.push(logProbs(i === 0 ? before : logits.subarray((i - 1) * size, i * size), id, count)));
-  }
-  return { run, tokens };
 }

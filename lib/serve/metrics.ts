@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { PrefixCache } from "./prefix-cache.js";
 import type { Turns } from "./turns.js";
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60];
@@ -17,6 +18,7 @@ export class Metrics {
   readonly #held = new Set<{ readonly bytes: number }>();
   readonly requests = this.#counter("requests_total", "Requests that ended, by route and status", ["route", "status"]);
   readonly promptTokens = this.#counter("prompt_tokens_total", "Tokens of prompts");
+  readonly cachedTokens = this.#counter("prompt_tokens_cached_total", "Tokens of prompts that other requests' caches held");
   readonly keptTokens = this.#counter("kept_tokens_total", "Tokens of prompts that the last block's cache held after prefill");
   readonly generatedTokens = this.#counter("generation_tokens_total", "Tokens generated");
   readonly timeToFirstToken = this.#histogram("time_to_first_token_seconds", "From a request's arrival to its first token", SECONDS);
@@ -26,7 +28,12 @@ export class Metrics {
   readonly queueTime = this.#histogram("request_queue_time_seconds", "From a request's arrival to its start", SECONDS);
   readonly promptLength = this.#histogram("request_prompt_tokens", "Tokens of a prompt", TOKENS);
 
-  constructor(turns: Turns) {
+  /** Of each run that extends sequences: how many go together. */
+  readonly sequences = this.#histogram("step_sequences", "Sequences that one run of the model extended", [1, 2, 3, 4, 6, 8, 12, 16]);
+  readonly iterationTokens = this.#histogram("iteration_tokens_total", "Tokens that one run of the model appended", [1, 2, 4, 8, 16, 64, 256, 1024]);
+
+  constructor(turns: Turns, prefixes: PrefixCache) {
+    this.#gauge("prefix_cache_bytes", "Bytes of the caches of requests that ended, for prompts that begin alike", () => prefixes.bytes);
     this.#gauge("num_requests_running", "Requests whose caches are held", () => turns.running);
     this.#gauge("num_requests_waiting", "Requests that wait for room", () => turns.waiting);
     new Gauge({ name: "process_resident_memory_bytes", help: "Memory of this process", registers: [this.#registry], collect() { this.set(process.memoryUsage.rss()); } });

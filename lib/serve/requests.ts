@@ -22,6 +22,10 @@ const pruning = z.strictObject({
   budget: z.number().positive().optional(),
   scorer: z.string().optional(),
   kvPolicy: z.enum(["evict", "retain"]).optional(),
+  /** Tokens at the prompt's start that are pruned; the rest is appended to what is kept of them. */
+  context_tokens: z.number().int().positive().optional(),
+  /** The same from its end: tokens that are not pruned. */
+  tail_tokens: z.number().int().nonnegative().optional(),
 });
 
 const sampling = {

@@ -10,14 +10,10 @@ export interface Limits {
 /** Seconds after which a client that was refused may try again. */
 const RETRY_AFTER = 1;
 
-/**
- * Who may use the model, and when. So many requests run at once; each takes turns for a prompt or for one token, so that
- * all of them go on and none waits for another's end. The others wait in the order in which they came.
- */
+/** Who may use the model: so many requests run at once (see `Steps` for what each of them gets); the others wait in the order in which they came. */
 export class Turns {
   #running = 0;
   readonly #waiting: { start: () => void }[] = [];
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(readonly limits: Limits) {}
 
@@ -44,13 +40,6 @@ export class Turns {
       if (next) next.start();
       else this.#running--;
     }
-  }
-
-  /** One step on the model, when those that asked before have had theirs. */
-  turn<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(step);
-    this.#turn = result.catch(() => undefined);
-    return result;
   }
 
   #wait(signal: AbortSignal): Promise<void> {

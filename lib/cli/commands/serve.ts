@@ -12,6 +12,10 @@ interface Options extends ModelOptions, PruningOptions {
   maxNumSeqs: number;
   maxQueue: number;
   timeout: number;
+  tailTokens?: number;
+  maxPrunedTokens?: number;
+  maxNumBatchedTokens: number;
+  prefixCacheBytes: number;
   accuracy?: "float32" | "int8";
   endWithParent?: boolean;
 }
@@ -28,6 +32,10 @@ export function register(program: Command): void {
     .option("--api-key <key>", "ask for this key (default: SDTP_API_KEY, else none)")
     .option("--served-model-name <name>", "what clients call the model (default: its own name)")
     .option("--max-num-seqs <n>", "requests that run at once; each holds a cache", positiveInteger, 8)
+    .option("--max-num-batched-tokens <n>", "tokens of a prompt without pruning that are computed at once, beside a token of each other request", positiveInteger, 512)
+    .option("--max-pruned-tokens <n>", "tokens that are pruned as one at most: nobody else has a token meanwhile (default: as many as the model takes)", positiveInteger)
+    .option("--tail-tokens <n>", "tokens at the end of every prompt that are not pruned, but appended to what is kept of those before them", nonNegativeInteger)
+    .option("--prefix-cache-bytes <n>", "caches that are kept for prompts that begin alike; 0: none", nonNegativeInteger, 2 ** 29)
     .option("--max-queue <n>", "requests that wait for room; more are told to come again", nonNegativeInteger, 64)
     .addOption(new Option("--accuracy <name>", "what activations are rounded to where they meet int8 and int4 weights; float32: not at all, slower, as log-likelihoods that are compared want it").choices(["float32", "int8"]))
     .option("--timeout <seconds>", "after which a request ends with an error", positiveInteger, 600)
@@ -55,6 +63,10 @@ async function run(name: string | undefined, options: Options): Promise<void> {
     maxRunning: options.maxNumSeqs,
     maxWaiting: options.maxQueue,
     timeout: options.timeout,
+    maxBatchedTokens: options.maxNumBatchedTokens,
+    prefixCacheBytes: options.prefixCacheBytes,
+    ...(options.tailTokens !== undefined && { tailTokens: options.tailTokens }),
+    ...(options.maxPrunedTokens !== undefined && { maxPrunedTokens: options.maxPrunedTokens }),
     pruning: { preset, ...(options.scorer !== undefined && { scorer: options.scorer }), ...(options.kvPolicy !== undefined && { kvPolicy: options.kvPolicy }) },
     ...(apiKey !== undefined && { apiKey }),
     ...(options.servedModelName !== undefined && { name: options.servedModelName }),

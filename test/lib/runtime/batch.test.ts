@@ -107,12 +107,19 @@ test("a run goes back to a point after its prompt, and on from there with the sa
       const run = await model.prefill(prompt(n, 3), allowed(settings, model));
       const straight = run.fork();
       await run.extend([4, 5, 6, 7]);
-      const back = run.rewound(n + 2, 3);
+      const back = model.rewound(run, n + 2, { room: 3 });
       assert.deepEqual([back.position, back.tokens.slice(n)], [n + 2, [4, 5]]);
       await straight.extend([4, 5]);
       assert.ok(largest(await back.extend([9]), await straight.extend([9])) < 1e-5);
-      assert.throws(() => run.rewound(n - 1, 0), /length: /);
-      assert.throws(() => run.rewound(n + 5, 0), /length: /);
+      assert.throws(() => model.rewound(run, n + 5, { room: 0 }), /length: /);
+      assert.throws(() => model.rewound(run, 0, { room: 0 }), /length: /);
+      if (run.preset.name !== "baseline") assert.throws(() => model.rewound(run, n - 1, { room: 0 }), /length: /);
+      else if (n > 4) {
+        const within = model.rewound(run, n - 4, { room: 3 });
+        assert.deepEqual([within.ids, within.plan.n, within.kvLengthsAfterPrefill.length, within.kv.lengths[0]], [prompt(n, 3).slice(0, n - 4), n - 4, model.config.layers, n - 4]);
+        const [logits, whole] = [await within.extend(prompt(n, 3).slice(n - 4)), await model.prefill(prompt(n, 3))];
+        assert.ok(largest(logits.slice(-whole.logits.length), whole.logits) < 1e-4);
+      }
     }
     await model.release();
   }
