@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, parse as parsePath } from "node:path";
 import { z } from "zod";
-import { parseExact } from "./json.js";
+import { parseExact, stringifyExact } from "./json.js";
 import type { Notebook } from "./types.js";
 
 const text = z.union([z.string(), z.array(z.string())]);
@@ -63,6 +63,8 @@ export function parseNotebook(json: string, file: string, exact = true): Noteboo
   try {
     value = exact ? parseExact(text) : parseFast(text);
   } catch (error) {
+    const plain = withoutNaN(text);
+    if (plain !== text) return parseNotebook(plain, file, exact);
     const conflict = /^(<{7}|={7}|>{7})( |$)/m.test(json) ? "; it has conflict markers of a merge in it" : "";
     throw new Error(`notebook: ${file} (no valid JSON: ${(error as Error).message}${conflict})`);
   }
@@ -74,6 +76,27 @@ export function parseNotebook(json: string, file: string, exact = true): Noteboo
     throw new Error(`notebook: ${file} (${place(path)}: ${message})`);
   }
   return value as Notebook;
+}
+
+/**
+ * JSON as Python writes it, with `NaN` and infinities, as JSON: in metadata (parameters that papermill notes) they become text, in
+ * lists of numbers and everywhere else null, which charts take as a gap.
+ */
+function withoutNaN(text: string): string {
+  const mark = "\\u0000number:";
+  const marked = text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/g, (token) => (token.startsWith('"') ? token : `"${mark}${token}"`));
+  if (marked === text) return text;
+  const plain = (value: unknown, isMetadata: boolean): unknown => {
+    if (typeof value === "string" && value.startsWith("\0number:")) return isMetadata ? value.slice("\0number:".length) : null;
+    if (Array.isArray(value)) return value.map((each) => plain(each, isMetadata));
+    if (typeof value !== "object" || value === null || value instanceof Number) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each, isMetadata || key === "metadata")]));
+  };
+  try {
+    return stringifyExact(plain(parseExact(marked), false));
+  } catch {
+    return text;
+  }
 }
 
 /** @throws the message that names line and column */

@@ -48,9 +48,10 @@ describe("clients from PyPI", { skip: "missing" in clients ? clients.missing : f
     const [plain = ""] = shown(cellWith(out, "n * 2"));
     for (const part of ["6,", "'slow'", "[ 4, 5 ]", "b: [ 'x y' ]", "['__proto__']: 3", "null", "9007199254740993n", "true", "0.25", "false", "\u2028 \\\\ 漢 😀"]) assert.ok(plain.includes(part), `${part} in ${plain}`);
 
-    // papermill writes NaN into the notebook's metadata as well, which is no JSON.
+    // papermill writes NaN into the notebook's metadata as well, which is no JSON; it is read all the same.
     run("papermill", "in.ipynb", "nan.ipynb", "-y", "{ratio: .nan, big: -.inf}");
     assert.match(readFileSync(path("nan.ipynb"), "utf8"), /var ratio: any = NaN;\\n[^]*var big: any = -Infinity;/);
+    assert.deepEqual((read(path("nan.ipynb")).metadata as { papermill?: { parameters?: object } }).papermill?.parameters, { ratio: "NaN", big: "-Infinity" });
 
     const help = run("papermill", "in.ipynb", "--help-notebook");
     for (const line of [/n: number \(default 1\)\s+how many/, /mode: "fast" \| "slow" \(default "fast"\)\s+the mode/, /text: string \(default ""\)/, /list: number\[\] \(default \[1,\s+2\]\)/, /options: \{ a\?: number; b\?: string\[\] \} \(default \{\}\)/, /flag: boolean \(default false\)/]) assert.match(help, line);

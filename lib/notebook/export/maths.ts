@@ -33,7 +33,7 @@ export class Maths {
       } as KatexOptions);
       this.drawn += html;
       // MathML's annotation would repeat the source, which a reader of the text would take for text.
-      const shown = html.replace(/<annotation encoding="application\/x-tex">[\s\S]*?<\/annotation>/g, "");
+      const shown = withRowNumbers(html, formula).replace(/<annotation encoding="application\/x-tex">[\s\S]*?<\/annotation>/g, "");
       return ids.length > 0 ? `${ids.map((id) => `<span id="${escapeHtml(id)}">`).join("")}${shown}${"</span>".repeat(ids.length)}` : shown;
     } catch (error) {
       this.refused++;
@@ -55,6 +55,14 @@ export class Maths {
   css(): string {
     return this.drawn === "" ? "" : styleSheet(this.drawn);
   }
+}
+
+/** KaTeX leaves the cells of its MathML empty in which the numbers of an environment's rows would stand. */
+function withRowNumbers(html: string, formula: string): string {
+  const tags = [...formula.matchAll(/\\tag(\*?)\s*\{((?:[^{}]|\{[^{}]*\})*)\}/g)].map(([, star, text]) => (star === "*" ? text! : `(${text})`));
+  const empty = /(<mtd class ?="mml-eqn-num">)(<\/mtd>)/g;
+  if (html.match(empty)?.length !== tags.length) return html;
+  return html.replace(empty, (_, open: string, close: string) => `${open}<mtext>${escapeHtml(tags.shift()!.replace(/[${}\\]/g, ""))}</mtext>${close}`);
 }
 
 const shortened = (formula: string): string => {

@@ -31,7 +31,7 @@ describe("formulas", () => {
 
   it("stand where they are written: with text behind them, without an empty line before them, in lists and quotations", async () => {
     const { document, warnings } = await exported([text("$$y = 1$$, then\n\n$$x^2$$ and text\n- item\n\nbefore\n\\begin{align}\na &= b\n\\end{align}\nafter\n\n> $$q$$\n\n1. n\n   $$\n   z\n   - w\n   $$\n\nin $$d$$ line")]);
-    assert.deepEqual(formulas(document), ["y=1,", "x2", "a=b", "q", "z−w", "d"]);
+    assert.deepEqual(formulas(document), ["y=1,", "x2", "a=b(1)", "q", "z−w", "d"]);
     assert.match(document, /<p>then<\/p>[^]*<p>and text<\/p>\n<ul>\n<li>item<\/li>\n<\/ul>\n<p>before<\/p>[^]*<p>after<\/p>/);
     assert.deepEqual(warnings, []);
   });

@@ -103,6 +103,20 @@ test("lines keep their ends and join to the same text", () => {
   assert.deepEqual(lines(""), []);
 });
 
+test("NaN and infinities, which Python writes and JSON has not: text in metadata, a gap in data, and never written again", () => {
+  const json = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {"papermill": {"parameters": {"a": NaN, "b": [-Infinity, 1.0]}}}, "cells": [{"cell_type": "code", "id": "a", "metadata": {}, "execution_count": null, "source": "x = \\"NaN, Infinity\\"", "outputs": [{"output_type": "display_data", "metadata": {}, "data": {"application/json": [1.50, NaN, Infinity, {"metadata": NaN}]}}]}]}';
+  for (const exact of [true, false]) {
+    const book = parseNotebook(json, "x", exact);
+    assert.deepEqual(JSON.parse(JSON.stringify((book.metadata as { papermill?: object }).papermill)), { parameters: { a: "NaN", b: ["-Infinity", 1] } });
+    const [cell] = book.cells;
+    assert.equal(cell!.source, 'x = "NaN, Infinity"');
+    const written = stringifyNotebook(book);
+    assert.deepEqual(JSON.parse(written).cells[0].outputs[0].data["application/json"], [1.5, null, null, { metadata: "NaN" }]);
+    if (exact) assert.match(written, /1\.50/);
+  }
+  assert.throws(() => parseNotebook('{"a": NaN,\n "b": }', "x.ipynb"), /no valid JSON: .*line 1/);
+});
+
 const wrong: [string, string, RegExp][] = [
   ["broken JSON", '{\n "cells": [1,\n}', /^Error: notebook: x\.ipynb \(no valid JSON: .*at line 3, column 1\)$/],
   ["conflict markers", "{\n<<<<<<< HEAD\n}", /line 2, column 1; it has conflict markers/],
