@@ -86,9 +86,9 @@ const fitted = (layout, width) => {
   const below = title?.subtitle?.text ? wrapped(title.subtitle.text, width / 7.5) : [];
   return {
     ...layout,
-    legend: { ...layout.legend, orientation: "h", x: 0, xanchor: "left", y: -0.3, yanchor: "top" },
+    legend: { ...layout.legend, orientation: "h", x: 0, xanchor: "left", y: -0.4, yanchor: "top" },
     margin: { ...layout.margin, l: 45, r: 15, t: 30 + 19 * lines.length + 16 * below.length },
-    ...(title?.text && { title: { ...title, text: lines.join("<br>"), font: { ...title.font, size: 15 }, x: 0, xref: "paper", xanchor: "left", y: 1, yref: "paper", yanchor: "bottom", pad: { b: 12 + 16 * below.length }, ...(below.length > 0 && { subtitle: { ...title.subtitle, text: below.join("<br>") } }) } }),
+    ...(title?.text && { title: { ...title, text: lines.join("<br>"), font: { ...title.font, size: 15 }, x: 0, xref: "paper", xanchor: "left", y: 1, yref: "paper", yanchor: "bottom", pad: { b: 12 + 19 * (lines.length - 1) + 16 * below.length }, ...(below.length > 0 && { subtitle: { ...title.subtitle, text: below.join("<br>") } }) } }),
   };
 };
 const load = async () => {
