@@ -1,5 +1,5 @@
 import { elementCount } from "./dtype.js";
-import { blocksOf, quantBytes, quantizeRows, zeroPointBytes, type Bits } from "./quantize.js";
+import { BLOCK, blocksOf, quantBytes, quantizeRows, zeroPointBytes, type Bits, type QuantizedRows } from "./quantize.js";
 import { requiredTensors, type RequiredTensor } from "./required.js";
 import type { TensorToWrite } from "./safetensors.js";
 import type { ModelConfig } from "./types.js";
@@ -43,7 +43,7 @@ export function encodeTensors(tensors: readonly RequiredTensor[], format: Weight
   return tensors.flatMap((tensor) => {
     const dtype = dtypeOf(tensor, format);
     const bits = bitsOf(dtype);
-    return bits === null ? [floats(tensor, dtype === "fp16" ? "F16" : "F32", valuesOf)] : quantised(tensor, bits, format.symmetric, valuesOf);
+    return bits === null ? [floats(tensor, dtype === "fp16" ? "F16" : "F32", valuesOf)] : inBlocks(tensor, rounded(bits, format.symmetric), valuesOf);
   });
 }
 
@@ -72,24 +72,36 @@ function requireHalf(values: Float32Array, name: string): void {
   if (beyond !== undefined) throw new Error(`tensor ${name}: ${beyond} (fp16 goes to 65504; take fp32)`);
 }
 
-function quantised(tensor: RequiredTensor, bits: Bits, symmetric: boolean, valuesOf: ValuesOf): TensorToWrite[] {
+/** Blocks of elements, and how values come into them. */
+export interface BlockForm {
+  readonly bits: Bits;
+  readonly blockSize: number;
+  readonly zeroPoints: boolean;
+  /** @param values whole rows of `columns` @throws on a value that is not finite */
+  readonly encode: (values: Float32Array, columns: number) => QuantizedRows;
+}
+
+const rounded = (bits: Bits, symmetric: boolean): BlockForm => ({ bits, blockSize: BLOCK, zeroPoints: !symmetric, encode: (values, columns) => quantizeRows(values, columns, bits, symmetric) });
+
+/** A matrix in blocks: U8 `[out, blocks, bytes]`, then `NAME.scales` and, if there are any, `NAME.zero_points`. */
+export function inBlocks(tensor: RequiredTensor, { bits, blockSize, zeroPoints: points, encode }: BlockForm, valuesOf: ValuesOf): TensorToWrite[] {
   const { name } = tensor;
   const [rows, columns] = tensor.shape as [number, number];
-  const blocks = blocksOf(columns);
-  const pointBytes = zeroPointBytes(columns, bits);
+  const blocks = blocksOf(columns, blockSize);
+  const pointBytes = zeroPointBytes(columns, bits, blockSize);
   // Known when the elements are written, which is before these are asked for.
   let scales: Float32Array;
   let zeroPoints: Uint8Array;
   async function* quants() {
     scales = new Float32Array(rows * blocks);
-    zeroPoints = new Uint8Array(symmetric ? 0 : rows * pointBytes);
+    zeroPoints = new Uint8Array(points ? rows * pointBytes : 0);
     let row = 0;
     // A multiple of 8 rows: readers want pieces of whole 8 bytes, whatever the dtype.
     const rowsAtATime = Math.max(8, Math.floor(CHUNK / columns / 8) * 8);
     for await (const values of valuesOf(tensor, rowsAtATime * columns)) {
       let piece;
       try {
-        piece = quantizeRows(values, columns, bits, symmetric);
+        piece = encode(values, columns);
       } catch (error) {
         throw new Error(`tensor ${name}, from row ${row}: ${(error as Error).message}`);
       }
@@ -100,9 +112,9 @@ function quantised(tensor: RequiredTensor, bits: Bits, symmetric: boolean, value
     }
   }
   return [
-    { name, dtype: "U8", shape: [rows, blocks, quantBytes(columns, bits) / blocks], data: quants },
+    { name, dtype: "U8", shape: [rows, blocks, quantBytes(columns, bits, blockSize) / blocks], data: quants },
     { name: scalesName(name), dtype: "F32", shape: [rows, blocks], data: () => scales },
-    ...(symmetric ? [] : [{ name: zeroPointsName(name), dtype: "U8" as const, shape: [rows, pointBytes], data: () => zeroPoints }]),
+    ...(points ? [{ name: zeroPointsName(name), dtype: "U8" as const, shape: [rows, pointBytes], data: () => zeroPoints }] : []),
   ];
 }
 

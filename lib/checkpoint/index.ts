@@ -15,5 +15,6 @@ export { formatBytes, requireFreeSpace } from "./free-space.js";
 export { synthesize, type SyntheticOptions } from "./synthetic.js";
 export { syntheticShapes } from "./synthetic-shapes.js";
 export { packageRoot } from "./package-root.js";
+export { compactCheckpoint, isCompactable, sizeNote } from "./compact.js";
 export { convertCheckpoint, type ConvertOptions } from "./convert.js";
 export { formatName, parseWeightFormat, weightDtypes, type WeightDtype, type WeightFormat } from "./weight-dtype.js";

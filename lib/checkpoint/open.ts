@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { loadChatTemplate } from "./chat-template.js";
+import { compactCheckpoint } from "./compact.js";
 import { readConfig } from "./config.js";
 import { convertCheckpoint } from "./convert.js";
 import { familyTensors } from "./family-tensors.js";
@@ -23,7 +24,8 @@ import { checkTensors, indexFile, readWeights, weightsFile } from "./weights.js"
 
 export interface OpenOptions {
   /**
-   * What weights are held in: fp32, fp16, int8, int4, with choices as in `int4:symmetric:head=fp16`; default: as they are stored.
+   * What weights are held in: fp32, fp16, int8, int4, with choices as in `int4:symmetric:head=fp16`; default: as they are stored, without loss.
+   * `compact`: so too, but for types whose lossless form takes much more than the file, which get the nearest form that does not.
    * Others than the stored one are made once and kept in the cache folder. On the CPU fp16 is computed in float32.
    */
   readonly dtype?: string;
@@ -55,6 +57,7 @@ export async function openCheckpoint(name: string, { dtype, synthetic, onFetch, 
   const path = await localPath(name, { ...(onFetch && { onFetch }), ...(options.signal && { signal: options.signal }) });
   const gguf = await locateGguf(path);
   const checkpoint = gguf !== null ? await openGguf(gguf, name, options) : await openFolder(await locateFolder(path), name, options);
+  if (dtype === "compact") return compactCheckpoint(checkpoint, options);
   return dtype === undefined ? checkpoint : convertCheckpoint(checkpoint, dtype, options);
 }
 

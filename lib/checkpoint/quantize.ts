@@ -30,19 +30,19 @@ export const zeroPointBytes = (columns: number, bits: Bits, blockSize = BLOCK): 
  * @param values `[rows, columns]`
  * @throws on a value that is not finite
  */
-export function quantizeRows(values: Float32Array, columns: number, bits: Bits, symmetric: boolean): QuantizedRows {
+export function quantizeRows(values: Float32Array, columns: number, bits: Bits, symmetric: boolean, blockSize = BLOCK): QuantizedRows {
   const rows = values.length / columns;
-  const blocks = blocksOf(columns);
-  const rowBytes = quantBytes(columns, bits);
-  const pointBytes = zeroPointBytes(columns, bits);
+  const blocks = blocksOf(columns, blockSize);
+  const rowBytes = quantBytes(columns, bits, blockSize);
+  const pointBytes = zeroPointBytes(columns, bits, blockSize);
   const quants = new Uint8Array(rows * rowBytes);
   const scales = new Float32Array(rows * blocks);
   const zeroPoints = symmetric ? null : new Uint8Array(rows * pointBytes);
   const [middle, top] = [2 ** (bits - 1), 2 ** bits - 1];
   for (let row = 0; row < rows; row++) {
     for (let block = 0; block < blocks; block++) {
-      const start = row * columns + block * BLOCK;
-      const end = Math.min(start + BLOCK, (row + 1) * columns);
+      const start = row * columns + block * blockSize;
+      const end = Math.min(start + blockSize, (row + 1) * columns);
       let [low, high] = [0, 0];
       for (let i = start; i < end; i++) {
         const value = values[i]!;
@@ -60,8 +60,8 @@ export function quantizeRows(values: Float32Array, columns: number, bits: Bits, 
         else zeroPoints[row * pointBytes + (block >> 1)]! |= zero << (4 * (block & 1));
       }
       const inverse = scale === 0 ? 0 : 1 / scale;
-      const target = row * rowBytes + block * BLOCK * bits / 8;
-      for (let i = 0; i < BLOCK; i++) {
+      const target = row * rowBytes + block * blockSize * bits / 8;
+      for (let i = 0; i < blockSize; i++) {
         const level = start + i < end ? Math.round(values[start + i]! * inverse) + zero : zero;
         const clamped = level < 0 ? 0 : level > top ? top : level;
         if (bits === 8) quants[target + i] = clamped;

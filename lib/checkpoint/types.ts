@@ -55,6 +55,8 @@ export interface Quantization {
   readonly offsets: StoredTensor | null;
   /** I64 `[in]`: column i of the blocks is input `order[i]`; null or absent: as they come. */
   readonly order?: StoredTensor | null;
+  /** Bits that an element, with its share of scales, takes in the model's own files, where blocks that lose nothing of it take more; absent: about as many. */
+  readonly fileBits?: number;
 }
 
 /** Model families the decoder can build. */

@@ -1,6 +1,7 @@
 import { ambientSignal } from "../ambient-signal.js";
 import { median } from "../bench/statistics.js";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
+import { totalBytes } from "../checkpoint/sizes.js";
 import type { Model } from "../runtime/model.js";
 import { forcedLosses, mean } from "./forced.js";
 import { askPassKey } from "./pass-key.js";
@@ -38,8 +39,10 @@ export interface DtypeRow {
   readonly keys_right: number;
   /** How far the weights are from those that are stored, see `weightError`; null: as stored. */
   readonly weight_error: number | null;
-  /** Bytes of the weights on disk, and of keys and values after a prompt. */
+  /** Bytes that the weights are held in, and those that they take in the model's own files. */
   readonly weight_bytes: number;
+  readonly file_bytes: number;
+  /** Of keys and values after a prompt. */
   readonly kv_bytes: number;
   /** Until the model has answered a prompt of one token and decoded another: weights read, and converted where they were not yet; graphs made. */
   readonly load_seconds: number;
@@ -95,7 +98,7 @@ export async function* compareDtypes(
       }
       yield {
         dtype: model.dtype, kv_dtype: model.kvDtype, length, prompts, losses, perplexity: Math.exp(mean(losses)), keys_right: keysRight,
-        weight_error: await weightError(model.checkpoint), weight_bytes: weightBytes(model), kv_bytes: kvBytes, load_seconds: loadSeconds,
+        weight_error: await weightError(model.checkpoint), weight_bytes: totalBytes(model.checkpoint.tensors).held, file_bytes: fileBytes(model), kv_bytes: kvBytes, load_seconds: loadSeconds,
         peak_memory_bytes: index === 0 ? process.resourceUsage().maxRSS * 1024 : null, prefill_seconds: median(prefills), token_seconds: median(tokens),
       };
     } finally {
@@ -104,10 +107,5 @@ export async function* compareDtypes(
   }
 }
 
-function weightBytes({ checkpoint }: Model): number {
-  let bytes = 0;
-  for (const { length, quantization } of checkpoint.tensors.values()) {
-    bytes += length + (quantization?.scales.length ?? 0) + (quantization?.zeroPoints?.length ?? 0) + (quantization?.offsets?.length ?? 0);
-  }
-  return bytes;
-}
+/** What the model's own files have, however it is held. */
+const fileBytes = ({ checkpoint }: Model): number => totalBytes((checkpoint.original ?? checkpoint).tensors).file;

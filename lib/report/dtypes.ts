@@ -11,6 +11,7 @@ export function dtypesTable({ model, device, threads }: { readonly model: string
     { key: "dtype", label: "Weights", value: ({ dtype }) => dtype },
     { key: "kv_dtype", label: "KV cache", value: ({ kv_dtype }) => kv_dtype },
     { key: "weight_bytes", label: "Weights' size", value: ({ weight_bytes }) => weight_bytes, format: formatBytes },
+    { key: "of_the_files", label: "Of the files'", value: ({ weight_bytes, file_bytes }) => (file_bytes === undefined ? null : weight_bytes / file_bytes), format: (value) => `${(100 * value).toFixed(0)} %` },
     { key: "weight_error", label: "Weights' error", value: ({ weight_error }) => weight_error ?? null, format: (value) => `${(100 * value).toFixed(2)} %` },
     { key: "kv_bytes", label: "KV size", value: ({ kv_bytes }) => kv_bytes, format: formatBytes },
     { key: "perplexity", label: "Perplexity", value: ({ perplexity }) => perplexity, format: (value) => value.toFixed(3) },

@@ -17,7 +17,7 @@ import { convertGguf } from "./convert.js";
 import { readGguf } from "./split.js";
 import { asStored, inPlace, locateTensors, type LocatedTensor } from "./tensors.js";
 import { ggufTokenizer, ggufTokenizerJson } from "./tokenizer.js";
-import { isPlain, type GgmlType } from "./types.js";
+import { ggmlTypes, isPlain, type GgmlType } from "./types.js";
 
 /** Counted up when the same file would be converted to other bytes, so that old cache entries are not used. */
 const CONVERTER_VERSION = 2;
@@ -61,8 +61,16 @@ async function converted(file: string, parsed: GgufConfig, located: readonly Loc
     signal?.throwIfAborted();
     onProgress?.(done, total);
   }), { folder: root });
-  return joinQuantised(parsed.config, (await readWeights(folder)).tensors);
+  const tensors = new Map(joinQuantised(parsed.config, (await readWeights(folder)).tensors));
+  for (const { name, tensor: { type } } of located) {
+    const held = tensors.get(name);
+    if (held?.quantization) tensors.set(name, { ...held, quantization: { ...held.quantization, fileBits: bitsInFile(type) } });
+  }
+  return tensors;
 }
+
+/** What an element takes in the file. */
+const bitsInFile = (type: GgmlType): number => (8 * ggmlTypes[type].bytes) / ggmlTypes[type].block;
 
 const dtypeNames: Readonly<Partial<Record<GgmlType, string>>> = { F32: "fp32", F16: "fp16", BF16: "bf16" };
 

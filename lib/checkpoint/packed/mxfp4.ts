@@ -25,7 +25,7 @@ function expertsOf(stored: ReadonlyMap<string, StoredTensor>, blocks: StoredTens
   const scales = part(stored, base, `${kind}_proj_scales`, ["U8"], [experts, rows, groups], `a scale for each of the groups in ${blocks.name}`);
   const places = kind === "down" ? [{ name: "down_proj", first: 0, step: 1 }] : [{ name: "gate_proj", first: 0, step: 2 }, { name: "up_proj", first: 1, step: 2 }];
   return Array.from({ length: experts }, (_, expert) => places.map(({ name, first, step }): PackedWeight => ({
-    name: `${base}.${expert}.${name}.weight`, shape: [rows / step, groups * GROUP], bits: 8, blockSize: GROUP, parts: [blocks, scales], zeroPoints: false, ordered: false,
+    name: `${base}.${expert}.${name}.weight`, shape: [rows / step, groups * GROUP], bits: 8, blockSize: GROUP, fileBits: (8 * (GROUP_BYTES + 1)) / GROUP, parts: [blocks, scales], zeroPoints: false, ordered: false,
     async read(): Promise<PackedRows> {
       const slice = (tensor: StoredTensor) => readByteRange(tensor, (expert * tensor.length) / experts, tensor.length / experts);
       const [codes, exponents] = [await slice(blocks), await slice(scales)];

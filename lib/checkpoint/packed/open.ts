@@ -104,8 +104,8 @@ function toWrite(weight: PackedWeight, onDone: () => void): TensorToWrite[] {
   return parts;
 }
 
-function joined({ name, shape, bits, blockSize }: PackedWeight, blocks: ReadonlyMap<string, StoredTensor>): StoredTensor {
+function joined({ name, shape, bits, blockSize, fileBits }: PackedWeight, blocks: ReadonlyMap<string, StoredTensor>): StoredTensor {
   const quants = blocks.get(name)!;
   const part = (own: string) => blocks.get(own) ?? null;
-  return { ...quants, shape, quantization: { bits, blockSize, scales: part(scalesName(name))!, zeroPoints: part(zeroPointsName(name)), offsets: null, order: part(orderName(name)) } };
+  return { ...quants, shape, quantization: { bits, blockSize, scales: part(scalesName(name))!, zeroPoints: part(zeroPointsName(name)), offsets: null, order: part(orderName(name)), ...(fileBits !== undefined && { fileBits }) } };
 }

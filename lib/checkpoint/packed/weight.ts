@@ -9,6 +9,8 @@ export interface PackedWeight {
   readonly shape: readonly [number, number];
   readonly bits: Bits;
   readonly blockSize: number;
+  /** See `Quantization`. */
+  readonly fileBits?: number;
   /** The tensors it is made of. */
   readonly parts: readonly StoredTensor[];
   /** Levels have a zero point of their own; false: the middle one. */

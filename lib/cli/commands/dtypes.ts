@@ -16,7 +16,7 @@ interface Options extends Omit<ModelOptions, "dtype" | "kvDtype"> {
 /** `sdtp dtypes`: what it costs and saves to hold weights and caches otherwise. */
 export function register(program: Command): void {
   addModelOptions(program.command("dtypes").description("perplexity, pass keys found, size and time of a model with its weights and caches held in several dtypes, on the same prompts"))
-    .option("--dtype <name...>", "weights: as load takes them, e.g. int4:symmetric; stored: as stored (default: stored, int8, int4)", words)
+    .option("--dtype <name...>", "weights: as load takes them, e.g. int4:symmetric; stored: as stored (default: stored, int8, int4, and compact where it makes a difference)", words)
     .option("--kv-dtype <name...>", "caches: fp32, fp16, int8 (default: fp32)", kvWords)
     .option("--length <n>", "tokens of each prompt", positiveInteger, 1024)
     .option("--prompts <n>", "prompts of each kind", positiveInteger, 100)
@@ -26,17 +26,21 @@ export function register(program: Command): void {
     .action((options: Options) => run(options));
 }
 
-async function run({ dtype = ["stored", "int8", "int4"], kvDtype = ["fp32"], length, prompts, seed, output, json, ...options }: Options): Promise<void> {
-  const [{ compareDtypes }, { dtypesTable }, { toMarkdown }, { heldOutText }, { environment }, { progressBar }, { writeOutput }] = await Promise.all([
-    import("../../evaluate/dtypes.js"), import("../../report/dtypes.js"), import("../../report/formats/markdown.js"), import("../../train/corpus.js"),
+async function run({ dtype: named, kvDtype = ["fp32"], length, prompts, seed, output, json, ...options }: Options): Promise<void> {
+  const [{ isCompactable, openCheckpoint }, { compareDtypes }, { dtypesTable }, { toMarkdown }, { heldOutText }, { environment }, { progressBar }, { writeOutput }] = await Promise.all([
+    import("../../checkpoint/index.js"), import("../../evaluate/dtypes.js"), import("../../report/dtypes.js"), import("../../report/formats/markdown.js"), import("../../train/corpus.js"),
     import("../../bench/environment.js"), import("../progress.js"), import("../../files.js"),
   ]);
   const signal = interruptSignal();
-  const ways = dtype.flatMap((name) => kvDtype.map((kv) => ({ dtype: name === "stored" ? undefined : name, kvDtype: kv })));
   const bar = progressBar();
+  const usual = async () => {
+    const checkpoint = await openCheckpoint(options.model, { signal, onProgress: (done, total) => bar.update(done / total, "weights"), onFetch: ({ done, total, file }) => bar.update(total === 0 ? 1 : done / total, `fetching ${file}`) });
+    return ["stored", "int8", "int4", ...(isCompactable(checkpoint) ? ["compact"] : [])];
+  };
   const rows = [];
   let device = "cpu";
   try {
+    const ways = (named ?? (await usual())).flatMap((name) => kvDtype.map((kv) => ({ dtype: name === "stored" ? undefined : name, kvDtype: kv })));
     const open = async (held: (typeof ways)[number]) => {
       const model = await loadModel({ ...options, kvDtype: held.kvDtype, ...(held.dtype !== undefined && { dtype: held.dtype }) }, signal);
       // Caches that a device has not would have put some rows on the CPU: times of two devices are no comparison.

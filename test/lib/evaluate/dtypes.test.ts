@@ -22,6 +22,7 @@ test("each way of holding a model meets the same prompts; losses are those of it
   assert.ok(small.weight_bytes < 0.4 * stored.weight_bytes && small.kv_bytes < 0.4 * stored.kv_bytes);
   assert.ok(rows.every(({ losses, perplexity }) => losses.length === 3 && Math.abs(Math.log(perplexity) - mean(losses)) < 1e-9));
   assert.ok(small.perplexity > stored.perplexity);
+  assert.deepEqual([stored.file_bytes, small.file_bytes], [stored.weight_bytes, stored.weight_bytes]);
   assert.equal(stored.weight_error, null);
   assert.ok(small.weight_error! > 0.03 && small.weight_error! < 0.15, String(small.weight_error));
 
@@ -38,8 +39,8 @@ test("each way of holding a model meets the same prompts; losses are those of it
   assert.ok(Math.abs(mean(losses) - stored.losses[0]!) < 1e-4);
 
   const table = toMarkdown(dtypesTable({ model: "tiny", device: "cpu", threads: 2 }, rows));
-  assert.match(table, /\| fp16 \| fp32 \| 10\.2 MB \| - \| .* \| - \| /);
-  assert.match(table, /\| int8 \| [\d.]+ MB \| [\d.]+ % \| [\d.]+ kB \| [\d.]+ \| \+[\d.]+ % \([+-][\d.]+ to \+[\d.]+\) \| /);
+  assert.match(table, /\| fp16 \| fp32 \| 10\.2 MB \| 100 % \| - \| .* \| - \| /);
+  assert.match(table, /\| int8 \| [\d.]+ MB \| [\d.]+ % \| [\d.]+ % \| [\d.]+ kB \| [\d.]+ \| \+[\d.]+ % \([+-][\d.]+ to \+[\d.]+\) \| /);
 });
 
 test("the command takes lists; a text too short and unknown names are errors", async (t) => {

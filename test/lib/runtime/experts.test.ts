@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { openCheckpoint, openFolder } from "../../../lib/checkpoint/open.js";
+import { weightError } from "../../../lib/evaluate/weight-error.js";
 import { readFloats, writeSafetensors, type TensorToWrite } from "../../../lib/checkpoint/safetensors.js";
 import { synthesize } from "../../../lib/checkpoint/synthetic.js";
 import type { Checkpoint } from "../../../lib/checkpoint/types.js";
@@ -156,6 +157,12 @@ test("gpt_oss in MXFP4: the logits of its values in float32", async (t) => {
   assert.equal(quantised.dtype, "int8 (mxfp4)");
   const [here, there] = [await logitsOf(t, quantised, true), await logitsOf(t, await write("plain", plain!, {}), true)];
   here.forEach((logits, i) => assert.ok(relativeError(logits, there[i]!) < 1e-5, `${i}: ${relativeError(logits, there[i]!)}`));
+  const compact = await openCheckpoint(join(root, "mxfp4"), { cacheFolder: join(root, "cache"), dtype: "compact" });
+  for (const [name, { quantization }] of compact.tensors) assert.equal(quantization?.bits, /experts\.\d+\.(gate|up|down)_proj\.weight$/.test(name) ? 4 : undefined, name);
+  const [fused, spelledOut] = [await logitsOf(t, compact, true), await logitsOf(t, compact, false)];
+  fused.forEach((logits, i) => assert.ok(relativeError(logits, spelledOut[i]!) < 1e-4, `${i}: ${relativeError(logits, spelledOut[i]!)}`));
+  const error = (await weightError(compact))!;
+  assert.ok(error > 0.01 && error < 0.1, String(error));
   for (const [label, change, error] of [
     ["no-scales", (tensors: TensorToWrite[]) => tensors.filter(({ name }) => !name.endsWith("down_proj_scales")), /tensor model\.layers\.0\.mlp\.experts\.down_proj_scales: missing \(must be there with shape \[4, 64, 3\]/],
     ["other-groups", (tensors: TensorToWrite[]) => tensors.map((tensor) => (tensor.name.endsWith("0.mlp.experts.down_proj_scales") ? { ...tensor, shape: [4, 64, 2], data: new Uint8Array(4 * 64 * 2) } : tensor)), /tensor model\.layers\.0\.mlp\.experts\.down_proj_scales: U8 \[4, 64, 2\] in \S+ \(must be U8 \[4, 64, 3\]/],
