@@ -17,6 +17,7 @@ import { pyramidinfer } from "./pyramidinfer.js";
 import { pyramidkv } from "./pyramidkv.js";
 import { randomCache } from "./random-cache.js";
 import { presets } from "./sdtp.js";
+import { rkv } from "./rkv.js";
 import { snapkv } from "./snapkv.js";
 import { streamingllm } from "./streamingllm.js";
 import { tova } from "./tova.js";
@@ -24,7 +25,7 @@ import { tova } from "./tova.js";
 /** Every method that has a name, in the order of tables. A new one is its file and a line here. */
 export const methods: Readonly<Record<string, Method>> = Object.freeze({
   ...presets,
-  ...Object.fromEntries([gemfilter, fastkv, promptdistill, pyramidinfer, dash, blockPruning, snapkv, pyramidkv, h2o, tova, streamingllm, expectedAttention, knorm, keydiff, lagkv, adakv, adakvExpected, cake, kvzip, h2oDecoding, tovaDecoding, streamingDecoding, randomCache].map((method) => [method.name, method])),
+  ...Object.fromEntries([gemfilter, fastkv, promptdistill, pyramidinfer, dash, blockPruning, snapkv, pyramidkv, h2o, tova, streamingllm, expectedAttention, knorm, keydiff, lagkv, adakv, adakvExpected, cake, kvzip, h2oDecoding, tovaDecoding, streamingDecoding, rkv, randomCache].map((method) => [method.name, method])),
 });
 
 export const methodNames: readonly string[] = Object.keys(methods);

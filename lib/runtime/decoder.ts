@@ -18,6 +18,8 @@ export interface Observation {
   readonly attention: readonly Float32Array[];
   /** The same for each key/value head, the mean over the queries that share it: `[layers][kvHeads]`, each `[m, length]`. */
   readonly byHead: readonly (readonly Float32Array[])[];
+  /** Queries of each layer after rotary embedding, `[m, heads * headDim]`. */
+  readonly queries: readonly Float32Array[];
 }
 
 /** Further tokens of one sequence, to be computed in one run with those of others. */
@@ -80,7 +82,7 @@ export class Decoder {
       return Array.from({ length: heads }, (_, head) => filledSlots((data as Float32Array).subarray(head * m * row, (head + 1) * m * row), row, length, m));
     });
     const attention = byHead.map((heads) => heads[0]!.map((_, i) => heads.reduce((sum, paid) => sum + paid[i]!, 0) / heads.length));
-    return { logits: results["logits"]!.data as Float32Array, attention, byHead };
+    return { logits: results["logits"]!.data as Float32Array, attention, byHead, queries: before.map((_, layer) => results[`query.${layer}`]!.data as Float32Array) };
   }
 
   /**

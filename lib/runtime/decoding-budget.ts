@@ -1,7 +1,9 @@
 import type { DecodingBudget } from "../methods/cache/budget.js";
 import type { TokenPlan } from "../methods/plan/plan.js";
+import type { Observation } from "./decoder.js";
 import type { HostCache } from "./host-cache.js";
 import { LayerCache } from "./layer-cache.js";
+import { redundancyScores } from "./redundancy.js";
 import type { CacheResult } from "./stage-result.js";
 
 /** Keeps a run's cache within its budget while it is decoded: told of every step, it cuts the cache down when enough tokens have come. */
@@ -16,12 +18,15 @@ export class DecodingCuts {
     lengths: readonly number[],
     /** What was paid to each slot, `[layers][kvHeads][length]`; null where that does not count. */
     private sums: Float64Array[][] | null,
+    private readonly attentionScale: number,
+    /** Queries of the latest tokens, `[tokens][layers]`; only where those look that came last. */
+    private queries: readonly (readonly Float32Array[])[] = [],
   ) {
     this.lengths = [...lengths];
   }
 
   /** @param selections what the prompt's caches were cut down to, scores read */
-  static start({ method, decoding, kvLengths }: TokenPlan, selections: readonly CacheResult[]): DecodingCuts | null {
+  static start({ method, decoding, kvLengths }: TokenPlan, selections: readonly CacheResult[], attentionScale: number): DecodingCuts | null {
     if (!decoding) return null;
     const { scoring } = method.decoding!;
     const adds = scoring.kind === "accumulated attention" && method.cache!.scoring.kind === "accumulated attention";
@@ -29,7 +34,7 @@ export class DecodingCuts {
       const place = new Map([...present].map((position, row) => [position, row]));
       return Float64Array.from(own, (position) => (adds ? scores![head * present.length + place.get(position)!]! : 0));
     }));
-    return new DecodingCuts(method.decoding!, decoding.tokens, kvLengths, sums);
+    return new DecodingCuts(method.decoding!, decoding.tokens, kvLengths, sums, attentionScale);
   }
 
   /** Attention of every step is asked for. */
@@ -38,16 +43,21 @@ export class DecodingCuts {
   }
 
   copy(): DecodingCuts {
-    const copy = new DecodingCuts(this.budget, this.tokens, this.lengths, this.sums && this.sums.map((layer) => layer.map((sums) => sums.slice())));
+    const copy = new DecodingCuts(this.budget, this.tokens, this.lengths, this.sums && this.sums.map((layer) => layer.map((sums) => sums.slice())), this.attentionScale, this.queries);
     copy.since = this.since;
     return copy;
   }
 
   /**
    * After `count` tokens were appended to the cache.
-   * @param paid by them, `[layers][kvHeads]`, each `[count, length]`; null where it was not asked for
+   * @param observed what they looked at; null where it was not asked for
    */
-  after(cache: HostCache, count: number, paid: readonly (readonly Float32Array[])[] | null): void {
+  after(cache: HostCache, count: number, observed: Pick<Observation, "byHead" | "queries"> | null): void {
+    const paid = observed?.byHead ?? null;
+    if (this.budget.scoring.kind === "redundancy") {
+      const latest = Array.from({ length: count }, (_, token) => observed!.queries.map((all) => all.subarray((all.length / count) * token, (all.length / count) * (token + 1))));
+      this.queries = [...this.queries, ...latest].slice(-this.budget.scoring.window);
+    }
     this.since += count;
     this.lengths = this.lengths.map((length) => length + count);
     if (this.sums && paid) this.sums = this.sums.map((layer, l) => layer.map((sums, head) => added(sums, paid[l]![head]!, count)));
@@ -65,13 +75,29 @@ export class DecodingCuts {
   }
 
   /** Slots that each head keeps. */
-  private rows(l: number, { length, kvHeads }: LayerCache, paid: readonly Float32Array[] | null, count: number): Int32Array[] {
+  private rows(l: number, layer: LayerCache, paid: readonly Float32Array[] | null, count: number): Int32Array[] {
+    const { length, kvHeads } = layer;
     const { scoring } = this.budget;
     if (scoring.kind === "recency") return same(kvHeads, best(Float64Array.from({ length }, (_, slot) => slot), this.tokens, Math.min(scoring.sinks, this.tokens), 0));
     if (scoring.kind === "accumulated attention") return this.sums![l]!.map((sums) => best(sums, this.tokens, 0, Math.floor(this.tokens * scoring.recent)));
+    if (scoring.kind === "redundancy") return this.unlike(l, layer, scoring);
     const latest = paid!.map((rows) => rows.subarray((count - 1) * length, count * length));
     // The latest token itself stays.
     return same(kvHeads, best(Float64Array.from({ length }, (_, slot) => latest.reduce((sum, row) => sum + row[slot]!, 0)), this.tokens, 0, 1));
+  }
+
+  /** Slots of tokens that are looked at and whose keys are unlike others, the window in any case. */
+  private unlike(l: number, layer: LayerCache, scoring: Extract<DecodingBudget["scoring"], { kind: "redundancy" }>): Int32Array[] {
+    const { kvHeads, headDim } = layer;
+    return Array.from({ length: kvHeads }, (_, head) => {
+      const queries = this.queries.map((layers) => {
+        const all = layers[l]!;
+        const group = all.length / headDim / kvHeads;
+        return Array.from({ length: group }, (_, i) => all.subarray((head * group + i) * headDim, (head * group + i + 1) * headDim));
+      });
+      const tail = Math.min(scoring.window, this.tokens);
+      return best(redundancyScores(layer.key(head), headDim, queries, this.attentionScale, scoring), this.tokens, 0, tail);
+    });
   }
 }
 

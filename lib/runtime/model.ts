@@ -181,7 +181,7 @@ export class Model implements PromptModel {
       plan,
       scorer: scorer?.name ?? null,
       stages: plan.stages.map((stage, s) => stageResult(stage, s === 0 ? allPositions(ids.length) : kept[s - 1]!, kept[s]!, read ? scores[s]! : null)),
-      cuts: selections && DecodingCuts.start(plan, selections),
+      cuts: selections && DecodingCuts.start(plan, selections, this.config.attentionScale),
       selections: selections && selections.map((selection) => ({ ...selection, scores: read ? selection.scores : null })),
       kv,
       logits,

@@ -191,7 +191,7 @@ export class Run {
     const decoder = this.decoder();
     await this.renew(tokens.length);
     const observed = await decoder.observe(this.kv, tokens, this.next, this.turnedBack);
-    this.cuts?.after(this.kv as HostCache, tokens.length, observed.byHead);
+    this.cuts?.after(this.kv as HostCache, tokens.length, observed);
     this.advance(tokens, observed.logits);
     return observed;
   }

@@ -11,6 +11,7 @@ import { checkedAmount, type Amount } from "../amount.js";
  * `recency`: the latest, and the first `sinks`.
  * `lag`: how a token's key and value stand out against the ranges of the next `lag` tokens; the first `sinks` and the last, unjudged ones stay.
  * `reconstruction`: what tokens pay that repeat the prompt, in parts of `chunk` tokens, on top of its own cache: the largest over them; the first `sinks` stay.
+ * `redundancy`: what the last `window` tokens look at, the largest of `kernel` neighbours, weighed with `lambda` against how much a key is like others (see `Redundancy`).
  * `random`: by chance, seeded.
  */
 export type CacheScoring =
@@ -22,7 +23,20 @@ export type CacheScoring =
   | { readonly kind: "recency"; readonly sinks: number }
   | { readonly kind: "lag"; readonly sinks: number; readonly lag: number }
   | { readonly kind: "reconstruction"; readonly chunk: number; readonly sinks: number }
+  | ({ readonly kind: "redundancy" } & Redundancy)
   | { readonly kind: "random"; readonly seed: number };
+
+/** How much a token is looked at, and how much its key is like others: what both need. */
+export interface Redundancy {
+  /** The last so many tokens look, and stay. */
+  readonly window: number;
+  /** Of so many neighbours the largest attention counts. */
+  readonly kernel: number;
+  /** Weight of attention; likeness counts for the rest. */
+  readonly lambda: number;
+  /** A cosine above which keys are alike: the latest token that a key is alike to is not held against that token. */
+  readonly threshold: number;
+}
 
 /**
  * How layers share a budget: `pyramid`, from many tokens in the first layer down to few in the last, the steepness given; `preference`, as the prompt has it: by how
@@ -51,16 +65,16 @@ export interface CacheBudget {
 /**
  * A budget that is kept while decoding: every so many tokens each head's cache is cut down to it again. `accumulated attention`: what all tokens paid to a token, the
  * prompt's and those generated since; the last `recent` of what is kept stays. `last attention`: what the latest token pays, the mean over all heads.
- * `recency`: the latest, and the first `sinks`.
+ * `recency`: the latest, and the first `sinks`. `redundancy`: as after a prompt, by the queries of the last `window` generated tokens.
  */
 export interface DecodingBudget {
   /** Tokens that each head keeps, as a share of the prompt's or a number. */
   readonly amount: Amount;
   readonly every: number;
-  readonly scoring: { readonly kind: "accumulated attention"; readonly recent: number } | { readonly kind: "last attention" } | { readonly kind: "recency"; readonly sinks: number };
+  readonly scoring: { readonly kind: "accumulated attention"; readonly recent: number } | { readonly kind: "last attention" } | { readonly kind: "recency"; readonly sinks: number } | ({ readonly kind: "redundancy" } & Redundancy);
 }
 
-const decodingKinds = ["accumulated attention", "last attention", "recency"];
+const decodingKinds = ["accumulated attention", "last attention", "recency", "redundancy"];
 
 /** @throws on what is missing, unknown or out of range */
 export function checkedDecoding(given: unknown, label: string): DecodingBudget {
@@ -70,6 +84,10 @@ export function checkedDecoding(given: unknown, label: string): DecodingBudget {
   if (!decodingKinds.includes(kind as string)) throw new Error(`${label}, decoding.scoring.kind: ${String(kind)} (must be ${decodingKinds.join(", ")})`);
   if (kind === "accumulated attention" && !share(recent)) throw new Error(`${label}, decoding.scoring.recent: ${String(recent)} (must be from 0 to 1)`);
   if (kind === "recency" && !count(sinks)) throw new Error(`${label}, decoding.scoring.sinks: ${String(sinks)} (must be an integer, 0 or more)`);
+  if (kind === "redundancy") {
+    const { window } = checkedScoring(scoring, `${label}, decoding`) as Redundancy;
+    if ((every as number) < window) throw new Error(`${label}, decoding.every: ${String(every)} (must be ${window} or more: so many generated tokens look)`);
+  }
   return { amount: checkedAmount((amount ?? {}) as Record<string, unknown>, `${label}, decoding`), every: every as number, scoring: scoring as DecodingBudget["scoring"] };
 }
 
@@ -82,6 +100,7 @@ const numbers: Readonly<Record<CacheScoring["kind"], Readonly<Record<string, (va
   recency: { sinks: count },
   lag: { sinks: count, lag: (value) => positive(value) && (value as number) > 1 },
   reconstruction: { chunk: positive, sinks: count },
+  redundancy: { window: positive, kernel: (value) => positive(value) && (value as number) % 2 === 1, lambda: share, threshold: (value) => typeof value === "number" && value >= -1 && value <= 1 },
   random: { seed: count },
 };
 

@@ -55,7 +55,7 @@ interface Forced {
 function forcedTokens(scoring: CacheScoring, present: number, keep: number): Forced {
   const first = (sinks: number) => Math.min(sinks, present);
   switch (scoring.kind) {
-    case "window attention": return { head: 0, tail: Math.min(scoring.window, present), scoring };
+    case "window attention": case "redundancy": return { head: 0, tail: Math.min(scoring.window, present), scoring };
     case "accumulated attention": return { head: 0, tail: Math.floor(keep * scoring.recent), scoring };
     case "expected attention": case "recency": case "reconstruction": return { head: first(scoring.sinks), tail: 0, scoring };
     case "lag": {
@@ -70,7 +70,7 @@ function forcedTokens(scoring: CacheScoring, present: number, keep: number): For
 
 /** Of how many of the last tokens a way of scoring looks at the queries; of one, where at none. */
 export function queriesWanted(scoring: CacheScoring): number | "all" {
-  if (scoring.kind === "window attention") return scoring.window;
+  if (scoring.kind === "window attention" || scoring.kind === "redundancy") return scoring.window;
   return scoring.kind === "accumulated attention" || scoring.kind === "expected attention" ? "all" : 1;
 }
 

@@ -7,9 +7,11 @@ import { queriesWanted } from "./cache.js";
  * Floating-point operations of the products that ways of scoring by attention need beside the model's own: of queries with keys, once more than attention computes
  * them. What trained modules need is counted apart, what else scores there are next to nothing.
  */
-export function scoringFlops({ method, stages, tokens, cache }: Pick<TokenPlan, "method" | "stages" | "tokens" | "cache">, { heads, headDim }: ModelConfig): number {
+export function scoringFlops({ method, stages, tokens, cache }: Pick<TokenPlan, "method" | "stages" | "tokens" | "cache">, { heads, kvHeads, headDim }: ModelConfig): number {
   const byStage = stages.reduce((sum, { present, tail }) => sum + looking(method.scorer, present, tail) * present, 0);
   const byLayer = (cache ?? []).reduce((sum, { scoring }, layer) => {
+    // Keys with all keys beside the window's products.
+    if (scoring.kind === "redundancy") return sum + tokens[layer]! * (Math.min(tokens[layer]!, scoring.window) + tokens[layer]! * (kvHeads / heads));
     if (scoring.kind !== "window attention" && scoring.kind !== "accumulated attention") return sum;
     const wanted = queriesWanted(scoring);
     return sum + Math.min(tokens[layer]!, wanted === "all" ? Infinity : wanted) * tokens[layer]!;
