@@ -123,8 +123,10 @@ export async function connect(url: string, { onState, signal }: ConnectOptions =
 
 function reason(message: string): string {
   if (/ECONNREFUSED|ENOENT/.test(message)) return "no server answers there: start Redis or Valkey, or give another --queue";
+  if (/protected mode/.test(message)) return "the server lets in its own machine alone: start it with a password, redis-server --requirepass PASSWORD, and --bind where others reach it";
   if (/ENOTFOUND|EAI_AGAIN/.test(message)) return "no such host";
   if (/WRONGPASS|NOAUTH|AUTH/.test(message)) return `${message.replace(/\.$/, "")}: a password goes into the URL, redis://:PASSWORD@HOST, or into SDTP_QUEUE_PASSWORD`;
   if (/certificate|self.signed|wrong version number|ssl|tls/i.test(message)) return `TLS: ${message}; SDTP_QUEUE_CA names a file with the server's certificate authority`;
+  if (/EPIPE|ECONNRESET|Connection is closed/.test(message)) return `the server ended the connection (${message}): it lets in its own machine alone, unless it has a password or --protected-mode no; or it speaks TLS, rediss://`;
   return message || "no answer";
 }

@@ -4,6 +4,8 @@ import type { Connection } from "./connection.js";
 import { jobProgress, type JobProgress } from "./jobs.js";
 import { pause } from "./pause.js";
 import { presentWorkers } from "./presence.js";
+import { unpackedResult } from "./result.js";
+import { unread } from "./unreadable.js";
 import { type Kind, openEvents, openQueue } from "./queues.js";
 
 /** A job to be filed. Its id is the hash of what it is: filed twice it is there once, whoever files it. */
@@ -171,15 +173,17 @@ export class Following {
 
   private async lookAtAll(): Promise<void> {
     for (const { queue } of this.queues.values()) {
-      const active = new Set((await queue.getActive()).map((job) => job?.id));
+      const active = new Set(await queue.getRanges(["active"], 0, -1));
       for (const { id } of this.left.values()) if (active.has(id)) this.started(id);
     }
-    await this.eachJob([...this.left.values()], (job, filing) => this.look(job, filing), async (lost) => {
+    const { ended, lost } = await this.states([...this.left.values()]);
+    await this.eachJob(ended, (job, filing) => this.look(job, filing));
+    if (lost.length > 0) {
       // The server has forgotten them: it was emptied, or started again from an older state.
       for (const { id } of lost) this.stopped(id);
       await this.options.prepare?.();
       for (const { queue } of this.queues.values()) await this.add(queue, lost.filter((filing) => this.queueOf(filing) === queue));
-    });
+    }
     const devices = new Set([...this.left.values()].map(({ device }) => device));
     const present = await presentWorkers(this.connection.redis, this.prefix);
     const without = [...devices].find((device) => !present.some((worker) => worker.devices.includes(device)));
@@ -194,20 +198,34 @@ export class Following {
     if (failed && !(await job.isFailed())) return;
     this.left.delete(id);
     this.running.delete(id);
-    await this.options.onEnd(failed ? { id, error: job.failedReason, outcome: (job.data as { outcome?: unknown }).outcome, machines: (job.data as { refusals?: unknown[] }).refusals?.length ?? 0 } : { id, result: job.returnvalue });
+    await this.options.onEnd(failed ? { id, error: job.failedReason, outcome: (job.data as { outcome?: unknown } | null)?.outcome, machines: (job.data as { refusals?: unknown[] } | null)?.refusals?.length ?? 0 } : { id, result: await unpackedResult(job.returnvalue) });
   }
 
-  private async eachJob(filings: readonly Filing[], use: (job: Job, filing: Filing) => Promise<void>, missing?: (lost: Filing[]) => Promise<void>): Promise<void> {
-    const lost: Filing[] = [];
+  /** Those that have come to an end, once at least, and those that are not there; what they are made of is not asked for. */
+  private async states(filings: readonly Filing[]): Promise<{ readonly ended: Filing[]; readonly lost: Filing[] }> {
+    const [ended, lost]: [Filing[], Filing[]] = [[], []];
     for (let from = 0; from < filings.length; from += CHUNK) {
       const chunk = filings.slice(from, from + CHUNK);
-      const jobs = await Promise.all(chunk.map((filing) => this.queueOf(filing).getJob(filing.id)));
-      for (const [index, job] of jobs.entries()) {
-        if (job) await use(job, chunk[index]!);
-        else lost.push(chunk[index]!);
+      const asked = this.connection.redis.pipeline();
+      for (const filing of chunk) asked.hmget(`${this.prefix}:${this.queueOf(filing).name}:${filing.id}`, "timestamp", "finishedOn");
+      for (const [index, [error, found]] of (await asked.exec())!.entries()) {
+        if (error) throw error;
+        const [made, finished] = found as (string | null)[];
+        if (made === null) lost.push(chunk[index]!);
+        else if (finished !== null) ended.push(chunk[index]!);
       }
     }
-    if (lost.length > 0) await missing?.(lost);
+    return { ended, lost };
+  }
+
+  private async eachJob(filings: readonly Filing[], use: (job: Job, filing: Filing) => Promise<void>): Promise<void> {
+    for (let from = 0; from < filings.length; from += CHUNK) {
+      const chunk = filings.slice(from, from + CHUNK);
+      const jobs = await Promise.all(chunk.map((filing) => this.queueOf(filing).getJob(filing.id).catch(unread)));
+      for (const [index, job] of jobs.entries()) {
+        if (job) await use(job, chunk[index]!);
+      }
+    }
   }
 
   /** What the server refuses for the moment is asked again; what `onEnd` throws is not of the server. */

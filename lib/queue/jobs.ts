@@ -15,7 +15,7 @@ const preset = z.union([z.string().min(1).max(200), z.looseObject({ name: z.stri
 const path = name.nullable();
 
 /** What a machine could not do, and why. */
-const refusal = z.strictObject({ machine: name, error: z.string().max(4000) });
+export const refusal = z.strictObject({ machine: name, error: z.string().max(4000) });
 
 const common = {
   /** As it was asked for, and as it stands in rows. */

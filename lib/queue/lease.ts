@@ -1,6 +1,6 @@
 // Who may run on this machine now. Timed work is alone on its device and never beside quality work, whichever workers of this
 // machine they belong to: they tell each other by files, which count only while the process that wrote them lives.
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { overlap, parsePlacement, type Placement } from "../bench/placement.js";
@@ -82,15 +82,18 @@ export class Machine {
     });
   }
 
-  /** The work is synchronous and takes less than a millisecond: a lock that is seconds old is of a process that was killed in it. */
+  /**
+   * The work is synchronous and takes less than a millisecond: a lock that is seconds old is of a process that was killed in it.
+   * A file, not a folder: to remove a folder takes milliseconds on some file systems.
+   */
   private async locked<T>(work: () => T): Promise<T> {
     const lock = join(this.folder, "lock");
     for (;;) {
       try {
-        mkdirSync(lock);
+        closeSync(openSync(lock, "wx"));
         break;
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        if (!/^E(EXIST|ISDIR)$/.test((error as NodeJS.ErrnoException).code ?? "")) throw error;
         const made = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
         if (made !== undefined && Date.now() - made > STALE_MILLISECONDS) rmSync(lock, { recursive: true, force: true });
         else await new Promise((resolve) => setTimeout(resolve, 1 + 4 * Math.random()));
@@ -99,7 +102,7 @@ export class Machine {
     try {
       return work();
     } finally {
-      rmSync(lock, { recursive: true, force: true });
+      rmSync(lock, { force: true });
     }
   }
 }

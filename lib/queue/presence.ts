@@ -7,6 +7,15 @@ const GONE = 12;
 
 const schema = z.object({ id: z.string(), machine: z.string(), placements: z.array(z.string()), devices: z.array(z.string()), pid: z.number(), doing: z.record(z.string(), z.string()) });
 
+const json = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue("is not JSON");
+    return z.NEVER;
+  }
+});
+
 /** A worker that is there. `doing`: the label of the job on each of its placements. */
 export type Presence = z.infer<typeof schema>;
 
@@ -23,7 +32,7 @@ export async function presentWorkers(redis: Redis, prefix: string): Promise<Pres
   if (keys.size === 0) return [];
   const values = await redis.mget([...keys]);
   return values.flatMap((value) => {
-    const parsed = value === null ? undefined : schema.safeParse(JSON.parse(value));
+    const parsed = value === null ? undefined : json.pipe(schema).safeParse(value);
     return parsed?.success ? [parsed.data] : [];
   }).sort((a, b) => (a.machine < b.machine ? -1 : Number(a.machine > b.machine)));
 }

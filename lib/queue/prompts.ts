@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzip, gzip, type ZlibOptions } from "node:zlib";
 import type { Redis } from "ioredis";
+import { z } from "zod";
 import { Refusal } from "./jobs.js";
 
 /** A prompt is needed as long as a job refers to it; each filing renews it. */
@@ -32,5 +33,7 @@ export async function getText(redis: Redis, prefix: string, hash: string): Promi
 }
 
 export async function getPrompt(redis: Redis, prefix: string, hash: string): Promise<number[]> {
-  return JSON.parse(await getText(redis, prefix, hash)) as number[];
+  const ids = z.array(z.number().int().min(0)).min(1).safeParse(JSON.parse(await getText(redis, prefix, hash)));
+  if (!ids.success) throw new Refusal(`prompt: ${hash.slice(0, 12)} (is no list of token ids)`);
+  return ids.data;
 }

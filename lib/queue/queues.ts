@@ -17,9 +17,12 @@ export function requireQueueName(name: string): string {
 
 export const queueOf = (kind: Kind, device: string): string => `${kind}-${device}`;
 
+/** Events that the server keeps, about: those of an ended job have its result in them. Who misses some sees it at the next look at all jobs. */
+const EVENTS = 500;
+
 export async function openQueue(redis: Redis, prefix: string, kind: Kind, device: string): Promise<Queue> {
   const { Queue: Opened } = await import("bullmq");
-  return quiet(new Opened(queueOf(kind, device), { connection: redis, prefix }));
+  return quiet(new Opened(queueOf(kind, device), { connection: redis, prefix, streams: { events: { maxLen: EVENTS } } }));
 }
 
 export async function openEvents(redis: Redis, prefix: string, kind: Kind, device: string): Promise<QueueEvents> {

@@ -1,7 +1,10 @@
 import type { Job } from "bullmq";
+import { z } from "zod";
 import { unlessAborted } from "../ambient-signal.js";
 import type { Done } from "./done.js";
+import { refusal } from "./jobs.js";
 import { pause } from "./pause.js";
+import { packedResult } from "./result.js";
 
 /** So often a job is offered again after all workers there were had refused it: others may be about to come. */
 const ROUNDS = 4;
@@ -18,10 +21,8 @@ export interface SettleOptions {
 
 export type Settled = "completed" | "failed" | "refused" | "lost";
 
-interface Refused {
-  readonly refusals: readonly { readonly machine: string; readonly error: string }[];
-  readonly rounds: number;
-}
+const refused = z.object({ refusals: z.array(refusal).catch([]), rounds: z.number().catch(0) }).catch({ refusals: [], rounds: 0 });
+type Refused = z.infer<typeof refused>;
 
 /**
  * Tells the queue how a job ended: done; or to be tried on another machine; or failed, where none is left. A queue that is
@@ -29,15 +30,18 @@ interface Refused {
  */
 export async function settle(job: Job, token: string, done: Done, options: SettleOptions): Promise<Settled> {
   const { machine, others } = options;
-  if ("result" in done) return persistently(options, async () => void (await job.moveToCompleted(done.result, token, false)), "completed");
+  if ("result" in done) {
+    const kept = await packedResult(done.result);
+    return persistently(options, async () => void (await job.moveToCompleted(kept, token, false)), "completed");
+  }
   return persistently(options, async () => {
-    const data = job.data as Partial<Refused>;
-    const before = Array.isArray(data.refusals) ? data.refusals : [];
+    // Of a job that somebody put there by hand, nothing is sure to be what it should.
+    const { refusals: before, rounds: sofar } = refused.parse(job.data);
     const known = before.some((refusal) => refusal.machine === machine);
     const refusals = known ? before : [...before, { machine, error: done.error.slice(0, 2000) }];
     const left = (await others()).filter((name) => !refusals.some((refusal) => refusal.machine === name));
-    const rounds = (data.rounds ?? 0) + (left.length === 0 ? 1 : 0);
-    await job.updateData({ ...job.data, refusals, rounds, ...(done.outcome !== undefined && { outcome: done.outcome }) });
+    const rounds = sofar + (left.length === 0 ? 1 : 0);
+    await job.updateData({ ...(typeof job.data === "object" ? job.data : {}), refusals, rounds, ...(done.outcome !== undefined && { outcome: done.outcome }) });
     if (left.length > 0 || (done.refusal && rounds < ROUNDS)) {
       // To the end of the line, for another machine.
       await job.moveToFailed(new Error(done.error), token, false);

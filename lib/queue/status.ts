@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import { jobProgress } from "./jobs.js";
 import { type Presence, presentWorkers } from "./presence.js";
 import { kinds, openQueue, providers, queueOf } from "./queues.js";
+import { readableJobs } from "./unreadable.js";
 
 export interface JobStatus {
   readonly id: string;
@@ -31,6 +32,22 @@ export interface QueueStatus {
 /** So many jobs are looked at for an estimate, and failed ones shown. */
 const SHOWN = 200;
 
+/** Takes back all jobs that no worker has begun. A sweep that follows them files them again. @returns how many */
+export async function cancelWaiting(redis: Redis, prefix: string): Promise<number> {
+  let count = 0;
+  for (const kind of kinds) for (const device of providers) {
+    if ((await redis.exists(`${prefix}:${queueOf(kind, device)}:meta`)) === 0) continue;
+    const queue = await openQueue(redis, prefix, kind, device);
+    try {
+      // One by one: a job that a worker takes meanwhile stays its.
+      for (const id of await queue.getRanges(["waiting"], 0, -1)) count += await queue.remove(id).catch(() => 0);
+    } finally {
+      await queue.close();
+    }
+  }
+  return count;
+}
+
 /** What is in the queues of this name now. */
 export async function queueStatus(redis: Redis, prefix: string): Promise<QueueStatus> {
   const [running, failed]: [JobStatus[], JobStatus[]] = [[], []];
@@ -44,7 +61,7 @@ export async function queueStatus(redis: Redis, prefix: string): Promise<QueueSt
       waiting += counts["waiting"]!;
       done += counts["completed"]!;
       failedInAll += counts["failed"]!;
-      const [active, waits, ended, broken] = [await queue.getActive(0, SHOWN), await queue.getWaiting(0, SHOWN), await queue.getCompleted(0, SHOWN), await queue.getFailed(0, SHOWN)];
+      const [active, waits, ended, broken] = [await readableJobs(queue, "active", SHOWN), await readableJobs(queue, "waiting", SHOWN), await readableJobs(queue, "completed", SHOWN), await readableJobs(queue, "failed", SHOWN)];
       running.push(...active.map(statusOf));
       failed.push(...broken.map(statusOf));
       const mean = waits.length > 0 ? waits.reduce((sum, job) => sum + costOf(job), 0) / waits.length : 0;
@@ -67,12 +84,12 @@ export async function queueStatus(redis: Redis, prefix: string): Promise<QueueSt
 
 /** Quality jobs have no cost of their own: prompts times configurations, in a unit that times say the meaning of. */
 function costOf({ data }: Job): number {
-  const { cost, items } = data as { cost?: unknown; items?: unknown[] };
-  return typeof cost === "number" ? cost : (items?.length ?? 1) * 1e9;
+  const { cost, items } = (data ?? {}) as { cost?: unknown; items?: unknown };
+  return typeof cost === "number" ? cost : (Array.isArray(items) ? items.length : 1) * 1e9;
 }
 
 function statusOf(job: Job): JobStatus {
-  const { label, command } = job.data as { label?: unknown; command?: unknown };
+  const { label, command } = (job.data ?? {}) as { label?: unknown; command?: unknown };
   const progress = jobProgress.safeParse(job.progress);
   return {
     id: job.id!, label: typeof label === "string" ? label : job.name, machine: progress.success ? `${progress.data.machine} ${progress.data.placement}` : (job.processedBy ?? null),

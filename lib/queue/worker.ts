@@ -12,6 +12,7 @@ import { Heart, presentWorkers } from "./presence.js";
 import { type Kind, openQueue, openWorker, requireQueueName } from "./queues.js";
 import { pause } from "./pause.js";
 import { giveBack, settle } from "./settle.js";
+import { failUnreadable, notJson, unread } from "./unreadable.js";
 
 export interface WorkerOptions {
   /** URL of the queue. */
@@ -49,6 +50,8 @@ export interface WorkerEnd {
 interface Slot {
   readonly placement: Placement;
   readonly kinds: readonly Kind[];
+  /** Of what it had a job last. */
+  had?: Kind | undefined;
 }
 
 /** Milliseconds that a worker looks away after it has refused a job, so that others have it; doubled each time. */
@@ -88,6 +91,10 @@ export async function work(options: WorkerOptions): Promise<WorkerEnd> {
     await self.close();
     await connection.close();
   }
+}
+
+function labelOf({ id, data }: Job): string {
+  return String((data as { label?: unknown } | null)?.label ?? id);
 }
 
 class Serving {
@@ -132,12 +139,18 @@ class Serving {
   async takeOne(slot: Slot): Promise<boolean> {
     const { signal, pollMilliseconds = 500 } = this.options;
     for (const kind of slot.kinds) {
+      // Where there was work, there is likely more: it is asked for at once.
+      const eager = slot.had === kind;
+      slot.had = undefined;
       const { queue, worker } = this.queues.get(`${kind} ${slot.placement.device}`)!;
       try {
-        if ((await unlessAborted(queue.getJobCountByTypes("waiting"), signal)) === 0) continue;
+        if (!eager && (await unlessAborted(queue.getJobCountByTypes("waiting"), signal)) === 0) continue;
         const lease = kind === "timed" ? await this.machine.hold(kind, slot.placement, signal) : await this.machine.tryHold(kind, slot.placement);
         if (!lease) continue;
-        if (await this.take(kind, slot, queue, worker, lease)) return true;
+        if (await this.take(kind, slot, queue, worker, lease)) {
+          slot.had = kind;
+          return true;
+        }
       } catch (error) {
         if (signal?.aborted) return false;
         this.say(`queue: ${this.connection.shown}: ${(error as Error).message}; trying again`);
@@ -151,10 +164,13 @@ class Serving {
   private async take(kind: Kind, slot: Slot, queue: Queue, worker: Worker, lease: Lease): Promise<boolean> {
     try {
       const token = randomUUID();
-      const job = await unlessAborted(worker.getNextJob(token, { block: false }), this.options.signal);
+      const job = await unlessAborted(worker.getNextJob(token, { block: false }), this.options.signal).catch(async (error: unknown) => {
+        unread(error);
+        this.say(`refused: ${await failUnreadable(this.connection.redis, queue, this.prefix, token)}: ${notJson}`);
+      });
       if (!job) return false;
       const place = `${slot.placement.name}${slot.kinds.length > 1 ? "" : " (quality)"}`;
-      this.doing.set(place, String((job.data as { label?: unknown }).label ?? job.id));
+      this.doing.set(place, labelOf(job));
       void this.heart.beat().catch(() => {});
       try {
         await this.serve(kind, slot.placement, queue, job, token);
@@ -169,7 +185,7 @@ class Serving {
 
   private async serve(kind: Kind, placement: Placement, queue: Queue, job: Job, token: string): Promise<void> {
     const { signal, lockSeconds = 30 } = this.options;
-    const label = String((job.data as { label?: unknown }).label ?? job.id);
+    const label = labelOf(job);
     const stop = new AbortController();
     const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     // The work itself is in another process: this thread is free to say that it goes on.

@@ -8,6 +8,7 @@ interface Options {
   page?: boolean;
   port: number;
   json?: boolean;
+  cancel?: boolean;
 }
 
 /** `sdtp queue`: what the whole of a queue is at, in words or on a page. */
@@ -17,6 +18,7 @@ export function register(program: Command): void {
     .description("what is done, running and failed in a queue, with the command that repeats a failed job alone")
     .option("--queue <url>", "redis://[:PASSWORD@]HOST[:PORT], rediss:// with TLS (default: SDTP_QUEUE)")
     .option("--queue-name <name>", "the queue of this name", "sdtp")
+    .option("--cancel", "take back all jobs that wait; those that are being measured end")
     .option("--page", "show it on a page, on this machine alone, until Ctrl-C")
     .option("--port <n>", "of the page; 0: any that is free", port, 8265)
     .option("--json", "print JSON")
@@ -26,14 +28,15 @@ Example:
     .action(run);
 }
 
-async function run({ queue = process.env["SDTP_QUEUE"], queueName, page, port: wanted, json }: Options): Promise<void> {
+async function run({ queue = process.env["SDTP_QUEUE"], queueName, page, port: wanted, json, cancel }: Options): Promise<void> {
   if (!queue) throw new Error("queue: none (give --queue redis://HOST, or set SDTP_QUEUE)");
   const signal = interruptSignal();
-  const [{ serveBoard, statusText }, { queueStatus }, { connect }, { requireQueueName }] = await Promise.all([import("../../queue/board.js"), import("../../queue/status.js"), import("../../queue/connection.js"), import("../../queue/queues.js")]);
+  const [{ serveBoard, statusText }, { cancelWaiting, queueStatus }, { connect }, { requireQueueName }] = await Promise.all([import("../../queue/board.js"), import("../../queue/status.js"), import("../../queue/connection.js"), import("../../queue/queues.js")]);
   const prefix = requireQueueName(queueName);
-  if (!page) {
+  if (!page || cancel) {
     const { redis, close } = await connect(queue, { signal });
     try {
+      if (cancel) return void process.stdout.write(`${await cancelWaiting(redis, prefix)} jobs taken back\n`);
       const status = await queueStatus(redis, prefix);
       process.stdout.write(json ? formatJson(status) : `${statusText(status)}\n`);
     } finally {

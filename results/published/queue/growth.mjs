@@ -1,6 +1,6 @@
 // How a sweep grows with its workers: `node results/published/queue/growth.mjs [WORKERS...]`, after a build and with redis-server.
 // Real jobs go through a real server to real workers, each with a machine name and connections of its own; only the measuring is
-// replaced by waiting as long as it took in results/published/main-job, scaled down. Writes growth.json beside this file.
+// replaced by waiting as long as it took in results/published/main-job, scaled down. Writes growth.json beside this file, and what README.md says of it.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
@@ -47,6 +47,26 @@ function ideal(lengths, count) {
     free[first] += seconds;
   }
   return Math.max(...free);
+}
+
+/** The page beside this file with this record's figures. */
+function described(page, { rows, result_bytes: bytes, published_job_seconds: seconds }) {
+  const line = ({ workers, jobs, speedup, ideal_speedup: ideal, overhead_milliseconds: { p50, p95 }, empty_cpu_milliseconds_per_job: { server, clients } }) =>
+    `| ${workers} | ${jobs} | ${speedup.toFixed(1)} | ${ideal.toFixed(1)} | ${p50.toFixed(0)} | ${p95.toFixed(0)} | ${server.toFixed(1)} | ${clients.toFixed(1)} |`;
+  const table = page.replace(/(\n\|[-|]+\|\n)(?:\| \d.*\n)+/, (_, rule) => `${rule}${rows.map(line).join("\n")}\n`);
+  const missed = rows.filter(({ overhead_milliseconds: { p50 } }) => p50 >= 20);
+  const counts = (list) => list.map(({ workers }) => workers).join(", ");
+  const server = rows.map((row) => row.empty_cpu_milliseconds_per_job.server);
+  const both = rows.map((row) => row.empty_cpu_milliseconds_per_job.server + row.empty_cpu_milliseconds_per_job.clients);
+  const most = 1e3 / Math.max(...server);
+  const mean = seconds.reduce((a, b) => a + b, 0) / seconds.length;
+  const held = rows.filter((row) => !missed.includes(row));
+  const said = [
+    `Of the time between two jobs, the processor time of all that take part, on jobs that do nothing, is ${Math.min(...both).toFixed(0)} to ${Math.max(...both).toFixed(0)} ms a job, of which the server's ${Math.min(...server).toFixed(1)} to ${Math.max(...server).toFixed(1)}; the rest is waiting for a core of this machine.`,
+    `The goal, less than 20 ms in the median, ${missed.length === 0 ? "holds for all of them" : `holds with ${counts(held) || "no number of"} workers, and is missed with ${missed.map(({ workers, overhead_milliseconds: { p50 } }) => `${workers} (${p50.toFixed(0)} ms)`).join(", ")}`}: they share these two cores with the server and the coordinator, and on machines of their own would wait for the server alone.`,
+    `A server that runs on one core takes some ${(Math.floor(most / 10) * 10).toFixed(0)} such jobs a second (results of ${(bytes / 1e3).toFixed(0)} kB before they are packed): at the ${mean.toFixed(1)} s that the published cells take on average, that is more workers than ${(Math.floor((most * mean) / 1000) * 1000).toFixed(0)}. Jobs of a tenth of a second would reach it with about ${(most / 10).toFixed(0)}.`,
+  ].join("\n");
+  return table.replace(/<!-- by growth\.mjs -->[^]*<!-- -->/, `<!-- by growth.mjs -->\n${said}\n<!-- -->`);
 }
 
 /** Processor seconds that the server has used. */
@@ -115,6 +135,8 @@ try {
     cpu: { model: cpus()[0].model.trim(), cores: cpus().length }, load: [before, loadavg()[0]], node: process.versions.node, rows,
   };
   writeFileSync(join(here, "growth.json"), `${JSON.stringify(record, null, 2)}\n`);
+  const readme = join(here, "README.md");
+  writeFileSync(readme, described(readFileSync(readme, "utf8"), record));
 } finally {
   server.kill();
   rmSync(folder, { recursive: true, force: true });

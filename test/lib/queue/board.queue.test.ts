@@ -31,3 +31,23 @@ test("the whole of a queue in words, as JSON and on a page: done, running, faile
   page.child.kill("SIGINT");
   assert.equal((await page.ended).code, 0);
 });
+
+test("a sweep that is given up: its jobs stay until they are taken back; whoever gives it again files them anew", { skip: noServer }, async (t) => {
+  const cwd = temporaryFolder(t);
+  const { url } = await redisServer(t, cwd);
+  const args = quick("tiny", "--lengths", "20", "30", "--folder", "s", "--queue", url);
+  const given = running(t, cwd, args);
+  await given.says(/no worker takes jobs/);
+  given.child.kill("SIGINT");
+  assert.equal((await given.ended).code, 130);
+  const status = async () => (await sdtp(cwd, "queue", "--queue", url)).stdout.split("\n")[0];
+  assert.match((await status())!, /^0 done, 0 running, 2 waiting, 0 failed/);
+  assert.equal((await sdtp(cwd, "queue", "--queue", url, "--cancel")).stdout, "2 jobs taken back\n");
+  assert.match((await status())!, /^0 done, 0 running, 0 waiting, 0 failed/);
+  const again = running(t, cwd, args);
+  await again.says(/no worker takes jobs/);
+  // Somebody takes them back while it follows: it does not wait for ever.
+  assert.equal((await sdtp(cwd, "queue", "--queue", url, "--cancel")).stdout, "2 jobs taken back\n");
+  worker(t, cwd, url, "a");
+  assert.deepEqual((await swept(again)).rows.map(({ error }) => error), [null, null, null, null]);
+});

@@ -197,7 +197,7 @@ test("a server whose disk is full takes no results: they are kept and told again
   const { folder, remove } = tinyCheckpoint("llama");
   t.after(remove);
   const disk = smallDisk(t, "256k");
-  const { url, port } = await redisServer(t, disk, "--appendonly", "yes", "--appendfsync", "always", "--aof-use-rdb-preamble", "no");
+  const { url, port } = await redisServer(t, disk);
   const follows = running(t, cwd, quick(folder, ...LONG, "--lengths", "30", "50", "--queue", url, "--folder", "s"));
   const takes = worker(t, cwd, url, "a", ["--models", folder, "--lock-seconds", "30"]);
   await takes.says(/takes: /);

@@ -39,7 +39,7 @@ test("a model outside of a worker's folders is refused, by a link too; inside it
 test("a job that is not one of the named ones, has other fields, or whose id is not the hash of what it asks for is refused", { skip: noServer }, async (t) => {
   const cwd = temporaryFolder(t);
   const { url } = await redisServer(t, cwd);
-  const takes = worker(t, cwd, url, "a", ["--idle-seconds", "6"]);
+  const takes = worker(t, cwd, url, "a");
   await takes.says(/waits for jobs/);
   const { redis, close } = await connect(url);
   const queue = new Queue("timed-cpu", { connection: redis, prefix: "sdtp" });
@@ -47,15 +47,35 @@ test("a job that is not one of the named ones, has other fields, or whose id is 
   const opts = { attempts: 1000 };
   await queue.add("require", { label: "code", code: `require("fs").writeFileSync(${JSON.stringify(join(cwd, "owned"))}, "")` }, { ...opts, jobId: "code" });
   await queue.add("timed", { label: "fields", model: "tiny", __proto__: null, run: "process.exit()" }, { ...opts, jobId: "fields" });
+  await queue.add("timed", null, { ...opts, jobId: "null" });
+  await queue.add("timed", { label: "refusals", refusals: [null, 3], rounds: "x" }, { ...opts, jobId: "refusals" });
+  await queue.add("timed", "text", { ...opts, jobId: "text" });
+  await queue.add("timed", {}, { ...opts, jobId: "broken" });
+  await redis.hset("sdtp:timed-cpu:broken", "data", "{no json");
+  await redis.set("sdtp:worker:forged", "{no json");
   await queue.add("timed", {
     model: "tiny", modelPath: null, dtype: null, kvDtype: "fp32", device: "cpu", threads: 1, seed: 0, label: "forged", command: null, timeoutSeconds: null, refusals: [], rounds: 0,
     presets: ["baseline"], asked: ["baseline"], scorer: null, scorerPath: null, kvPolicy: null, prompt: { hash: "0".repeat(64), source: "x", length: 5 }, memory: false, mode: "prefill", repeats: 1, warmup: 0, maxNewTokens: 1, cost: 1, identity: {},
   }, { ...opts, jobId: "forged" });
-  const { code } = await takes.ended;
-  assert.equal(code, 0);
+  // What cannot be read is not in the way of what can.
+  const status = await sdtp(cwd, "queue", "--queue", url);
+  assert.equal(status.code, 0, status.stderr);
+  const good = await swept(running(t, cwd, quick("tiny", "--lengths", "30", "--folder", "s", "--queue", url)));
+  assert.deepEqual(good.rows.map(({ error }) => error), [null, null]);
+  const names = ["code", "fields", "forged", "null", "refusals", "text", "broken"];
+  await Promise.all(names.map(async (name) => {
+    for (const end = Date.now() + 300e3; (await queue.getJobState(name)) !== "failed"; ) {
+      if (Date.now() > end) throw new Error(`${name} has not failed: ${takes.said()}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }));
+  takes.child.kill("SIGINT");
+  assert.equal((await takes.ended).code, 0);
   const failed = Object.fromEntries((await queue.getFailed()).map(({ id, failedReason }) => [id, failedReason]));
   assert.match(failed["code"]!, /job: require \(is not known/);
   assert.match(failed["fields"]!, /job: (modelPath|run|dtype|kvDtype)/);
+  for (const id of ["null", "refusals", "text"]) assert.match(failed[id]!, /^job: /, id);
+  assert.equal(failed["broken"], "job: its data (is not JSON)");
   assert.match(failed["forged"]!, /prompt: 000000000000 \(is not in the queue/);
   assert.equal(existsSync(join(cwd, "owned")), false);
 });

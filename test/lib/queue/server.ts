@@ -7,13 +7,16 @@ import type { TestContext } from "node:test";
 import { packageRoot } from "../../../lib/checkpoint/package-root.js";
 import type { Ended } from "../cli/sdtp.js";
 
+/** Another one than Debian's: a valkey-server. */
+const serverCommand = process.env["SDTP_TEST_QUEUE_SERVER"] ?? "redis-server";
+
 /** Why these tests cannot run, or false. */
 export const noServer: string | false = (() => {
   try {
-    execFileSync("redis-server", ["--version"], { stdio: "ignore" });
+    execFileSync(serverCommand, ["--version"], { stdio: "ignore" });
     return false;
   } catch {
-    return "needs redis-server (apt-get install redis-server)";
+    return `needs ${serverCommand} (apt-get install redis-server, or SDTP_TEST_QUEUE_SERVER=…/valkey-server)`;
   }
 })();
 
@@ -29,11 +32,11 @@ export async function redisServer(t: TestContext, folder: string, ...args: strin
   const port = await freePort();
   let child: ChildProcess | undefined;
   const start = async () => {
-    child = spawn("redis-server", ["--port", String(port), "--dir", folder, "--save", "", ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    child = spawn(serverCommand, ["--port", String(port), "--dir", folder, "--save", "", ...args], { stdio: ["ignore", "pipe", "inherit"] });
     let said = "";
     await new Promise<void>((resolve, reject) => {
       child!.stdout!.on("data", (text: Buffer) => (said += text).includes("Ready to accept connections") && resolve());
-      child!.once("exit", () => reject(new Error(`redis-server ended: ${said}`)));
+      child!.once("exit", () => reject(new Error(`${serverCommand} ended: ${said}`)));
     });
   };
   const kill = async (signal: NodeJS.Signals = "SIGKILL") => {
@@ -89,7 +92,7 @@ export function running(t: TestContext, cwd: string, args: readonly string[], { 
   });
   return {
     child, ended, said: () => text.stderr,
-    says: (wanted, seconds = 120) => new Promise((resolve, reject) => {
+    says: (wanted, seconds = 300) => new Promise((resolve, reject) => {
       const timer = setTimeout(() => done(() => reject(new Error(`not said after ${seconds} s: ${wanted}; said: ${text.stderr}${text.stdout}`))), seconds * 1e3);
       const look = () => wanted.test(text.stderr) && done(resolve);
       const done = (end: () => void) => {
