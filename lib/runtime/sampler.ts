@@ -1,4 +1,5 @@
 import { Random } from "../random.js";
+import { likeliest } from "./likeliest.js";
 
 export interface SamplingOptions {
   /** 0 (default): greedy, the likeliest token; above: softmax temperature. */
@@ -40,11 +41,6 @@ export function greedy(logits: Float32Array): number {
   let best = 0;
   for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id;
   return best;
-}
-
-function likeliest(logits: Float32Array, count: number): number[] {
-  const ids = Array.from(logits, (_, id) => id);
-  return ids.sort((a, b) => logits[b]! - logits[a]! || a - b).slice(0, count);
 }
 
 /** How many of the weights (descending) are needed to reach the share `p` of their sum. */
