@@ -27,7 +27,6 @@ export class WorkerThread {
   private died: Error | null = null;
 
   constructor() {
-    this.worker.unref();
     if (states.size === 0) process.once("exit", waitForRuns);
     states.add(this.state);
     this.worker.on("message", (reply: Reply) => {
@@ -36,6 +35,8 @@ export class WorkerThread {
       if ("error" in reply) waiting.reject(reply.error);
       else waiting.resolve(reply.result as never);
     });
+    // After the listener, which holds the process as long as there may be messages.
+    this.worker.unref();
     this.worker.on("error", (error) => this.end(error as Error));
     this.worker.on("exit", () => {
       // It cannot say any more that it is done.

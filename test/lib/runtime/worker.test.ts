@@ -100,6 +100,14 @@ test("an idle worker does not keep a process alive", () => {
   assert.equal(stdout, "done\n");
 });
 
+for (const [what, code] of [["never used", `await load("tiny", { worker: true });`], ["released", `await (await load("tiny", { worker: true })).release();`]] as const) {
+  test(`nor does that of a model ${what}`, () => {
+    const { status, stdout, stderr } = script(`${code} console.log("done");`);
+    assert.equal(status, 0, stderr || "it was still there after two minutes");
+    assert.equal(stdout, "done\n");
+  });
+}
+
 test("an exit in the middle of a run is an exit, no crash", () => {
   const { status, stdout, stderr } = script(`
     const model = await load("tiny", { worker: true, threads: 1 });
