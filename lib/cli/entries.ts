@@ -32,6 +32,7 @@ export const entries: readonly CommandEntry[] = [
   ["export", "a notebook as a report (HTML, Markdown, PDF, LaTeX), as slides, or as a notebook to share", () => import("./commands/export.js")],
   ["export-model", "write a model for transformers.js (onnx), Hugging Face's libraries (safetensors) or llama.cpp (gguf)", () => import("./commands/export-model.js")],
   ["serve", "serve a model by the OpenAI API: completions, chat completions, models, health, metrics", () => import("./commands/serve.js")],
+  ["lab", "open JupyterLab over a folder, without Python: every installed kernel, this package's own first", () => import("./commands/lab.js")],
   ["fetch", "bring a model from the hub into its usual cache, or a data set for evaluation (HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_HUB_OFFLINE count)", () => import("./commands/fetch.js")],
   ["kernel", "make the Jupyter kernel known to Jupyter and VS Code", () => import("./commands/kernel.js")],
   ["doctor", "devices, drivers, kernel and installation: what is there, what was checked, what to do about each problem", () => import("./commands/doctor.js")],

@@ -99,7 +99,8 @@ export class Kernel {
   }
 
   async #stop(restart: boolean, grace = 5000): Promise<void> {
-    await this.#client.shutdown(restart, { timeout: grace }).catch(() => undefined);
+    // A process that has ended does not answer.
+    await Promise.race([this.#client.shutdown(restart, { timeout: grace }).catch(() => undefined), this.#exit]);
     const timer = setTimeout(() => this.#process.kill("SIGKILL"), grace);
     await this.#exit;
     clearTimeout(timer);

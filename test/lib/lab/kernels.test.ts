@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { WebSocket } from "ws";
+import { Tab, TestLab } from "./lab.js";
+
+interface Session {
+  id: string;
+  path: string;
+  kernel: { id: string; execution_state: string };
+}
+
+describe("the lab's kernels", () => {
+  let lab: TestLab;
+  let session: Session;
+  const cell = (id: string) => ({ cell_type: "code", id, metadata: {}, source: `// ${id}`, execution_count: null, outputs: [] as object[] });
+  const store = (name: string, ...ids: string[]) => writeFileSync(join(lab.folder, name), JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells: ids.map(cell) }));
+  type Stored = { cells: { id: string; execution_count: number | null; outputs: { output_type: string; text?: string[]; ename?: string; data?: Record<string, string[]> }[] }[] };
+  const stored = (name: string) => JSON.parse(readFileSync(join(lab.folder, name), "utf8")) as Stored;
+  const open = async (path: string) => (await lab.json<Session>("POST", "/api/sessions", { path, name: path, type: "notebook", kernel: { name: "sdtp" } })).body;
+  /** What a tab that opens the notebook now sees of a cell. */
+  const seen = async (path: string, id: string) => (await lab.json<{ content: Stored }>("GET", `/api/contents/${path}`)).body.content.cells.find((each) => each.id === id);
+  const eventually = async (is: () => Promise<boolean> | boolean) => {
+    while (!(await is())) await new Promise((resolve) => setTimeout(resolve, 100));
+  };
+
+  before(async () => {
+    lab = await TestLab.open();
+    store("work.ipynb", "one", "two", "three");
+    session = await open("work.ipynb");
+  });
+  after(() => lab.close());
+
+  it("one notebook has one session, whoever asks", async () => {
+    assert.equal((await open("work.ipynb")).id, session.id);
+    const [a, b] = await Promise.all([open("twice.ipynb"), open("twice.ipynb")]);
+    assert.equal(a.kernel.id, b.kernel.id);
+    assert.equal((await lab.json("DELETE", `/api/sessions/${a.id}`)).status, 204);
+    assert.equal((await lab.json<Session[]>("GET", "/api/sessions")).body.length, 1);
+    assert.equal((await lab.json<unknown[]>("GET", "/api/kernels")).body.length, 1);
+  });
+
+  it("two tabs share a kernel: both see what either runs", async () => {
+    const [a, b] = [await Tab.open(lab, session.kernel.id), await Tab.open(lab, session.kernel.id)];
+    const first = a.run("let shared = 41; console.log('from a')", "one");
+    await Promise.all([a.idle(first), b.idle(first)]);
+    assert.equal(b.text(first), "from a\n");
+    const second = b.run("console.log(shared + 1)", "two");
+    await a.idle(second);
+    assert.equal(a.text(second), "42\n");
+    assert.equal((await lab.json<Session>("GET", `/api/sessions/${session.id}`)).body.kernel.execution_state, "idle");
+    await Promise.all([a.close(), b.close()]);
+    // Nothing ran when the tabs went: what they showed was theirs to save.
+    assert.deepEqual((await seen("work.ipynb", "one"))?.outputs, []);
+  });
+
+  it("a cell goes on without its tab, and its outputs are in the notebook", async () => {
+    const tab = await Tab.open(lab, session.kernel.id);
+    const quick = tab.run("console.log('quick')", "one");
+    await tab.idle(quick);
+    const long = tab.run("console.log('begun'); await new Promise((end) => (globalThis.end = end)); console.log('ended'); 6 * 7", "two");
+    const next = tab.run("console.log('after it')", "three");
+    await tab.printed(long, "begun");
+    await tab.close();
+    // Opened again in the middle: what it printed is there.
+    await eventually(async () => (await seen("work.ipynb", "two"))?.outputs[0]?.text?.[0] === "begun\n");
+    assert.deepEqual((await seen("work.ipynb", "one"))?.outputs[0]?.text, ["quick\n"]);
+    const again = await Tab.open(lab, session.kernel.id);
+    const running = (await lab.json<{ cell_id: string; done: boolean; msg_id: string; outputs: { text: string[] }[] }[]>("POST", "/lab/api/running", { path: "work.ipynb", session: again.session })).body;
+    assert.deepEqual(running.map((each) => [each.cell_id, each.done]), [["one", true], ["two", false], ["three", false]].slice(-running.length));
+    assert.deepEqual(running.find((each) => each.msg_id === long)?.outputs, [{ output_type: "stream", name: "stdout", text: ["begun\n"] }]);
+    await again.close();
+    // Another client lets the cell end while no tab looks.
+    const control = await Tab.open(lab, session.kernel.id);
+    await lab.json("POST", `/api/kernels/${session.kernel.id}/interrupt`);
+    await control.idle(next);
+    await control.close();
+    await eventually(async () => (await seen("work.ipynb", "two"))?.outputs.some((output) => output.ename === "KeyboardInterrupt") === true);
+    const cells = stored("work.ipynb").cells;
+    assert.equal(cells[1]?.outputs[0]?.text?.[0], "begun\n");
+    assert.equal(cells[1]?.execution_count !== null, true);
+  });
+
+  it("a tab that comes back under its session gets what it missed", async () => {
+    const id = crypto.randomUUID();
+    const tab = await Tab.open(lab, session.kernel.id, id);
+    const sent = tab.run("await new Promise((end) => setTimeout(end, 1000)); console.log('late')", "one");
+    await tab.until(({ header, parent_header: parent }) => header.msg_type === "execute_input" && parent.msg_id === sent);
+    const other = await Tab.open(lab, session.kernel.id);
+    await tab.close();
+    await other.idle(sent);
+    const back = await Tab.open(lab, session.kernel.id, id);
+    await back.idle(sent);
+    assert.equal(back.text(sent), "late\n");
+    await back.until(({ channel, header }) => channel === "shell" && header.msg_type === "execute_reply");
+    await Promise.all([back.close(), other.close()]);
+  });
+
+  it("restarts, interrupts, and says so of a kernel that died", async () => {
+    const tab = await Tab.open(lab, session.kernel.id);
+    const loop = tab.run("console.log('loops'); while (true) {}", "one");
+    await tab.printed(loop, "loops");
+    assert.equal((await lab.json("POST", `/api/kernels/${session.kernel.id}/interrupt`)).status, 204);
+    await tab.idle(loop);
+    assert.equal((await lab.json("POST", `/api/kernels/${session.kernel.id}/restart`)).status, 200);
+    const gone = tab.run("console.log(typeof shared)", "one");
+    await tab.idle(gone);
+    const died = tab.run("console.log(process.ppid); await new Promise(() => {})", "two");
+    await tab.until(() => /^\d+\n/.test(tab.text(died)));
+    process.kill(Number(tab.text(died)), "SIGKILL");
+    await tab.until(({ header, content }) => header.msg_type === "status" && content.execution_state === "restarting");
+    await tab.until(({ header, content, parent_header: parent }) => header.msg_type === "status" && parent.msg_id === undefined && content.execution_state === "idle");
+    const works = tab.run("console.log('again')", "one");
+    await tab.printed(works, "again");
+    await tab.close();
+  });
+
+  it("refuses websockets without the protocol and messages that are none", async () => {
+    const address = `${lab.origin.replace("http", "ws")}/api/kernels/${session.kernel.id}/channels?token=${lab.lab.token}`;
+    const refused = await new Promise<string>((resolve) => new WebSocket(address).on("error", (error) => resolve(error.message)));
+    assert.match(refused, /400/);
+    const tab = await Tab.open(lab, session.kernel.id);
+    const closed = new Promise<[number, string]>((resolve) => tab.socket.once("close", (code, reason) => resolve([code, String(reason)])));
+    tab.socket.send(Buffer.from("nonsense"));
+    assert.deepEqual(await closed, [1007, "message: has no offsets of four parts"]);
+    assert.equal((await lab.json("GET", "/api/status")).status, 200);
+  });
+
+  it("a notebook that is renamed keeps its kernel, and its cells' outputs find it", async () => {
+    store("before.ipynb", "one");
+    const { id, kernel } = await open("before.ipynb");
+    const tab = await Tab.open(lab, kernel.id);
+    const sent = tab.run("console.log('begun'); await new Promise((end) => setTimeout(end, 400)); console.log('ended')", "one");
+    await tab.printed(sent, "begun");
+    await lab.json("PATCH", "/api/contents/before.ipynb", { path: "after.ipynb" });
+    assert.equal((await lab.json<Session>("GET", `/api/sessions/${id}`)).body.path, "after.ipynb");
+    await tab.close();
+    await eventually(async () => (await seen("after.ipynb", "one"))?.outputs[0]?.text?.at(-1) === "ended\n");
+    await lab.json("DELETE", `/api/sessions/${id}`);
+  });
+
+  it("a lab that closes writes what still runs", async () => {
+    const other = await TestLab.open();
+    writeFileSync(join(other.folder, "n.ipynb"), JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells: [cell("one")] }));
+    const { body } = await other.json<Session>("POST", "/api/sessions", { path: "n.ipynb", name: "n", type: "notebook", kernel: { name: "sdtp" } });
+    const tab = await Tab.open(other, body.kernel.id);
+    const sent = tab.run("console.log('begun'); await new Promise(() => {})", "one");
+    await tab.printed(sent, "begun");
+    await other.lab.close();
+    const { cells } = JSON.parse(readFileSync(join(other.folder, "n.ipynb"), "utf8")) as Stored;
+    assert.deepEqual(cells[0]?.outputs.map((output) => output.text?.[0] ?? output.ename), ["begun\n", "KernelDied"]);
+  });
+});
