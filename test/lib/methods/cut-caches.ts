@@ -1,0 +1,105 @@
+// What tests of cut caches have in common: a small model, its plain pass in float64, and what a run must hold of it.
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import type { CacheBudget, CacheScoring } from "../../../lib/methods/cache/budget.js";
+import { resolveMethod } from "../../../lib/methods/resolve.js";
+import { verifyRun } from "../../../lib/inspect/verify.js";
+import { load, type Model } from "../../../lib/runtime/model.js";
+import type { Run } from "../../../lib/runtime/run.js";
+import { tinyCheckpoint, type TinyCheckpoint } from "../../reference/checkpoints.js";
+import { headDimOf, kvHeadsOf } from "../../reference/config.js";
+import { forward, type ForwardResult, type LayerCache } from "../../reference/forward.js";
+import { dot, linear, rmsNorm, softmax, type Vector } from "../../reference/operations.js";
+import { rotaryFrequencies, rotate } from "../../reference/rotary.js";
+import { blockInputs, relativeError } from "../inspect/setup.js";
+
+export const prompt = Array.from({ length: 48 }, (_, i) => (i * 37 + 11 * (i % 7)) % 250);
+export const n = prompt.length;
+export const TIGHT = 2e-5;
+
+export const budget = (scoring: CacheScoring, more: Partial<CacheBudget> = {}) =>
+  resolveMethod({ name: "tried", stages: [], baseDepth: 3, cache: { amount: { ratio: 0.5 }, scoring, ...more } });
+
+export let tiny: TinyCheckpoint;
+export let model: Model;
+export let plain: ForwardResult;
+/** Queries of each layer before rotary embedding, `[layers][heads][n][headDim]`. */
+export let raw: Vector[][][];
+
+before(async () => {
+  tiny = tinyCheckpoint("llama-llama3");
+  model = await load(tiny.folder, { threads: 1 });
+  plain = forward(tiny.config, tiny.weights, prompt);
+  const [h, heads] = [headDimOf(tiny.config), tiny.config.num_attention_heads];
+  raw = plain.caches.map((_, layer) => {
+    const prefix = `model.layers.${layer}.`;
+    const inputs = blockInputs(plain, layer, tiny.weights.get("model.embed_tokens.weight")!, prompt, tiny.config.hidden_size);
+    const queries = linear(inputs.map((x) => rmsNorm(x, tiny.weights.get(`${prefix}input_layernorm.weight`)!, tiny.config.rms_norm_eps)), tiny.weights.get(`${prefix}self_attn.q_proj.weight`)!);
+    return Array.from({ length: heads }, (_, head) => queries.map((query) => query.slice(head * h, (head + 1) * h)));
+  });
+});
+after(async () => {
+  await model.release();
+  tiny.remove();
+});
+
+export const shape = () => {
+  const [heads, groups, h] = [tiny.config.num_attention_heads, kvHeadsOf(tiny.config), headDimOf(tiny.config)];
+  return { heads, groups, h, group: heads / groups };
+};
+export const vectors = (cache: LayerCache, part: "keys" | "values", g: number): Vector[] => {
+  const { h } = shape();
+  return Array.from({ length: n }, (_, t) => Float64Array.from(cache[part].subarray((g * n + t) * h, (g * n + t + 1) * h)));
+};
+/** What the query of token `t` pays, `[n]`. */
+export const pays = (layer: number, head: number, t: number): number[] => {
+  const { h, group } = shape();
+  const query = rotate(raw[layer]![head]![t]!, t, rotaryFrequencies(tiny.config));
+  return softmax(vectors(plain.caches[layer]!, "keys", Math.floor(head / group)).map((key, j) => (j > t ? -Infinity : dot(query, key) / Math.sqrt(h))));
+};
+export const mean = (rows: readonly ArrayLike<number>[]): number[] => Array.from({ length: rows[0]!.length }, (_, i) => rows.reduce((sum, row) => sum + row[i]!, 0) / rows.length);
+export const norm = (x: ArrayLike<number>) => Math.sqrt(dot(x, x));
+export const headsOf = (g: number) => Array.from({ length: shape().group }, (_, i) => g * shape().group + i);
+
+/** Positions that the highest scores are at, the first `head` and last `tail` in any case. */
+export const best = (scores: readonly number[], keep: number, head: number, tail: number): number[] => {
+  const free = scores.map((_, i) => i).filter((i) => i >= head && i < n - tail).sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const forced = scores.map((_, i) => i).filter((i) => i < head || i >= n - tail);
+  return [...forced, ...free.slice(0, keep - head - tail)].sort((a, b) => a - b);
+};
+
+/** The run keeps what these scores say, verifies, and generates what the reference generates from the same caches. */
+export async function holds(run: Run, expected: (layer: number, head: number) => number[], { head, tail, tolerance = TIGHT }: { head: number; tail: number; tolerance?: number }) {
+  const { groups, h } = shape();
+  const caches = plain.caches.map((cache, layer): LayerCache => {
+    const selection = run.selections![layer]!;
+    const keep = run.plan.kvLengths[layer]!;
+    const kept = Array.from({ length: groups }, (_, g) => {
+      const scores = expected(layer, g);
+      const actual = selection.scores!.subarray(g * n, (g + 1) * n);
+      const inside = [...scores.keys()].filter((i) => i >= head && i < n - tail);
+      assert.ok(relativeError(inside.map((i) => actual[i]!), inside.map((i) => scores[i]!)) < tolerance, `layer ${layer}, head ${g}: scores`);
+      assert.deepEqual([...selection.kept[g]!], best(scores, keep, Math.min(head, keep), Math.min(tail, keep)), `layer ${layer}, head ${g}`);
+      assert.deepEqual(run.kv.layer(layer).headPositions(g), selection.kept[g]);
+      return selection.kept[g]!;
+    });
+    const cut = (part: "keys" | "values") => Float64Array.from(kept.flatMap((positions, g) => [...positions].flatMap((t) => [...cache[part].subarray((g * n + t) * h, (g * n + t + 1) * h)])));
+    return { keys: cut("keys"), values: cut("values"), positions: [...kept[0]!] };
+  });
+  assert.ok(relativeError(run.logits, plain.logits) < TIGHT, "the prompt's own logits are those of no pruning");
+  assert.ok((await verifyRun(run)).ok);
+  const next = forward(tiny.config, tiny.weights, [7, 91], { caches, positions: [n, n + 1], allLogits: true });
+  const logits = await run.extend([7, 91]);
+  assert.ok(relativeError(logits, next.allLogits!.flatMap((row) => [...row])) < 2 * TIGHT, "logits after the cut");
+  assert.ok((await verifyRun(run)).ok);
+}
+
+export const prefill = (scoring: CacheScoring, more: Partial<CacheBudget> = {}) => model.prefill(prompt, { preset: budget(scoring, more), scores: true });
+
+/** Mean over the last `window` queries, tokens of the window as nothing, neighbours pooled. */
+export const looked = (layer: number, head: number, window: number, kernel: number, pool: (values: number[]) => number): number[] => {
+  const paid = mean(Array.from({ length: window }, (_, i) => pays(layer, head, n - window + i))).map((value, i) => (i < n - window ? value : 0));
+  const side = (kernel - 1) / 2;
+  return paid.map((_, i) => pool(Array.from({ length: kernel }, (_, k) => paid[i + k - side] ?? 0)));
+};
+export const average = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
