@@ -50,7 +50,7 @@ export class Prompts {
   async start({ ids: all, method, settings, context, reserve }: Prompt, signal: AbortSignal, until = all.length): Promise<Started> {
     const started = performance.now();
     const ids = until === all.length ? all : all.slice(0, until);
-    const kind: PrefixKind = { pruning: JSON.stringify([method.name, settings.scorer instanceof Object ? settings.scorer.key : settings.scorer, settings.kvPolicy]), context };
+    const kind: PrefixKind = { pruning: context === 0 ? "" : JSON.stringify([method.name, settings.scorer instanceof Object ? settings.scorer.key : settings.scorer, settings.kvPolicy]), context };
     // Where frequencies change with the length, keys depend on the pieces in which they were computed.
     const byLength = turnsByLength(this.model.config);
     let [run, cached]: [Run | null, number] = [null, 0];

@@ -51,7 +51,13 @@ export class Steps {
   /** Work on the model that is done while nothing else is. */
   whole<T>(work: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#whole.push(() => work().then(resolve, reject));
+      this.#whole.push(async () => {
+        try {
+          resolve(await work());
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
       void this.#work();
     });
   }

@@ -1,7 +1,7 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import type { Table } from "../../report/table.js";
 import { interruptSignal } from "../interrupt.js";
-import { positiveInteger } from "../options.js";
+import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, positiveInteger, type ModelOptions } from "../options.js";
 import { registerServe } from "./bench-serve.js";
 
 interface KernelCommandOptions {
@@ -23,10 +23,31 @@ interface EngineCommandOptions {
   json?: boolean;
 }
 
-/** `sdtp bench engine`, `kernel`, `serve`. */
+interface BatchCommandOptions extends ModelOptions {
+  sequences?: number[];
+  length: number;
+  newTokens: number;
+  rounds: number;
+  output: string;
+  json?: boolean;
+}
+
+/** `sdtp bench batch`, `engine`, `kernel`, `serve`. */
 export function register(program: Command): void {
   const bench = program.command("bench").description("measure the engine itself, the kernel, or a server under load");
   registerServe(bench);
+  const batch = bench
+    .command("batch")
+    .description("sequences decoded together over one copy of the weights, beside one: tokens a second, and whether each has the logits it has alone")
+    .argument("[model]", "as --model")
+    .option("--sequences <n...>", "how many go together, each measured in turn (default: 2 4 8)", (text: string, before?: number[]) => [...(before ?? []), positiveInteger(text)])
+    .option("--length <n>", "tokens of the longest prompt; the shortest has half of them", positiveInteger, 512)
+    .option("--new-tokens <n>", "tokens of each sequence in one measurement", positiveInteger, 8)
+    .option("--rounds <n>", "times that each is measured, in turn", positiveInteger, 9)
+    .addOption(new Option("--accuracy <name>", "what activations are rounded to where they meet int8 and int4 weights").choices(["float32", "int8"]))
+    .option("--output <file>", "JSON with all samples", "results/bench_batch.json")
+    .option("--json", "print the JSON instead of the table");
+  addKvDtypeOption(addDtypeOption(addModelOptions(batch))).action(together);
   bench
     .command("engine")
     .description("prefill GFLOP/s, decode against memory bandwidth, peak memory, overhead of pruning, each beside its target")
@@ -57,6 +78,18 @@ matrix-vector products over them. Overhead: stages that score and select but kee
 async function kernel({ output, json, ...options }: KernelCommandOptions): Promise<void> {
   const [{ benchKernel }, { kernelBenchTable }] = await Promise.all([import("../../bench/kernel/bench.js"), import("../../report/kernel-bench.js")]);
   await measured(output, json, (signal, onProgress) => benchKernel({ ...options, signal, onProgress }), kernelBenchTable);
+}
+
+async function together(name: string | undefined, { output, json, sequences = [2, 4, 8], length, newTokens, rounds, ...options }: BatchCommandOptions & { accuracy?: "float32" | "int8" }): Promise<void> {
+  const [{ benchBatch }, { batchBenchTable }] = await Promise.all([import("../../bench/batch.js"), import("../../report/batch-bench.js")]);
+  await measured(output, json, async (signal, onProgress) => {
+    const model = await loadModel({ ...options, ...(name !== undefined && { model: name }) }, signal, options.accuracy && { accuracy: options.accuracy });
+    try {
+      return await benchBatch(model, { sequences, length, newTokens, rounds, signal, onProgress });
+    } finally {
+      await model.release();
+    }
+  }, batchBenchTable);
 }
 
 async function engine({ output, json, ...options }: EngineCommandOptions): Promise<void> {

@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { cacheFolder } from "../../../lib/checkpoint/cache.js";
 import { packageRoot } from "../../../lib/checkpoint/package-root.js";
 import { load, type Model } from "../../../lib/runtime/model.js";
+import { logProbs } from "../../../lib/serve/log-probs.js";
 import { serve, type Served } from "../../../lib/serve/index.js";
 import { smollm2 } from "../models/smollm2.js";
 
@@ -63,12 +64,12 @@ describe("lm-eval against a served model", { skip, timeout: 900_000 }, () => {
     await model?.release();
     rmSync(folder, { recursive: true, force: true });
   });
-  const run = async (kind: string, path: string, name: string, yaml: string, more: string[] = []): Promise<Sample[]> => {
-    model ??= await load("file" in found ? found.file : "", { worker: true, accuracy: "float32" });
-    served ??= await serve(model, { port: 0, name: "smol" });
+  const loaded = async () => (model ??= await load("file" in found ? found.file : "", { worker: true, accuracy: "float32" }));
+  const run = async (kind: string, path: string, name: string, yaml: string, more: string[] = [], own?: Served): Promise<Sample[]> => {
+    const server = own ?? (served ??= await serve(await loaded(), { port: 0, name: "smol" }));
     writeFileSync(join(folder, `${name}.yaml`), yaml);
     const output = join(folder, `out-${name}`);
-    const args = ["--model", kind, "--model_args", `model=smol,base_url=${served.url}/${path},num_concurrent=2,max_retries=1`, "--include_path", folder, "--tasks", name, "--output_path", output, "--log_samples", ...more];
+    const args = ["--model", kind, "--model_args", `model=smol,base_url=${server.url}/${path},num_concurrent=2,max_retries=1`, "--include_path", folder, "--tasks", name, "--output_path", output, "--log_samples", ...more];
     await promisify(execFile)("command" in suite ? suite.command : "", args, { env: { ...process.env, OPENAI_API_KEY: "none", HF_HOME: join(folder, "hf"), HF_DATASETS_OFFLINE: "1" }, timeout: 800_000, maxBuffer: 2 ** 26 });
     const file = readdirSync(output, { recursive: true }).map(String).find((each) => /samples_.*\.jsonl$/.test(each)) as string;
     const lines = readFileSync(join(output, file), "utf8").trim().split("\n").map((line) => JSON.parse(line) as Sample);
@@ -84,6 +85,34 @@ describe("lm-eval against a served model", { skip, timeout: 900_000 }, () => {
         assert.ok(Math.abs(Number(loglikelihood) - expected.loglikelihood) < 1e-3, `question ${i}, choice ${choice}: ${loglikelihood}, transformers ${expected.loglikelihood}`);
         assert.equal(String(greedy).toLowerCase(), String(expected.greedy));
       });
+    }
+  });
+
+  test("of a pruned model they are those of the choice after what was kept of the context", async (t) => {
+    const TAIL = 6;
+    const pruning = { preset: "knorm:0.5" };
+    const own = await serve(await loaded(), { port: 0, name: "smol", pruning, tailTokens: TAIL });
+    t.after(() => own.close());
+    const samples = await run("local-completions", "completions", "pruned_choices", task("pruned_choices", "output_type: multiple_choice\ndoc_to_target: answer\ndoc_to_choice: choices\nmetric_list:\n  - metric: acc"), ["--limit", "3"], own);
+    assert.equal(samples.length, 3);
+    const questions = readFileSync(join(data, "questions.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line) as { question: string; choices: string[] });
+    const tokenizer = await model!.tokenizer();
+    for (const [i, { filtered_resps: responses }] of samples.entries()) {
+      const context = `Question: ${questions[i]!.question}\nAnswer:`;
+      for (const [choice, [loglikelihood]] of responses.entries()) {
+        const ids = tokenizer.encode(`${context} ${questions[i]!.choices[choice]!}`);
+        const from = tokenizer.encode(context).length;
+        assert.ok(ids.length - from <= TAIL, "the whole choice is scored");
+        const kept = await model!.prefill(ids.slice(0, -TAIL), pruning);
+        assert.ok(kept.kv.lengths.at(-1)! < ids.length - TAIL);
+        const before = kept.logits;
+        const logits = await kept.extend(ids.slice(-TAIL));
+        const expected = ids.slice(from).reduce((sum, id, k) => {
+          const at = from + k - (ids.length - TAIL);
+          return sum + logProbs(at === 0 ? before : logits.subarray((at - 1) * before.length, at * before.length), id, 0).logprob;
+        }, 0);
+        assert.ok(Math.abs(Number(loglikelihood) - expected) < 1e-3, `question ${i}, choice ${choice}: ${loglikelihood} instead of ${expected}`);
+      }
     }
   });
 

@@ -94,6 +94,7 @@ describe("steps of the model", () => {
     assert.deepEqual([log, gone.position], [["1:1", "1:1", "1:1"], 9]);
     await Promise.all([
       assert.rejects(steps.whole(() => Promise.reject(new Error("no"))), /no/),
+      assert.rejects(steps.whole(() => { throw new Error("not even begun"); }), /not even begun/),
       assert.rejects(steps.extend(wrong, [9999], never), /9999/),
       decoded(steps, run, 2),
     ]);
