@@ -8,6 +8,7 @@ import { parsed, renderedTokens } from "./markdown.js";
 import type { Maths } from "./maths.js";
 import { sanitized } from "./sanitize.js";
 import { shortTables, shortText } from "./shortened.js";
+import { clearFigure } from "../../report/views/figure-html.js";
 import { dataTablesHtml } from "../../report/views/picture/data-table.js";
 import { picture } from "../../report/views/picture/index.js";
 import { escapeHtml } from "../../escape-html.js";
@@ -73,7 +74,9 @@ function chartHtml(figure: Figure, text: string, figures: Figure[]): string {
   const label = figureTitle(figure) || text || "Chart";
   const height = Number(figure.layout?.["height"]) || 450;
   figures.push(figure);
-  return `<figure class="chart" style="min-height:${height}px" aria-label="${escapeHtml(label)}"><script type="application/json">${scriptJson(figure)}</script><noscript>${stillHtml(figure, label)}</noscript></figure>`;
+  // A ground of its own would be a slab in the dark.
+  const shown = clearFigure(figure);
+  return `<figure class="chart" style="min-height:${height}px" aria-label="${escapeHtml(label)}"><script type="application/json">${scriptJson(shown)}</script><noscript>${stillHtml(figure, label)}</noscript></figure>`;
 }
 
 /** A chart where no script runs: its picture where one of moderate size can be drawn, otherwise its data. */

@@ -21,13 +21,28 @@ export function figureJson({ data, layout = {}, config = { responsive: true } }:
 }
 
 /** A figure whose ground is the page's, with letters and lines that are read on light and dark, unless it has looks of its own. */
-export function clearFigure(figure: PlotlyFigure): PlotlyFigure {
+export function clearFigure<Figure extends PlotlyFigure>(figure: Figure): Figure {
   const layout = (figure.layout ?? {}) as Attributes;
   if (layout["paper_bgcolor"] || layout["template"]) return figure;
   const axis = { gridcolor: "rgba(128,128,128,.25)", zerolinecolor: "rgba(128,128,128,.5)" };
   const axes = Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key));
   const styled = Object.fromEntries([...new Set(["xaxis", "yaxis", ...axes])].map((key) => [key, { ...axis, ...layout[key] }]));
-  return { ...figure, layout: { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", ...layout, font: { color: "#7a7a7a", ...layout["font"] }, ...styled } };
+  const round = (figure.data as Attributes[]).flatMap(({ type, subplot, geo }) => {
+    const kind = /(polar|ternary|smith|geo)|^(choropleth)$/.exec(String(type));
+    return kind === null ? [] : [String((kind[1] === "geo" || kind[2] ? geo : subplot) ?? kind[1] ?? "geo")];
+  });
+  const grounds = Object.fromEntries(round.map((name) => [name, { bgcolor: CLEAR, ...layout[name] }]));
+  return { ...figure, data: (figure.data as Attributes[]).map(clearTrace), layout: { paper_bgcolor: CLEAR, plot_bgcolor: CLEAR, ...layout, font: { color: "#7a7a7a", ...layout["font"] }, ...styled, ...grounds } };
+}
+
+const CLEAR = "rgba(0,0,0,0)";
+
+/** Traces whose colours Plotly takes from a ground that it believes to be white or black. */
+function clearTrace(trace: Attributes): Attributes {
+  if (trace["type"] === "sankey") return { ...trace, link: { color: "rgba(128,128,128,.4)", ...trace["link"] } };
+  if (trace["type"] !== "table") return trace;
+  const part = (name: string, color: string) => ({ line: { color: "rgba(128,128,128,.4)" }, ...trace[name], fill: { color, ...trace[name]?.fill } });
+  return { ...trace, header: part("header", "rgba(128,128,128,.2)"), cells: part("cells", CLEAR) };
 }
 
 /**
@@ -36,7 +51,10 @@ export function clearFigure(figure: PlotlyFigure): PlotlyFigure {
  * @param text says what the picture shows; stands in its place where there is none
  */
 export function figureHtml(figure: PlotlyFigure, text: string): string {
-  const json = figureJson(figure);
+  const clear = clearFigure(figure);
+  const json = figureJson(clear);
+  // Letters in the colour of the page's, where the figure does not say another.
+  const isClear = clear !== figure && (figure.layout as Attributes | undefined)?.["font"]?.color === undefined;
   const id = `plotly-${createHash("sha256").update(json).digest("hex").slice(0, 12)}`;
   const still = picture(figure);
   const height = (figure.layout as { height?: number } | undefined)?.height ?? still?.height ?? 360;
@@ -48,13 +66,7 @@ if (!window.Plotly) return;
 for (const element of document.querySelectorAll('[id="${id}"]:not([data-drawn])')) {
 element.dataset.drawn = "";
 const figure = ${json};
-if (!figure.layout.paper_bgcolor && !figure.layout.template) {
-const axis = { gridcolor: "rgba(128,128,128,.25)", zerolinecolor: "rgba(128,128,128,.5)" };
-const axes = Object.keys(figure.layout).filter((key) => /^[xy]axis\\d*$/.test(key));
-figure.layout = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", ...figure.layout, font: { color: getComputedStyle(element).color, ...figure.layout.font } };
-for (const key of new Set(["xaxis", "yaxis", ...axes])) figure.layout[key] = { ...axis, ...figure.layout[key] };
-}
-element.replaceChildren();
+${isClear ? "figure.layout.font.color = getComputedStyle(element).color;\n" : ""}element.replaceChildren();
 await window.Plotly.newPlot(element, figure.data, figure.layout, figure.config);
 }
 })();</script>`;

@@ -99,6 +99,8 @@ test("for clients that draw a figure themselves it has no white ground, where it
   const clear = clearFigure({ data: [{ y: [1] }], layout: { yaxis: { title: "t" }, font: { size: 9 } } }).layout as Record<string, Record<string, unknown>>;
   assert.equal(clear["paper_bgcolor"] as unknown, "rgba(0,0,0,0)");
   assert.deepEqual([clear["font"]!["size"], clear["font"]!["color"], clear["yaxis"]!["title"], typeof clear["yaxis"]!["gridcolor"]], [9, "#7a7a7a", "t", "string"]);
+  const other = clearFigure({ data: [{ type: "sankey", link: { value: [1] } }, { type: "table", cells: { values: [[1]] } }, { type: "scatterpolar", r: [1] }, { type: "choropleth", z: [1] }] }) as unknown as { data: { link?: { color: string; value: number[] }; cells?: { fill: { color: string } } }[]; layout: Record<string, { bgcolor?: string }> };
+  assert.deepEqual([other.data[0]!.link, other.data[1]!.cells!.fill.color, other.layout["polar"]!.bgcolor, other.layout["geo"]!.bgcolor], [{ color: "rgba(128,128,128,.4)", value: [1] }, "rgba(0,0,0,0)", "rgba(0,0,0,0)", "rgba(0,0,0,0)"]);
   for (const layout of [{ paper_bgcolor: "#fff" }, { template: {} }]) assert.deepEqual(clearFigure({ data: [], layout }).layout, layout);
 });
 
