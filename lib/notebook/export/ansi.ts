@@ -8,5 +8,6 @@ export function ansiHtml(text: string): string {
   const converter = new AnsiUp();
   converter.use_classes = true;
   converter.url_allowlist = {};
-  return pieces(text).map(({ text, href }) => (href === undefined ? converter.ansi_to_html(text) : `<a href="${escapeHtml(href)}">${converter.ansi_to_html(text)}</a>`)).join("");
+  // What a terminal does not show, a page would show as a box.
+  return pieces(text.replace(/[\0-\x06\x0e-\x1a\x7f]/g, "")).map(({ text, href }) => (href === undefined ? converter.ansi_to_html(text) : `<a href="${escapeHtml(href)}">${converter.ansi_to_html(text)}</a>`)).join("");
 }

@@ -1,6 +1,7 @@
 import { withoutOverwritten } from "../overwritten.js";
 import { withEncodedNames } from "./attachments.js";
 import { type Attachments, type Cell, type CodeCell, joined, type Notebook, type Output, tags } from "../types.js";
+import { imageTypes, isImage } from "./images.js";
 import { isDisplay, textOf } from "./mime.js";
 import { type CellOptions, cellOptions } from "./cell-options.js";
 import type { ExportOptions } from "./options.js";
@@ -44,7 +45,7 @@ export type Part = MarkdownPart | CodePart | RawPart;
  * A notebook as what of it is exported. Tags: `remove-cell`, `remove-input`, `remove-output` leave out;
  * `hide-cell`, `hide-input`, `hide-output` fold, as do JupyterLab's own collapsed cells.
  */
-export function parts(notebook: Notebook, { template = "report", input = true }: Pick<ExportOptions, "template" | "input">): Part[] {
+export function parts(notebook: Notebook, { template = "report", input = true, warn }: Pick<ExportOptions, "template" | "input" | "warn">): Part[] {
   let number = 0;
   return notebook.cells.flatMap((cell, at): Part[] => {
     const source = joined(cell.source);
@@ -64,10 +65,24 @@ export function parts(notebook: Notebook, { template = "report", input = true }:
         options,
         input: !input || shown.trim() === "" ? "removed" : template === "article" && code === "shown" ? "folded" : code,
         output: visibility(cell, "output"),
-        outputs: merged(cell.outputs).filter(hasContent).flatMap(separated),
+        outputs: merged(cell.outputs).filter(hasContent).map((output) => withoutDamaged(output, at + 1, warn)).flatMap(separated),
       },
     ];
   });
+}
+
+/** Types that an export can show. */
+const showable = /^(text\/|image\/(png|jpeg|gif|webp|svg\+xml|avif|bmp)$|application\/(json|javascript|vnd\.plotly\.v1\+json)$)/;
+
+/** An output without pictures that are none; `warn` says so, and where nothing is left that could be shown. */
+function withoutDamaged(output: Output, cell: number, warn: ExportOptions["warn"]): Output {
+  if (!isDisplay(output)) return output;
+  const damaged = imageTypes.filter((type) => output.data[type] !== undefined && !isImage(type, output.data[type]));
+  for (const type of damaged) warn?.(`cell ${cell}: its ${type} is no picture and is left out`);
+  const data = damaged.length === 0 ? output.data : Object.fromEntries(Object.entries(output.data).filter(([type]) => !damaged.includes(type)));
+  const types = Object.keys(data);
+  if (damaged.length === 0 && types.length > 0 && !types.some((type) => showable.test(type))) warn?.(`cell ${cell}: an output is not shown: it is ${types.join(", ")} without a text or a picture`);
+  return damaged.length === 0 ? output : { ...output, data };
 }
 
 function visibility(cell: CodeCell, part: "input" | "output"): Visibility {

@@ -14,20 +14,29 @@ const signatures: readonly [type: string, matches: (bytes: Buffer) => boolean][]
   ["image/jpeg", (b) => b[0] === 0xff && b[1] === 0xd8],
   ["image/gif", (b) => b.subarray(0, 3).toString("latin1") === "GIF"],
   ["image/webp", (b) => b.subarray(0, 4).toString("latin1") === "RIFF" && b.subarray(8, 12).toString("latin1") === "WEBP"],
+  ["image/bmp", (b) => b.subarray(0, 2).toString("latin1") === "BM"],
   ["image/avif", (b) => b.subarray(4, 12).toString("latin1") === "ftypavif"],
   ["image/svg+xml", (b) => /^(\uFEFF)?\s*(<\?xml|<!--|<!doctype svg|<svg[\s>])/i.test(b.subarray(0, 200).toString()) && b.includes("<svg")],
 ];
 
-const extensions: Readonly<Record<string, string>> = { "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp", "image/avif": "avif", "image/svg+xml": "svg" };
+const extensions: Readonly<Record<string, string>> = { "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp", "image/avif": "avif", "image/bmp": "bmp", "image/svg+xml": "svg" };
 export const extensionOf = (type: string): string => extensions[type] ?? "bin";
 
 /** Types of a bundle that are images, the sharpest first. */
-export const imageTypes: readonly string[] = ["image/svg+xml", "image/png", "image/jpeg", "image/webp", "image/gif"];
+export const imageTypes: readonly string[] = ["image/svg+xml", "image/png", "image/jpeg", "image/webp", "image/avif", "image/gif", "image/bmp"];
 
 /** An image of a bundle: base64, or SVG as text. */
 export function bundleImage(type: string, content: Parameters<typeof textOf>[0]): Image {
   const text = textOf(content);
   return { type, bytes: type === "image/svg+xml" && text.includes("<") ? Buffer.from(standalone(text)) : Buffer.from(text, "base64") };
+}
+
+/** Whether a bundle's image is one: text that is no base64, and bytes of another kind, would be a broken picture. */
+export function isImage(type: string, content: Parameters<typeof textOf>[0]): boolean {
+  const text = textOf(content);
+  if (type === "image/svg+xml") return /<svg\b/i.test(text.includes("<") ? text : Buffer.from(text, "base64").toString());
+  const head = Buffer.from(text.slice(0, 400).replace(/\s+/g, ""), "base64");
+  return signatures.some(([, matches]) => matches(head));
 }
 
 /** A bundle's image as an address; its base64 stays as it is. */

@@ -20,6 +20,8 @@ main{min-width:0;max-width:54rem;width:100%;padding:1rem 0 5rem;margin:0 auto}
 @media (min-width:68rem){.with-toc{grid-template-columns:14rem minmax(0,1fr)}.with-toc main{margin:0}.toc{position:sticky;top:3.5rem;align-self:start;max-height:calc(100vh - 5rem);overflow:auto}}
 h1,h2,h3,h4,h5,h6{line-height:1.25;margin:1.6em 0 .6em;scroll-margin-top:3.5rem}h1{font-size:2rem;margin-top:.8em}h1.name{font-size:1rem;font-weight:400;color:var(--soft);margin-top:1em}h2{font-size:1.45rem;padding-bottom:.25em;border-bottom:1px solid var(--line)}h3{font-size:1.15rem}h4,h5,h6{font-size:1rem}
 .heading{font-weight:600}
+/* Text from right to left begins at the right, line by line of the source. */
+p,li,h1,h2,h3,h4,h5,h6,blockquote,td,th,dd,figcaption,caption,.stream{unicode-bidi:plaintext}
 p,ul,ol,blockquote{margin:.8em 0}li{margin:.2em 0}
 blockquote{border-left:4px solid var(--line);margin-left:0;padding-left:1rem;color:var(--soft)}
 img,video{max-width:100%;height:auto}.missing-image{color:var(--soft);font-style:italic}
@@ -41,7 +43,7 @@ details>summary:hover{color:var(--fg)}
 .image{margin:.8em 0}.image img{background:#fff;border-radius:4px}
 .chart{margin:1em 0}figure.captioned{margin:1em 0}figcaption,.caption{font-size:.875rem;color:var(--soft)}figcaption{margin:.4em 0}.markdown table:has(caption){min-width:min(100%,22rem)}.figure{text-align:center}.works p{padding-left:1.5em;text-indent:-1.5em}
 table{border:0;border-collapse:collapse;margin:.8em 0;font-size:.875rem;font-variant-numeric:tabular-nums;line-height:1.4}
-th,td{padding:.3rem .75rem;border:0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
+th,td{padding:.3rem .75rem;border:0;border-bottom:1px solid var(--line);text-align:start;vertical-align:top}
 thead th{border-bottom:2px solid var(--line);vertical-align:bottom}
 caption{text-align:left;font-weight:600;padding:.3rem 0}
 .dataframe td,.dataframe th{white-space:nowrap}.dataframe tbody tr:hover,.sdtp-table tbody tr:hover{background:var(--box)}

@@ -1,7 +1,7 @@
 import { picture } from "../../report/views/picture/index.js";
 import { Browser } from "./browser.js";
-import type { CodePart, Part } from "./document.js";
-import { bundleImage, copyName, extensionOf, type Image, imageTypes } from "./images.js";
+import type { CodePart, MarkdownPart, Part } from "./document.js";
+import { bundleImage, copyName, decoded, extensionOf, type Image, imageTypes } from "./images.js";
 import { chosen, type Figure, figureOf, figureTitle, isDisplay } from "./mime.js";
 import type { ExportOptions, SideFile } from "./options.js";
 
@@ -21,10 +21,10 @@ export class Pictures {
     return path;
   }
 
-  /** A copy of the image that a cell refers to as `source`. Attachments of different cells may have the same name. */
-  copy(source: string, image: Image): string {
-    const isFile = !source.startsWith("attachment:");
-    return (isFile ? this.path(source) : undefined) ?? this.add(isFile ? source : image, copyName(source, image), image.bytes);
+  /** A copy of the image that a cell refers to as `source`, once for each cell's attachment and each file. */
+  copy(source: string, image: Image, { cell }: MarkdownPart): string {
+    const key = imageKey(source, cell);
+    return this.path(key) ?? this.add(key, copyName(source, image), image.bytes);
   }
 
   /** The path of what was added for `key`, relative to the document. */
@@ -41,6 +41,9 @@ export class Pictures {
   }
 }
 
+/** What an image of a text is found by: a file by its path, an attachment in its cell. */
+export const imageKey = (source: string, cell: number): string => (source.startsWith("attachment:") ? `${cell} ${decoded(source)}` : source);
+
 interface Chart {
   /** What warnings call it. */
   readonly name: string;
@@ -49,23 +52,31 @@ interface Chart {
 
 type BrowserOptions = Pick<ExportOptions, "chromium" | "warn" | "signal">;
 
+/** An image that a text refers to and that LaTeX cannot read. */
+export interface Foreign {
+  readonly key: string;
+  readonly name: string;
+  readonly image: Image;
+}
+
 /** Types that LaTeX reads; what is drawn of lines becomes PDF. */
-const readable = new Set(["image/png", "image/jpeg"]);
+export const readable = new Set(["image/png", "image/jpeg"]);
 
 /**
  * Pictures of all outputs that are shown: images of their bundles, and charts drawn by a browser. Where there is no
  * browser, `warn` says so; charts are simpler pictures then, and those that only Plotly can draw have no path.
  * @param isPreferred whether an output's image or chart is shown at all, and not another type of its bundle
  * @param vector for LaTeX: charts and SVG become PDF, other types that it does not read PNG
+ * @param images of texts, which become that as well
  */
 export async function outputPictures(
   all: readonly Part[],
   pictures: Pictures,
   browser: BrowserOptions,
-  { isPreferred, vector = false }: { isPreferred: (data: Record<string, unknown>) => boolean; vector?: boolean },
+  { isPreferred, vector = false, images = [] }: { isPreferred: (data: Record<string, unknown>) => boolean; vector?: boolean; images?: readonly Foreign[] },
 ): Promise<void> {
   const charts: (Chart & { key: object })[] = [];
-  const foreign: { key: object; name: string; image: Image }[] = [];
+  const foreign: { key: unknown; name: string; image: Image }[] = images.map((each) => ({ ...each, name: `${each.name}.${vectorEnding(each.image)}` }));
   for (const part of all) {
     if (part.kind !== "code" || part.output !== "shown") continue;
     for (const [output, name] of named(part)) {
@@ -77,7 +88,7 @@ export async function outputPictures(
         continue;
       }
       const image = bundleImage(found.type, found.content);
-      if (vector && !readable.has(image.type)) foreign.push({ key: output, name: `${name}.${image.type === "image/svg+xml" ? "pdf" : "png"}`, image });
+      if (vector && !readable.has(image.type)) foreign.push({ key: output, name: `${name}.${vectorEnding(image)}`, image });
       else pictures.add(output, `${name}.${extensionOf(image.type)}`, image.bytes);
     }
   }
@@ -99,6 +110,8 @@ export async function outputPictures(
     if (made) pictures.add(key, name.replace(/png$/, "svg"), Buffer.from(made.svg));
   }
 }
+
+const vectorEnding = ({ type }: Image): string => (type === "image/svg+xml" ? "pdf" : "png");
 
 /** Charts as small PNG, in order; undefined for those that could not be drawn, of which `warn` says why. */
 export async function drawnCharts(charts: readonly Chart[], browser: BrowserOptions): Promise<(Uint8Array | undefined)[]> {

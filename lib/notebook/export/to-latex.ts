@@ -4,7 +4,8 @@ import { joined, type Notebook, type Output } from "../types.js";
 import { type CodePart, type MarkdownPart, type Part, parts } from "./document.js";
 import { outline } from "./headings.js";
 import { tablesAndText } from "./html-tables.js";
-import { isRemote, localImage } from "./images.js";
+import { imageReferences } from "./image-references.js";
+import { copyName, isRemote, localImage } from "./images.js";
 import { latexCode, latexVerbatim } from "./latex-code.js";
 import { fallbackFonts, lacking, lackingWarning } from "./latex-fonts.js";
 import { dataTables } from "../../report/views/picture/data-table.js";
@@ -19,7 +20,7 @@ import { altText, chosen, figureOf, figureTitle, isDisplay, textOf } from "./mim
 import { kindOfCell, numbering } from "./numbering.js";
 import type { Exported, ExportOptions, RenderOptions } from "./options.js";
 import { References } from "./references.js";
-import { outputPictures, Pictures } from "./pictures.js";
+import { type Foreign, imageKey, outputPictures, Pictures, readable } from "./pictures.js";
 import { shortText } from "./shortened.js";
 import { plainText } from "../plain-text.js";
 
@@ -27,8 +28,8 @@ import { plainText } from "../plain-text.js";
 export async function toLatex(notebook: Notebook, options: RenderOptions): Promise<Exported> {
   const all = parts(notebook, options);
   const pictures = new Pictures(plainFolder(options.filesFolder));
-  await outputPictures(all, pictures, options, { isPreferred: (data) => data["text/latex"] === undefined, vector: true });
   const tokens = new Map<Part, Token[]>(all.filter(({ kind }) => kind === "markdown").map((part) => [part, parsed(part.source)]));
+  await outputPictures(all, pictures, options, { isPreferred: (data) => data["text/latex"] === undefined, vector: true, images: foreignImages(tokens, options) });
   const { title } = outline([...tokens.values()]);
   const language = notebook.metadata.language_info?.name ?? notebook.metadata.kernelspec?.language ?? "";
   const maths = new Maths(options.warn);
@@ -60,17 +61,30 @@ function plainFolder(name: string): string {
   return plain === name ? name : plain.replace(/(_files)?$/, `-${createHash("sha256").update(name).digest("hex").slice(0, 6)}$1`);
 }
 
-function referred(source: string, { attachments }: MarkdownPart, pictures: Pictures, { folder, warn }: ExportOptions): string | undefined {
-  const image = isRemote(source) || source.startsWith("data:") ? "not a file beside the notebook" : localImage(source, attachments, folder);
+/** The images of texts that LaTeX cannot read as they are. */
+function foreignImages(tokens: ReadonlyMap<Part, Token[]>, { folder }: RenderOptions): Foreign[] {
+  const found = new Map<string, Foreign>();
+  for (const [part, own] of tokens) for (const source of imageReferences(own)) {
+    const image = isRemote(source) || source.startsWith("data:") ? "" : localImage(source, (part as MarkdownPart).attachments, folder);
+    const key = imageKey(source, (part as MarkdownPart).cell);
+    if (typeof image !== "string" && !readable.has(image.type)) found.set(key, { key, name: copyName(source, image).replace(/\.[^.]*$/, ""), image });
+  }
+  return [...found.values()];
+}
+
+function referred(source: string, part: MarkdownPart, pictures: Pictures, { folder, warn }: ExportOptions): string | undefined {
+  const made = pictures.path(imageKey(source, part.cell));
+  if (made !== undefined) return made;
+  const image = isRemote(source) || source.startsWith("data:") ? "not a file beside the notebook" : localImage(source, part.attachments, folder);
   if (typeof image === "string") {
     warn?.(`image: ${source} (${image}; not in the document)`);
     return undefined;
   }
-  if (image.type !== "image/png" && image.type !== "image/jpeg") {
+  if (!readable.has(image.type)) {
     warn?.(`image: ${source} (LaTeX reads no ${image.type}; not in the document)`);
     return undefined;
   }
-  return pictures.copy(source, image);
+  return pictures.copy(source, image, part);
 }
 
 function codeLatex(part: CodePart, language: string, pictures: Pictures, maths: Maths): string {
@@ -98,7 +112,7 @@ function outputLatex(output: Output, { number }: CodePart, pictures: Pictures, m
   if (output.output_type === "error") return latexVerbatim(plainText(output.traceback.join("\n")) || `${output.ename}: ${output.evalue}`);
   if (!isDisplay(output)) return "";
   const { data } = output;
-  if (data["text/latex"] !== undefined) return ownLatex(textOf(data["text/latex"]).trim());
+  if (data["text/latex"] !== undefined) return ownLatex(textOf(data["text/latex"]).trim(), maths);
   const figure = figureOf(data);
   const path = pictures.path(output);
   const alt = (figure && figureTitle(figure)) || altText(data, `Picture of cell ${number}`);
@@ -114,7 +128,11 @@ function outputLatex(output: Output, { number }: CodePart, pictures: Pictures, m
 }
 
 /** A bundle's LaTeX: a table no wider than the text, text with its own delimiters, or a bare formula. */
-function ownLatex(text: string): string {
+function ownLatex(text: string, maths: Maths): string {
+  const isBare = !/\\begin\{(table|tabular|longtable|figure|center)/.test(text);
+  const inner = text.replace(/^\$\$?|\$\$?$|^\\\[|\\\]$|^\\\(|\\\)$/g, "");
+  // One formula that would stop LaTeX is shown as its source, as in Markdown.
+  if (isBare && !/\$/.test(inner.replaceAll("\\$", "")) && !maths.accepts(inner, true)) return latexVerbatim(text);
   if (!/\\begin\{(table|tabular|longtable|figure|center)/.test(text)) return /^(\$|\\\[|\\\()/.test(text) ? text : displayMath(text);
   if (/\\begin\{adjustbox|\\resizebox/.test(text)) return text;
   return text.replace(/\\begin\{tabular\}[^]*?\\end\{tabular\}/g, (tabular) => `\\begin{adjustbox}{max width=\\linewidth}\n${tabular}\n\\end{adjustbox}`);

@@ -2,6 +2,7 @@ import type { Token } from "markdown-it";
 import { joined, type Notebook, type Output } from "../types.js";
 import { type CodePart, type MarkdownPart, type Part, parts } from "./document.js";
 import { alignments, type HtmlTable, tablesAndText } from "./html-tables.js";
+import { imageReferences } from "./image-references.js";
 import { decoded, imageTypes, isRemote, localImage } from "./images.js";
 import { parsed } from "./markdown.js";
 import { altText, chosen, figureOf, figureTitle, isDisplay, isPlaceholder, textOf } from "./mime.js";
@@ -61,7 +62,8 @@ function withReferences(source: string, tokens: readonly Token[], place: string,
 }
 
 /** A cell's text with the images that it refers to copied beside the document. */
-function withLocalImages({ source, attachments }: MarkdownPart, pictures: Pictures, { folder, warn }: ExportOptions): string {
+function withLocalImages(part: MarkdownPart, pictures: Pictures, { folder, warn }: ExportOptions): string {
+  const { source, attachments } = part;
   let text = source;
   for (const reference of imageReferences(parsed(source))) {
     if (isRemote(reference) || reference.startsWith("data:")) continue;
@@ -70,7 +72,7 @@ function withLocalImages({ source, attachments }: MarkdownPart, pictures: Pictur
       warn?.(`image: ${reference} (${image})`);
       continue;
     }
-    const path = address(pictures.copy(reference, image));
+    const path = address(pictures.copy(reference, image, part));
     text = text.replaceAll(text.includes(reference) ? reference : decoded(reference), path);
   }
   return text;
@@ -78,17 +80,6 @@ function withLocalImages({ source, attachments }: MarkdownPart, pictures: Pictur
 
 /** A path as an address that Markdown reads whole, whatever the notebook is called. */
 const address = (path: string): string => path.split("/").map((name) => encodeURIComponent(name).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16)}`)).join("/");
-
-function imageReferences(tokens: readonly Token[]): Set<string> {
-  const found = new Set<string>();
-  const walk = (token: Token): void => {
-    if (token.type === "image") found.add(String(token.attrGet("src")));
-    if (token.type === "html_block" || token.type === "html_inline") for (const [, source] of token.content.matchAll(/<img\b[^>]*?\bsrc\s*=\s*["']([^"']+)["']/gi)) found.add(source!);
-    token.children?.forEach(walk);
-  };
-  tokens.forEach(walk);
-  return found;
-}
 
 function codeMarkdown(part: CodePart, language: string, pictures: Pictures, name: string | undefined): string {
   const input = part.input === "shown" ? fenced(part.source.trimEnd(), language) : "";

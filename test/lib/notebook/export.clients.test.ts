@@ -162,6 +162,13 @@ describe("reports in Chromium", { skip: noChromium, timeout: 300_000 }, () => {
     assert.ok(String(document).includes("book_files/cell-1.png"));
   });
 
+  it("makes of images that LaTeX does not read some that it does, each once", async () => {
+    const svg = "<svg width='20' height='20'><circle r='9' cx='10' cy='10'/></svg>";
+    const { files, document } = await exported("latex", {}, [text("![s](attachment:s%20a.svg) and ![s](attachment:s%20a.svg)", { "s a.svg": { "image/svg+xml": svg } })]);
+    assert.deepEqual(files.map(({ path }) => path.replace(/^.*\//, "")), ["s-a.pdf"]);
+    assert.equal(String(document).match(/\\includegraphics[^\n]*s-a\.pdf/g)?.length, 2);
+  });
+
   it("draws charts for LaTeX as lines and letters", async () => {
     const { files, document } = await exported("latex");
     const chart = files.find(({ path }) => path === "book_files/cell-1.pdf");

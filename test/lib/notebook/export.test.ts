@@ -131,6 +131,12 @@ describe("HTML", () => {
     assert.match(document, /<pre class="stream error"[^>]*><span[^>]*>Error<\/span>: no\n {2}at Cell/);
   });
 
+  it("says what it cannot show: types without a text, pictures that are none; control characters are no boxes", async () => {
+    const { document, warnings } = await exported([text("# T"), code("", [shows({ "application/x-only": { a: 1 } }), shows({ "image/jpeg": "not base64!!", "text/plain": "a picture" }), shows({ "image/png": [PNG.slice(0, 30), PNG.slice(30)] as never }), stream("a\0b\x07c\x7f\n")])], "html");
+    assert.deepEqual(warnings, ["cell 2: an output is not shown: it is application/x-only without a text or a picture", "cell 2: its image/jpeg is no picture and is left out"]);
+    assert.ok(document.includes(">a picture</pre>") && document.includes(`base64,${PNG}`) && /ab.?c/.test(document) && !document.includes("\0"));
+  });
+
   it("prefers a bundle's HTML to its text", async () => {
     const { document } = await exported([code("", [shows({ "text/html": "<table><tr><td>1</td></tr></table>", "text/markdown": "| 1 |", "text/latex": "\\begin{tabular}", "text/plain": "plain" })])], "html");
     assert.match(document, /<table><tr><td>1<\/td>/);
@@ -223,6 +229,12 @@ describe("LaTeX", () => {
       "$$a$$",
     ]) assert.ok(body.includes(expected), `${expected}\n--- in ---\n${body}`);
     assert.ok(!body.includes("<b>"));
+  });
+
+  it("shows the source of a formula that would stop LaTeX", async () => {
+    const { document, warnings } = await exported([code("", [shows({ "text/latex": "$\\nothing{x}$" }), shows({ "text/latex": "\\alpha" }), shows({ "text/latex": "words $x$ & more" })])], "latex");
+    assert.match(document, /\\begin\{Verbatim\}[^]*nothing[^]*\\end\{Verbatim\}[^]*\\alpha/);
+    assert.match(warnings[0]!, /formula \\nothing\{x\} not drawn, its source is shown/);
   });
 
   it("puts images beside it", async () => {
