@@ -62,5 +62,5 @@ function died(code: number | null, killer: NodeJS.Signals | null, stderr: string
 /** What a process wrote last before it ended: of an error that nobody caught, its message, not the stack and the version under it. */
 export function lastWords(stderr: string): string {
   const lines = stderr.split("\n").map((line) => line.trim()).filter((line) => line !== "");
-  return (lines.findLast((line) => /^(?:\w+)?Error\b/.test(line)) ?? lines.findLast((line) => !/^(?:Node\.js v|at )/.test(line)) ?? "").slice(0, 300);
+  return (lines.findLast((line) => /^(?:\w+)?(?:Error|Rejection)\b/.test(line)) ?? lines.findLast((line) => !/^(?:Node\.js v|at )/.test(line)) ?? "").slice(0, 300);
 }

@@ -147,6 +147,20 @@ describe("a server that anybody may ask", { timeout: 600_000 }, () => {
     await goesOn();
   });
 
+  it("clients that go away while they wait for the model end nothing but what they asked for", async () => {
+    const server = await start({ maxRunning: 8, maxWaiting: 1000 });
+    const prompt = Array.from({ length: 48 }, (_, i) => 5 + (i % 40));
+    const staying = Array.from({ length: 10 }, (_, i) => post(JSON.stringify({ ...right, prompt: [...prompt, i + 5] }), "completions", server));
+    const leaving = 60;
+    for (let i = 0; i < leaving; i++) {
+      const socket = await raw(request({ prompt: [i + 5, ...prompt], stream: i % 2 === 0 }), server);
+      socket.destroy();
+    }
+    for (const answer of await Promise.all(staying)) assert.equal(answer.status, 200);
+    await until(async () => (await metric("sdtp:num_requests_running", server)) + (await metric("sdtp:num_requests_waiting", server)) === 0);
+    await goesOn(server);
+  });
+
   it("a client that reads nothing holds its place no longer than the time limit", async () => {
     const server = await start({ timeout: 1, maxRunning: 1 });
     const socket = await raw(request({ max_tokens: model.config.maxPositions - 4, n: 64, ignore_eos: true, temperature: 1, logprobs: 20, stream: true }), server);
