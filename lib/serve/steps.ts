@@ -41,7 +41,10 @@ export class Steps {
       signal.throwIfAborted();
       const piece = tokens.slice(at, at + pieceTokens);
       const logits = await new Promise<Float32Array>((resolve, reject) => {
-        this.#tokens.push({ run, tokens: piece, each: each !== undefined, signal, resolve, reject });
+        const waiting = { run, tokens: piece, each: each !== undefined, signal, resolve, reject };
+        // A prompt that has begun ends before another one begins: in turn, all of them would end with the last.
+        if (at > 0) this.#tokens.unshift(waiting);
+        else this.#tokens.push(waiting);
         void this.#work();
       });
       each?.(logits, at, at + piece.length);

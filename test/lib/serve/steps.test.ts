@@ -69,6 +69,17 @@ describe("steps of the model", () => {
     assert.ok(largest(long.logits, (await model.prefill(prompt(116, 2))).logits) < 1e-4);
   });
 
+  it("of two long prompts the one that came first ends first", async () => {
+    const { log, steps } = noted(4, 16);
+    const [first, second] = [await model.prefill(prompt(16, 2)), await model.prefill(prompt(16, 3))];
+    const order: string[] = [];
+    await Promise.all([
+      steps.extend(first, prompt(64, 4), never).then(() => order.push(`first after ${log.length}`)),
+      steps.extend(second, prompt(64, 5), never).then(() => order.push(`second after ${log.length}`)),
+    ]);
+    assert.deepEqual(order, ["first after 4", "second after 8"]);
+  });
+
   it("after a prompt that is computed whole, those that wait for a token have theirs before the next one", async () => {
     const { steps } = noted(4, 16);
     const run = await model.prefill(prompt(9, 1));
