@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { dot, softmax } from "../../reference/operations.js";
 import { rotaryFrequencies, rotate } from "../../reference/rotary.js";
-import { average, headsOf, holds, looked, mean, model, n, norm, pays, plain, prefill, prompt, raw, shape, tiny, vectors } from "./cut-caches.js";
+import { headsOf, holds, looked, model, n, norm, pays, plain, prefill, prompt, raw, shape, tiny, vectors } from "./cut-caches.js";
+import { average, mean } from "./float64.js";
 
 test("window attention: mean of a window's attention, pooled, averaged over a group", async () => {
   const run = await prefill({ kind: "window attention", window: 6, kernel: 5, pool: "mean", heads: "group mean" });

@@ -9,7 +9,8 @@ import { forward } from "../../reference/forward.js";
 import { dot } from "../../reference/operations.js";
 import { rotaryFrequencies, rotate } from "../../reference/rotary.js";
 import { relativeError } from "../inspect/setup.js";
-import { average, best, headsOf, looked, mean, model, n, plain, prompt, raw, shape, TIGHT, tiny, vectors } from "./cut-caches.js";
+import { headsOf, looked, model, n, plain, prompt, raw, shape, TIGHT, tiny, vectors } from "./cut-caches.js";
+import { average, best, mean } from "./float64.js";
 
 /** Scores of a stage after block 1, where nothing was pruned before. */
 const stageScores = async (scorer: string) => {

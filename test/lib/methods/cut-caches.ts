@@ -12,6 +12,7 @@ import { forward, type ForwardResult, type LayerCache } from "../../reference/fo
 import { dot, linear, rmsNorm, softmax, type Vector } from "../../reference/operations.js";
 import { rotaryFrequencies, rotate } from "../../reference/rotary.js";
 import { blockInputs, relativeError } from "../inspect/setup.js";
+import { best, mean, pooled } from "./float64.js";
 
 export const prompt = Array.from({ length: 48 }, (_, i) => (i * 37 + 11 * (i % 7)) % 250);
 export const n = prompt.length;
@@ -57,16 +58,8 @@ export const pays = (layer: number, head: number, t: number): number[] => {
   const query = rotate(raw[layer]![head]![t]!, t, rotaryFrequencies(tiny.config));
   return softmax(vectors(plain.caches[layer]!, "keys", Math.floor(head / group)).map((key, j) => (j > t ? -Infinity : dot(query, key) / Math.sqrt(h))));
 };
-export const mean = (rows: readonly ArrayLike<number>[]): number[] => Array.from({ length: rows[0]!.length }, (_, i) => rows.reduce((sum, row) => sum + row[i]!, 0) / rows.length);
 export const norm = (x: ArrayLike<number>) => Math.sqrt(dot(x, x));
 export const headsOf = (g: number) => Array.from({ length: shape().group }, (_, i) => g * shape().group + i);
-
-/** Positions that the highest scores are at, the first `head` and last `tail` in any case. */
-export const best = (scores: readonly number[], keep: number, head: number, tail: number): number[] => {
-  const free = scores.map((_, i) => i).filter((i) => i >= head && i < n - tail).sort((a, b) => scores[b]! - scores[a]! || a - b);
-  const forced = scores.map((_, i) => i).filter((i) => i < head || i >= n - tail);
-  return [...forced, ...free.slice(0, keep - head - tail)].sort((a, b) => a - b);
-};
 
 /** The run keeps what these scores say, verifies, and generates what the reference generates from the same caches. */
 export async function holds(run: Run, expected: (layer: number, head: number) => number[], { head, tail, tolerance = TIGHT }: { head: number; tail: number; tolerance?: number }) {
@@ -99,7 +92,5 @@ export const prefill = (scoring: CacheScoring, more: Partial<CacheBudget> = {}) 
 /** Mean over the last `window` queries, tokens of the window as nothing, neighbours pooled. */
 export const looked = (layer: number, head: number, window: number, kernel: number, pool: (values: number[]) => number): number[] => {
   const paid = mean(Array.from({ length: window }, (_, i) => pays(layer, head, n - window + i))).map((value, i) => (i < n - window ? value : 0));
-  const side = (kernel - 1) / 2;
-  return paid.map((_, i) => pool(Array.from({ length: kernel }, (_, k) => paid[i + k - side] ?? 0)));
+  return pooled(paid, kernel, pool);
 };
-export const average = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;

@@ -4,17 +4,11 @@ import { test } from "node:test";
 import { resolveMethod } from "../../../lib/methods/resolve.js";
 import { verifyRun } from "../../../lib/inspect/verify.js";
 import { load } from "../../../lib/runtime/model.js";
-import { forward, type LayerCache } from "../../reference/forward.js";
+import { forward } from "../../reference/forward.js";
 import { relativeError } from "../inspect/setup.js";
-import { mean, model, n, plain, prompt, shape, TIGHT, tiny } from "./cut-caches.js";
+import { model, n, plain, prompt, shape, TIGHT, tiny } from "./cut-caches.js";
+import { cut, mean } from "./float64.js";
 
-/** A layer's cache in float64, of each head the tokens at `rows`. */
-const cut = (cache: LayerCache, rows: readonly (readonly number[])[]): LayerCache => {
-  const { h } = shape();
-  const held = cache.keys.length / h / rows.length;
-  const part = (values: Float64Array) => Float64Array.from(rows.flatMap((own, g) => own.flatMap((row) => [...values.subarray((g * held + row) * h, (g * held + row + 1) * h)])));
-  return { keys: part(cache.keys), values: part(cache.values), positions: rows[0]!.map((row) => cache.positions[row]!) };
-};
 const kinds = {
   "accumulated attention": { cache: { kind: "accumulated attention", recent: 0.5 }, decoding: { kind: "accumulated attention", recent: 0.5 } },
   "last attention": { cache: { kind: "window attention", window: 1, kernel: 1, pool: "mean", heads: "all" }, decoding: { kind: "last attention" } },
@@ -27,7 +21,7 @@ for (const [kind, { cache: scoring, decoding }] of Object.entries(kinds)) {
     const growing = await model.prefill(prompt, { preset: { name: "growing", stages: [], baseDepth: 3, cache: { amount, scoring } }, scores: true });
     const run = await model.prefill(prompt, { preset: { name: "cut", stages: [], baseDepth: 3, cache: { amount, scoring }, decoding: { amount, every: 3, scoring: decoding } }, scores: true });
     const fresh = run.fork();
-    const after = plain.caches.map((whole, layer) => cut(whole, growing.selections![layer]!.kept.map((own) => [...own])));
+    const after = plain.caches.map((whole, layer) => cut(whole, growing.selections![layer]!.kept.map((own) => [...own]), shape().h));
     const sums = growing.selections!.map(({ kept, scores }) => kept.map((own, g) => [...own].map((position) => scores![g * n + position]!)));
     const generated = [7, 91, 33];
     let last: readonly (readonly Float32Array[])[] = [];
@@ -51,7 +45,7 @@ for (const [kind, { cache: scoring, decoding }] of Object.entries(kinds)) {
       assert.deepEqual([...run.kv.layer(layer).headPositions(g)], own.map((slot) => growing.kv.layer(layer).headPositions(g)[slot]), `layer ${layer}, head ${g}`);
     }));
     assert.ok((await verifyRun(run)).ok);
-    const left = whole.map((layer, l) => cut(layer, rows[l]!));
+    const left = whole.map((layer, l) => cut(layer, rows[l]!, shape().h));
     const next = forward(tiny.config, tiny.weights, [5], { caches: left, positions: [n + 3] });
     assert.ok(relativeError(await run.extend([5]), next.logits) < 2 * TIGHT);
     // A fork from before goes its own way; the budget holds on.

@@ -7,7 +7,8 @@ import { forward } from "../../reference/forward.js";
 import { dot, linear, rmsNorm, softmax } from "../../reference/operations.js";
 import { rotaryFrequencies, rotate } from "../../reference/rotary.js";
 import { relativeError } from "../inspect/setup.js";
-import { average, best, budget, headsOf, looked, mean, n, plain, prefill, prompt, shape, TIGHT, tiny } from "./cut-caches.js";
+import { budget, headsOf, looked, n, plain, prefill, prompt, shape, TIGHT, tiny } from "./cut-caches.js";
+import { average, best, mean } from "./float64.js";
 
 test("AdaKV: heads share a layer's budget by score, each keeping a part of an even share; caches of their own lengths", async () => {
   const { groups, h } = shape();
