@@ -40,17 +40,23 @@ const COPIES = 2;
 const BASE = 1.5e8;
 
 /** @param plan of the prompt */
-export function memoryPlan({ config, tensors }: Checkpoint, { n, tokens, kvLengths, attention }: Pick<Plan, "n" | "tokens" | "kvLengths" | "attention">, { reserve, graphs, kvDtype }: MemoryOptions): MemoryPlan {
+export function memoryPlan({ config, tensors }: Checkpoint, { n, tokens, kvLengths, attention, shared, cache: selections }: Pick<Plan, "n" | "tokens" | "kvLengths" | "attention" | "shared" | "cache">, { reserve, graphs, kvDtype }: MemoryOptions): MemoryPlan {
   const { kvHeads, headDim, hiddenSize, vocabSize, heads } = config;
   const perToken = 2 * kvHeads * headDim;
   const cachedBytes = kvTokenBytes(config, kvDtype);
-  const cache = kvLengths.reduce((sum, count) => sum + (count + reserve) * cachedBytes, 0);
+  // Where layers or heads share a budget, the whole cache is there beside the one that is cut out of it.
+  const whole = shared ? tokens.reduce((sum, count) => sum + count * cachedBytes, 0) : 0;
+  const cache = kvLengths.reduce((sum, count) => sum + (count + reserve) * cachedBytes, whole);
   const { kind, chunks, fusedChunks, tiled } = attention;
   const all = 4 * heads * n * n;
   const scores = kind === "plain" ? 3 * Math.max(all / chunks, Math.min(SCORE_BYTES, all)) : tiled ? 0 : all / fusedChunks;
   const moving = COPIES * tokens.reduce((sum, count) => sum + 4 * count * perToken, 0);
-  const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + innerWidth(config)) + 4 * vocabSize + scores;
-  const weights = weightBytes(tensors, config.tiedEmbeddings, graphs);
+  const scoring = selections?.[0]?.scoring;
+  // A part that repeats the prompt: scores in pieces, and a layer's keys and values joined with its own.
+  const part = scoring?.kind === "reconstruction" ? Math.min(scoring.chunk, n) : 0;
+  const repeating = part > 0 ? 3 * Math.min(SCORE_BYTES, 4 * heads * part * (n + part)) + 4 * (n + part) * perToken : 0;
+  const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + innerWidth(config)) + 4 * vocabSize + Math.max(scores, repeating);
+  const weights = weightBytes(tensors, config.tiedEmbeddings, graphs + (part > 0 ? 1 : 0));
   return { weights, cache, activations, total: weights + cache + activations };
 }
 

@@ -181,6 +181,13 @@ suite("shared budgets", () => {
     assert.deepEqual(run.plan.tokens, [48, 24, 24]);
     assert.equal(run.kv.bytes, 3 * 24 * pass.groups * pass.headDim * 2 * 4);
     assert.ok((await verifyRun(run)).ok);
+    // Memory: the whole cache beside the one cut out of it, and scores of a part; refused before anything runs where they do not fit.
+    const memory = (name: string) => model.memory(200, { preset: name, reserve: 0 });
+    assert.ok(memory("kvzip").cache > memory("baseline").cache && memory("kvzip").activations > memory("baseline").activations);
+    assert.equal(memory("cake").cache, memory("baseline").cache + memory("snapkv").cache);
+    const small = await load(tiny.folder, { threads: 1, memoryLimit: memory("kvzip").total - 1 });
+    await assert.rejects(small.prefill(Array.from({ length: 200 }, (_, i) => i % 250), { preset: "kvzip" }), /^Error: memory: .* for a prompt of 200 tokens/);
+    await small.release();
     const flops = (name: string) => model.plan(n, { preset: name }).flops.exact;
     assert.ok(flops("kvzip") > 2 * flops("baseline") && flops("kvzip") < 4 * flops("baseline"));
   });
