@@ -1,4 +1,4 @@
-import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
 import { Agent as SecureAgent, request as httpsRequest } from "node:https";
 import { EventLines } from "./event-lines.js";
 import type { Kind, Planned } from "./workload.js";
@@ -70,7 +70,7 @@ export function ask({ url, headers, timeout, agent }: Target, planned: Planned, 
     const sent = performance.now();
     const since = () => (performance.now() - sent) / 1e3;
     const answer: Answer = { ttft: null, itl: [], last: 0, pieces: 0, prompt_tokens: null, completion_tokens: null, finished: false, error: null, timedOut: false };
-    let timers: NodeJS.Timeout[] = [];
+    const timers: NodeJS.Timeout[] = [];
     let over = false;
     const end = (ended: Ending | null, status: number | null, error: string | null) => {
       if (over) return;
@@ -85,28 +85,41 @@ export function ask({ url, headers, timeout, agent }: Target, planned: Planned, 
       });
     };
     const stop = () => end(null, null, null);
-    const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, { method: "POST", agent, headers: { ...headers, "Content-Type": "application/json", "Content-Length": body.length } });
+    let request: ClientRequest;
+    /** @param fresh by a connection of its own */
+    const send = (fresh: boolean) => {
+      request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, { method: "POST", agent: fresh ? false : agent, headers: { ...headers, "Content-Type": "application/json", "Content-Length": body.length } });
+      let answered = false;
+      request.on("error", (error) => {
+        // A server may close a connection that was idle at the moment at which it is used again: it has not seen this request.
+        if (!over && !answered && !fresh && request.reusedSocket) send(true);
+        else end("lost", null, error.message);
+      });
+      // Handed to the system: the server is to see it before its client goes away.
+      request.on("finish", () => {
+        if (planned.cancelAfter === 0) timers.push(setTimeout(() => end("cancelled", null, null), planned.patience * 1e3));
+      });
+      request.on("response", (response) => {
+        answered = true;
+        read(response, {
+          stream: (event) => {
+            take(answer, event, since());
+            if (planned.cancelAfter !== null && answer.pieces > 0 && answer.pieces >= planned.cancelAfter) end("cancelled", response.statusCode!, null);
+          },
+          end: (text) => {
+            const status = response.statusCode!;
+            if (status !== 200) end(endingOf(status), status, messageOf(text));
+            else if (answer.error !== null) end(answer.timedOut ? "timed_out" : "failed", status, answer.error);
+            else end(answer.finished ? "completed" : "lost", status, answer.finished ? null : "the stream ended before the answer did");
+          },
+          broken: (error) => end("lost", response.statusCode!, error.message),
+        });
+      });
+      request.end(body);
+    };
     signal.addEventListener("abort", stop);
     timers.push(setTimeout(() => end("lost", null, `nothing ended it within ${timeout} s`), timeout * 1e3));
-    request.on("error", (error) => end("lost", null, error.message));
-    // Handed to the system: the server is to see it before its client goes away.
-    request.on("finish", () => {
-      if (planned.cancelAfter === 0) timers.push(setTimeout(() => end("cancelled", null, null), planned.patience * 1e3));
-    });
-    request.on("response", (response) => read(response, {
-      stream: (event) => {
-        take(answer, event, since());
-        if (planned.cancelAfter !== null && answer.pieces > 0 && answer.pieces >= planned.cancelAfter) end("cancelled", response.statusCode!, null);
-      },
-      end: (text) => {
-        const status = response.statusCode!;
-        if (status !== 200) end(endingOf(status), status, messageOf(text));
-        else if (answer.error !== null) end(answer.timedOut ? "timed_out" : "failed", status, answer.error);
-        else end(answer.finished ? "completed" : "lost", status, answer.finished ? null : "the stream ended before the answer did");
-      },
-      broken: (error) => end("lost", response.statusCode!, error.message),
-    }));
-    request.end(body);
+    send(false);
   });
 }
 

@@ -71,12 +71,16 @@ try {
       await writeOutput(options.output, formatJson(written()));
     }
   }
+  await writeOutput(options.output, formatJson(written()));
+  process.stdout.write(table(written()));
+} catch (error) {
+  if (error.name !== "AbortError") throw error;
+  process.stderr.write("interrupted; the same command goes on\n");
+  process.exitCode = 130;
 } finally {
   await own.close();
   await other.close();
 }
-await writeOutput(options.output, formatJson(written()));
-process.stdout.write(table(written()));
 
 /** All rounds of a server as one. */
 function whole(name) {

@@ -1,7 +1,7 @@
 // A request has one end, whatever a server does: a server that does all of it.
 import assert from "node:assert/strict";
 import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { ask, target, type Sample } from "../../../../lib/bench/serve/client.js";
 import type { Planned } from "../../../../lib/bench/serve/workload.js";
@@ -33,6 +33,12 @@ const answers: Readonly<Record<string, (response: ServerResponse) => void>> = {
     setImmediate(() => response.socket!.destroy());
   },
   silent: () => {},
+  "answers once a connection": (response) => {
+    const socket = response.socket as Socket & { answered?: true };
+    if (socket.answered) socket.destroy();
+    else response.end(piece("a", "stop"));
+    socket.answered = true;
+  },
   endless: (response) => {
     const timer = setInterval(() => response.write(piece("a")), 5);
     response.on("close", () => clearInterval(timer));
@@ -94,6 +100,15 @@ describe("a request of a load", () => {
     assert.ok(sample.ttft! > 0 && sample.e2el >= sample.ttft! + sample.itl[0]!);
     // Nothing was told of its usage: pieces are counted.
     assert.deepEqual([(await send("chat"))!.prompt_tokens, (await send("chat"))!.output_tokens], [null, 1]);
+  });
+
+  it("is sent again where the connection it was to share was closed", async () => {
+    const to = target(`${base}/${encodeURIComponent("answers once a connection")}`, {}, 60);
+    for (let i = 0; i < 4; i++) {
+      const sample = (await ask(to, request, Buffer.from("{}"), performance.now(), 0, new AbortController().signal))!;
+      assert.deepEqual([sample.ended, sample.error], ["completed", null]);
+    }
+    to.agent.destroy();
   });
 
   it("is cancelled where it is to be, before or amid the answer; a stop of the measurement leaves nothing", async () => {
