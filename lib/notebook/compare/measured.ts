@@ -21,5 +21,8 @@ export const MEASURED_UNIT = /^\s?(?:ns|µs|us|ms|s|sec|secs|seconds?|min|minute
 /** A clock's reading, `0:14` or `1:02:03`. */
 export const CLOCK = /(?<![\d:])\d+:[0-5]\d(?::[0-5]\d)?(?![\d:])/g;
 
+/** How many threads a measurement took, which is how many cores the machine has. */
+export const THREADS = /\bthreads \d+\b/g;
+
 /** A line that says of measurements that they do not tell anything; or a sweep's, how much of it earlier runs had done: `3 cells measured, 0 found (0:27)`. */
 export const NOISE = /\bwithin noise\b|\bcells? measured, \d+ found\b/i;

@@ -1,5 +1,5 @@
 import { plainText } from "../plain-text.js";
-import { CLOCK, MEASURED_UNIT, NOISE } from "./measured.js";
+import { CLOCK, MEASURED_UNIT, NOISE, THREADS } from "./measured.js";
 
 export interface Tolerance {
   /** How far two numbers may be apart, relative to the larger one. 0: they must be written alike. */
@@ -40,7 +40,7 @@ const tidy = (text: string): string => plainText(text).replace(/[ \t]+$/gm, "").
 
 function withoutTimes(text: string): string {
   const lines = text.split("\n").filter((line) => !NOISE.test(line)).join("\n").trimEnd();
-  return lines.replace(CLOCK, "TIME");
+  return lines.replace(CLOCK, "TIME").replace(THREADS, "threads N");
 }
 
 interface Found {

@@ -10,6 +10,12 @@ import { failed, PNG, shows, stream } from "../notebooks.js";
 
 const places = (before: Output[], after: Output[], rtol = 0, more = {}) => outputDifferences(before, after, { rtol, ...more }).map(({ place, before: a, after: b }) => `${place}: ${a} -> ${b}`);
 const text = (a: string, b: string, rtol = 0, more = {}) => sameText(a, b, { rtol, ...more });
+
+test("what depends on the machine is not compared: how many threads it has", () => {
+  assert.ok(text("Model tiny, device cpu, threads 2, scorer learned.", "Model tiny, device cpu, threads 16, scorer learned."));
+  assert.ok(!text("Model tiny, threads 2, new tokens 32.", "Model tiny, threads 2, new tokens 64."));
+  assert.ok(!text("threads 2", "threads 16", 0, { exactTimes: true }));
+});
 const data = (before: MimeData, after: MimeData, rtol = 0) => places([shows(before)], [shows(after)], rtol);
 const table = (head: string[], ...rows: (string | number)[][]) => `<table><thead><tr>${head.map((each) => `<th>${each}</th>`).join("")}</tr></thead><tbody>${rows.map((row) => `<tr>${row.map((each) => `<td>${each}</td>`).join("")}</tr>`).join("")}</tbody></table>`;
 
