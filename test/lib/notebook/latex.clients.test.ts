@@ -1,5 +1,5 @@
 // What `sdtp export --to latex` writes, set by LaTeX. Needs TeX Live (Debian: texlive-latex-extra, texlive-luatex, texlive-xetex,
-// texlive-fonts-recommended, lmodern), which is too large to install for every run of all tests: `npm run test:latex`.
+// texlive-fonts-recommended, lmodern), which is large: `.ci/run` installs it where that is quick. By itself: `npm run test:latex`.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
