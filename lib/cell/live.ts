@@ -34,6 +34,7 @@ export function live(show = true): Live | undefined {
   let body: Body = { html: "", text: "" };
   let last: string | undefined;
   let shownAt = performance.now();
+  let later: NodeJS.Timeout | undefined;
   const handle = host.display(shown(draw()));
 
   function draw(): Record<string, string> {
@@ -49,7 +50,13 @@ export function live(show = true): Live | undefined {
 
   function redraw(force: boolean): void {
     const now = performance.now();
-    if (!force && now - shownAt < INTERVAL) return;
+    if (!force && now - shownAt < INTERVAL) {
+      // What was said last is seen, also where nothing follows it for a while.
+      later ??= setTimeout(() => redraw(true), INTERVAL - (now - shownAt)).unref();
+      return;
+    }
+    clearTimeout(later);
+    later = undefined;
     shownAt = now;
     handle.update(shown(draw()));
   }

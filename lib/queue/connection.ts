@@ -127,6 +127,7 @@ function reason(message: string): string {
   if (/ENOTFOUND|EAI_AGAIN/.test(message)) return "no such host";
   if (/WRONGPASS|NOAUTH|AUTH/.test(message)) return `${message.replace(/\.$/, "")}: a password goes into the URL, redis://:PASSWORD@HOST, or into SDTP_QUEUE_PASSWORD`;
   if (/certificate|self.signed|wrong version number|ssl|tls/i.test(message)) return `TLS: ${message}; SDTP_QUEUE_CA names a file with the server's certificate authority`;
+  if (/ETIMEDOUT/.test(message)) return `no answer in ${SILENT_SECONDS} s: no server, or one that speaks TLS where the URL does not, or the other way round (rediss:// is with TLS)`;
   if (/EPIPE|ECONNRESET|Connection is closed/.test(message)) return `the server ended the connection (${message}): it lets in its own machine alone, unless it has a password or --protected-mode no; or it speaks TLS, rediss://`;
   return message || "no answer";
 }

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { ruler } from "../../../lib/cell/evaluate.js";
+import { packageRoot } from "../../../lib/checkpoint/package-root.js";
+import { load } from "../../../lib/runtime/model.js";
+import { fakeNotebook } from "../cell/fake-notebook.js";
 import { sdtp, temporaryFolder, until } from "../cli/sdtp.js";
 import { noServer, redisServer, running, worker } from "./server.js";
 
@@ -111,6 +115,52 @@ test("what a worker measured before it was killed, and before the server forgot 
   for (const { prefill_latency_seconds: seconds } of before) assert.ok(times.has(seconds));
 });
 
+test("in a cell: evaluations by a queue, their slices under the bar, the rows of the command; what the queue has is not measured again", { skip: noServer }, async (t) => {
+  const cwd = temporaryFolder(t);
+  const { url } = await redisServer(t, cwd);
+  const displays = fakeNotebook(t);
+  const model = await load("tiny", { threads: 1 });
+  t.after(() => model.release());
+  const options = { configs: ["keep07"], scorers: ["norm"], lengths: [300], tasks: ["niah_single_1", "niah_single_2"], samples: 2, queue: url };
+  const follows = ruler(model, options);
+  await until(() => displays[0]?.states.some((state) => /no worker takes jobs for cpu yet/.test(state["text/plain"]!)) ?? false);
+  const takes = worker(t, cwd, url, "a");
+  const evaluations = await follows;
+  assert.deepEqual(evaluations.map(({ task, rows: found }) => [task, found.map(({ item, config, machine }) => `${item} ${config} ${machine}`)]), ["ruler-niah_single_1", "ruler-niah_single_2"].map((task) =>
+    [task, ["300/0/0 baseline a", "300/0/0 keep07 a", "300/0/1 baseline a", "300/0/1 keep07 a"]]));
+  assert.match(displays[0]!.states.at(-1)!["text/plain"]!, /^ruler-niah_single_1, ruler-niah_single_2: 8 prompts/);
+  const again = await running(t, cwd, ["evaluate", "ruler", "--tasks", "niah_single_1,niah_single_2", "--lengths", "300", "--samples", "2", "--config", "keep07", "--scorer", "norm", "--output", "q.jsonl", "--queue", url]).ended;
+  assert.equal(again.code, 0, again.stderr);
+  assert.deepEqual(rows(join(cwd, "q.jsonl")).map(measured).sort(), evaluations.flatMap((each) => each.rows).map((row) => measured(row as unknown as Record<string, unknown>)).sort());
+  assert.equal(takes.said().match(/takes: /g)?.length, 2, takes.said());
+});
+
+test("a worker whose folder has the same weights and another tokenizer, or other weights, refuses the slice; the right one does it", { skip: noServer }, async (t) => {
+  const cwd = temporaryFolder(t);
+  const { url } = await redisServer(t, cwd);
+  const tiny = join(packageRoot(), "lib", "models", "tiny");
+  const folders = ["mine", "cut", "other"].map((name) => join(cwd, name, "model")) as [string, string, string];
+  for (const folder of folders) cpSync(tiny, folder, { recursive: true });
+  const tokenizer = join(folders[1], "tokenizer.json");
+  const said = JSON.parse(readFileSync(tokenizer, "utf8")) as { model: { merges: unknown[] } };
+  writeFileSync(tokenizer, JSON.stringify({ ...said, model: { ...said.model, merges: said.model.merges.slice(0, 500) } }));
+  const weights = join(folders[2], "model.safetensors");
+  const bytes = readFileSync(weights);
+  bytes[bytes.length - 1000]! ^= 1;
+  writeFileSync(weights, bytes);
+  const [cut, other] = ["cut", "other"].map((name) => worker(t, cwd, url, name, ["--models", join(cwd, name)]));
+  await Promise.all([cut!, other!].map((each) => each.says(/waits for jobs/)));
+  const args = ["evaluate", "infinitebench", "--tasks", "passkey", "--lengths", "200", "--samples", "1", "--model", folders[0], "--config", "keep07", "--scorer", "norm", "--output", "q.jsonl", "--queue", url];
+  const refused = await running(t, cwd, args).ended;
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /cut: prompts: in other tokens than where the job comes from/);
+  assert.match(refused.stderr, /other: job: its id \(is not that of the rows that this machine would give: weights/);
+  worker(t, cwd, url, "right", ["--models", join(cwd, "mine")]);
+  const done = await running(t, cwd, [...args, "--retry-failed"]).ended;
+  assert.equal(done.code, 0, done.stderr);
+  assert.deepEqual(rows(join(cwd, "q.jsonl")).map(({ machine }) => machine), ["right", "right"]);
+});
+
 test("bad input is refused before anything is filed", { skip: noServer }, async (t) => {
   const cwd = temporaryFolder(t);
   const { url } = await redisServer(t, cwd);
@@ -126,6 +176,8 @@ test("bad input is refused before anything is filed", { skip: noServer }, async 
 });
 
 const rows = (file: string) => readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>).sort((a, b) => (`${String(a["item"])} ${String(a["config"])}` < `${String(b["item"])} ${String(b["config"])}` ? -1 : 1));
+
+const measured = ({ item, task, config, prefill_latency_seconds: seconds }: Record<string, unknown>) => `${String(task)} ${String(item)} ${String(config)} ${String(seconds)}`;
 
 /** A row without its times and where it was measured. */
 function same(row: Record<string, unknown>): Record<string, unknown> {
