@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { live, withProgress } from "../../../lib/cell/live.js";
+import { until } from "../cli/sdtp.js";
 import { fakeNotebook } from "./fake-notebook.js";
 
 test("outside of a notebook, and where it is not wanted, nothing shows", (t) => {
@@ -14,8 +15,9 @@ test("a bar moves, what was found stands under it, and a line is left of it in t
   const displays = fakeNotebook(t);
   const found = await withProgress(undefined, { done: (count: number) => `${count} found` }, async (output) => {
     output!.show({ html: "<table></table>", text: "a table" });
-    await new Promise((resolve) => setTimeout(resolve, 200));
     output!.update(0.5, "half <done>", 90);
+    // Not at once, as it was shown just now; but though nothing follows.
+    await until(() => displays[0]!.states.some((state) => state["text/plain"]!.includes("50 %")));
     return 7;
   });
   assert.equal(found, 7);
