@@ -57,6 +57,7 @@ export async function openCheckpoint(name: string, { dtype, synthetic, onFetch, 
   const path = await localPath(name, { ...(onFetch && { onFetch }), ...(options.signal && { signal: options.signal }) });
   const gguf = await locateGguf(path);
   const checkpoint = gguf !== null ? await openGguf(gguf, name, options) : await openFolder(await locateFolder(path), name, options);
+  if (dtype?.startsWith("compact:")) throw new Error(`dtype: ${dtype} (compact takes no choices: the types of the model's own files decide)`);
   if (dtype === "compact") return compactCheckpoint(checkpoint, options);
   return dtype === undefined ? checkpoint : convertCheckpoint(checkpoint, dtype, options);
 }

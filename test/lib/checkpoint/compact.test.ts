@@ -98,6 +98,7 @@ test("weights of no type of their own have no compact form", async (t) => {
   const tiny = tinyCheckpoint("llama", { dtype: "BF16" });
   t.after(() => tiny.remove());
   await assert.rejects(openCheckpoint(tiny.folder, { dtype: "compact" }), /is held in bf16, about as small as in its files: take int8 or int4/);
+  await assert.rejects(openCheckpoint(tiny.folder, { dtype: "compact:head=int8" }), /dtype: compact:head=int8 \(compact takes no choices/);
   await assert.rejects(openCheckpoint("synthetic:tinyllama-1.1b", { dtype: "compact" }), /dtype: compact \(must be fp32, fp16, int8, int4\)/);
 });
 

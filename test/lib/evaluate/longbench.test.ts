@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, test, type TestContext } from "node:test";
 import { chatTemplate } from "../../../lib/checkpoint/chat-template.js";
 import type { Tokenizer } from "../../../lib/checkpoint/tokenizer.js";
 import type { ModelConfig } from "../../../lib/checkpoint/types.js";
@@ -19,6 +19,16 @@ import { tinyCheckpoint } from "../../reference/checkpoints.js";
 
 const folder = await mkdtemp(join(tmpdir(), "sdtp-longbench-"));
 after(() => rm(folder, { recursive: true }));
+const chat = await chatTemplate("{{ bos_token }}[user]{{ messages[0].content }}[assistant]", "f", { bos_token: "<s>" });
+
+async function tinyModel(t: TestContext) {
+  const tiny = tinyCheckpoint("llama");
+  t.after(() => tiny.remove());
+  const model = await load(tiny.folder, { threads: 1 });
+  t.after(() => model.release());
+  return { model, tokenizer: await model.tokenizer() };
+}
+
 const close = (actual: number, expected: number) => assert.ok(Math.abs(actual - expected) < 1e-6, `${actual} instead of ${expected}`);
 
 test("answers are compared without case, punctuation and articles", () => {
@@ -99,11 +109,7 @@ test("both layouts are read, and what is wrong is said with file and line", asyn
 });
 
 test("a task puts each prompt to the model, cut in the middle, and grades what it generates", async (t) => {
-  const tiny = tinyCheckpoint("llama");
-  t.after(() => tiny.remove());
-  const model = await load(tiny.folder, { threads: 1 });
-  t.after(() => model.release());
-  const tokenizer = await model.tokenizer();
+  const { model, tokenizer } = await tinyModel(t);
   const file = join(folder, "mixed.jsonl");
   const context = Array.from({ length: 60 }, (_, i) => `word${i}`).join(" ");
   await writeFile(file, [
@@ -131,12 +137,7 @@ test("a task puts each prompt to the model, cut in the middle, and grades what i
 });
 
 test("a chat model is asked in its own format, but not in the middle of examples or code", async (t) => {
-  const tiny = tinyCheckpoint("llama");
-  t.after(() => tiny.remove());
-  const model = await load(tiny.folder, { threads: 1 });
-  t.after(() => model.release());
-  const tokenizer = await model.tokenizer();
-  const chat = await chatTemplate("{{ bos_token }}[user]{{ messages[0].content }}[assistant]", "f", { bos_token: "<s>" });
+  const { model, tokenizer } = await tinyModel(t);
   const file = join(folder, "chat.jsonl");
   const context = Array.from({ length: 200 }, (_, i) => `word${i}`).join(" ");
   await writeFile(file, ["hotpotqa", "trec", "triviaqa", "samsum", "lcc", "repobench-p", "qasper"].map((dataset) => JSON.stringify({ input: "Q", context: dataset === "qasper" ? context : "C", answers: ["A"], all_classes: [], dataset })).join("\n"));
@@ -154,12 +155,7 @@ test("a chat model is asked in its own format, but not in the middle of examples
 });
 
 test("agnostic: the context alone is prefilled, what follows it in the prompt is appended; the right answer has a loss", async (t) => {
-  const tiny = tinyCheckpoint("llama");
-  t.after(() => tiny.remove());
-  const model = await load(tiny.folder, { threads: 1 });
-  t.after(() => model.release());
-  const tokenizer = await model.tokenizer();
-  const chat = await chatTemplate("{{ bos_token }}[user]{{ messages[0].content }}[assistant]", "f", { bos_token: "<s>" });
+  const { model, tokenizer } = await tinyModel(t);
   const file = join(folder, "agnostic.jsonl");
   await writeFile(file, [
     { input: "Who?", context: "A ship.", answers: ["B"], dataset: "triviaqa" },
