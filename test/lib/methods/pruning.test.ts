@@ -121,6 +121,7 @@ suite("tokens dropped from hidden states", () => {
     assert.throws(forced({ apart: 1 }), /forced\.apart: 1/);
     assert.throws(forced({ fewest: -1 }), /forced\.fewest: -1/);
     assert.throws(forced({ tails: 1 }), /forced: tails \(there are head/);
+    assert.throws(() => resolveMethod("pyramidinfer:0.5"), /preset: pyramidinfer:0\.5 \(pyramidinfer has 30 stages with amounts of their own/);
     for (const scorer of ["recent:0", "blocks:64", "blocks:0:norm", "blocks:8:best", "update:1"]) await assert.rejects(model.prefill(prompt, { preset: "keep07", scorer }), /scorer: /, scorer);
   });
 });
