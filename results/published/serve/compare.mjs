@@ -26,8 +26,14 @@ const { values: options } = parseArgs({
     threads: number(2), "cancel-share": number(0.1), "malformed-share": number(0.05), "ttft-slo": number(1000), "tpot-slo": number(100),
     // More options of sdtp serve, as one string.
     "serve-options": { type: "string", default: "" },
+    // Print the table of what is there, and measure nothing.
+    table: { type: "boolean", default: false },
   },
 });
+if (options.table) {
+  process.stdout.write(table(JSON.parse(readFileSync(options.output, "utf8"))));
+  process.exit();
+}
 const of = (name) => Number(options[name]);
 const signal = interruptSignal();
 const rounds = of("rounds");
@@ -102,20 +108,21 @@ function written() {
   return { schema_version: 1, complete, time: new Date().toISOString(), model: "SmolLM2-135M-Instruct, Q4_1", versions: { "llama.cpp": /version: (.*)/.exec(version)?.[1] ?? version.trim() }, environment: environment(), settings, figures: Object.fromEntries(Object.keys(settings.servers).filter((name) => done.some((each) => each.name === name)).map((name) => [name, whole(name)])), done };
 }
 
-function table({ figures: found, environment: { cpu }, settings: { workload: load } }) {
+function table({ figures: found, environment: { cpu }, settings: { workload: load, rounds, goodput } }) {
   const [a, b] = [found.sdtp, found["llama.cpp"]];
   const row = (label, pick, better, digits = 2) => {
     const [x, y] = [pick(a), pick(b)];
     const ratio = better === "more" ? x / y : y / x;
-    return `| ${label} | ${x?.toFixed(digits) ?? "-"} | ${y?.toFixed(digits) ?? "-"} | ${better === null || !Number.isFinite(ratio) ? "" : `${ratio.toFixed(2)} x`} |`;
+    const ahead = better === null || !Number.isFinite(ratio) ? "" : ratio >= 1 ? `sdtp, ${ratio.toFixed(2)} x` : `llama.cpp, ${(1 / ratio).toFixed(2)} x`;
+    return `| ${label} | ${x?.toFixed(digits) ?? "-"} | ${y?.toFixed(digits) ?? "-"} | ${ahead} |`;
   };
   const latency = (name) => (each) => each.figures.latencies[name];
   const ended = (each) => Object.entries(each.figures.endings).filter(([, count]) => count > 0).map(([ending, count]) => `${count} ${ending}`).join(", ");
   const busy = [...a.busy, ...b.busy].filter((each) => each !== null);
   return [
     `Two servers in turns, ${rounds} rounds of ${load.num_prompts} requests each, on ${cpu.cores} cores of ${cpu.model}, of which other programs kept ${(busy.reduce((sum, each) => sum + each, 0) / busy.length).toFixed(1)} busy on average.`,
-    "", `sdtp: ${ended(a)}; llama.cpp: ${ended(b)}, of which ${b.figures.malformed_answered} were malformed and answered all the same.`,
-    "", "| | sdtp | llama.cpp | sdtp is better by |", "|---|---|---|---|",
+    "", `sdtp: ${ended(a)}; llama.cpp: ${ended(b)}. Malformed requests that were answered all the same: ${a.figures.malformed_answered} and ${b.figures.malformed_answered}.`,
+    "", "| | sdtp | llama.cpp | ahead |", "|---|---|---|---|",
     row("output tokens / s", (each) => each.figures.output_throughput, "more"),
     row("requests / s", (each) => each.figures.request_throughput, "more"),
     row(`goodput, requests / s (TTFT ${goodput.ttft} ms, TPOT ${goodput.tpot} ms)`, (each) => each.figures.request_goodput, "more"),
