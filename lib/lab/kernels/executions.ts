@@ -3,7 +3,7 @@ import { inLines, OutputRecorder } from "../../notebook/run/outputs.js";
 import type { CodeCell, Output } from "../../notebook/types.js";
 
 /** Characters of streams that are kept of one cell. */
-const LONGEST = 16 * 2 ** 20;
+const LONGEST = 4 * 2 ** 20;
 
 /** A cell that was sent to a kernel, and its outputs so far. */
 export interface Execution {
@@ -17,9 +17,17 @@ export interface Execution {
   readonly cell: CodeCell;
 }
 
+/** Text of a stream that is not among the outputs yet: a cell that prints much is joined once, not for each line. */
+interface Recorded extends Execution {
+  readonly recorder: OutputRecorder;
+  characters: number;
+  name: string;
+  waiting: string[];
+}
+
 /** What the cells of one kernel print, whoever looks: the latest execution of each cell. */
 export class Executions {
-  readonly #byRequest = new Map<string, Execution & { recorder: OutputRecorder; characters: number }>();
+  readonly #byRequest = new Map<string, Recorded>();
   readonly #byCell = new Map<string, Execution>();
 
   /** A tab sent something on shell. Only cells of notebooks are of interest. */
@@ -28,9 +36,10 @@ export class Executions {
     const { cellId } = metadata;
     const msgId = String(header.msg_id);
     const cell: CodeCell = { cell_type: "code", metadata: {}, source: String(content().code ?? ""), execution_count: null, outputs: [] };
-    const execution = { msgId, cellId, session: String(header.session), done: false, last: "", cell, recorder: new OutputRecorder(), characters: 0 };
+    const execution: Recorded = { msgId, cellId, session: String(header.session), done: false, last: "", cell, recorder: new OutputRecorder(), characters: 0, name: "", waiting: [] };
     execution.recorder.begin(cell);
-    this.forget(cellId);
+    const before = this.#byCell.get(cellId);
+    if (before) this.forget(before);
     this.#byRequest.set(msgId, execution);
     this.#byCell.set(cellId, execution);
   }
@@ -46,16 +55,21 @@ export class Executions {
     if (header.msg_type === "execute_input") execution.cell.execution_count = Number(content.execution_count);
     else if (header.msg_type === "status") execution.done ||= content.execution_state === "idle";
     else if (header.msg_type === "stream") this.#stream(execution, message);
-    else if (header.msg_type !== "update_display_data") execution.recorder.receive(message);
+    else if (header.msg_type !== "update_display_data") {
+      join(execution);
+      execution.recorder.receive(message);
+    }
     return execution;
   }
 
-  #stream(execution: { recorder: OutputRecorder; characters: number }, message: Message): void {
-    const length = String(message.content.text ?? "").length;
+  #stream(execution: Recorded, { content }: Message): void {
+    const [name, text] = [String(content.name), String(content.text ?? "")];
     const before = execution.characters;
-    execution.characters += length;
-    if (execution.characters <= LONGEST) execution.recorder.receive(message);
-    else if (before <= LONGEST) execution.recorder.receive({ ...message, content: { name: "stderr", text: `\n(more than ${LONGEST / 2 ** 20} MiB of output: the rest is not kept)\n` } });
+    execution.characters += text.length;
+    if (name !== execution.name) join(execution);
+    execution.name = name;
+    if (execution.characters <= LONGEST) execution.waiting.push(text);
+    else if (before <= LONGEST) execution.waiting.push(`\n(more than ${LONGEST / 2 ** 20} MiB of output: the rest is not kept)\n`);
   }
 
   /** The kernel is gone: cells that ran end with that, cells that waited do not run. */
@@ -63,24 +77,35 @@ export class Executions {
     for (const execution of this.#byRequest.values()) {
       if (execution.done) continue;
       execution.done = true;
+      join(execution);
       if (execution.cell.execution_count !== null) execution.cell.outputs.push({ output_type: "error", ename: "KernelDied", evalue: reason, traceback: [`KernelDied: ${reason}`] });
-      else this.forget(execution.cellId);
+      else this.forget(execution);
     }
   }
 
   all(): Execution[] {
+    for (const execution of this.#byRequest.values()) join(execution);
     return [...this.#byCell.values()];
   }
 
-  forget(cellId: string): void {
-    const execution = this.#byCell.get(cellId);
-    if (!execution) return;
-    this.#byCell.delete(cellId);
+  /** It is the latest of its cell, and not forgotten. */
+  has(execution: Execution): boolean {
+    return this.#byCell.get(execution.cellId) === execution;
+  }
+
+  forget(execution: Execution): void {
+    if (this.has(execution)) this.#byCell.delete(execution.cellId);
     this.#byRequest.delete(execution.msgId);
   }
 }
 
-/** An execution's outputs as notebooks store them. */
+function join(execution: Recorded): void {
+  if (execution.waiting.length === 0) return;
+  execution.recorder.receive({ header: { msg_type: "stream" }, content: { name: execution.name, text: execution.waiting.join("") } } as unknown as Message);
+  execution.waiting = [];
+}
+
+/** An execution's outputs as notebooks store them; {@link Executions.all} has brought them up to date. */
 export function storedOutputs({ cell }: Execution): Output[] {
   return inLines(cell.outputs);
 }

@@ -12,7 +12,7 @@ import type { Sessions } from "./sessions.js";
 /** Milliseconds between writes of a cell that goes on printing, and those a tab may be away before its outputs are written. */
 const BETWEEN = 5_000;
 const AWAY = 3_000;
-/** Milliseconds after which a tab has surely got an output that it saves. */
+/** Milliseconds after which a tab that is there has surely got an output. */
 const SETTLED = 5_000;
 
 /**
@@ -25,6 +25,8 @@ export class Keeper {
   readonly #orphans = new Map<Execution, LabKernel>();
   readonly #changed = new Set<Execution>();
   readonly #ended = new WeakMap<Execution, number>();
+  /** Milliseconds that the last write took: large notebooks are written less often. */
+  #took = 0;
   /** One write at a time: each reads what the one before it wrote. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -35,14 +37,14 @@ export class Keeper {
     if (execution.done && !this.#ended.has(execution)) this.#ended.set(execution, performance.now());
     if (!this.#orphans.has(execution)) return;
     this.#changed.add(execution);
-    this.#soon(kernel, execution.done ? 0 : BETWEEN);
+    this.#soon(kernel, execution.done ? 0 : Math.max(BETWEEN, 20 * this.#took));
   }
 
-  /** A tab is gone. Where something still runs for it, all that ran since its last save is ours to write. */
+  /** A tab is gone. Where something still runs for it, or ended when it may not have been there any more, all that ran since its last save is ours to write. */
   left(kernel: LabKernel, session: string): void {
     const executions = kernel.executions.all().filter((each) => each.session === session);
-    if (executions.every(({ done }) => done)) {
-      for (const { cellId } of executions) kernel.executions.forget(cellId);
+    if (executions.every((each) => this.#settled(each))) {
+      for (const execution of executions) kernel.executions.forget(execution);
       return;
     }
     for (const execution of executions) {
@@ -83,10 +85,13 @@ export class Keeper {
   saved(path: string): void {
     for (const kernel of this.sessions().kernelsOf(path)) {
       for (const execution of kernel.executions.all()) {
-        const ended = this.#ended.get(execution);
-        if (execution.done && !this.#orphans.has(execution) && ended !== undefined && performance.now() - ended > SETTLED) kernel.executions.forget(execution.cellId);
+        if (!this.#orphans.has(execution) && this.#settled(execution)) kernel.executions.forget(execution);
       }
     }
+  }
+
+  #settled(execution: Execution): boolean {
+    return execution.done && performance.now() - (this.#ended.get(execution) ?? 0) > SETTLED;
   }
 
   /** Writes now what belongs into a notebook, or into all. */
@@ -107,12 +112,22 @@ export class Keeper {
   }
 
   #write(kernel: LabKernel): Promise<void> {
-    const writing = this.#last.then(() => this.#writeNow(kernel));
+    const writing = this.#last.then(async () => {
+      const start = performance.now();
+      await this.#writeNow(kernel);
+      this.#took = performance.now() - start;
+    });
     this.#last = writing;
     return writing;
   }
 
   async #writeNow(kernel: LabKernel): Promise<void> {
+    kernel.executions.all();
+    // A cell that was run again has other outputs now.
+    for (const [execution, of] of this.#orphans) if (of === kernel && !kernel.executions.has(execution)) {
+      this.#orphans.delete(execution);
+      this.#changed.delete(execution);
+    }
     const changed = new Map([...this.#changed].filter((execution) => this.#orphans.get(execution) === kernel).map((execution) => [execution.cellId, execution]));
     if (changed.size === 0) return;
     for (const path of this.sessions().notebooksOf(kernel)) {
@@ -128,7 +143,7 @@ export class Keeper {
     }
     for (const execution of changed.values()) if (execution.done && !this.#changed.has(execution)) {
       this.#orphans.delete(execution);
-      kernel.executions.forget(execution.cellId);
+      kernel.executions.forget(execution);
     }
   }
 

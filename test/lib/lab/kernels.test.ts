@@ -51,8 +51,6 @@ describe("the lab's kernels", () => {
     assert.equal(a.text(second), "42\n");
     assert.equal((await lab.json<Session>("GET", `/api/sessions/${session.id}`)).body.kernel.execution_state, "idle");
     await Promise.all([a.close(), b.close()]);
-    // Nothing ran when the tabs went: what they showed was theirs to save.
-    assert.deepEqual((await seen("work.ipynb", "one"))?.outputs, []);
   });
 
   it("a cell goes on without its tab, and its outputs are in the notebook", async () => {
@@ -80,6 +78,14 @@ describe("the lab's kernels", () => {
     const cells = stored("work.ipynb").cells;
     assert.equal(cells[1]?.outputs[0]?.text?.[0], "begun\n");
     assert.equal(cells[1]?.execution_count !== null, true);
+  });
+
+  it("a cell that ends as its tab goes has its outputs in the notebook", async () => {
+    const tab = await Tab.open(lab, session.kernel.id);
+    const sent = tab.run("console.log('just in time')", "three");
+    await tab.idle(sent);
+    await tab.close();
+    await eventually(async () => (await seen("work.ipynb", "three"))?.outputs[0]?.text?.[0] === "just in time\n");
   });
 
   it("a tab that comes back under its session gets what it missed", async () => {

@@ -22,10 +22,12 @@ describe("the lab's server", () => {
 
   /** The status for a request with these headers and no others: `fetch` would set Host itself. */
   const status = (path: string, headers: Record<string, string>, method = "GET") => new Promise<number>((resolve, reject) => {
-    request({ host: "127.0.0.1", port: lab.lab.port, path, method, headers: { Host: `localhost:${lab.lab.port}`, ...headers } }, (response) => {
-      response.resume();
+    const sent = request({ host: "127.0.0.1", port: lab.lab.port, path, method, headers: { Host: `localhost:${lab.lab.port}`, ...headers } }, (response) => {
       resolve(response.statusCode ?? 0);
-    }).on("error", reject).end();
+      sent.destroy();
+    }).on("error", reject);
+    if ("Content-Length" in headers) sent.flushHeaders();
+    else sent.end();
   });
   const file = (name: string) => join(lab.folder, name);
   const notebook = (source: string, outputs: object[] = []) => ({
@@ -152,6 +154,12 @@ describe("the lab's server", () => {
     const { status: old, body } = await lab.json("GET", "/api/contents/old.ipynb");
     assert.equal(old, 400);
     assert.match(String(body.message), /nbformat 3/);
+  });
+
+  it("refuses a request that is larger than any notebook, before it reads it", async () => {
+    const token = { Authorization: `token ${lab.lab.token}` };
+    assert.equal(await status("/api/contents/large.ipynb", { ...token, "Content-Length": String(300 * 2 ** 20) }, "PUT"), 413);
+    assert.ok(!existsSync(file("large.ipynb")));
   });
 
   it("trusts outputs that were made here, and no others", async () => {
