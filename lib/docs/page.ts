@@ -9,6 +9,9 @@ const style = `
 .api{border-bottom:1px solid var(--line);padding:.2rem 0 1rem}.api h3{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;margin:1rem 0 .4rem}.api pre{margin:.4rem 0;white-space:pre-wrap}.api .where{color:var(--soft);font-size:.75rem}.api .member{margin:.6rem 0 .6rem 1.2rem}.api dt{font-weight:600;font-size:.8rem;color:var(--soft);margin-top:.5rem}.api dd{margin:0 0 0 1.2rem}.api dd p{margin:.2em 0}
 .find{font:inherit;width:100%;padding:.4rem .7rem;border:1px solid var(--line);border-radius:6px;background:var(--box);color:var(--fg)}:target{background:var(--box)}`;
 
+/** Above the text, where there is no room beside it, the contents would push it off the screen. */
+const narrow = `if(!matchMedia("(min-width:68rem)").matches)for(const each of document.querySelectorAll(".toc details"))each.open=false;`;
+
 const script = `const find=document.querySelector(".find");const all=[...document.querySelectorAll(".api")];const links=[...document.querySelectorAll(".toc li")];
 find.hidden=false;find.oninput=()=>{const words=find.value.toLowerCase().split(/\\s+/).filter(Boolean);const fits=(e)=>words.every((w)=>e.textContent.toLowerCase().includes(w));
 for(const e of all)e.hidden=!fits(e);for(const l of links)l.hidden=!document.getElementById(l.firstChild.hash.slice(1))||document.getElementById(l.firstChild.hash.slice(1)).closest(".api").hidden;
@@ -45,7 +48,7 @@ export function apiPage(entries: readonly Entry[], version: string): string {
 <input class="find" type="search" placeholder="Find a name or a word" aria-label="Find" hidden>
 ${body}
 </main></div>
-<script>${script}</script>
+<script>${narrow}${script}</script>
 </body>
 </html>
 `;

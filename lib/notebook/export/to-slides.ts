@@ -16,7 +16,7 @@ const file = (name: string): string => readFileSync(join(dirname(createRequire(i
 const style = `
 .reveal{font-size:26px;line-height:1.4}.reveal .slides{text-align:left}.reveal .slides>section,.reveal .slides>section>section{padding:20px 10px;max-height:700px;overflow-y:auto}
 .reveal h1{font-size:1.9em}.reveal h2{font-size:1.4em;border:0}.reveal h1,.reveal h2,.reveal h3{margin:.2em 0 .5em}.reveal pre{font-size:.6em}.reveal table{font-size:.65em}.reveal .cell{margin:.4em 0}.reveal details>summary{display:none}
-.reveal .chart{margin:.2em 0}.reveal aside.notes{display:none}.reveal .progress,.reveal .controls{color:var(--link)}.reveal .slide-number{color:var(--soft);background:none}
+.reveal .chart{margin:.2em 0}.reveal aside.notes{display:none}.reveal .progress,.reveal .controls{color:var(--link)}.reveal .slide-number{color:var(--soft);background:none;right:auto;left:8px}
 .slides .bar{position:fixed;top:0;right:0;left:auto;border:0;background:none;z-index:40}body.slides .reveal{color:var(--fg);background:var(--bg)}
 body.slides{height:100vh;overflow:hidden}`;
 
