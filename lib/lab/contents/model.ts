@@ -4,6 +4,7 @@ import { access, constants, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { getMimeType } from "hono/utils/mime";
 import { parseNotebook } from "../../notebook/read.js";
+import { joined, type Notebook } from "../../notebook/types.js";
 import { fileRefusal, Refusal } from "../refusal.js";
 import type { Root } from "./place.js";
 import type { Trust } from "./trust.js";
@@ -92,10 +93,27 @@ async function entries(root: Root, folder: string, path: string): Promise<Model[
 
 function notebookOf(bytes: Buffer, path: string) {
   try {
-    return parseNotebook(bytes.toString("utf8"), path, false);
+    return rejoined(parseNotebook(bytes.toString("utf8"), path, false));
   } catch (error) {
     throw new Refusal(400, (error as Error).message);
   }
+}
+
+/** Text in one piece, as clients of the API expect it. */
+function rejoined(notebook: Notebook): Notebook {
+  const whole = (data: Record<string, unknown>) => {
+    for (const [type, value] of Object.entries(data)) if (!/\bjson$/.test(type) && Array.isArray(value) && value.every((each) => typeof each === "string")) data[type] = value.join("");
+  };
+  for (const cell of notebook.cells) {
+    cell.source = joined(cell.source);
+    if ("attachments" in cell) Object.values(cell.attachments ?? {}).forEach(whole);
+    if (cell.cell_type !== "code") continue;
+    for (const output of cell.outputs) {
+      if (output.output_type === "stream") output.text = joined(output.text);
+      else if ("data" in output) whole(output.data);
+    }
+  }
+  return notebook;
 }
 
 function contentOf(bytes: Buffer, path: string, format: string | undefined, mimetype: string | null): Partial<Model> {

@@ -9,7 +9,6 @@ import type { Kernels } from "./kernels.js";
 import type { Wire } from "./link.js";
 import type { SessionAsked, Sessions } from "./sessions.js";
 import { kernelspecs, resource, type Logos } from "./specs.js";
-import { storedOutputs } from "./executions.js";
 import { getMimeType } from "hono/utils/mime";
 
 /** Kernels and sessions. https://jupyter-server.readthedocs.io/en/latest/developers/rest-api.html */
@@ -85,7 +84,7 @@ export function kernelRoutes(app: Hono, kernels: Kernels, sessions: Sessions, ke
     const { path = "", session = "" } = await body<{ path?: string; session?: string }>(c);
     return c.json(keeper.adopt(path, session).map((execution) => ({
       msg_id: execution.msgId, cell_id: execution.cellId, done: execution.done, last: execution.last,
-      execution_count: execution.cell.execution_count, outputs: storedOutputs(execution),
+      execution_count: execution.cell.execution_count, outputs: execution.cell.outputs,
     })));
   });
 }

@@ -19,8 +19,11 @@ describe("the lab's kernels", () => {
   type Stored = { cells: { id: string; execution_count: number | null; outputs: { output_type: string; text?: string[]; ename?: string; data?: Record<string, string[]> }[] }[] };
   const stored = (name: string) => JSON.parse(readFileSync(join(lab.folder, name), "utf8")) as Stored;
   const open = async (path: string) => (await lab.json<Session>("POST", "/api/sessions", { path, name: path, type: "notebook", kernel: { name: "sdtp" } })).body;
-  /** What a tab that opens the notebook now sees of a cell. */
-  const seen = async (path: string, id: string) => (await lab.json<{ content: Stored }>("GET", `/api/contents/${path}`)).body.content.cells.find((each) => each.id === id);
+  /** What is in the file when a tab opens the notebook. */
+  const seen = async (path: string, id: string) => {
+    assert.equal((await lab.json("GET", `/api/contents/${path}`)).status, 200);
+    return stored(path).cells.find((each) => each.id === id);
+  };
   const eventually = async (is: () => Promise<boolean> | boolean) => {
     while (!(await is())) await new Promise((resolve) => setTimeout(resolve, 100));
   };
@@ -67,7 +70,7 @@ describe("the lab's kernels", () => {
     const again = await Tab.open(lab, session.kernel.id);
     const running = (await lab.json<{ cell_id: string; done: boolean; msg_id: string; outputs: { text: string[] }[] }[]>("POST", "/lab/api/running", { path: "work.ipynb", session: again.session })).body;
     assert.deepEqual(running.map((each) => [each.cell_id, each.done]), [["one", true], ["two", false], ["three", false]].slice(-running.length));
-    assert.deepEqual(running.find((each) => each.msg_id === long)?.outputs, [{ output_type: "stream", name: "stdout", text: ["begun\n"] }]);
+    assert.deepEqual(running.find((each) => each.msg_id === long)?.outputs, [{ output_type: "stream", name: "stdout", text: "begun\n" }]);
     await again.close();
     // Another client lets the cell end while no tab looks.
     const control = await Tab.open(lab, session.kernel.id);

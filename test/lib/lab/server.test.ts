@@ -90,7 +90,8 @@ describe("the lab's server", () => {
     const stored = JSON.parse(readFileSync(file("Untitled.ipynb"), "utf8"));
     assert.deepEqual(stored.cells[0].source, ["let a = 1\n", "a"]);
     assert.deepEqual(stored.cells[0].metadata, {});
-    const read = await lab.json<{ content: { cells: { metadata: object }[] } }>("GET", "/api/contents/Untitled.ipynb?content=1");
+    const read = await lab.json<{ content: { cells: { metadata: object; source: string }[] } }>("GET", "/api/contents/Untitled.ipynb?content=1");
+    assert.equal(read.body.content.cells[0]?.source, "let a = 1\na");
     assert.deepEqual(read.body.content.cells[0]?.metadata, { trusted: true });
     assert.equal((await lab.json("PATCH", "/api/contents/Untitled.ipynb", { path: "100 %.ipynb" })).body.name, "100 %.ipynb");
     assert.equal((await lab.json("PATCH", "/api/contents/Untitled1.ipynb", { path: "100 %.ipynb" })).status, 409);
