@@ -1,12 +1,14 @@
 import { Tensor } from "onnxruntime-node";
 import { reconstructGraph } from "../decoder/reconstruct.js";
+import type { RotaryTables } from "../decoder/rotary.js";
 import { bestOfAll, bestRows, layerBudgets } from "../methods/cache/share.js";
 import { SCORE_BYTES } from "../methods/plan/pieces.js";
 import type { Plan } from "../methods/plan/plan.js";
 import { allFinite } from "./finite.js";
+import type { Graphs } from "./graphs.js";
 import type { GraphToLoad } from "./home.js";
 import type { KvCache } from "./kv-cache.js";
-import type { PrefillContext } from "./prefill.js";
+import type { Diagnosed } from "./not-finite.js";
 import type { Repeating } from "./repeating.js";
 import { rotaryFeeds } from "./rotary-feeds.js";
 import type { Outputs } from "./session.js";
@@ -30,8 +32,15 @@ export function cutByPreference({ cache, method }: Plan, results: Outputs, posit
   });
 }
 
+/** What a repetition needs of its model. */
+interface Repeater {
+  readonly graphs: Graphs;
+  readonly rotaries: RotaryTables;
+  readonly diagnosed: Diagnosed;
+}
+
 /** Heads of all layers that share a budget by what a repetition of the prompt looks at: the prompt once more, part by part, on top of its whole cache. */
-export async function cutByRepetition({ graphs, rotaries, diagnosed }: PrefillContext, plan: Plan, ids: readonly number[], whole: KvCache, positions: readonly Int32Array[], { from, requests }: Repeating, signal: AbortSignal | undefined): Promise<CacheResult[]> {
+export async function cutByRepetition({ graphs, rotaries, diagnosed }: Repeater, plan: Plan, ids: readonly number[], whole: KvCache, positions: readonly Int32Array[], { from, requests }: Repeating, signal: AbortSignal | undefined): Promise<CacheResult[]> {
   const { config } = diagnosed.checkpoint;
   const scoring = plan.method.cache!.scoring;
   if (scoring.kind !== "reconstruction") throw new Error(`cache scoring: ${scoring.kind} (only a reconstruction repeats the prompt)`);
