@@ -1,0 +1,167 @@
+/** JupyterLab itself in a browser, as a person uses it. Needs Chromium (Debian: chromium). */
+import assert from "node:assert/strict";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { launch, noChromium, problemsOf } from "../../chromium.js";
+import { root } from "../../kernel/session.js";
+import { TestLab } from "./lab.js";
+
+/** Milliseconds; the machine may be busy. */
+const PATIENCE = 300_000;
+
+/** What the tests use of JupyterLab's own objects. */
+interface CellModel {
+  type: string;
+  id: string;
+  executionCount: number | null;
+  executionState: string;
+  outputs: { length: number; toJSON(): { output_type: string; text?: string; ename?: string; data?: Record<string, unknown> }[] };
+  sharedModel: { getSource(): string; setSource(text: string): void };
+}
+declare global {
+  var jupyterapp: {
+    commands: { execute(command: string, args?: object): Promise<unknown> };
+    shell: { currentWidget: { content: { model: { cells: Iterable<CellModel> } }; context: { path: string; save(): Promise<void>; model: { dirty: boolean } }; sessionContext: { session?: { kernel?: { id: string; status: string } } } } };
+  };
+}
+
+describe("JupyterLab by sdtp lab", { skip: noChromium }, () => {
+  let lab: TestLab;
+  let browser: Browser;
+  let page: Page;
+  let problems: string[];
+  before(async () => {
+    lab = await TestLab.open();
+    browser = await launch();
+  });
+  after(async () => {
+    await browser?.close();
+    await lab?.close();
+  });
+
+  /** A tab that shows a document; undefined: what JupyterLab opens by itself. */
+  const open = async (path = "", from = browser): Promise<Page> => {
+    const context = await from.newContext({ viewport: { width: 1300, height: 900 } });
+    const tab = await context.newPage();
+    tab.setDefaultTimeout(PATIENCE);
+    problems = problemsOf(tab, lab.origin);
+    await tab.goto(`${lab.origin}/lab${path === "" ? "" : `/tree/${path}`}?reset&token=${lab.lab.token}`, { timeout: PATIENCE });
+    await tab.waitForSelector(path === "" ? ".jp-Launcher" : ".jp-NotebookPanel");
+    if (path !== "") await ready(tab);
+    return tab;
+  };
+  const ready = (tab: Page) => tab.waitForFunction(() => jupyterapp.shell.currentWidget.sessionContext?.session?.kernel !== undefined && ["idle", "busy"].includes(jupyterapp.shell.currentWidget.sessionContext.session.kernel.status));
+  const cells = (tab: Page) => tab.evaluate(() => [...jupyterapp.shell.currentWidget.content.model.cells].filter(({ type }) => type === "code").map((cell) => ({ count: cell.executionCount, state: cell.executionState, source: cell.sharedModel.getSource(), outputs: cell.outputs.toJSON() })));
+  const execute = (tab: Page, command: string, args: object = {}) => tab.evaluate(([name, given]) => void jupyterapp.commands.execute(name as string, given as object), [command, args] as const);
+  const finished = (tab: Page) => tab.waitForFunction(() => [...jupyterapp.shell.currentWidget.content.model.cells].filter(({ type }) => type === "code").every((cell) => cell.executionCount !== null && cell.executionState === "idle"));
+  const text = (outputs: { text?: string | string[] }[]) => outputs.map((output) => [output.text ?? ""].flat().join("")).join("");
+  const store = (name: string, ...sources: string[]) => writeFileSync(join(lab.folder, name), JSON.stringify({
+    nbformat: 4, nbformat_minor: 5, metadata: { kernelspec: { name: "sdtp", display_name: "TypeScript (sdtp)", language: "typescript" } },
+    cells: sources.map((source, i) => ({ cell_type: "code", id: `cell-${i}`, metadata: {}, source, execution_count: null, outputs: [] })),
+  }));
+  const stored = (name: string) => JSON.parse(readFileSync(join(lab.folder, name), "utf8")) as { cells: { source: string[]; outputs: { text?: string[]; ename?: string }[] }[] };
+  const eventually = async (is: () => boolean) => {
+    while (!is()) await new Promise((resolve) => setTimeout(resolve, 200));
+  };
+  /** Of JupyterLab's own, which its server has them log too. */
+  const serious = () => problems.filter((each) => !/Disabling terminals plugin|No active debugger session|WebSocket is closed before/.test(each));
+
+  it("runs all of the quickstart: Plotly, dataframes and the token view are drawn", async () => {
+    copyFileSync(join(root, "notebooks", "quickstart.ipynb"), join(lab.folder, "quickstart.ipynb"));
+    page = await open("quickstart.ipynb");
+    await execute(page, "notebook:run-all-cells");
+    await page.waitForFunction(() => [...jupyterapp.shell.currentWidget.content.model.cells].some(({ executionState }) => executionState === "running"));
+    await finished(page);
+    assert.deepEqual((await cells(page)).flatMap(({ outputs }) => outputs).filter((output) => output.output_type === "error"), []);
+    // Everything is looked at: a notebook's window draws what is in sight.
+    for (const selector of [".jp-OutputArea-output table", ".jp-OutputArea-output .js-plotly-plot, .jp-OutputArea-output .plotly, .jp-OutputArea-output iframe, .jp-OutputArea-output svg"]) {
+      const found = async () => (await page.locator(selector).count()) > 0;
+      for (let n = 0; !(await found()) && n < 60; n++) {
+        await page.mouse.move(700, 500);
+        await page.mouse.wheel(0, 500);
+        await page.waitForTimeout(200);
+      }
+      assert.ok(await found(), selector);
+    }
+    assert.deepEqual(serious(), []);
+    await page.context().close();
+  });
+
+  it("interrupts and restarts by the menu's commands", async () => {
+    store("loop.ipynb", "let before = 1; console.log('loops'); while (true) {}", "console.log(typeof before)");
+    page = await open("loop.ipynb");
+    await execute(page, "notebook:run-cell");
+    await page.waitForFunction(() => document.querySelector(".jp-OutputArea-output")?.textContent?.includes("loops"));
+    await execute(page, "notebook:interrupt-kernel");
+    await page.waitForFunction(() => [...jupyterapp.shell.currentWidget.content.model.cells][0]?.outputs.toJSON().some((output) => output.ename === "KeyboardInterrupt"));
+    await execute(page, "notebook:restart-kernel");
+    await page.click(".jp-Dialog .jp-mod-warn");
+    await page.waitForFunction(() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === "idle");
+    await page.evaluate(() => void ([...jupyterapp.shell.currentWidget.content.model.cells][1]?.sharedModel.setSource("typeof (globalThis as any).before")));
+    await execute(page, "notebook:move-cursor-down");
+    await execute(page, "notebook:run-cell");
+    await page.waitForFunction(() => [...jupyterapp.shell.currentWidget.content.model.cells][1]?.outputs.toJSON().some((output) => String(output.data?.["text/plain"]).includes("undefined")));
+    await page.context().close();
+  });
+
+  it("a page that is loaded anew in the middle of a long cell shows what came, follows what comes, and saves without asking", async () => {
+    const go = join(lab.folder, "go");
+    store("long.ipynb", `console.log("begun"); while (!require("node:fs").existsSync(${JSON.stringify(go)})) await new Promise((end) => setTimeout(end, 50)); console.log("ended"); 6 * 7`, "console.log('and the next')");
+    page = await open("long.ipynb");
+    await execute(page, "notebook:run-all-cells");
+    await page.waitForFunction(() => document.querySelector(".jp-OutputArea-output")?.textContent?.includes("begun"));
+    await page.reload({ timeout: PATIENCE });
+    await page.waitForFunction(() => [...(globalThis.jupyterapp?.shell.currentWidget?.content?.model?.cells ?? [])][0]?.executionState === "running");
+    assert.equal(text((await cells(page))[0]?.outputs ?? []), "begun\n");
+    writeFileSync(go, "");
+    await finished(page);
+    const [first, second] = await cells(page);
+    assert.equal(text(first?.outputs ?? []), "begun\nended\n");
+    assert.equal(first?.outputs.at(-1)?.data?.["text/plain"], "42");
+    assert.equal(text(second?.outputs ?? []), "and the next\n");
+    await page.evaluate(() => jupyterapp.shell.currentWidget.context.save());
+    assert.equal(await page.locator(".jp-Dialog").count(), 0);
+    assert.equal(text(stored("long.ipynb").cells[1]?.outputs ?? []), "and the next\n");
+    await page.context().close();
+  });
+
+  it("a tab that is closed in the middle of a long cell finds its outputs when it is opened again", async () => {
+    const go = join(lab.folder, "go-on");
+    store("closed.ipynb", `console.log("begun"); while (!require("node:fs").existsSync(${JSON.stringify(go)})) await new Promise((end) => setTimeout(end, 50)); console.log("ended")`);
+    page = await open("closed.ipynb");
+    await execute(page, "notebook:run-all-cells");
+    await page.waitForFunction(() => document.querySelector(".jp-OutputArea-output")?.textContent?.includes("begun"));
+    await page.context().close();
+    writeFileSync(go, "");
+    await eventually(() => text(stored("closed.ipynb").cells[0]?.outputs ?? []) === "begun\nended\n");
+    page = await open("closed.ipynb");
+    assert.equal(text((await cells(page))[0]?.outputs ?? []), "begun\nended\n");
+    await page.context().close();
+  });
+
+  it("a file that another program changes is shown anew", async () => {
+    store("changed.ipynb", "1");
+    page = await open("changed.ipynb");
+    await page.evaluate(() => jupyterapp.shell.currentWidget.context.save());
+    store("changed.ipynb", "1", "'from outside'");
+    await page.waitForFunction(() => [...jupyterapp.shell.currentWidget.content.model.cells].some((cell) => cell.sharedModel.getSource().includes("from outside")));
+    assert.equal(await page.locator(".jp-Dialog").count(), 0);
+    await page.context().close();
+  });
+
+  it("is dark where that is chosen; axe finds nothing critical but what JupyterLab itself has", async () => {
+    page = await open();
+    await execute(page, "apputils:change-theme", { theme: "JupyterLab Dark" });
+    await page.waitForFunction(() => document.body.dataset.jpThemeLight === "false");
+    await page.reload({ timeout: PATIENCE });
+    await page.waitForFunction(() => document.body.dataset.jpThemeLight === "false");
+    await page.waitForSelector(".jp-Launcher");
+    await page.addScriptTag({ path: createRequire(import.meta.url).resolve("axe-core") });
+    const found = await page.evaluate(async () => (await (globalThis as unknown as { axe: { run(options: object): Promise<{ violations: { id: string; impact: string }[] }> } }).axe.run({ resultTypes: ["violations"] })).violations.filter(({ impact, id }) => impact === "critical" && id !== "aria-allowed-attr").map(({ id }) => id));
+    assert.deepEqual(found, []);
+    await page.context().close();
+  });
+});
