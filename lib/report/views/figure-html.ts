@@ -104,7 +104,8 @@ export function bringPlotly(): void {
   const notebook = (globalThis as { [key: symbol]: unknown })[Symbol.for("sdtp.notebook")] as Notebook | undefined;
   if (brought || !notebook) return;
   brought = true;
-  const output = notebook.display({}, { raw: true });
+  // Jupyter Notebook puts an output without any type nowhere, and runs no script there.
+  const output = notebook.display({ "text/plain": "" }, { raw: true });
   output.update({ "text/html": plotlyScript() }, { raw: true });
-  output.update({}, { raw: true });
+  output.update({ "text/plain": "" }, { raw: true });
 }
