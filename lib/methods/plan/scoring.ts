@@ -1,13 +1,21 @@
 import type { ModelConfig } from "../../checkpoint/types.js";
 import type { Method } from "../method.js";
-import type { TokenPlan } from "./plan.js";
-import { queriesWanted } from "./cache.js";
+import { queriesWanted, type CacheSelection } from "./cache.js";
+import type { Stage } from "./stages.js";
+
+/** What of a plan scores tokens. */
+interface Scoring {
+  readonly method: Method;
+  readonly stages: readonly Stage[];
+  readonly tokens: readonly number[];
+  readonly cache: readonly CacheSelection[] | null;
+}
 
 /**
  * Floating-point operations of the products that ways of scoring by attention need beside the model's own: of queries with keys, once more than attention computes
  * them. What trained modules need is counted apart, what else scores there are next to nothing.
  */
-export function scoringFlops({ method, stages, tokens, cache }: Pick<TokenPlan, "method" | "stages" | "tokens" | "cache">, { heads, kvHeads, headDim }: ModelConfig): number {
+export function scoringFlops({ method, stages, tokens, cache }: Scoring, { heads, kvHeads, headDim }: ModelConfig): number {
   const byStage = stages.reduce((sum, { present, tail }) => sum + looking(method.scorer, present, tail) * present, 0);
   const byLayer = (cache ?? []).reduce((sum, { scoring }, layer) => {
     // Keys with all keys beside the window's products.
