@@ -44,7 +44,8 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const skip = registry ? false : "no package registry can be reached";
 
 test("the tarball is small and holds no tests, no sources, no source maps", { skip }, () => {
-  assert.ok(statSync(tarball).size < 20e6, `${statSync(tarball).size} bytes`);
+  // JupyterLab's front end is 6 MB of it, models and pruning modules 13.
+  assert.ok(statSync(tarball).size < 25e6, `${statSync(tarball).size} bytes`);
   const files = execFileSync("tar", ["tzf", tarball], { encoding: "utf8" }).split("\n");
   assert.ok(files.includes("package/dist/node_modules/danfojs-node/THIRD-PARTY-LICENSES.txt"));
   assert.deepEqual(files.filter((file) => /\.map$|^package\/(?:dist\/)?test\/|(?<!\.d)\.ts$|tsbuildinfo/.test(file)), []);
