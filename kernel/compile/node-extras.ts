@@ -4,8 +4,7 @@
  * Node has it.
  */
 
-const has = (owner: object | undefined, ...names: string[]): boolean => owner !== undefined && names.every((name) => name in owner);
-const globals = globalThis as unknown as Record<string, { prototype?: object } | undefined>;
+import { global, has } from "./node-lib.js";
 
 /** As the WebAssembly JavaScript Interface says (https://webassembly.github.io/spec/js-api/), exceptions included. */
 const WEB_ASSEMBLY = `
@@ -66,7 +65,7 @@ const LOCALE = `namespace Intl { interface Locale { ${["Calendars", "Collations"
 const EXTRAS: readonly [text: string, wanted: () => boolean][] = [
   [WEB_ASSEMBLY, () => has(globalThis, "WebAssembly")],
   ['interface JSON { rawJSON(text: string): { readonly rawJSON: string }; isRawJSON(value: unknown): boolean }', () => has(JSON, "rawJSON", "isRawJSON")],
-  ["interface IteratorConstructor { concat<T>(...iterables: Iterable<T>[]): IteratorObject<T, undefined, unknown> }", () => has(globals.Iterator, "concat")],
+  ["interface IteratorConstructor { concat<T>(...iterables: Iterable<T>[]): IteratorObject<T, undefined, unknown> }", () => has(global.Iterator, "concat")],
   ["interface ArrayBuffer { readonly maxByteLength: number; readonly resizable: boolean; resize(byteLength?: number): void } interface ArrayBufferConstructor { new (byteLength: number, options?: { maxByteLength?: number }): ArrayBuffer }", () => has(ArrayBuffer.prototype, "resize") && !has(ArrayBuffer.prototype, "transfer")],
   [LOCALE, () => has(Intl.Locale.prototype, "getTextInfo") && !has(globalThis, "Temporal")],
   // Node's own types have these from 26 on.

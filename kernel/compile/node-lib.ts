@@ -3,9 +3,10 @@
  * one, each where this Node has what it declares: what compiles runs, and what this Node lacks is refused by name.
  */
 
-const has = (owner: object, ...names: string[]): boolean => names.every((name) => name in owner);
-const global = globalThis as unknown as Record<string, { prototype?: object } | undefined>;
-const inPrototype = (type: string, ...names: string[]): boolean => has(global[type]?.prototype ?? {}, ...names);
+/** Whether this Node has all of these in an object, which may be missing itself. */
+export const has = (owner: object | undefined, ...names: string[]): boolean => owner !== undefined && names.every((name) => name in owner);
+export const global = globalThis as unknown as Record<string, { prototype?: object } | undefined>;
+const inPrototype = (type: string, ...names: string[]): boolean => has(global[type]?.prototype, ...names);
 
 /** Every Node from 20.19 on has it whole. */
 const BASE = "es2023";
@@ -16,7 +17,7 @@ const LATER: Record<string, () => boolean> = {
   "es2024.object": () => has(Object, "groupBy"),
   "es2024.promise": () => has(Promise, "withResolvers"),
   "es2024.regexp": () => inPrototype("RegExp", "unicodeSets"),
-  "es2024.sharedmemory": () => has(global.Atomics ?? {}, "waitAsync"),
+  "es2024.sharedmemory": () => has(global.Atomics, "waitAsync"),
   "es2024.string": () => inPrototype("String", "isWellFormed", "toWellFormed"),
   "es2025.collection": () => inPrototype("Set", "union"),
   "es2025.float16": () => has(globalThis, "Float16Array"),
@@ -33,7 +34,7 @@ const LATER: Record<string, () => boolean> = {
   "esnext.disposable": () => has(globalThis, "DisposableStack", "SuppressedError"),
   "esnext.error": () => has(Error, "isError"),
   "esnext.intl": () => has(Intl.Locale.prototype, "getTextInfo") && has(globalThis, "Temporal"),
-  "esnext.sharedmemory": () => has(global.Atomics ?? {}, "pause"),
+  "esnext.sharedmemory": () => has(global.Atomics, "pause"),
   "esnext.temporal": () => has(globalThis, "Temporal"),
   "esnext.typedarrays": () => has(Uint8Array, "fromBase64"),
 };

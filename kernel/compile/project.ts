@@ -31,6 +31,8 @@ export class Project {
   #text = { cell: "export {};\n", prelude: "export {};\n" };
   #versions = { cell: 0, prelude: 0 };
   #readied: TS.Program | undefined;
+  /** The program for what was set last: the service looks through all files whenever it is asked for one. */
+  #current: TS.Program | undefined;
   #autoImports = false;
   readonly #nodeTypes: NodeTypes;
   #incomplete = false;
@@ -123,6 +125,7 @@ export class Project {
 
   /** Sets the cell's text, with whatever stands in front of it. */
   setCell(text: string): void {
+    this.#current = undefined;
     const prelude = `export {};\n${this.#extras}${this.earlier.prelude}`;
     if (prelude !== this.#text.prelude) {
       this.#text.prelude = prelude;
@@ -135,11 +138,13 @@ export class Project {
 
   /** Whether the cell is to be read with JSX, where `<T>x` is no cast. */
   set jsx(jsx: boolean) {
+    this.#current = undefined;
     this.cell = `${this.#folder}/__tslab__.ts${jsx ? "x" : ""}`;
   }
 
   /** Looks modules up anew for the next cell. */
   forgetResolutions(): void {
+    this.#current = undefined;
     this.#resolver.forget();
     this.#local = undefined;
     this.#versions.cell++;
@@ -147,11 +152,14 @@ export class Project {
 
   /** The service, its program knowing earlier cells. */
   get service(): TS.LanguageService {
+    // It looks for changed files itself: what it finds must know them.
+    this.#current = undefined;
     void this.program;
     return this.#service;
   }
 
   get program(): TS.Program {
+    if (this.#current) return this.#current;
     let program = this.#service.getProgram() as TS.Program;
     if (this.#incomplete) {
       // It imports a module of Node's whose types were left out.
@@ -162,17 +170,19 @@ export class Project {
       this.#readied = program;
       this.#teach(program);
     }
-    return program;
+    return (this.#current = program);
   }
 
   /** Reads what the first cell did not wait for. Call where nobody waits. */
   complete(): void {
-    if (this.#nodeTypes.complete()) void this.program;
+    if (!this.#nodeTypes.complete()) return;
+    this.#current = undefined;
+    void this.program;
   }
 
   /** Lets go of the program; files stay read, for other projects. */
   rest(): void {
-    this.#readied = undefined;
+    this.#readied = this.#current = undefined;
     this.#service.cleanupSemanticCache();
   }
 

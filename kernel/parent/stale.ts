@@ -34,10 +34,13 @@ export class Staleness {
   readonly #latest = new Map<string, Ran>();
   /** The cell behind each run. */
   readonly #owners = new Map<number, string>();
+  /** The stale cells since the last run: asked for before and after each. */
+  #listed: StaleCell[] | undefined;
 
   /** Notes that a cell ran. @param metadata of its request */
   note(metadata: JsonObject, code: string, count: number, { id, uses, flow }: CompiledCell): void {
     const cell = typeof metadata["cellId"] === "string" ? metadata["cellId"] : undefined;
+    this.#listed = undefined;
     const key = cell ?? code;
     const before = this.#latest.get(key);
     this.#latest.delete(key);
@@ -48,15 +51,22 @@ export class Staleness {
 
   /** Forgets all: the variables are gone. */
   clear(): void {
+    this.#listed = undefined;
     this.#latest.clear();
     this.#owners.clear();
   }
 
   /** The stale cells, in the order in which they ran. */
   list(): StaleCell[] {
+    return (this.#listed ??= this.#find());
+  }
+
+  #find(): StaleCell[] {
     const ran = [...this.#latest.values()];
     const position = new Map([...this.#latest.keys()].map((key, i) => [key, i]));
-    const graph = ran.map(({ flow }): GraphCell => ({
+    // What a cell changes matters where it ran again.
+    const again = ran.flatMap(({ first, count, flow }, i) => (first !== count && flow.references.some(({ access, calls }) => access === "write" || calls) ? [i] : []));
+    const graph = again.length === 0 ? [] : ran.map(({ flow }): GraphCell => ({
       changes: flow.changes,
       aliases: flow.aliases,
       references: flow.references.flatMap(({ id, ...reference }) => {
@@ -64,7 +74,7 @@ export class Staleness {
         return owner === undefined ? [] : [{ cell: position.get(owner)!, ...reference }];
       }),
     }));
-    const writes = graph.map((_, i) => writesOf(graph, i));
+    const writes = new Map(again.map((k) => [k, writesOf(graph, k)]));
     const known = new Map<number, string | undefined>();
     const reason = (i: number): string | undefined => {
       if (known.has(i)) return known.get(i);
@@ -83,11 +93,11 @@ export class Staleness {
     };
     /** Because of a later run of a cell that had run before this one did. */
     const changed = (i: number): string | undefined => {
+      const later = again.filter((k) => k > i && ran[k]!.first < ran[i]!.count);
+      if (later.length === 0) return undefined;
       const reach = reachOf(graph, i);
-      for (let k = i + 1; k < ran.length; k++) {
-        if (ran[k]!.first < ran[i]!.count && ran[k]!.first !== ran[k]!.count && [...writes[k]!].some((variable) => reach.has(variable))) return `[${ran[k]!.count}] ran again`;
-      }
-      return undefined;
+      const by = later.find((k) => [...writes.get(k)!].some((variable) => reach.has(variable)));
+      return by === undefined ? undefined : `[${ran[by]!.count}] ran again`;
     };
     return ran.flatMap(({ cell, count }, i) => {
       const because = reason(i);
