@@ -35,7 +35,7 @@ export interface MeasureSaliencyOptions extends Showing {
   readonly length?: number;
   /** Blocks to measure after; default: where a stage of any preset stands. */
   readonly blocks?: readonly number[];
-  /** `gradnorm` (default): |g|, `abs`: |x·g|, `signed`: x·g, the paper's formula. */
+  /** `gradnorm` (default): |g|, `abs`: |x·g|, `signed`: x·g, the paper's formula; `attention`: what the response pays to a token in later blocks; `reconstruction`: what the prompt said again does. */
   readonly target?: SaliencyTarget;
   /** Whose next-token loss: that of the `response` (default), or of `all` tokens. */
   readonly loss?: LossKind;

@@ -6,6 +6,7 @@ import { block } from "./block.js";
 import { embed, head } from "./head.js";
 import { crossEntropy, divergence } from "./loss.js";
 import { layerRotary, rotaryInputs } from "./positions.js";
+import type { Looking } from "../methods/scorers/paid.js";
 import type { Weights } from "./weights.js";
 
 /** How each next token counts: logits `[m, vocabulary]` and targets `[m, 1]` -> `[m, 1]`. */
@@ -17,6 +18,8 @@ export interface FrozenHooks {
   readonly afterBlock?: (hidden: Value, layer: number) => Value;
   /** What is added to every query's score of each key in a block, `[1, n]`; null: nothing. Asked in the order of the blocks. */
   readonly keyBias?: (layer: number) => Value | null;
+  /** Sees what a block's attention is computed from, and `rows`: queries `[1, n, heads * headDim]`, keys `[1, kvHeads, n, headDim]`, sinks. */
+  readonly beforeAttention?: (looking: Pick<Looking, "queries" | "keys" | "sinks">, layer: number, rows: Value) => void;
 }
 
 /**
@@ -30,9 +33,10 @@ export function frozenModel(g: GraphBuilder, weights: Weights, config: ModelConf
   const rows = g.input("rows", "int64", ["m"]);
   const positions = g.range("n");
   const embedded = embed(g, weights, config, ids, positions);
-  return ({ afterBlock = (hidden) => hidden, keyBias = () => null }) => {
+  return ({ afterBlock = (hidden) => hidden, keyBias = () => null, beforeAttention = () => {} }) => {
     const attention: Attention = (g, projections, layer) => {
       const { q, key, value } = splitHeads(g, config, projections);
+      beforeAttention({ queries: projections.q, keys: key, sinks: projections.sinks ?? null }, layer, rows);
       const causal = scoreBias(g, config, layer, positions, positions);
       const extra = keyBias(layer);
       return { ...attend(g, config, q, key, value, extra ? g.add(causal, extra) : causal, projections.sinks), key, value };

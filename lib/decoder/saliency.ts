@@ -11,8 +11,14 @@ import type { Weights } from "./weights.js";
  * What a token's saliency is, x being its hidden state after a block and g the loss's gradient there:
  * `gradnorm` |g|; `abs` |x · g|; `signed` x · g (the literal formula of arXiv:2504.04514).
  */
-export const saliencyTargets = ["gradnorm", "abs", "signed"] as const;
+export const gradientTargets = ["gradnorm", "abs", "signed"] as const;
+export type GradientTarget = (typeof gradientTargets)[number];
+
+/** Those, and what is paid to the token in the blocks after (see `attentionSaliencyGraph`): by the response, or by the prompt said again. */
+export const saliencyTargets = [...gradientTargets, "attention", "reconstruction"] as const;
 export type SaliencyTarget = (typeof saliencyTargets)[number];
+
+export const isGradientTarget = (target: SaliencyTarget): target is GradientTarget => gradientTargets.some((known) => known === target);
 
 /**
  * What of each next token is differentiated: its cross-entropy (the paper), or its log-odds, whose gradient does not fade where
@@ -25,7 +31,7 @@ export interface SaliencyGraphOptions {
   readonly config: ModelConfig;
   /** Blocks at whose output saliency is wanted, ascending. */
   readonly blocks: readonly number[];
-  readonly target: SaliencyTarget;
+  readonly target: GradientTarget;
   readonly objective: Objective;
   /** Give hidden states too. */
   readonly states?: boolean;
@@ -52,7 +58,7 @@ export function saliencyGraph(g: GraphBuilder, weights: Weights, { config, block
 }
 
 /** `[1, n, d]` twice -> `[n]`. */
-function perToken(g: GraphBuilder, x: Value, gradient: Value, target: SaliencyTarget): Value {
+function perToken(g: GraphBuilder, x: Value, gradient: Value, target: GradientTarget): Value {
   const n = x.shape[1]!;
   if (target === "gradnorm") return g.reshape(g.reduceL2(gradient, [2]), [n]);
   const product = g.reshape(g.reduceSum(g.mul(x, gradient), [2]), [n]);

@@ -20,22 +20,26 @@ const REMINDER = 8;
  */
 export async function repeating(checkpoint: Checkpoint, ids: readonly number[], { method }: Pick<Plan, "method">): Promise<Repeating | null> {
   const scoring = method.cache?.scoring;
-  if (scoring?.kind !== "reconstruction") return null;
+  return scoring?.kind === "reconstruction" ? repetition(checkpoint, ids, scoring.chunk, `preset ${method.name}`) : null;
+}
+
+/** The same for parts of `chunk` tokens. @param label begins messages */
+export async function repetition(checkpoint: Checkpoint, ids: readonly number[], chunk: number, label: string): Promise<Repeating> {
   const tokenizer = await checkpoint.tokenizer().catch((cause: unknown) => {
-    throw new Error(`preset ${method.name}: no tokenizer (the model is asked in words to repeat the prompt): ${(cause as Error).message}`, { cause });
+    throw new Error(`${label}: no tokenizer (the model is asked in words to repeat the prompt): ${(cause as Error).message}`, { cause });
   });
   const encode = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
   const { prefix, suffix } = await surroundings(checkpoint);
   const [before, after] = [encode(prefix), encode(suffix)];
   const from = before.length < ids.length && before.every((id, i) => id === ids[i]) ? before.length : 0;
-  const parts = Math.ceil((ids.length - from) / scoring.chunk);
+  const parts = Math.ceil((ids.length - from) / chunk);
   const requests = Array.from({ length: parts }, (_, part) => {
     if (part === 0) return [...encode("\n\nRepeat the previous context exactly."), ...after];
-    const start = from + part * scoring.chunk;
+    const start = from + part * chunk;
     return [...encode("\n\nRepeat the part of the previous context exactly, starting with"), ...ids.slice(Math.max(from, start - REMINDER), start), ...after];
   });
-  const most = ids.length + Math.max(...requests.map((request, part) => request.length + Math.min(scoring.chunk, ids.length - from - part * scoring.chunk)));
-  if (most > checkpoint.config.maxPositions) throw new Error(`preset ${method.name}: ${most} positions (a prompt of ${ids.length} tokens is repeated behind itself in parts of ${scoring.chunk}, and the model has ${checkpoint.config.maxPositions})`);
+  const most = ids.length + Math.max(...requests.map((request, part) => request.length + Math.min(chunk, ids.length - from - part * chunk)));
+  if (most > checkpoint.config.maxPositions) throw new Error(`${label}: ${most} positions (a prompt of ${ids.length} tokens is repeated behind itself in parts of ${chunk}, and the model has ${checkpoint.config.maxPositions})`);
   requests.forEach((request) => checkPrompt(request, 0, checkpoint.config));
   return { from, requests };
 }

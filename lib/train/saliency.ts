@@ -2,8 +2,10 @@ import type { InferenceSession } from "onnxruntime-node";
 import type { Checkpoint } from "../checkpoint/types.js";
 import { checkPrompt } from "../checkpoint/validate.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
-import { saliencyGraph, type Objective, type SaliencyTarget } from "../decoder/saliency.js";
+import { attentionSaliencyGraph } from "../decoder/saliency-attention.js";
+import { isGradientTarget, saliencyGraph, type Objective, type SaliencyTarget } from "../decoder/saliency.js";
 import { GraphBuilder } from "../onnx/builder.js";
+import { repetition } from "../runtime/repeating.js";
 import { createSession } from "../runtime/session.js";
 import { exampleFeeds, type LossKind } from "./example-feeds.js";
 import type { Example } from "./examples.js";
@@ -23,13 +25,13 @@ export interface SaliencyOptions {
   readonly threads?: number | undefined;
 }
 
-/** Saliency of one example as it came out of the gradients, not normalised. */
+/** Saliency of one example as it came out of gradients or attention, not normalised. */
 export interface Saliency {
-  /** By block in the order asked for: one number a token, `[n]`. */
+  /** By block in the order asked for: one number a token, `[n]`; by reconstruction 0 for the response's, which is not said again. */
   readonly values: readonly Float32Array[];
-  /** Mean of the objective over the tokens that count, nats. */
+  /** Mean of the objective over the tokens that count, nats; by reconstruction over the prompt said again. */
   readonly loss: number;
-  /** Where asked for: hidden states after each block, `[n, d]`. */
+  /** Where asked for: hidden states after each block, `[n, d]`; by reconstruction the prompt's alone. */
   readonly states?: readonly Float32Array[];
 }
 
@@ -52,8 +54,11 @@ export class SaliencyMeter {
         throw new Error(`saliency block: ${block} (must be integers from 0 to ${config.layers - 1}, ascending)`);
       }
     });
+    if (!isGradientTarget(target) && loss !== "response") throw new Error(`saliency loss: ${loss} (target ${target} is what ${target === "attention" ? "the response looks" : "the prompt said again looks"} at: must be response)`);
     const g = new GraphBuilder("saliency");
-    saliencyGraph(g, checkpointWeights(g, checkpoint), { config, blocks, target, objective, states });
+    const weights = checkpointWeights(g, checkpoint);
+    if (isGradientTarget(target)) saliencyGraph(g, weights, { config, blocks, target, objective, states });
+    else attentionSaliencyGraph(g, weights, { config, blocks, over: target === "attention" ? "mean" : "max", objective, states });
     return new SaliencyMeter(checkpoint, await createSession(g, { threads, folder: weightsFolder(checkpoint) }), blocks, target, loss, states);
   }
 
@@ -61,6 +66,22 @@ export class SaliencyMeter {
   async measure(example: Example): Promise<Saliency> {
     const { config } = this.checkpoint;
     checkPrompt(example.ids, 0, config);
+    if (this.target === "reconstruction") return this.reconstructed(example);
+    return this.run(example);
+  }
+
+  /** The prompt, what asks to repeat it, and the prompt again in the response's place. What stands before a chat's message is not repeated and scores nothing. */
+  private async reconstructed({ ids, promptLength }: Example): Promise<Saliency> {
+    const prompt = ids.slice(0, promptLength);
+    const { from, requests } = await repetition(this.checkpoint, prompt, promptLength, "saliency reconstruction");
+    const asked = [...prompt, ...requests[0]!];
+    const { values, loss, states } = await this.run({ ids: [...asked, ...prompt.slice(from)], promptLength: asked.length });
+    const own = values.map((all) => Float32Array.from(ids, (_, token) => (token >= from && token < promptLength ? all[token]! : 0)));
+    return { values: own, loss, ...(states && { states: states.map((state) => state.subarray(0, promptLength * this.checkpoint.config.hiddenSize)) }) };
+  }
+
+  private async run(example: Example): Promise<Saliency> {
+    const { config } = this.checkpoint;
     const results = await this.session.run(exampleFeeds(config, example, this.loss));
     const loss = (results["loss"]!.data as Float32Array)[0]!;
     if (!Number.isFinite(loss)) throw await frozenNotFinite(this.checkpoint, example.ids, new Error(`saliency: the loss is ${loss} (must be finite)`));

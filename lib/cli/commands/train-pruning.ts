@@ -1,4 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
+import type { Checkpoint } from "../../checkpoint/types.js";
+import type { Example } from "../../train/examples.js";
 import { moduleInputs, type ModuleInputs } from "../../methods/module.js";
 import { labelKinds, maskKinds, type LabelKind, type MaskKind } from "../../decoder/pruner-training.js";
 import { objectives, saliencyTargets, type Objective, type SaliencyTarget } from "../../decoder/saliency.js";
@@ -9,7 +11,7 @@ import { interruptSignal } from "../interrupt.js";
 import { addCheckpointOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 
 /** Options of all commands that read or make prompts with responses. */
-interface DataOptions extends ModelOptions {
+export interface DataOptions extends ModelOptions {
   data?: string[];
   length: number;
   limit?: number;
@@ -30,7 +32,7 @@ interface SaliencyOptions extends DataOptions {
   states?: boolean;
 }
 
-function addDataOptions(command: Command): Command {
+export function addDataOptions(command: Command): Command {
   return addCheckpointOptions(command)
     .option("--data <file...>", "JSON lines with prompt and response (or dolly-15k's fields), or plain text; default: prompts as train prompts makes them")
     .option("--length <n>", "tokens of prompt and response at most; longer ones are cut", positiveInteger, 512)
@@ -49,7 +51,7 @@ function addSaliencyOptions(command: Command): Command {
     .option("--states", "keep hidden states beside the saliency (FILE.states, 2 bytes a number): with --cross-entropy 0 modules are then trained without running the model again")
     .option("--config <preset...>", `blocks that a stage of these presets stands after: all, ${presetNames}`, ["all"])
     .option("--blocks <list>", "blocks instead of --config: all, or numbers from 0, parted by commas", blockList)
-    .addOption(new Option("--target <kind>", "gradnorm: |g|, abs: |x.g|, signed: x.g (the paper's formula), x the hidden state and g the loss's gradient there").choices(saliencyTargets).default("gradnorm"))
+    .addOption(new Option("--target <kind>", "gradnorm: |g|, abs: |x.g|, signed: x.g (the paper's formula), x the hidden state and g the loss's gradient there; attention: what the response pays to a token in later blocks; reconstruction: what the prompt said again pays to it there").choices(saliencyTargets).default("gradnorm"))
     .addOption(new Option("--loss <kind>", "whose next-token loss: that of the response, or of all tokens (the paper's text)").choices(lossKinds).default("response"))
     .addOption(new Option("--objective <kind>", "what of each such token is differentiated: its log-odds, which do not fade where the model is sure, or its cross-entropy (the paper)").choices(objectives).default("log-odds"));
 }
@@ -139,19 +141,22 @@ async function prompts(options: DataOptions & { out: string }): Promise<void> {
   process.stderr.write(`${options.out}: ${lines.length} prompts\n`);
 }
 
-/** Reads or makes the examples and measures their saliency into `out`. */
-async function measure(options: SaliencyOptions, out: string, signal: AbortSignal) {
-  const [{ openCheckpoint }, { optionalChatTemplate }, { readExamples, toExample }, { measureSaliency }, { stageBlocks }] = await Promise.all([
-    import("../../checkpoint/open.js"), import("../../checkpoint/chat-template.js"), import("../../train/examples.js"), import("../../train/saliency-run.js"), import("../../train/stages.js"),
-  ]);
-  const checkpoint = await openCheckpoint(options.model);
-  const { layers } = checkpoint.config;
+/** Reads or makes the examples. */
+export async function examplesOf(options: DataOptions, checkpoint: Checkpoint): Promise<Example[]> {
+  const [{ optionalChatTemplate }, { readExamples, toExample }] = await Promise.all([import("../../checkpoint/chat-template.js"), import("../../train/examples.js")]);
   const tokenizer = await checkpoint.tokenizer();
   const chat = options.chat === false ? null : options.chat ? await checkpoint.chatTemplate() : await optionalChatTemplate(checkpoint);
   const reading = { length: options.length, chat, ...(options.limit !== undefined ? { limit: options.limit } : {}) };
-  const examples = options.data
-    ? await readExamples(options.data, tokenizer, reading)
-    : (await makeLines(options, tokenizer)).map((line) => toExample(line, tokenizer, options.length, { chat }));
+  if (options.data) return readExamples(options.data, tokenizer, reading);
+  return (await makeLines(options, tokenizer)).map((line) => toExample(line, tokenizer, options.length, { chat }));
+}
+
+/** Measures the saliency of the examples into `out`. */
+async function measure(options: SaliencyOptions, out: string, signal: AbortSignal) {
+  const [{ openCheckpoint }, { measureSaliency }, { stageBlocks }] = await Promise.all([import("../../checkpoint/open.js"), import("../../train/saliency-run.js"), import("../../train/stages.js")]);
+  const checkpoint = await openCheckpoint(options.model);
+  const examples = await examplesOf(options, checkpoint);
+  const { layers } = checkpoint.config;
   const every = Array.from({ length: layers - 1 }, (_, block) => block);
   const blocks = options.blocks === undefined ? stageBlocks(options.config, layers) : options.blocks === "all" ? every : options.blocks;
   return measureSaliency({
@@ -169,7 +174,7 @@ async function makeLines({ length, prompts, episodes, kinds, prose, seed }: Data
 let began: { at: number; done: number } | null = null;
 
 /** One line that is rewritten on a terminal; every tenth on its own elsewhere. With the time left, as what was done in this run tells. */
-function progress(done: number, of: number, text: string): void {
+export function progress(done: number, of: number, text: string): void {
   began ??= { at: performance.now(), done: done - 1 };
   const share = (done - began.done) / Math.max(1, of - began.done);
   const left = done === of || done - began.done < 2 ? null : extrapolated(share, (performance.now() - began.at) / 1e3);

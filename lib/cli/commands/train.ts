@@ -2,8 +2,9 @@ import type { Command } from "commander";
 import { interruptSignal } from "../interrupt.js";
 import { number, positiveInteger } from "../options.js";
 import { register as registerPruning } from "./train-pruning.js";
+import { register as registerTargets } from "./train-targets.js";
 
-/** `sdtp train model|saliency|pruner|prompts`. */
+/** `sdtp train model|saliency|pruner|prompts|targets`. */
 export function register(program: Command): void {
   const train = program.command("train").description("train pruning modules for a model, or the embedded model itself");
   train
@@ -15,6 +16,7 @@ export function register(program: Command): void {
     .option("--threads <n>", "threads", positiveInteger, 2)
     .action(trainModel);
   registerPruning(train);
+  registerTargets(train);
 }
 
 async function trainModel(options: { folder: string; tokens: number; maxMinutes?: number; threads: number }): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
-import { saliencyGraph, saliencyTargets, type SaliencyTarget } from "../../../lib/decoder/saliency.js";
+import { gradientTargets, saliencyGraph, saliencyTargets, type GradientTarget, type SaliencyTarget } from "../../../lib/decoder/saliency.js";
 import { valueWeights } from "../../../lib/decoder/weights.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
 import { createSession } from "../../../lib/runtime/session.js";
@@ -17,7 +17,7 @@ import { dot, softmax } from "../../reference/operations.js";
 import type { Variant } from "../../reference/variants.js";
 
 const example: Example = { ids: Array.from({ length: 12 }, (_, i) => (i * 29 + 3) % 250), promptLength: 8 };
-const formulas: Record<SaliencyTarget, (x: Float64Array, gradient: Float64Array) => number> = {
+const formulas: Record<GradientTarget, (x: Float64Array, gradient: Float64Array) => number> = {
   gradnorm: (_, gradient) => Math.sqrt(dot(gradient, gradient)),
   abs: (x, gradient) => Math.abs(dot(x, gradient)),
   signed: dot,
@@ -31,7 +31,7 @@ for (const [variant, loss] of [["llama-tied", "response"], ["qwen2", "all"], ["m
     const over = loss === "response" ? [7, 8, 9, 10] : undefined;
     const { hidden } = forward(tiny.config, tiny.weights, example.ids);
     const gradients = [0, 1].map((layer) => hiddenGradient(tiny.config, tiny.weights, example.ids, layer, over));
-    for (const target of saliencyTargets) {
+    for (const target of gradientTargets) {
       const meter = await SaliencyMeter.create(checkpoint, { blocks: [0, 1], target, loss, objective: "cross-entropy", threads: 1 });
       const result = await meter.measure(example);
       await meter.release();
