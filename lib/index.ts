@@ -17,6 +17,7 @@ export { presets } from "./methods/sdtp.js";
 export { defineScorer, type Scorer, type ScorerInput } from "./methods/scorer.js";
 
 export { benchEngine, profile, sweep, type Showing } from "./cell/bench.js";
+export { attach, detach, jobs, type AttachedJob, type JobProgress, type JobState, type JobStatus } from "./cell/jobs.js";
 export type { Profile, ProfileOptions } from "./bench/profile.js";
 export type { SweepAxes, SweepEnd, SweepOptions, SweepProgress, SweepRow } from "./bench/sweep/sweep.js";
 export type { EngineOptions, EngineResult } from "./bench/engine/engine.js";

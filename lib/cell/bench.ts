@@ -2,13 +2,12 @@ import type { EngineOptions, EngineResult } from "../bench/engine/engine.js";
 import type { FailedCell } from "../bench/sweep/command.js";
 import type { Profile, ProfileOptions } from "../bench/profile.js";
 import type { SweepEnd, SweepOptions, SweepRow } from "../bench/sweep/sweep.js";
-import { escapeHtml } from "../escape-html.js";
 import { engineTable } from "../report/engine.js";
-import { sweepTable } from "../report/sweep.js";
 import { shownTable } from "../report/views/table.js";
 import { shown, type Shown } from "../report/views/view.js";
-import { type Body, live, withProgress } from "./live.js";
+import { live, withProgress } from "./live.js";
 import { cellSignal } from "./notebook.js";
+import { sweepBody } from "./sweep-body.js";
 import { table2 } from "./tables.js";
 
 /** In a cell, whether progress shows; default true. */
@@ -23,9 +22,6 @@ export interface OnQueue {
   /** Queues of other names on the same server have nothing to do with each other. Default `sdtp`. */
   readonly queueName?: string;
 }
-
-/** Rows that are shown under the bar while more come. */
-const LATEST = 40;
 
 /**
  * Measures the full cross product of models, configurations, lengths, scorers, …, a row a configuration, as rows come.
@@ -62,13 +58,13 @@ export async function* sweep(options: SweepOptions & OnQueue & Showing = {}): As
     },
   };
   let said = "";
-  const cells = queue === undefined ? measure(all) : (await import("../queue/sweep.js")).queueSweep({ ...all, queue, queueName, onMessage: (message) => output?.show(body(rows, failed, (said = message))) });
+  const cells = queue === undefined ? measure(all) : (await import("../queue/sweep.js")).queueSweep({ ...all, queue, queueName, onMessage: (message) => output?.show(sweepBody(rows, failed, (said = message))) });
   try {
     for (;;) {
       const step = await cells.next();
       if (step.done) return (end = step.value);
       rows.push(step.value);
-      output?.show(body(rows, failed, said));
+      output?.show(sweepBody(rows, failed, said));
       yield step.value;
     }
   } finally {
@@ -76,16 +72,6 @@ export async function* sweep(options: SweepOptions & OnQueue & Showing = {}): As
     await cells.return(undefined as never);
     output?.end(end ? `${end.measured} cells measured, ${end.found} found${end.left > 0 ? `, ${end.left} left: the time is up` : ""}` : `stopped after ${rows.length} rows; what was measured is kept`);
   }
-}
-
-function body(rows: readonly SweepRow[], failed: readonly FailedCell[], said: string): Body {
-  const table = rows.length > 0 ? shownTable(sweepTable(rows.slice(-LATEST))) : { html: "", markdown: "" };
-  const failures = failed.slice(-LATEST).map(({ label, error, command }) => `failed: ${label}: ${error}${command === null ? "" : `\n  alone: ${command}`}`).join("\n");
-  const lines = [...(said === "" ? [] : [said]), ...(rows.length > LATEST ? [`the last ${LATEST} of ${rows.length} rows`] : [])];
-  return {
-    html: `${lines.map((line) => `<p>${escapeHtml(line)}</p>`).join("")}${table.html}${failures && `<pre>${escapeHtml(failures)}</pre>`}`,
-    text: [...lines, table.markdown, failures].filter((part) => part !== "").join("\n"),
-  };
 }
 
 /**

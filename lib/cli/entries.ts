@@ -10,6 +10,7 @@ export const entries: readonly CommandEntry[] = [
   ["profile", "measure prefill, or prefill and decode, of configurations against the baseline; writes results files", () => import("./commands/profile.js")],
   ["report-table2", "Table 2 (latency, speedups, KV reduction) from results files", () => import("./commands/report-table2.js")],
   ["sweep", "measure a full cross product of models, configurations, lengths, scorers, …; can be stopped and gone on with", () => import("./commands/sweep.js")],
+  ["jobs", "sweeps that were started with --detach: how far they are, stop, resume", () => import("./commands/jobs.js")],
   ["worker", "measure what sweeps and evaluations put into a queue, on this machine", () => import("./commands/worker.js")],
   ["queue", "what is done, running and failed in a queue, with the command that repeats a failed job alone", () => import("./commands/queue.js")],
   ["compare", "are two result sets different beyond noise? Every latency of A against that of B", () => import("./commands/compare.js")],

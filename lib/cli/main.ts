@@ -31,6 +31,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   // A reader that closes the pipe early (`sdtp … | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   try {
+    // What is done for a job says so from here on.
+    if (process.env["SDTP_JOB"]) (await import("../jobs/report.js")).jobReport();
     await program.parseAsync(normalise(argv));
   } catch (error) {
     process.exitCode = report(error);

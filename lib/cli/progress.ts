@@ -1,4 +1,5 @@
 import cliProgress from "cli-progress";
+import { jobReport, type JobReport } from "../jobs/report.js";
 import { duration, extrapolated } from "../report/duration.js";
 
 /** A line at most this often where stderr is no terminal, and none of what is done sooner. */
@@ -19,6 +20,8 @@ export interface ProgressBar {
 
 /** @param quiet show nothing, on a terminal neither */
 export function progressBar(quiet = false): ProgressBar {
+  const job = jobReport();
+  if (job) return reported(lines(), job);
   if (quiet) return { update() {}, clear() {}, stop() {} };
   if (!process.stderr.isTTY) return lines();
   const bar = new cliProgress.SingleBar({
@@ -67,5 +70,17 @@ function lines(): ProgressBar {
     },
     clear() {},
     stop() {},
+  };
+}
+
+/** For whoever looks at a job, beside its log. */
+function reported(bar: ProgressBar, job: JobReport): ProgressBar {
+  const started = performance.now();
+  return {
+    ...bar,
+    update(share, label, secondsLeft) {
+      job.progress(share, label, secondsLeft === undefined ? extrapolated(share, (performance.now() - started) / 1e3) : secondsLeft);
+      bar.update(share, label, secondsLeft);
+    },
   };
 }

@@ -19,7 +19,7 @@ for(const s of document.querySelectorAll("main>section"))s.hidden=![...s.querySe
 
 /** Names of the rooms, in the order in which they are shown: those of the first that fits. */
 const rooms: readonly (readonly [title: string, path: RegExp])[] = [
-  ["In a cell", /^kernel\//], ["Models and runs", /^lib\/(runtime|cell\/(runs|prompt))/], ["Presets, methods, scorers", /^lib\/methods/], ["Measuring", /^lib\/(bench|cell\/(bench|results|measured))/],
+  ["In a cell", /^kernel\//], ["Models and runs", /^lib\/(runtime|cell\/(runs|prompt))/], ["Presets, methods, scorers", /^lib\/methods/], ["Measuring", /^lib\/(bench|jobs|cell\/(bench|jobs|results|measured))/],
   ["Tables and charts", /^lib\/(cell\/(tables|chart|frame)|report\/(?!views))/], ["What the cache holds", /^lib\/(report\/views|inspect)/], ["Quality", /^lib\/(evaluate|cell\/(evaluate|leaderboard))/], ["Training", /^lib\/(train|cell\/train)/],
   ["Checkpoints", /^lib\/(checkpoint|export-model)/], ["Graphs", /^lib\/onnx/], ["More", /./],
 ];

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { type KvDtype, kvDtypes } from "../../checkpoint/kv-dtype.js";
 import { formatJson } from "../../format-json.js";
@@ -37,6 +37,7 @@ interface Options {
   devices?: string[];
   queue?: string;
   queueName?: string;
+  detach?: boolean;
 }
 
 /** `sdtp sweep`: a cross product, cell by cell, that can be stopped and gone on with. */
@@ -72,6 +73,7 @@ export function register(program: Command): void {
     .option("--retry-failed", "measure cells again that failed before")
     .option("--output <file>", "write the table there too; the ending sets the format")
     .addOption(new Option("--format <format>", "what is printed").choices(Object.keys(formats)).default("md"))
+    .option("--detach", "go on as a job of its own and print its id: sdtp jobs shows it, sdtp.attach(ID) in a notebook follows it")
     .option("--json", "print JSON alone: rows with all samples, and how the sweep ended")
     .addHelpText("after", `
 Lists may be written with commas or spaces. Configurations of a cell take turns with the baseline in one process; each
@@ -79,6 +81,8 @@ finished cell is kept in --folder, and the same command goes on from there, afte
 was measured with the same model, scorer, prompt, settings, processor and versions (of sdtp-notebook, ONNX Runtime
 and Node) is not measured again, not even where the code has been edited since under the same version: give another
 --folder to do so. rows.jsonl there holds all rows without samples. Exit code 1: rows failed, all others are there.
+
+With --detach the sweep outlives this terminal, a notebook's kernel and sdtp lab; sdtp jobs --help tells what to do with it.
 
 With --queue, cells are jobs that any number of workers take; what the queue holds already, failed or not, is not measured
 again (another --queue-name does so), and Ctrl-C ends the following only: the jobs stay, and the same command follows them again.
@@ -89,13 +93,16 @@ Example:
 }
 
 async function run(options: Options): Promise<void> {
-  const [{ parseLengths }, { sweep, sweepLabel }, { flat, sweepTable }, { writeOutput }, { progressBar }] = await Promise.all([
-    import("../../bench/lengths.js"), import("../../bench/sweep/sweep.js"), import("../../report/sweep.js"), import("../../files.js"), import("../progress.js"),
+  const [{ parseLengths }, { sweep, sweepLabel }, { flat, sweepTable }, { writeOutput }, { progressBar }, { jobReport }] = await Promise.all([
+    import("../../bench/lengths.js"), import("../../bench/sweep/sweep.js"), import("../../report/sweep.js"), import("../../files.js"), import("../progress.js"), import("../../jobs/report.js"),
   ]);
+  if (options.detach) return detach(options);
   const { output, json, folder, maxMinutes, timeout, dtype, kvDtype, device, threads, scorer, kvPolicy, model, config, promptFile } = options;
   if (output) formatOf(output);
   const signal = interruptSignal();
   const bar = progressBar();
+  const job = jobReport();
+  job?.noRows();
   const rows: import("../../bench/sweep/sweep.js").SweepRow[] = [];
   const save = () => writeOutput(join(folder, "rows.jsonl"), rows.map((row) => `${JSON.stringify(flat(row))}\n`).join(""));
   if (options.queue === undefined && options.queueName !== undefined) throw new Error(`queue name: ${options.queueName} (is of no use without --queue)`);
@@ -119,6 +126,7 @@ async function run(options: Options): Promise<void> {
     let step = await cells.next();
     for (; !step.done; step = await cells.next()) {
       rows.push(step.value);
+      job?.row(step.value);
       await save();
     }
     bar.stop();
@@ -127,6 +135,7 @@ async function run(options: Options): Promise<void> {
     if (output) await writeOutput(output, formats[formatOf(output)](table));
     process.stdout.write(json ? formatJson({ ...end, rows }) : formats[options.format ?? "md"](table));
     if (!json) process.stderr.write(`${end.measured} cells measured, ${end.found} found, ${end.left} left: ${folder}\n`);
+    if (end.left > 0) job?.leaves(`the time was up: ${end.left} of ${end.cells} cells are left`);
     if (end.left > 0) process.stderr.write(`the time is up; to go on: ${thisCommand()}\n`);
     const failed = rows.filter(({ error }) => error !== null).length;
     if (failed > 0) {
@@ -142,6 +151,14 @@ async function run(options: Options): Promise<void> {
     // What is in flight ends, and a queue is let go of, whatever was thrown here.
     await cells.return(undefined as never);
   }
+}
+
+/** The same command without `--detach`, away from here. */
+async function detach({ folder }: Options): Promise<void> {
+  const { startJob } = await import("../../jobs/start.js");
+  const id = await startJob({ args: process.argv.slice(2).filter((word) => word !== "--detach"), cwd: process.cwd(), folder: resolve(folder) });
+  process.stdout.write(`${id}\n`);
+  process.stderr.write(`goes on by itself; sdtp jobs shows it, sdtp jobs stop ${id} ends it, await sdtp.attach("${id}") in a notebook follows it\n`);
 }
 
 /** The command line as it can be pasted into a shell. */

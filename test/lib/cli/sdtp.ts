@@ -19,7 +19,7 @@ export interface Started {
 
 /** Starts the real command in a folder of its own. */
 export function start(cwd: string, ...args: string[]): Started {
-  const child = spawn(process.execPath, [join(packageRoot(), "lib", "cli", "sdtp.mjs"), ...args], { cwd, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, SDTP_CACHE: join(cwd, "cache") } });
+  const child = spawn(process.execPath, [join(packageRoot(), "lib", "cli", "sdtp.mjs"), ...args], { cwd, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, SDTP_CACHE: join(cwd, "cache"), SDTP_STATE: join(cwd, "state") } });
   const text = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) child[name]!.setEncoding("utf8").on("data", (chunk: string) => (text[name] += chunk));
   return { child, ended: new Promise((resolve) => child.on("close", (code, signal) => resolve({ code, signal, ...text }))) };
