@@ -19,7 +19,7 @@ const beside = {
   tokens_pruned: tokens.optional(),
   peak_memory_bytes: bytes.optional(),
   flops: z.object({ exact: flopsPair.optional(), paper: flopsPair.optional() }).optional(),
-  stages: z.array(z.object({ after_layer: z.number().int().nonnegative(), present: tokens, kept: tokens })).optional(),
+  stages: z.array(z.object({ after_layer: z.number().int().min(-1), present: tokens, kept: tokens })).optional(),
 };
 
 export const endToEndMeasurement = z.object({

@@ -28,7 +28,9 @@ export function configurations({ presets, scorers, kvPolicies }: ConfigurationCh
       if (preset.cache || preset.stages.length > 0) found.push({ preset, scorer: null, kvPolicy: preset.kvPolicy });
       continue;
     }
-    for (const scorer of new Set(scorers)) for (const kvPolicy of new Set(kvPolicies ?? [preset.kvPolicy])) found.push({ preset, scorer, kvPolicy });
+    const own = [...new Set(scorers)].filter((scorer) => scorer.startsWith("speculator:") === (preset.speculation !== undefined));
+    if (own.length === 0 && scorers.length > 0) throw new Error(`preset ${name}: scorer ${scorers.join(", ")} (${preset.speculation ? "another model chooses: give speculator:MODEL too" : "speculators are for the method specprefill alone: give another too"})`);
+    for (const scorer of own) for (const kvPolicy of new Set(kvPolicies ?? [preset.kvPolicy])) found.push({ preset, scorer, kvPolicy });
   }
   return found;
 }

@@ -1,4 +1,5 @@
 import { kvTokenBytes } from "../checkpoint/kv-dtype.js";
+import { stagePlace } from "../methods/plan/stages.js";
 import type { HostKv } from "../runtime/kv-cache.js";
 import type { Run } from "../runtime/run.js";
 import { Difference, differs } from "./difference.js";
@@ -65,6 +66,7 @@ function check(name: string, hold: () => string | null): Check {
 function expectedPositions({ stages, plan, ids, position, kept, kv }: Run): Int32Array[] {
   const generated = Int32Array.from({ length: position - ids.length }, (_, i) => ids.length + i);
   let present = Int32Array.from(ids, (_, i) => i);
+  for (const stage of stages) if (stage.afterLayer < 0) present = new Int32Array(stage.kept);
   return kv.layers.map((_, layer) => {
     const prompt = plan.evicts ? kept : present;
     for (const stage of stages) if (stage.afterLayer === layer) present = new Int32Array(stage.kept);
@@ -84,7 +86,7 @@ function stagesHold({ plan, ids, stages }: Run): string {
   if (planned.length !== stages.length) differs(`${stages.length} stages (the schedule has ${planned.length})`);
   planned.forEach(({ afterLayer, present, keep }, s) => {
     const stage = stages[s]!;
-    if (stage.afterLayer !== afterLayer) differs(`stage ${s} stands after block ${stage.afterLayer} (must be ${afterLayer})`);
+    if (stage.afterLayer !== afterLayer) differs(`stage ${s} stands ${stagePlace(stage.afterLayer)} (must be ${stagePlace(afterLayer)})`);
     if (stage.presentPositions.length !== present) differs(`stage ${s} saw ${stage.presentPositions.length} tokens (must be ${present})`);
     if (stage.kept.length !== keep) differs(`stage ${s} kept ${stage.kept.length} tokens (must be ${keep})`);
   });
@@ -176,7 +178,8 @@ async function unprunedHolds(run: Run, read: Run, against: Run | undefined, tole
 }
 
 function prefixHolds(run: Run, other: Run, tolerance: number): string {
-  const last = run.stages.find(({ present, keep }) => keep < present)?.afterLayer ?? run.kv.layers.length - 1;
+  // Before anything was mixed in, a token's keys and values are its own: pruned before the first block, the first layer's are still those.
+  const last = Math.max(0, run.stages.find(({ present, keep }) => keep < present)?.afterLayer ?? run.kv.layers.length - 1);
   let largest = 0;
   for (let l = 0; l <= last; l++) {
     const [layer, base] = [run.kv.layer(l), other.kv.layer(l)];

@@ -19,13 +19,14 @@ import { randomCache } from "./random-cache.js";
 import { presets } from "./sdtp.js";
 import { rkv } from "./rkv.js";
 import { snapkv } from "./snapkv.js";
+import { specprefill } from "./specprefill.js";
 import { streamingllm } from "./streamingllm.js";
 import { tova } from "./tova.js";
 
 /** Every method that has a name, in the order of tables. A new one is its file and a line here. */
 export const methods: Readonly<Record<string, Method>> = Object.freeze({
   ...presets,
-  ...Object.fromEntries([gemfilter, fastkv, promptdistill, pyramidinfer, dash, blockPruning, snapkv, pyramidkv, h2o, tova, streamingllm, expectedAttention, knorm, keydiff, lagkv, adakv, adakvExpected, cake, kvzip, h2oDecoding, tovaDecoding, streamingDecoding, rkv, randomCache].map((method) => [method.name, method])),
+  ...Object.fromEntries([gemfilter, fastkv, promptdistill, pyramidinfer, dash, blockPruning, specprefill, snapkv, pyramidkv, h2o, tova, streamingllm, expectedAttention, knorm, keydiff, lagkv, adakv, adakvExpected, cake, kvzip, h2oDecoding, tovaDecoding, streamingDecoding, rkv, randomCache].map((method) => [method.name, method])),
 });
 
 export const methodNames: readonly string[] = Object.keys(methods);

@@ -6,9 +6,19 @@ export type KvPolicy = "evict" | "retain";
 
 /** One place where tokens leave the hidden states, stated for a model of `baseDepth` blocks. */
 export type MethodStage = Amount & {
-  /** The stage stands after this block, counted from 0. */
+  /** The stage stands after this block, counted from 0; -1: before the first (with `speculation`). */
   readonly afterBlock: number;
 };
+
+/** How a smaller model of the same tokenizer chooses (SpecPrefill, arXiv:2502.02789). */
+export interface Speculation {
+  /** Tokens that look at the prompt: its last one, and those that the small model adds. */
+  readonly lookahead: number;
+  /** What they look at is the mean over so many neighbours. */
+  readonly kernel: number;
+  /** So many tokens in a row stay or fall together; an amount of a stage is one of such chunks, rounded up. */
+  readonly chunk: number;
+}
 
 /** Tokens that no stage drops, whatever their scores. */
 export interface ForcedTokens {
@@ -44,6 +54,8 @@ export interface Method {
   readonly forced?: ForcedTokens;
   /** The prompt starts anew, from the first block and at positions from 0 on, with the tokens that its one stage kept; the blocks after the stage never see the others. */
   readonly restart?: boolean;
+  /** Its one stage stands before the first block, where another model chooses (the scorer `speculator:MODEL`); the last chunk always stays. */
+  readonly speculation?: Speculation;
   /** What each layer's cache keeps once the prompt is through; absent: all that the layer computed. */
   readonly cache?: CacheBudget;
   /** What it keeps while decoding; only beside a budget after the prompt. */
@@ -64,12 +76,13 @@ export interface MethodRecord {
   base_depth: number;
   stages: { after_block: number; ratio?: number | undefined; tokens?: number | undefined }[];
   restart?: boolean | undefined;
+  speculation?: Record<string, unknown> | undefined;
   cache?: Record<string, unknown> | undefined;
   decoding?: Record<string, unknown> | undefined;
 }
 
-export function methodRecord({ baseDepth, stages, restart, cache, decoding }: Method): MethodRecord {
-  return { base_depth: baseDepth, ...(restart && { restart }), ...(cache && { cache: { ...cache } }), ...(decoding && { decoding: { ...decoding } }), stages: stages.map(({ afterBlock, ratio, tokens }) => ({ after_block: afterBlock, ...(ratio !== undefined ? { ratio } : { tokens: tokens! }) })) };
+export function methodRecord({ baseDepth, stages, restart, speculation, cache, decoding }: Method): MethodRecord {
+  return { base_depth: baseDepth, ...(restart && { restart }), ...(speculation && { speculation: { ...speculation } }), ...(cache && { cache: { ...cache } }), ...(decoding && { decoding: { ...decoding } }), stages: stages.map(({ afterBlock, ratio, tokens }) => ({ after_block: afterBlock, ...(ratio !== undefined ? { ratio } : { tokens: tokens! }) })) };
 }
 
 /**
@@ -85,10 +98,10 @@ export function checkedMethod(given: UserMethod): Method {
   const label = `preset ${name}`;
   const unknown = Object.keys(given).find((key) => !fields.has(key));
   if (unknown !== undefined) throw new Error(`${label}: ${unknown} (is no part of a method; there are ${[...fields].join(", ")})`);
-  const { baseDepth, scorer, forced, cache, restart, decoding } = given;
+  const { baseDepth, scorer, forced, cache, restart, decoding, speculation } = given;
   if (!isPositiveInteger(baseDepth)) throw new Error(`${label}, baseDepth: ${String(baseDepth)} (must be a positive integer, the number of blocks the stages are stated for)`);
   if (!Array.isArray(given.stages)) throw new Error(`${label}, stages: ${JSON.stringify(given.stages)} (must be an array of { afterBlock, ratio } or { afterBlock, tokens })`);
-  const stages = given.stages.map((stage: unknown, index) => checkedStage(stage, `${label}, stage ${index}`, baseDepth));
+  const stages = given.stages.map((stage: unknown, index) => checkedStage(stage, `${label}, stage ${index}`, baseDepth, speculation !== undefined));
   stages.forEach((stage, index) => {
     const before = stages[index - 1];
     if (before && before.afterBlock >= stage.afterBlock) {
@@ -99,21 +112,33 @@ export function checkedMethod(given: UserMethod): Method {
   if (kvPolicy !== "evict" && kvPolicy !== "retain") throw new Error(`${label}, kvPolicy: ${String(kvPolicy)} (must be "evict" or "retain")`);
   if (decoding !== undefined && (cache === undefined || cache.heads !== undefined || cache.layers?.preference !== undefined)) throw new Error(`${label}, decoding: a budget while decoding (needs one after the prompt, the same for all heads)`);
   if (restart !== undefined && typeof restart !== "boolean") throw new Error(`${label}, restart: ${String(restart)} (must be true or false)`);
+  if (speculation !== undefined && (stages.length !== 1 || cache !== undefined || restart || scorer !== undefined || forced !== undefined)) throw new Error(`${label}, speculation: another model chooses (needs exactly one stage, no scorer, forced tokens, restart or cache budget)`);
   if (restart && (stages.length !== 1 || cache !== undefined || kvPolicy !== "evict")) throw new Error(`${label}, restart: true (needs exactly one stage, no cache budget, and kvPolicy "evict")`);
   if (cache !== undefined && kvPolicy === "evict" && stages.length > 0) throw new Error(`${label}, kvPolicy: evict (each layer's cache has a budget of its own: must be "retain")`);
   if (scorer !== undefined && typeof scorer !== "string") throw new Error(`${label}, scorer: ${String(scorer)} (must be a scorer's name)`);
-  return freeze({ name, stages, baseDepth, kvPolicy, ...(scorer !== undefined && { scorer }), ...(forced !== undefined && { forced: checkedForced(forced, label) }), ...(restart && { restart }), ...(cache !== undefined && { cache: checkedBudget(cache, label) }), ...(decoding !== undefined && { decoding: checkedDecoding(decoding, label) }) });
+  return freeze({ name, stages, baseDepth, kvPolicy, ...(scorer !== undefined && { scorer }), ...(forced !== undefined && { forced: checkedForced(forced, label) }), ...(restart && { restart }), ...(speculation !== undefined && { speculation: checkedSpeculation(speculation, label) }), ...(cache !== undefined && { cache: checkedBudget(cache, label) }), ...(decoding !== undefined && { decoding: checkedDecoding(decoding, label) }) });
 }
 
-const fields: ReadonlySet<string> = new Set(["name", "stages", "baseDepth", "kvPolicy", "scorer", "forced", "restart", "cache", "decoding"] satisfies (keyof Method)[]);
+const fields: ReadonlySet<string> = new Set(["name", "stages", "baseDepth", "kvPolicy", "scorer", "forced", "restart", "speculation", "cache", "decoding"] satisfies (keyof Method)[]);
 
-function checkedStage(stage: unknown, label: string, baseDepth: number): MethodStage {
+function checkedStage(stage: unknown, label: string, baseDepth: number, before: boolean): MethodStage {
   if (typeof stage !== "object" || stage === null) throw new Error(`${label}: ${String(stage)} (must be { afterBlock, ratio } or { afterBlock, tokens })`);
   const { afterBlock, ...amount } = stage as Record<string, unknown>;
+  if (before && afterBlock !== -1) throw new Error(`${label}, afterBlock: ${String(afterBlock)} (must be -1, before the first block: another model chooses)`);
+  if (before) return { afterBlock: -1, ...checkedAmount(amount, label) };
   if (typeof afterBlock !== "number" || !Number.isInteger(afterBlock) || afterBlock < 0 || afterBlock >= baseDepth) {
     throw new Error(`${label}, afterBlock: ${String(afterBlock)} (must be an integer from 0 to ${baseDepth - 1})`);
   }
   return { afterBlock, ...checkedAmount(amount, label) };
+}
+
+function checkedSpeculation(speculation: unknown, label: string): Speculation {
+  const { lookahead, kernel, chunk, ...rest } = (speculation ?? {}) as Record<string, unknown>;
+  const unknown = Object.keys(rest)[0];
+  if (unknown !== undefined) throw new Error(`${label}, speculation: ${unknown} (there are lookahead, kernel, chunk)`);
+  for (const [key, value] of Object.entries({ lookahead, kernel, chunk })) if (!isPositiveInteger(value)) throw new Error(`${label}, speculation.${key}: ${String(value)} (must be a positive integer)`);
+  if ((kernel as number) % 2 === 0) throw new Error(`${label}, speculation.kernel: ${String(kernel)} (must be odd: as many neighbours on both sides)`);
+  return { lookahead: lookahead as number, kernel: kernel as number, chunk: chunk as number };
 }
 
 function checkedForced(forced: unknown, label: string): ForcedTokens {

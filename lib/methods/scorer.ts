@@ -31,6 +31,8 @@ export interface Scorer {
   readonly name: string;
   /** Tells scorers of one name apart (a seed, a file's hash): graphs are cached by it. */
   readonly key: string;
+  /** The name of another model that chooses before the first block (`Speculation`); absent: the scorer works inside the graph. */
+  readonly speculator?: string;
   /** Adds nodes to `g` and returns the scores, `[n]` float32. */
   score(g: GraphBuilder, input: ScorerInput): Value;
 }

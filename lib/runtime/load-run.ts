@@ -21,7 +21,7 @@ const metadataSchema = z.object({
   scorer: z.string().optional(),
   kv_policy: z.enum(["evict", "retain"]),
   kv_dtype: z.enum(kvDtypes).default("fp32"),
-  stages: json(z.array(z.object({ afterLayer: count, present: count, keep: count, head: count, tail: count }))),
+  stages: json(z.array(z.object({ afterLayer: z.number().int().min(-1), present: count, keep: count, head: count, tail: count }))),
   position: z.coerce.number().int().nonnegative(),
   prefill_seconds: z.coerce.number(),
   kv_lens_after_prefill: json(z.array(count)),

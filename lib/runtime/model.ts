@@ -33,6 +33,8 @@ import { Room } from "./room.js";
 import { Run, type PromptModel, type RewindOptions } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
 import type { LoadOptions, PrefillSettings } from "./settings.js";
+import { speculate } from "./speculate.js";
+import { Speculators } from "./speculators.js";
 import { stageResult } from "./stage-result.js";
 
 export type { LoadOptions, PrefillSettings } from "./settings.js";
@@ -57,6 +59,7 @@ export class Model implements PromptModel {
   private readonly graphs: Graphs;
   private readonly room: Room;
   private readonly context: PrefillContext;
+  private readonly speculators: Speculators;
 
   constructor(
     readonly checkpoint: Checkpoint,
@@ -69,6 +72,8 @@ export class Model implements PromptModel {
     this.graphs = new Graphs(checkpoint, options, home);
     this.room = new Room(checkpoint, this.planned, this.graphs, options.memoryLimit);
     const diagnosed: Diagnosed = { checkpoint, graphs: this.graphs, kvDtype: this.kvDtype, accuracy: this.accuracy };
+    const { threads, device, memoryLimit } = options;
+    this.speculators = new Speculators(checkpoint, (name) => load(name, { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }), ...(memoryLimit !== undefined && { memoryLimit }) }));
     this.context = { home, graphs: this.graphs, room: this.room, rotaries, diagnosed };
     this.decoder = new Decoder(this.config, rotaries, {
       use: (step: DecodeStep, work) => this.graphs.use(home.decode(this.config, step), false, work),
@@ -144,9 +149,14 @@ export class Model implements PromptModel {
    */
   async warm(length: number, { scorer, ...settings }: Pick<PrefillSettings, "preset" | "scorer" | "kvPolicy"> = {}): Promise<void> {
     const plan = this.plan(length, settings);
-    const graph = planGraph(this.context, plan, await this.scorer(plan, scorer));
-    await this.room.make(graph.key, plan, 0);
-    await this.graphs.load(graph);
+    const resolved = await this.scorer(plan, scorer);
+    if (plan.method.speculation) {
+      if (plan.again!.n < length) await (await this.speculators.of(resolved!)).warm(length - 1);
+    } else {
+      const graph = planGraph(this.context, plan, resolved);
+      await this.room.make(graph.key, plan, 0);
+      await this.graphs.load(graph);
+    }
     if (plan.again) await this.graphs.load(planGraph(this.context, plan.again, null));
     await this.decoder.warm(plan.cache?.some(({ safe }) => safe !== null));
   }
@@ -174,6 +184,7 @@ export class Model implements PromptModel {
     const plan = this.plan(ids.length, { ...(preset !== undefined && { preset }), kvPolicy, capture, captureLimit });
     const scorer = await this.scorer(plan, settings.scorer);
     const asked = await repeating(this.checkpoint, ids, plan);
+    if (plan.method.speculation) return this.speculated(ids, plan, scorer!, { reserve, read, signal });
     if (plan.again) return this.startAnew(ids, plan, scorer!, { reserve, read, signal });
     const { results, kept, scores, positions, selections, kv, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, signal, repeating: asked });
     return new Run({
@@ -187,6 +198,26 @@ export class Model implements PromptModel {
       logits,
       prefillSeconds,
       activations: plan.capture ? readCapture(this.config, plan.capture, results, positions) : new Map(),
+      source: { model: this, decoder: this.decoder, renewed: (all, run, length) => this.renewed(all, run, length) },
+    });
+  }
+
+  /** A prompt of which this model sees only what a smaller one chose, at the positions that it has. */
+  private async speculated(ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, read, signal }: { reserve: number; read: boolean; signal: AbortSignal | undefined }): Promise<Run> {
+    if (renewedFrom(this.config) !== null) throw new Error(`preset ${plan.method.name}: a prompt that others are missing from when the first block sees it (the model's rotary frequencies change with the length of its sequence)`);
+    const [stage] = plan.stages;
+    const all = stage!.keep === ids.length;
+    const speculator = await this.speculators.of(scorer);
+    const started = performance.now();
+    const { kept, scores } = all ? { kept: allPositions(ids.length), scores: new Float32Array(ids.length) } : await speculate(speculator, ids, stage!, plan.method.speculation!, signal);
+    const seconds = (performance.now() - started) / 1e3;
+    const { kv, logits, prefillSeconds } = await compute(this.context, [...kept].map((position) => ids[position]!), plan.again!, null, { once: false, reserve, signal, length: ids.length, known: kept, restored: true });
+    return new Run({
+      ids, plan, kv, logits,
+      scorer: scorer.name,
+      stages: [stageResult(stage!, allPositions(ids.length), kept, read ? scores : null)],
+      prefillSeconds: seconds + prefillSeconds,
+      activations: new Map(),
       source: { model: this, decoder: this.decoder, renewed: (all, run, length) => this.renewed(all, run, length) },
     });
   }
@@ -257,6 +288,7 @@ export class Model implements PromptModel {
   /** Frees the loaded graphs. The model can be used again; they are loaded anew. */
   async release(): Promise<void> {
     await this.graphs.release();
+    await this.speculators.release();
   }
 
   /** What plans depend on beside method and length. */
@@ -268,8 +300,11 @@ export class Model implements PromptModel {
   private async scorer({ stages, method }: Plan, asked: string | Scorer | undefined): Promise<Scorer | null> {
     if (stages.length === 0) return null;
     const scorer = asked ?? method.scorer;
+    const resolved = typeof scorer === "string" ? await resolveScorer(scorer, this.checkpoint) : scorer;
+    if (method.speculation && resolved?.speculator === undefined) throw new Error(`preset ${method.name}: scorer ${resolved?.name ?? "none"} (another model chooses: must be speculator:MODEL, a smaller model of the same tokenizer)`);
+    if (!method.speculation && resolved?.speculator !== undefined) throw new Error(`preset ${method.name}: scorer speculator (chooses before the first block: for the method specprefill alone)`);
     if (scorer === undefined) return defaultScorer(this.checkpoint);
-    return typeof scorer === "string" ? resolveScorer(scorer, this.checkpoint) : scorer;
+    return resolved!;
   }
 
   /** See `ModelSource.renewed`. */

@@ -38,6 +38,8 @@ export interface ComputeOptions {
   readonly repeating?: Repeating | null;
   /** Positions that the cache is to know the tokens by; default: their places. */
   readonly known?: Int32Array;
+  /** They stand there too, and are turned so; default: they are turned by their places. */
+  readonly restored?: boolean;
 }
 
 /** A plan that was carried out. */
@@ -68,12 +70,12 @@ export function planGraph({ home, diagnosed }: PrefillContext, plan: Plan, score
 }
 
 /** Carries out a plan on a prompt: one run of its graph, and the compaction of the cache. */
-export async function compute(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer | null, { once, reserve, signal, length = ids.length, repeating, known }: ComputeOptions): Promise<Prefilled> {
+export async function compute(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer | null, { once, reserve, signal, length = ids.length, repeating, known, restored = false }: ComputeOptions): Promise<Prefilled> {
   const { home, graphs, room, diagnosed } = context;
   const { config } = diagnosed.checkpoint;
   const graph = planGraph(context, plan, scorer);
   await room.make(graph.key, plan, reserve);
-  const feeds = prefillFeeds(context, ids, plan, length);
+  const feeds = prefillFeeds(context, ids, plan, length, restored ? known! : null);
   const done = (results: Outputs, kept: readonly Int32Array[], positions: readonly Int32Array[], selections: readonly CacheResult[] | null, kv: KvCache, prefillSeconds: number): Prefilled =>
     ({ results, kept, scores: plan.stages.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array), positions, selections, kv, logits: results["logits"]!.data as Float32Array, prefillSeconds });
   const prefilled = await graphs.use(graph, once, async (session) => {
@@ -116,7 +118,7 @@ export async function choose(context: PrefillContext, ids: readonly number[], pl
   const { graphs, room } = context;
   const graph = planGraph(context, plan, scorer);
   await room.make(graph.key, plan, reserve);
-  const feeds = prefillFeeds(context, ids, plan, ids.length);
+  const feeds = prefillFeeds(context, ids, plan, ids.length, null);
   const chosen = await graphs.use(graph, false, async (session) => {
     const started = performance.now();
     const results = await unlessAborted(session.run(feeds, session.outputNames), signal);
@@ -129,10 +131,10 @@ export async function choose(context: PrefillContext, ids: readonly number[], pl
   return chosen;
 }
 
-function prefillFeeds({ rotaries }: PrefillContext, ids: readonly number[], plan: Plan, length: number): Record<string, Tensor> {
+function prefillFeeds({ rotaries }: PrefillContext, ids: readonly number[], plan: Plan, length: number, at: Int32Array | null): Record<string, Tensor> {
   const n = ids.length;
   const counts = Object.entries(planFeeds(plan)).map(([name, count]) => [name, new Tensor("int64", BigInt64Array.of(BigInt(count)), [1])] as const);
   const expected = plan.cache?.flatMap(({ scoring }) => (scoring.kind === "expected attention" ? [scoring.future] : []))[0];
   const futures = expected === undefined ? [] : Object.entries(rotaryFeeds(rotaries.mean(n, expected))).map(([name, tensor]) => [`future.${name}`, tensor] as const);
-  return { ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]), ...rotaryFeeds(rotaries.prompt(n, length)), ...Object.fromEntries(futures), ...Object.fromEntries(counts) };
+  return { ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]), ...rotaryFeeds(at ? rotaries.rows(at, length) : rotaries.prompt(n, length)), ...Object.fromEntries(futures), ...Object.fromEntries(counts) };
 }

@@ -4,6 +4,7 @@ import type { Stage } from "../methods/plan/stages.js";
 export function presentPositions(stages: readonly Stage[], kept: readonly Int32Array[], n: number, layers: number): Int32Array[] {
   let present = allPositions(n);
   let stage = 0;
+  while ((stages[stage]?.afterLayer ?? 0) < 0) present = kept[stage++]!;
   return Array.from({ length: layers }, (_, layer) => {
     const positions = present;
     while (stages[stage]?.afterLayer === layer) present = kept[stage++]!;

@@ -21,7 +21,9 @@ export class Room {
 
   /** @param graphs that hold the weights, each for itself */
   plan(n: number, graphs: number, { method, reserve }: Wanted): MemoryPlan {
-    return memoryPlan(this.checkpoint, planOf(method, n, this.planned), { reserve, graphs, kvDtype: this.planned.kvDtype });
+    const plan = planOf(method, n, this.planned);
+    // Where another model chooses, this one never sees the other tokens.
+    return memoryPlan(this.checkpoint, method.speculation ? plan.again! : plan, { reserve, graphs, kvDtype: this.planned.kvDtype });
   }
 
   /** @throws where the plan does not fit by itself, with what it takes and the longest prompt that would */

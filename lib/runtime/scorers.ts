@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { openCheckpoint } from "../checkpoint/open.js";
 import type { Checkpoint } from "../checkpoint/types.js";
 import type { Scorer } from "../methods/scorer.js";
 import { attention } from "../methods/scorers/attention.js";
@@ -24,7 +25,7 @@ type OfModel = Parameters<typeof prunerFile>[0];
 
 /**
  * A scorer by name: `attention`, `window` or `window:TOKENS:NEIGHBOURS`, `last-query` or `last-query:NEIGHBOURS`, `recent:WEIGHT`, `update`, `blocks:TOKENS:SCORER`, `norm`, `recency`, `random` or `random:SEED`, `learned` (the model's own modules, see `prunerFile`),
- * `learned:FILE` or `learned:NAME` of modules that the package ships.
+ * `learned:FILE` or `learned:NAME` of modules that the package ships, `speculator:MODEL` (a smaller model of the same tokenizer, for methods with `speculation`).
  * @param checkpoint null: none is open, which all but `learned` alone do without
  * @throws on an unknown name, or where there are no trained modules
  */
@@ -63,6 +64,9 @@ export async function resolveScorer(name: string, checkpoint: OfModel | null): P
       if (!odd(Number(kernel)) || (own !== undefined && own !== "own")) throw new Error(`scorer: ${name} (must be last-query:NEIGHBOURS, an odd number, as in last-query:5, or last-query:5:own with the last token's own key counted)`);
       return lastQueryScorer(Number(kernel), own !== undefined);
     }
+    case "speculator":
+      if (argument === null || argument === "") throw new Error(`scorer: ${name} (must be speculator:MODEL, a smaller model of the same tokenizer, as in speculator:models/SmolLM2-135M-Instruct)`);
+      return speculatorScorer(argument, await (await openCheckpoint(argument)).hash());
     case "random":
       return random(argument === null ? 0 : Number(argument));
     case "learned": {
@@ -74,7 +78,17 @@ export async function resolveScorer(name: string, checkpoint: OfModel | null): P
       return learned(await readPruner(file));
     }
   }
-  throw new Error(`scorer: ${name} (known: learned, learned:FILE, learned:NAME, attention, window, window:TOKENS:NEIGHBOURS, recent:WEIGHT, last-query, update, blocks:TOKENS:SCORER, norm, recency, random, random:SEED)`);
+  throw new Error(`scorer: ${name} (known: learned, learned:FILE, learned:NAME, attention, window, window:TOKENS:NEIGHBOURS, recent:WEIGHT, last-query, update, blocks:TOKENS:SCORER, norm, recency, random, random:SEED, speculator:MODEL)`);
+}
+
+/** @param hash of the model */
+function speculatorScorer(model: string, hash: string): Scorer {
+  return {
+    name: "speculator", key: `speculator:${hash}`, speculator: model,
+    score() {
+      throw new Error(`scorer speculator: ${model} (reads the prompt before the first block does: for the method specprefill alone)`);
+    },
+  };
 }
 
 const positive = (value: number | undefined): boolean => Number.isSafeInteger(value) && value! > 0;

@@ -12,6 +12,7 @@ export function stageBlocks(names: readonly string[], depth: number): number[] {
   const all = names.flatMap((name) => (name === "all" ? Object.keys(presets) : [name]));
   const blocks = new Set(all.flatMap((name) => stagePositions(resolveMethod(name), depth)));
   blocks.delete(depth - 1);
+  blocks.delete(-1);
   if (blocks.size === 0) throw new Error(`preset: ${names.join(", ")} (has no stage before the last of ${depth} blocks)`);
   return [...blocks].sort((a, b) => a - b);
 }

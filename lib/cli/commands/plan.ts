@@ -5,6 +5,7 @@ import { openCheckpoint } from "../../checkpoint/open.js";
 import { peekConfig } from "../../checkpoint/peek.js";
 import type { KvPolicy } from "../../methods/method.js";
 import { planFeeds, planOf, type Plan } from "../../methods/plan/plan.js";
+import { stagePlace } from "../../methods/plan/stages.js";
 import { resolveMethod } from "../../methods/resolve.js";
 import { textTable } from "../../report/views/text.js";
 import { positiveInteger, presetNames } from "../options.js";
@@ -47,7 +48,7 @@ function planText({ method, n, kvPolicy, stages, tokens, kvLengths, shared, atte
     `prefill: ${(flops.exact / 1e12).toPrecision(5)} TFLOPs, ${(flops.paper / 1e12).toPrecision(5)} in the paper's counting`,
   ];
   if (shared) lines.push(`${shared === "layers" ? "layers share the caches' budget by what they look at" : "heads of all layers share the caches' budget by score"}: the prompt decides, the sum is certain, what stands below is the mean`);
-  const staged = stages.map(({ afterLayer, present, keep, head, tail }) => [`after block ${afterLayer}`, present, keep, head, tail]);
+  const staged = stages.map(({ afterLayer, present, keep, head, tail }) => [stagePlace(afterLayer), present, keep, head, tail]);
   if (staged.length > 0) lines.push("", textTable("stages", ["", "present", "kept", "first, forced", "last, forced"], staged));
   // Blocks in a row that are alike share a line.
   const runs: { from: number; to: number; tokens: number; held: number }[] = [];

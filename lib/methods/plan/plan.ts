@@ -64,7 +64,7 @@ export interface Plan extends TokenPlan {
   /** Of how many tokens, at the end, the last block computes the output. */
   readonly lastTokens: number | "all";
   readonly capture: CapturePlan | null;
-  /** The plan of the prompt that starts anew on the tokens kept; null: it does not. What stands above is then of the pass that chooses them. */
+  /** The plan of the prompt that starts anew on the tokens kept, or begins with them where another model chose them; null: it does not. What stands above is then of the pass that chooses them, if it is this model's. */
   readonly again: Plan | null;
   /** Bytes that the caches hold after prefill. */
   readonly kvBytes: number;
@@ -109,12 +109,15 @@ export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragge
   const restarts = method.restart === true && stages.length > 0;
   if (restarts && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) throw new Error(`preset ${method.name}: a prompt that starts anew (tokens stand at other positions then, and the model's ${config.positions === "alibi" ? "ALiBi positions count" : "sliding window counts"} by them)`);
   if (restarts && capture?.length) throw new Error(`preset ${method.name}: capture (the prompt goes through the model twice; capture without a restart)`);
-  const again = restarts ? planFrom({ ...planTokens({ ...method, stages: [], restart: false }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, kvDtype, ragged, worker }) : null;
+  const { speculation, ...plainly } = method;
+  if (speculation && (config.positions !== "rotary" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) throw new Error(`preset ${method.name}: a prompt that others are missing from when the first block sees it (tokens keep their positions: the model's must be rotary, without a sliding window)`);
+  if (speculation && capture?.length) throw new Error(`preset ${method.name}: capture (another model chooses before there is anything to capture)`);
+  const again = speculation ? planFrom({ ...planTokens({ ...plainly, stages: [] }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, kvDtype, ragged, worker }) : restarts ? planFrom({ ...planTokens({ ...method, stages: [], restart: false }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, kvDtype, ragged, worker }) : null;
   const flops = (counting: "exact" | "paper") => planFlops(counts, config, { counting, modules: method.scorer === undefined });
   return {
     ...counts,
     // In pieces on the CPU alone: what it is good for, and where it was measured.
-    attention: planAttention(config, n, { plain, fewest: cpu ? (again ? n : Math.min(...tokens)) : 0 }),
+    attention: speculation ? again!.attention : planAttention(config, n, { plain, fewest: cpu ? (again ? n : Math.min(...tokens)) : 0 }),
     again,
     lastTokens: lastTokenWillDo(stages.map(({ afterLayer }) => afterLayer), config, capture) ? (cache ? queriesWanted(cache.at(-1)!.scoring) : 1) : "all",
     capture: capture?.length ? planCapture(config, capture, tokens, captureLimit) : null,
@@ -134,6 +137,8 @@ export function planFlops(plan: Pick<TokenPlan, "method" | "n" | "stages" | "tok
     const { afterLayer, keep } = stages[0]!;
     return prefillFlops({ config, stages: [], n, counting, until: afterLayer }) + prefillFlops({ config, stages: [], n: keep, counting }) + scoring;
   }
+  // What the other model takes is not known here.
+  if (method.speculation) return prefillFlops({ config, stages: [], n: stages[0]!.keep, counting });
   const once = prefillFlops({ config, stages, n, counting, modules }) + scoring;
   return method.cache?.scoring.kind === "reconstruction" ? once + repeatFlops({ config, tokens, n, counting, chunk: method.cache.scoring.chunk }) : once;
 }

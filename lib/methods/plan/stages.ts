@@ -7,7 +7,7 @@ import { FORCED, type ForcedTokens, type Method } from "../method.js";
  * equal score. Kept tokens stay in order. `keep` = `present`: nothing is pruned here.
  */
 export interface Stage {
-  /** The stage stands after this block, counted from 0. */
+  /** The stage stands after this block, counted from 0; -1: before the first. */
   readonly afterLayer: number;
   /** Tokens present before the stage. */
   readonly present: number;
@@ -33,12 +33,12 @@ export interface Stage {
  * @example
  * sdtp.schedule(sdtp.resolvePreset("sdtp"), 4096, 32)
  */
-export function schedule(method: Pick<Method, "stages" | "baseDepth" | "forced">, n: number, depth: number): Stage[] {
+export function schedule(method: Pick<Method, "stages" | "baseDepth" | "forced" | "speculation">, n: number, depth: number): Stage[] {
   requirePositive("prompt length", n);
   const stages: Stage[] = [];
   let present = n;
   for (const { afterBlock, ...amount } of method.stages) {
-    const selected = { afterLayer: position(afterBlock, method.baseDepth, depth), present, ...select(n, present, amount, method.forced ?? FORCED) };
+    const selected = { afterLayer: position(afterBlock, method.baseDepth, depth), present, ...(method.speculation ? selectChunks(n, amount, method.speculation.chunk) : select(n, present, amount, method.forced ?? FORCED)) };
     const last = stages.at(-1);
     if (last?.afterLayer === selected.afterLayer) stages[stages.length - 1] = { ...selected, present: last.present };
     else stages.push(selected);
@@ -64,7 +64,7 @@ export function stagePositions(method: Pick<Method, "stages" | "baseDepth">, dep
  */
 export function tokensPerBlock(stages: readonly Stage[], n: number, depth: number): number[] {
   const tokens: number[] = [];
-  let present = n;
+  let present = stages.find(({ afterLayer }) => afterLayer < 0)?.keep ?? n;
   for (let block = 0; block < depth; block++) {
     tokens.push(present);
     present = stages.find(({ afterLayer }) => afterLayer === block)?.keep ?? present;
@@ -88,9 +88,21 @@ function select(n: number, present: number, amount: Amount, forced: ForcedTokens
   return { keep: Math.max(tokensOf(amount, present), head + tail), head, tail };
 }
 
+/** Whole chunks, the last of them, which may be shorter, in any case. */
+function selectChunks(n: number, amount: Amount, chunk: number): { keep: number; head: number; tail: number } {
+  const chunks = Math.ceil(n / chunk);
+  const tail = n - (chunks - 1) * chunk;
+  const kept = amount.tokens !== undefined ? Math.ceil(amount.tokens / chunk) : Math.ceil(amount.ratio * chunks);
+  return { keep: (Math.min(kept, chunks) - 1) * chunk + tail, head: 0, tail };
+}
+
+/** In words where a stage stands. */
+export const stagePlace = (afterLayer: number): string => (afterLayer < 0 ? "before block 0" : `after block ${afterLayer}`);
+
 /** After block i of B stands after block round((i + 1) * depth / B) - 1, halves up, never before the first block. */
 function position(afterBlock: number, baseDepth: number, depth: number): number {
   requirePositive("model depth", depth);
+  if (afterBlock < 0) return -1;
   return Math.max(0, Math.floor((2 * (afterBlock + 1) * depth + baseDepth) / (2 * baseDepth)) - 1);
 }
 

@@ -1,3 +1,4 @@
+import { stagePlace } from "../../methods/plan/stages.js";
 import type { Data } from "plotly.js";
 import { scoreDistributions, type ScoreDistribution } from "../../inspect/distributions.js";
 import { runLabel } from "../../inspect/label.js";
@@ -27,7 +28,7 @@ export function scores(run: Run, { bins = 40 } = {}): Shown<{ stages: readonly S
   const place = ({ scale }: ScoreDistribution, score: number) => (scale === "log" ? Math.log10(score) : score);
   const data = stages.flatMap((distribution, s): Data[] => {
     const { edges, kept, dropped, afterLayer, scale } = distribution;
-    axes[`xaxis${name(s)}`] = { title: { text: `after block ${afterLayer}${scale === "log" ? ", log₁₀" : ""}`, standoff: 4, font: { size: 11 } }, tickfont: { size: 9 }, nticks: 4 };
+    axes[`xaxis${name(s)}`] = { title: { text: `${stagePlace(afterLayer)}${scale === "log" ? ", log₁₀" : ""}`, standoff: 4, font: { size: 11 } }, tickfont: { size: 9 }, nticks: 4 };
     axes[`yaxis${name(s)}`] = { tickfont: { size: 9 }, nticks: 4 };
     const centres = plain(edges.subarray(1).map((edge, i) => (place(distribution, edge) + place(distribution, edges[i]!)) / 2));
     const bars = (label: string, counts: Int32Array, i: number): Data => ({

@@ -1,4 +1,5 @@
 import { runLabel } from "../../inspect/label.js";
+import { stagePlace } from "../../methods/plan/stages.js";
 import { tokenFates, type TokenFates } from "../../inspect/fate.js";
 import type { Run } from "../../runtime/run.js";
 import { harmless, short } from "./text.js";
@@ -32,7 +33,7 @@ function html({ stage, score, forced, texts, afterLayers }: TokenView, title: st
   const kinds: TokenKind[] = [
     { style: "", label: "kept" },
     { style: "text-decoration:underline dotted #888", label: "always kept", tag: "u" as const },
-    ...afterLayers.map((layer, s) => ({ style: `background:hsl(${stageHue(s, afterLayers.length)} 80% 50%/.38)`, label: `stage ${s}, after block ${layer}`, tag: "del" as const })),
+    ...afterLayers.map((layer, s) => ({ style: `background:hsl(${stageHue(s, afterLayers.length)} 80% 50%/.38)`, label: `stage ${s}, ${stagePlace(layer)}`, tag: "del" as const })),
   ];
   const kind = Uint16Array.from(stage, (s, i) => (s < 0 ? forced[i]! : s + 2));
   const hover = (i: number) => `${i}${score ? ` · ${short(score[i]!)}` : ""} · ${stage[i]! < 0 ? (forced[i] ? "always kept" : "kept") : `stage ${stage[i]}`}`;
