@@ -93,9 +93,22 @@ export interface Comm {
 
 export interface Comms {
   /** Opens a comm to what the client registered as `target`. */
-  open(target: string, data?: object, metadata?: object): Comm;
+  open(target: string, data?: object, metadata?: object, buffers?: Uint8Array[]): Comm;
   /** Called when the client opens a comm to `target`. */
-  register(target: string, opened: (comm: Comm, data: any) => void): void;
+  register(target: string, opened: (comm: Comm, data: any, buffers: Uint8Array[]) => void): void;
+}
+
+/** What code shows: text that it prints, or a value that it displays. */
+export type ShownOutput =
+  | { readonly type: "stream"; readonly name: "stdout" | "stderr"; readonly text: string }
+  | { readonly type: "display"; readonly bundle: Required<MimeBundle>; readonly displayId?: string; readonly update: boolean }
+  | { readonly type: "clear"; readonly wait: boolean };
+
+/** Work beside the cells, which can be dropped as a cell can be interrupted. */
+export interface Task<T> {
+  readonly done: Promise<T>;
+  /** Ends the work as soon as it awaits something, and aborts what listens to its signal. `done` is rejected with `reason`. */
+  drop(reason: Error): void;
 }
 
 /** What the execution process puts behind these functions. */
@@ -105,6 +118,15 @@ export interface Host {
   input(prompt?: string, options?: { password?: boolean }): Promise<string>;
   progress: Progress;
   comms: Comms;
+  /** How a value looks, as `display` would show it. */
+  bundle(value: unknown): Required<MimeBundle> | Promise<Required<MimeBundle>>;
+  /**
+   * Starts work of its own: what it shows goes to `shown` in place of an output, and an interrupt ends it as it ends a cell.
+   * @param work is handed the signal that says it was dropped or interrupted
+   */
+  task<T>(work: (signal: AbortSignal) => T | Promise<T>, shown: (output: ShownOutput) => void): Task<T>;
+  /** Whether what is shown now is a task's, and no output of a cell. */
+  readonly beside: boolean;
   /** Aborted when the running cell is interrupted. */
   readonly signal: AbortSignal | undefined;
   /** Cells that were stale when the running cell began. */

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { inspect } from "node:util";
+import type { ShownOutput } from "./api.js";
 import type { Modules } from "./modules.js";
 import type { Scope } from "./scopes.js";
 
@@ -46,6 +47,8 @@ export class Cell {
   stale: { cell?: string; count: number; because: string }[] = [];
   /** What must finish before the cell does: displays that are being made. */
   readonly pending = new Set<Promise<unknown>>();
+  /** Takes what it shows, in place of an output. */
+  shown: ((output: ShownOutput) => void) | undefined;
 
   constructor(
     readonly run: number,

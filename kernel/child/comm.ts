@@ -8,6 +8,7 @@ import { currentRun } from "./output.js";
 
 type OnMessage = (data: unknown, buffers: Uint8Array[]) => void;
 type OnClose = (data: unknown) => void;
+type Opened = (comm: Comm, data: unknown, buffers: Uint8Array[]) => void;
 
 interface Open {
   comm: Comm;
@@ -18,15 +19,16 @@ interface Open {
 /** The comms of this process. */
 export class Comms implements Api {
   readonly #open = new Map<string, Open>();
-  readonly #targets = new Map<string, (comm: Comm, data: unknown) => void>();
+  readonly #targets = new Map<string, Opened>();
 
-  open(target: string, data: object = {}, metadata: object = {}): Comm {
-    const { comm } = this.#add(randomUUID(), target);
-    emit("comm_open", { comm_id: comm.id, target_name: target, data: data as JsonObject }, metadata);
-    return comm;
+  open(target: string, data: object = {}, metadata: object = {}, buffers: Uint8Array[] = []): Comm {
+    const id = randomUUID();
+    // What cannot be sent was not opened.
+    emit("comm_open", { comm_id: id, target_name: target, data: data as JsonObject }, metadata, buffers);
+    return this.#add(id, target).comm;
   }
 
-  register(target: string, opened: (comm: Comm, data: unknown) => void): void {
+  register(target: string, opened: Opened): void {
     this.#targets.set(target, opened);
   }
 
@@ -36,7 +38,7 @@ export class Comms implements Api {
     if (kind === "comm_open") {
       const opened = this.#targets.get(String(content.target_name));
       if (!opened) return emit("comm_close", { comm_id: id, data: {} });
-      return opened(this.#add(id, String(content.target_name)).comm, content.data);
+      return opened(this.#add(id, String(content.target_name)).comm, content.data, buffers);
     }
     const open = this.#open.get(id);
     if (kind === "comm_msg") for (const listener of open?.onMessage ?? []) listener(content.data, buffers);

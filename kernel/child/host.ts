@@ -1,36 +1,54 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { JsonObject, MimeBundle } from "../../lib/jupyter/messages.js";
+import { isBroken } from "../display/broken.js";
 import { asGiven, toBundle } from "../display/bundle.js";
 import type { Formatted } from "../display/format.js";
 import { standaloneSvg } from "../display/elements.js";
 import { imageBundle } from "../display/image.js";
 import { plotlyBundle } from "../display/plotly.js";
 import { registerFormat } from "../display/registry.js";
-import type { Display, DisplayHandle, DisplayOptions, Host, Progress } from "./api.js";
-import { currentCell } from "./cell.js";
+import type { Display, DisplayHandle, DisplayOptions, Host, Progress, ShownOutput, Task } from "./api.js";
+import { Cell, currentCell, KeyboardInterrupt } from "./cell.js";
 import { send } from "./channel.js";
 import { Comms } from "./comm.js";
+import { breakable } from "./breakable.js";
 import { Inputs } from "./input.js";
+import type { Modules } from "./modules.js";
 import { currentRun } from "./output.js";
 import { progress } from "./progress.js";
 
 export interface ChildHost extends Host {
   comms: Comms;
   inputs: Inputs;
+  /** Interrupts the work that runs beside the cells. */
+  interruptTasks(): void;
 }
 
 /** Puts the functions of api.ts into effect for this process. */
-export function installHost(): ChildHost {
+export function installHost(modules: Modules): ChildHost {
   const inputs = new Inputs();
+  const tasks = new Set<Cell>();
   const display = createDisplay();
   const host: ChildHost = {
     display,
     inputs,
     comms: new Comms(),
-    clearOutput: ({ wait = false } = {}) => send({ type: "clear", run: currentRun(), wait }),
+    bundle: (value) => (isDisplayHandle(value) ? { data: { "text/plain": "" }, metadata: {} } : toBundle(value)),
+    task: (work, shown) => task(new Cell(currentRun(), modules), tasks, work, shown),
+    interruptTasks: () => {
+      for (const each of tasks) each.interrupt();
+    },
+    clearOutput: ({ wait = false } = {}) => {
+      const shown = currentCell.getStore()?.shown;
+      if (shown) shown({ type: "clear", wait });
+      else send({ type: "clear", run: currentRun(), wait });
+    },
     input: (prompt = "", { password = false } = {}) => inputs.ask(prompt, password),
     progress: ((items: number | unknown[], label?: string) => progress(display, items, label)) as unknown as Progress,
+    get beside() {
+      return currentCell.getStore()?.shown !== undefined;
+    },
     get signal() {
       return currentCell.getStore()?.signal;
     },
@@ -40,6 +58,27 @@ export function installHost(): ChildHost {
   };
   Object.defineProperty(globalThis, Symbol.for("sdtp.notebook"), { value: host, configurable: true });
   return host;
+}
+
+function task<T>(cell: Cell, tasks: Set<Cell>, work: (signal: AbortSignal) => T | Promise<T>, shown: (output: ShownOutput) => void): Task<T> {
+  cell.shown = shown;
+  tasks.add(cell);
+  const run = async () => {
+    const result = await cell.untilInterrupted(Promise.resolve(broken(() => work(cell.signal))));
+    if (cell.pending.size > 0) await cell.untilInterrupted(Promise.all(cell.pending));
+    return result;
+  };
+  const done = currentCell.run(cell, run).finally(() => tasks.delete(cell));
+  return { done, drop: (reason) => cell.interrupt(reason) };
+}
+
+/** What an interrupt ended in the middle of JavaScript was interrupted. */
+function broken<T>(work: () => T): T {
+  try {
+    return breakable(work);
+  } catch (error) {
+    throw isBroken(error) ? new KeyboardInterrupt() : error;
+  }
 }
 
 const handles = new WeakSet<object>();
@@ -79,7 +118,8 @@ function createDisplay(): Display {
 /** Sends a bundle; where it is still being made, the cell waits for it before it ends. */
 function publish(bundle: MimeBundle | Promise<MimeBundle>, displayId: string, update: boolean): void {
   const run = currentRun();
-  const deliver = (made: MimeBundle) => send({ type: "display", run, bundle: made, displayId, update });
+  const shown = currentCell.getStore()?.shown;
+  const deliver = (made: MimeBundle) => (shown ? shown({ type: "display", bundle: made, displayId, update }) : send({ type: "display", run, bundle: made, displayId, update }));
   if (!(bundle instanceof Promise)) return deliver(bundle);
   const work = bundle.then(deliver);
   const pending = currentCell.getStore()?.pending;

@@ -30,7 +30,7 @@ const stacks = new Stacks();
 const preloaded: Scope = {};
 const scopes = new Scopes(preloaded);
 const notebook: Notebook = { modules, stacks, scopes };
-const host = installHost();
+const host = installHost(modules);
 const { display, clearOutput, input, progress, comms } = api;
 preload(preloaded, process.env.SDTP_PRELOAD, modules, { display, clearOutput, input, progress, comms });
 
@@ -52,6 +52,7 @@ function interrupt(run: number | undefined): void {
   Atomics.add(seen, 0, 1);
   send({ type: "interrupted" });
   interrupted = true;
+  host.interruptTasks();
   const current = running;
   // An interrupt that was meant for another cell may come late.
   if (!current || current.job.run !== run) return;

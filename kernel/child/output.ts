@@ -49,7 +49,9 @@ function capture(stream: NodeJS.WriteStream, name: "stdout" | "stderr"): void {
   stream.write = (chunk: Uint8Array | string, encoding?: BufferEncoding | Written, written?: Written) => {
     const text = typeof chunk === "string" ? chunk : decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     if (text !== "") {
-      sendText(currentRun(), name, text);
+      const shown = currentCell.getStore()?.shown;
+      if (shown) shown({ type: "stream", name, text });
+      else sendText(currentRun(), name, text);
       if (name === "stdout") lastText = text.includes("\n") || lastText.length > LONGEST_PROMPT ? text : lastText + text;
     }
     const callback = typeof encoding === "function" ? encoding : written;

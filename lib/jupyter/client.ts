@@ -163,9 +163,8 @@ export class KernelClient {
   }
 
   /** Sends a message that has no reply (comm messages). Returns its header. */
-  async send(channel: "shell" | "control", msgType: string, content: object, metadata: Message["metadata"] = {}) {
+  async send(channel: "shell" | "control", msgType: string, content: object, { metadata = {}, buffers = [] }: Partial<Pick<Message, "metadata" | "buffers">> = {}) {
     const header = createHeader(msgType, this.session);
-    const buffers: Uint8Array[] = [];
     await this.#channels.send(channel, { header, parent_header: {}, metadata, content, buffers, identities: [] });
     return header;
   }

@@ -90,6 +90,7 @@ new Function("define", "module", "exports", await new Response(stream).text())()
 
 /** What a notebook's kernel offers to code that cannot depend on it (kernel/child/api.ts). */
 interface Notebook {
+  readonly beside?: boolean;
   display(value: object, options: { raw: true }): { update(value: object, options: { raw: true }): void };
 }
 
@@ -102,7 +103,8 @@ let brought = false;
  */
 export function bringPlotly(): void {
   const notebook = (globalThis as { [key: symbol]: unknown })[Symbol.for("sdtp.notebook")] as Notebook | undefined;
-  if (brought || !notebook) return;
+  // A control's view gets it by the control (lib/control/browser.ts).
+  if (brought || !notebook || notebook.beside) return;
   brought = true;
   // Jupyter Notebook puts an output without any type nowhere, and runs no script there.
   const output = notebook.display({ "text/plain": "" }, { raw: true });

@@ -1,0 +1,2 @@
+export { control, LiveControl, type ControlOptions } from "./control.js";
+export type { ControlSpec, Values as ControlValues } from "./spec.js";
