@@ -29,8 +29,8 @@ export interface CommMessage {
 export type ToChild =
   | RunCell
   | CommMessage
-  /** An interrupt of a run, beside the signal. */
-  | { type: "interrupt"; run: number | undefined }
+  /** An interrupt of runs. It comes with a signal, unless it is meant for one shell alone (`quiet`), whatever the others compute. */
+  | { type: "interrupt"; runs: number[]; quiet?: boolean }
   | { type: "input"; id: number; value?: string; error?: string };
 
 export type FromChild =

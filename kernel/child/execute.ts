@@ -74,13 +74,15 @@ export class Running {
 
 async function evaluate({ modules, scopes, stacks }: Notebook, job: RunCell, cell: Cell): Promise<MimeBundle | undefined> {
   const { code, awaits, imports, links, maps, modules: local, uses, forgotten } = job.cell;
+  // Looked up before anything is awaited: a cell of another shell may come in between.
+  const used = uses.map((use) => scopes.get(use.id));
   scopes.forget(forgotten);
   modules.update(local);
   for (const module of local) stacks.addModule(module.path, module.maps, module.data.split("\n").length);
   if (imports.length > 0) await cell.untilInterrupted(modules.prepare(imports, links));
   stacks.add(job.name, maps, code.split("\n").length);
   const { module, filename, dirname } = modules.commonJs(links);
-  globals[ARGUMENTS] = [cell, module.exports, module.require, module, filename, dirname, ...uses.map((use) => scopes.get(use.id))];
+  globals[ARGUMENTS] = [cell, module.exports, module.require, module, filename, dirname, ...used];
   const script = new vm.Script(`${head(job.cell)}\n${code}\n})()})()})(...globalThis[Symbol.for("sdtp.cell")])`, {
     filename: job.name,
     // The line break keeps columns as they are; this takes the line back.

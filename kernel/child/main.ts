@@ -41,27 +41,30 @@ watchdog.unref();
 
 installStop(stopState, seen);
 
-let running: Running | undefined;
+/** Cells that run, by their runs: one a shell. They take turns wherever they await. */
+const running = new Map<number, Running>();
 /** Whether there was an interrupt since the last cell began. */
 let interrupted = false;
 /** Milliseconds that an interrupted cell has to end by itself once the event loop turns. */
 const LAST_WORDS = 100;
 
 /** The event loop turns: what waits is interrupted. What computes was by the signal, which may come in the middle of it. */
-function interrupt(run: number | undefined): void {
-  Atomics.add(seen, 0, 1);
-  send({ type: "interrupted" });
-  interrupted = true;
-  host.interruptTasks();
-  const current = running;
+function interrupt(runs: number[], quiet: boolean): void {
+  if (!quiet) {
+    Atomics.add(seen, 0, 1);
+    send({ type: "interrupted" });
+    interrupted = true;
+    host.interruptTasks();
+  }
   // An interrupt that was meant for another cell may come late.
-  if (!current || current.job.run !== run) return;
-  current.cell.interrupt();
-  // Where JavaScript was ended in the middle, what would tell of the cell's end is gone with it.
-  setTimeout(() => {
-    current.fail(new KeyboardInterrupt());
-    if (running === current) ended();
-  }, LAST_WORDS);
+  for (const current of runs.map((run) => running.get(run)).filter((each) => each !== undefined)) {
+    current.cell.interrupt();
+    // Where JavaScript was ended in the middle, what would tell of the cell's end is gone with it.
+    setTimeout(() => {
+      current.fail(new KeyboardInterrupt());
+      ended(current);
+    }, LAST_WORDS);
+  }
 }
 
 function receive(message: ToChild): void {
@@ -76,7 +79,7 @@ function receive(message: ToChild): void {
       host.inputs.receive(message.id, message.value, message.error);
       break;
     case "interrupt":
-      interrupt(message.run);
+      interrupt(message.runs, message.quiet === true);
       break;
   }
 }
@@ -86,14 +89,14 @@ async function run(job: ToChild & { type: "run" }): Promise<void> {
   if (interrupted) absorbSignal();
   interrupted = false;
   const cell = new Cell(job.run, modules, job.cell.links, (scope) => scopes.set(job.cell.id, scope));
-  const current = (running = new Running(notebook, job, cell));
+  const current = new Running(notebook, job, cell);
+  running.set(job.run, current);
   await current.run();
-  if (running === current) ended();
+  ended(current);
 }
 
-function ended(): void {
-  running = undefined;
-  listen();
+function ended(current: Running): void {
+  if (running.delete(current.job.run)) listen();
 }
 
 // A promise that nobody awaits, or a callback, failed: the cell is over or cannot know, so it is only said.

@@ -17,7 +17,7 @@ export class Scopes {
 
   get(id: number): Scope {
     const scope = this.#scopes.get(id);
-    if (!scope) throw new Error(`variables of cell ${id}: gone`);
+    if (!scope) throw new Error(`variables of cell ${id}: not there (it has not begun yet, or they are gone)`);
     return scope;
   }
 

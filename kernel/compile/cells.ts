@@ -70,7 +70,8 @@ export class CellCompiler {
   readonly #converter: CellConverter;
   readonly #prelude: { eager: string; lazy: Preloaded[] };
   #pending: Preloaded[];
-  #open: { id: number; emitted: Emitted } | undefined;
+  /** Cells that were compiled and not committed, by their numbers. */
+  readonly #open = new Map<number, Open>();
   /** Cells whose variables the execution process holds. */
   #held = new Set<number>();
   #count = LAST_PRELOADED;
@@ -96,7 +97,12 @@ export class CellCompiler {
     return this.#pending.map(({ name }) => name);
   }
 
-  compile(source: string): CompiledCell | RefusedCell {
+  /** @param beside cells of other shells run meanwhile: what they declare is seen already. Otherwise no cell that was not committed ever will be */
+  compile(source: string, beside = false): CompiledCell | RefusedCell {
+    for (const [id, open] of this.#open) {
+      if (beside) this.#declareOpen(id, open);
+      else this.discard(id);
+    }
     this.declare(source);
     this.project.forgetResolutions();
     const directed = directives(source);
@@ -114,27 +120,42 @@ export class CellCompiler {
       return { ok: false, diagnostics: magic ? [magic] : diagnostics, more: magic ? 0 : result.diagnostics.length - diagnostics.length };
     }
     const id = ++this.#count;
-    this.#open = { id, emitted: result };
+    this.#open.set(id, { emitted: result, added: false });
     const { code, maps, imports } = toCell(result);
     const { links, modules } = this.project.local();
     const uses = [...result.uses].map(([cell, constants]) => ({ id: cell, constants: [...constants] }));
-    return { ok: true, id, code, awaits: awaitsAtTopLevel(ts, parsed), names: result.names, hoisted: result.hoisted, uses, flow: flowOfCell(this.project), forgotten: this.#forgotten(result.uses), imports, links, maps, modules };
+    return { ok: true, id, code, awaits: awaitsAtTopLevel(ts, parsed), names: result.names, hoisted: result.hoisted, uses, flow: flowOfCell(this.project), forgotten: beside ? [] : this.#forgotten(result.uses), imports, links, maps, modules };
   }
 
   /**
-   * Takes over the declarations of the cell compiled last: all of them, or those that were reached.
+   * Takes over the declarations of a compiled cell: all of them, or those that were reached.
    * @returns what another compiler would have to {@link restore}, and what no longer; undefined where there is nothing new
    */
   commit(id: number, outcome: Outcome): { declared: Declared; gone: number[] } | undefined {
-    if (this.#open?.id !== id) return undefined;
-    const { names, declarations } = this.#open.emitted;
-    this.#open = undefined;
+    const open = this.#open.get(id);
+    if (!open) return undefined;
+    const { names, declarations } = open.emitted;
+    this.#open.delete(id);
     const reached = outcome === "ok" ? undefined : new Set(outcome.reached);
     const declared = { id, text: declarations, unreached: reached ? names.filter((name) => !reached.has(name)) : [] };
     this.#held.add(id);
-    if (/^(export \{\s*\};\s*)*$/.test(declarations)) return undefined;
-    this.project.earlier.add(declared);
-    return { declared, gone: this.project.earlier.sweep() };
+    if (declaresNothing(open)) return undefined;
+    if (open.added) this.project.earlier.hide(id, declared.unreached);
+    else this.project.earlier.add(declared);
+    // Where another cell ends early, names that it declares again are those of older cells once more.
+    return { declared, gone: this.#open.size > 0 ? [] : this.project.earlier.sweep() };
+  }
+
+  /** Forgets a compiled cell that does not run, or has nothing to give. */
+  discard(id: number): void {
+    if (this.#open.get(id)?.added) this.project.earlier.drop(id);
+    this.#open.delete(id);
+  }
+
+  /** Shows the names of a cell that still runs. One that it has not reached cannot be read, as in a file. */
+  #declareOpen(id: number, open: Open): void {
+    if (!open.added && !declaresNothing(open)) this.project.earlier.add({ id, text: open.emitted.declarations, unreached: [] });
+    open.added = true;
   }
 
   /** Goes on with declarations that {@link commit} returned to another compiler. */
@@ -165,7 +186,7 @@ export class CellCompiler {
   reset(): void {
     this.project.earlier.clear();
     this.#held.clear();
-    this.#open = undefined;
+    this.#open.clear();
     this.#pending = this.#prelude.lazy;
     this.#preload(EAGER, this.#prelude.eager);
   }
@@ -182,6 +203,15 @@ export class CellCompiler {
     return gone;
   }
 }
+
+/** A cell that was compiled and not committed. */
+interface Open {
+  emitted: Emitted;
+  /** Whether other cells see its names already. */
+  added: boolean;
+}
+
+const declaresNothing = ({ emitted }: Open): boolean => /^(export \{\s*\};\s*)*$/.test(emitted.declarations);
 
 /** The step from an ES module to CommonJS that runs as a cell, with a function in it that publishes its variables. */
 function toCell({ js, map, names, imports: importsAnything }: Emitted): { code: string; maps: string[]; imports: string[] } {

@@ -78,7 +78,30 @@ export class EarlierCells {
     }
     const { locals = new Map<string, TS.Symbol>() } = file as unknown as { locals?: Map<string, TS.Symbol> };
     const hidden = new Set<string>(unreached.map((name) => ts.escapeLeadingUnderscores(name) as string));
-    for (const [name, symbol] of locals) if (!hidden.has(name) && name !== GLOBAL) this.#versionsOf(name).push({ id, symbol });
+    for (const [name, symbol] of locals) {
+      if (hidden.has(name) || name === GLOBAL) continue;
+      const versions = this.#versionsOf(name);
+      // A cell of a subshell may have begun later and ended before this one.
+      const later = versions.findIndex((each) => each.id > id);
+      versions.splice(later < 0 ? versions.length : later, 0, { id, symbol });
+    }
+  }
+
+  /** Takes names of a cell back, which was added before it was known how it ends. */
+  hide(id: number, names: string[]): void {
+    for (const name of names) this.#hide(id, this.#ts.escapeLeadingUnderscores(name) as string);
+  }
+
+  /** Takes a cell back whole. */
+  drop(id: number): void {
+    this.#files.delete(fileName(this.#folder, id));
+    for (const key of [...this.#versions.keys()]) this.#hide(id, key);
+  }
+
+  #hide(id: number, key: string): void {
+    const left = this.#versions.get(key)?.filter((each) => each.id !== id) ?? [];
+    if (left.length > 0) this.#versions.set(key, left);
+    else this.#versions.delete(key);
   }
 
   /** Forgets all. */

@@ -33,7 +33,8 @@ export function createMethods({ packageRoot, preload, declared }: ServiceData, w
   return {
     /** What a tsconfig.json asks for in vain. */
     remark: () => cells.remark,
-    compile: (source: string) => cells.compile(source),
+    compile: (source: string, beside: boolean) => cells.compile(source, beside),
+    discard: (id: number) => cells.discard(id),
     /** Returns what the cell declares, and which earlier cells' declarations are of no use any more. */
     commit: (id: number, outcome: Outcome): { declared: Declared; gone: number[] } | undefined => {
       clearTimeout(trimming);

@@ -31,8 +31,8 @@ export class Compiler {
   #closed = false;
   #count = 0;
   #declared: Declared[] = [];
-  /** The compiler that compiles a cell now: another object for each cell. */
-  #compiling: { host: CompilerHost | undefined } | undefined;
+  /** Cells that are being compiled, and where. */
+  readonly #compiling = new Set<{ host: CompilerHost | undefined }>();
   /** Why one was ended. */
   #why: string | undefined;
 
@@ -57,22 +57,28 @@ export class Compiler {
     });
   }
 
-  /** Compiles a cell. @throws {@link CompilerEnded} where that takes too long, or fails in TypeScript itself. */
-  async compile(source: string): Promise<ReturnType<Methods["compile"]>> {
-    const compilation = (this.#compiling = { host: this.#host });
+  /**
+   * Compiles a cell.
+   * @param beside whether other shells run cells meanwhile
+   * @throws {@link CompilerEnded} where that takes too long, or fails in TypeScript itself.
+   */
+  async compile(source: string, beside: boolean): Promise<ReturnType<Methods["compile"]>> {
+    const compilation = { host: this.#host };
+    this.#compiling.add(compilation);
     const timer = setTimeout(() => this.#end(compilation.host, `it took more than ${LONGEST / 1000} s on the cell; // @ts-nocheck as its first line leaves out the types`), LONGEST);
     try {
-      return await this.call("compile", source);
+      return await this.call("compile", source, beside);
     } finally {
       clearTimeout(timer);
-      if (this.#compiling === compilation) this.#compiling = undefined;
+      this.#compiling.delete(compilation);
     }
   }
 
-  /** Ends a compilation that goes on for long, because the cell was interrupted. */
+  /** Ends compilations that go on for long, because their cells were interrupted. */
   interrupt(): void {
-    const compilation = this.#compiling;
-    if (compilation) setTimeout(() => this.#compiling === compilation && this.#end(compilation.host, "the cell was interrupted"), LONGEST_INTERRUPTED).unref();
+    for (const compilation of this.#compiling) {
+      setTimeout(() => this.#compiling.has(compilation) && this.#end(compilation.host, "the cell was interrupted"), LONGEST_INTERRUPTED).unref();
+    }
   }
 
   /** Ends it for good. */
@@ -93,6 +99,11 @@ export class Compiler {
     const gone = new Set(change.gone);
     if (gone.size > 0) this.#declared = this.#declared.filter((each) => !gone.has(each.id));
     this.#declared.push(change.declared);
+  }
+
+  /** A compiled cell does not run, or declares nothing that lasts. */
+  discard(id: number): void {
+    this.call("discard", id).catch(() => undefined);
   }
 
   /** The process that held the variables is gone. */
@@ -123,7 +134,7 @@ export class Compiler {
         this.#snapshot = undefined;
         this.#host = this.#start();
         for (const { call } of this.#waiting.values()) this.#host.post(call);
-        if (this.#compiling) this.#compiling.host = this.#host;
+        for (const compilation of this.#compiling) compilation.host = this.#host;
         return;
       }
       const lost = [...this.#waiting.values()];

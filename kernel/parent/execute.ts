@@ -1,9 +1,10 @@
 import type { CellDiagnostic, ErrorContent, ExecuteReply, JsonObject, Message } from "../../lib/jupyter/messages.js";
 import type { RefusedCell } from "../compile/cells.js";
+import type { RunCell } from "../messages.js";
 import { CompilerEnded, type Compiler } from "./compiler.js";
 import type { Execution, RunResult } from "./execution.js";
-import type { History } from "./history.js";
 import type { Publisher } from "./publisher.js";
+import type { Shell, Shells } from "./shells.js";
 import { Staleness } from "./stale.js";
 
 /**
@@ -21,37 +22,44 @@ interface Request {
   stopOnError: boolean;
 }
 
-/** Runs execute requests one after the other. */
+/** Runs the execute requests of each shell one after the other, those of different shells beside each other. */
 export class Executor {
-  readonly #queue: Message[] = [];
-  #working = false;
-  #count = 0;
   #unnumbered = 0;
   #remarked = false;
   #run = 0;
   readonly #stale = new Staleness();
-  /** Grows with each interrupt: a cell that was still being compiled is stopped as well. */
-  #interrupts = 0;
 
   constructor(
     readonly compiler: Compiler,
     readonly execution: Execution,
     readonly publisher: Publisher,
-    readonly history: History,
+    readonly shells: Shells,
   ) {}
 
-  /** The request that is being executed. */
-  current: Message | undefined;
-
-  enqueue(message: Message): void {
-    this.#queue.push(message);
-    if (!this.#working) void this.#work();
+  enqueue(shell: Shell, message: Message): void {
+    shell.queue.push(message);
+    if (!shell.working) void this.#work(shell);
   }
 
+  /** Interrupts what runs, in all shells: they share one thread, and a signal ends whatever it meets there. */
   interrupt(): void {
-    this.#interrupts++;
+    for (const shell of this.shells.all()) shell.interrupts++;
     this.compiler.interrupt();
     this.execution.interrupt();
+  }
+
+  /** Deletes a subshell: what it runs is interrupted as soon as it waits, what it has queued is aborted. @throws where there is none */
+  deleteSubshell(id: unknown): void {
+    const shell = this.shells.delete(id);
+    shell.interrupts++;
+    if (shell.run !== undefined) this.execution.interruptRun(shell.run);
+    for (const each of shell.queue.splice(0)) this.#abort(shell, each);
+  }
+
+  /** Clients take the last status for the kernel's: while the notebook's own shell runs a cell, that is busy. */
+  repeatBusy(): void {
+    const { current } = this.shells.main;
+    if (current) this.publisher.status("busy", current);
   }
 
   /** A number for outputs that `message` causes. */
@@ -60,52 +68,54 @@ export class Executor {
     return this.#run;
   }
 
-  async #work(): Promise<void> {
-    this.#working = true;
-    for (let message = this.#queue.shift(); message; message = this.#queue.shift()) {
-      this.current = message;
+  async #work(shell: Shell): Promise<void> {
+    const { queue } = shell;
+    shell.working = true;
+    for (let message = queue.shift(); message; message = queue.shift()) {
+      shell.current = message;
       this.publisher.status("busy", message);
       let reply: ExecuteReply;
       let stop = false;
       try {
         const request = parse(message);
-        reply = await this.#execute(request);
+        reply = await this.#execute(shell, request);
         stop = reply.status === "error" && request.stopOnError;
       } catch (error) {
         const described = internalError(error);
-        reply = { status: "error", execution_count: this.#count, ...described };
+        reply = { status: "error", execution_count: shell.count, ...described };
         stop = message.content.stop_on_error !== false;
         this.publisher.publish("error", { ...described }, message);
       }
       if (stop) await new Promise((resolve) => setTimeout(resolve, ABORT_WINDOW));
-      const aborted = stop ? this.#queue.splice(0) : [];
-      const stale = this.#stale.list();
+      const aborted = stop ? queue.splice(0) : [];
+      const stale = shell.id === undefined ? this.#stale.list() : [];
       this.publisher.reply("shell", message, "execute_reply", { ...reply }, stale.length > 0 ? { sdtp: { stale: stale.map((each) => ({ ...each })) } } : {});
       this.publisher.status("idle", message);
-      this.current = undefined;
-      for (const each of aborted) this.#abort(each);
+      shell.current = undefined;
+      for (const each of aborted) this.#abort(shell, each);
+      if (shell.id !== undefined) this.repeatBusy();
     }
-    this.#working = false;
+    shell.working = false;
   }
 
-  #abort(message: Message): void {
+  #abort(shell: Shell, message: Message): void {
     this.publisher.status("busy", message);
-    this.publisher.reply("shell", message, "execute_reply", { status: "aborted", execution_count: this.#count });
+    this.publisher.reply("shell", message, "execute_reply", { status: "aborted", execution_count: shell.count });
     this.publisher.status("idle", message);
   }
 
-  async #execute(request: Request): Promise<ExecuteReply> {
+  async #execute(shell: Shell, request: Request): Promise<ExecuteReply> {
     const { message, code, silent } = request;
     const run = this.newRun(message);
-    if (!silent && request.storeHistory) this.#count++;
-    const execution_count = this.#count;
+    if (!silent && request.storeHistory) shell.count++;
+    const execution_count = shell.count;
     if (!silent) this.publisher.publish("execute_input", { code, execution_count }, message);
-    if (request.storeHistory && !silent) this.history.add(execution_count, code);
+    if (request.storeHistory && !silent) shell.history.add(execution_count, code);
     if (code.trim() === "") return { status: "ok", execution_count, user_expressions: {}, payload: [] };
 
-    const interrupts = this.#interrupts;
+    const { interrupts } = shell;
     // Cells without a number of their own must be told apart as well.
-    const name = request.storeHistory ? `Cell [${execution_count}]` : `Cell [unnumbered ${++this.#unnumbered}]`;
+    const name = `${request.storeHistory ? `Cell [${execution_count}]` : `Cell [unnumbered ${++this.#unnumbered}]`}${shell.label}`;
     await this.execution.idle();
     const notice = this.execution.takeNotice();
     if (notice !== undefined) this.publisher.stream(message, "stderr", notice);
@@ -115,25 +125,38 @@ export class Executor {
       const remark = await this.compiler.call("remark");
       if (remark !== undefined) this.publisher.stream(message, "stderr", `${remark}\n`);
     }
-    const compiled = await this.compiler.compile(code);
+    const compiled = await this.compiler.compile(code, this.shells.workBeside(shell));
     let error: ErrorContent | undefined;
     if (!compiled.ok) {
       error = compileError(compiled, code, name);
-    } else if (this.#interrupts !== interrupts) {
+    } else if (shell.interrupts !== interrupts) {
+      this.compiler.discard(compiled.id);
       error = BEFORE_IT_RAN;
     } else {
       this.publisher.setResult(run, silent ? undefined : execution_count);
       const job = { type: "run", run, cell: compiled, name, result: silent ? "return" : "publish", stale: this.#stale.list() } as const;
-      const result = await this.execution.run(job, generation);
+      const result = await this.#runIn(shell, job, generation);
       await this.#settle(compiled.id, result, message);
-      if (!silent && request.storeHistory && !result.died) this.#stale.note(message.metadata, code, execution_count, compiled);
+      // What a subshell runs is no cell of the notebook that could be run again.
+      if (!silent && request.storeHistory && !result.died && shell.id === undefined) this.#stale.note(message.metadata, code, execution_count, compiled);
       error = result.error;
     }
     if (error) {
       this.publisher.publish("error", { ...error }, message);
       return { status: "error", execution_count, ...error };
     }
-    return { status: "ok", execution_count, user_expressions: await this.#evaluate(request.userExpressions, message), payload: [] };
+    return { status: "ok", execution_count, user_expressions: await this.#evaluate(shell, request.userExpressions, message), payload: [] };
+  }
+
+  async #runIn(shell: Shell, job: RunCell, generation: number): Promise<RunResult> {
+    shell.run = job.run;
+    this.publisher.hold(job.run);
+    try {
+      return await this.execution.run(job, generation);
+    } finally {
+      this.publisher.release(job.run);
+      shell.run = undefined;
+    }
   }
 
   /** Tells the compiler which declarations hold. Where the process ended, {@link lost} did. */
@@ -148,19 +171,20 @@ export class Executor {
     this.#stale.clear();
   }
 
-  async #evaluate(expressions: Record<string, string>, message: Message): Promise<JsonObject> {
+  async #evaluate(shell: Shell, expressions: Record<string, string>, message: Message): Promise<JsonObject> {
     const values: JsonObject = {};
-    const interrupts = this.#interrupts;
+    const { interrupts } = shell;
     for (const [name, code] of Object.entries(expressions)) {
       const run = this.newRun(message);
       await this.execution.idle();
       const { generation } = this.execution;
-      const compiled = await this.compiler.compile(code);
-      if (!compiled.ok || this.#interrupts !== interrupts) {
+      const compiled = await this.compiler.compile(code, this.shells.workBeside(shell));
+      if (!compiled.ok || shell.interrupts !== interrupts) {
         values[name] = { status: "error", ...(compiled.ok ? BEFORE_IT_RAN : compileError(compiled, code, "Expression")) };
         continue;
       }
-      const result = await this.execution.run({ type: "run", run, cell: compiled, name: "Expression", result: "return" }, generation);
+      const result = await this.#runIn(shell, { type: "run", run, cell: compiled, name: "Expression", result: "return" }, generation);
+      if (this.shells.workBeside(shell)) this.compiler.discard(compiled.id);
       values[name] = result.error
         ? { status: "error", ...result.error }
         : { status: "ok", ...(result.bundle ?? { data: { "text/plain": "undefined" }, metadata: {} }) };

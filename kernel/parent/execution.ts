@@ -29,10 +29,13 @@ interface Running {
   settle: (result: RunResult) => void;
   settled: boolean;
   interrupted: boolean;
+  /** Resolves once the process has left the cell, perhaps long after the kernel has replied for it. */
+  over: Promise<void>;
+  end: () => void;
 }
 
 /**
- * Supervises the execution process: starts it, hands it cells one at a time, interrupts it, and starts
+ * Supervises the execution process: starts it, hands it cells, one at a time of each shell, interrupts it, and starts
  * another when it ends.
  */
 export class Execution {
@@ -41,9 +44,11 @@ export class Execution {
   #ready = false;
   /** Why the last process ended before it was ready. */
   #failed: ErrorContent | undefined;
-  #running: Running | undefined;
+  /** Cells that the process has not left, oldest first. */
+  readonly #running = new Map<number, Running>();
   #generation = 0;
-  #free!: Promise<void>;
+  /** Resolves when the process listens, or has ended before it did. */
+  #started!: Promise<void>;
   #release!: () => void;
   /** How many interrupts were sent, and which of them the event loop is known to have seen. */
   #interrupts = 0;
@@ -63,21 +68,15 @@ export class Execution {
     this.#start();
   }
 
-  get pid(): number | undefined {
-    return this.#child.pid;
-  }
-
-  get busy(): boolean {
-    return this.#running !== undefined;
-  }
-
   /** Resolves when the process is free: it may still be starting, or work on a cell that the kernel has given up. */
   async idle(): Promise<void> {
     if (this.#failed) this.#start();
     // The process that was waited for may end, and another start in its place.
-    for (let waited: Promise<void> | undefined; waited !== this.#free; ) {
-      waited = this.#free;
-      await waited;
+    for (;;) {
+      const givenUp = [...this.#running.values()].find(({ settled }) => settled);
+      if (this.#ready && !givenUp) return;
+      if (this.#failed) return;
+      await (this.#ready ? givenUp?.over : this.#started);
     }
   }
 
@@ -87,25 +86,28 @@ export class Execution {
   }
 
   /**
-   * Runs a cell. Resolves however it ends, also with its process. Call when {@link idle}.
+   * Runs a cell, beside those of other shells. Resolves however it ends, also with its process. Call when {@link idle}.
    * @param generation the process that the cell was compiled for
    */
   run(job: RunCell, generation: number): Promise<RunResult> {
     if (this.#failed) return Promise.resolve({ error: this.#failed, reached: [], died: true });
     if (generation !== this.#generation) return Promise.resolve({ error: LOST, reached: [], died: true });
-    this.#occupy();
+    let end!: () => void;
+    const over = new Promise<void>((resolve) => (end = resolve));
     return new Promise((resolve) => {
       const running: Running = {
         run: job.run,
         settled: false,
         interrupted: false,
+        over,
+        end,
         settle: (result) => {
           if (running.settled) return;
           running.settled = true;
           resolve(result);
         },
       };
-      this.#running = running;
+      this.#running.set(job.run, running);
       this.send(job);
     });
   }
@@ -123,7 +125,7 @@ export class Execution {
   }
 
   /**
-   * Interrupts what runs, a cell or a callback that it left behind. In this order: a signal, which V8 sees, and a message,
+   * Interrupts what runs, the cells of all shells or a callback that one left behind. In this order: a signal, which V8 sees, and a message,
    * which the event loop sees; the watchdog, where neither does, again and again; meanwhile the kernel replies for the cell;
    * at last the process is ended, where native code does not come back. A process that is still starting runs nothing.
    */
@@ -131,23 +133,32 @@ export class Execution {
     if (!this.#ready) return;
     const number = ++this.#interrupts;
     const child = this.#child;
-    const running = this.#running;
-    if (running) running.interrupted = true;
-    const isStopped = () => this.#child !== child || this.#closing || (running ? running !== this.#running : this.#lastSeen >= number);
+    const running = [...this.#running.values()];
+    for (const each of running) each.interrupted = true;
+    const isOver = ({ run }: Running) => !this.#running.has(run);
+    const isStopped = () => this.#child !== child || this.#closing || (running.length > 0 ? running.every(isOver) : this.#lastSeen >= number);
     const later = (ms: number, act: () => void) => setTimeout(() => !isStopped() && act(), ms).unref();
     const stop = () => {
       // A waiting cell that was told is about to end by itself.
       if (this.#lastSeen < number) (child.stdio[WATCHDOG_FD] as Writable).write(`${this.#acknowledged}\n`);
     };
     signal(child);
-    this.send({ type: "interrupt", run: running?.run });
+    this.send({ type: "interrupt", runs: running.map(({ run }) => run) });
     later(BLOCKED_AFTER, stop);
-    later(ABANDONED_AFTER, () => running?.settle({ error: ABANDONED, reached: [] }));
+    later(ABANDONED_AFTER, () => running.forEach((each) => isOver(each) || each.settle({ error: ABANDONED, reached: [] })));
     for (let ms = BLOCKED_AFTER + AGAIN_AFTER; ms < GIVEN_UP_AFTER; ms += AGAIN_AFTER) later(ms, stop);
     later(GIVEN_UP_AFTER, () => {
       this.#givenUp = true;
       kill(child);
     });
+  }
+
+  /** Interrupts one cell where it waits, and nothing that other shells compute. */
+  interruptRun(run: number): void {
+    const running = this.#running.get(run);
+    if (!running) return;
+    running.interrupted = true;
+    this.send({ type: "interrupt", runs: [run], quiet: true });
   }
 
   /** Ends the process and everything that cells started in it. */
@@ -172,7 +183,7 @@ export class Execution {
     this.#child = child;
     this.#ready = false;
     this.#failed = undefined;
-    this.#occupy();
+    this.#started = new Promise((resolve) => (this.#release = resolve));
     this.#log = "";
     this.#interrupts = this.#lastSeen = this.#acknowledged = 0;
     const read = frameReader((message) => this.#receive(child, message));
@@ -194,7 +205,7 @@ export class Execution {
       child[name]?.setEncoding("utf8").on("data", (raw: string) => {
         this.#log = (this.#log + raw).slice(-8192);
         const text = worthShowing(raw);
-        if (text !== "") this.receive({ type: "stream", run: this.#running?.run ?? 0, name, text });
+        if (text !== "") this.receive({ type: "stream", run: this.#running.keys().next().value ?? 0, name, text });
       });
     }
     child.once("exit", (code, signalName) => {
@@ -205,10 +216,6 @@ export class Execution {
     });
   }
 
-  #occupy(): void {
-    this.#free = new Promise((resolve) => (this.#release = resolve));
-  }
-
   #receive(child: ChildProcess, message: FromChild): void {
     if (message.type === "ready") {
       this.#ready = true;
@@ -217,16 +224,16 @@ export class Execution {
       this.#lastSeen = this.#interrupts;
       this.#acknowledged++;
     } else if (message.type === "done") {
-      const running = this.#running;
-      if (child !== this.#child || running?.run !== message.run) return;
-      this.#running = undefined;
+      const running = this.#running.get(message.run);
+      if (child !== this.#child || !running) return;
+      this.#running.delete(message.run);
       const { error } = message;
       // What a process or a native call threw because the signal hit it as well.
       const result = running.interrupted && error && error.ename !== INTERRUPTED.ename ? { ...message, error: { ...INTERRUPTED, traceback: [...INTERRUPTED.traceback, ...error.traceback] } } : message;
       running.settle(result);
       this.receive(message);
-      this.#release();
-    } else if (!(this.#running?.settled && "run" in message && message.run === this.#running.run)) {
+      running.end();
+    } else if (!("run" in message && this.#running.get(message.run)?.settled)) {
       // What a cell shows after the kernel has replied for it would come behind its end.
       this.receive(message);
     }
@@ -237,16 +244,19 @@ export class Execution {
     if (this.#closing) return;
     const end = this.#givenUp ? GIVEN_UP : this.#ready ? describeEnd(code, signalName, this.#log) : describeFailedStart(code, signalName, this.#log);
     this.#givenUp = false;
-    const running = this.#running;
-    if (this.#ready && (!running || running.settled)) this.#notice = `${end.evalue}\n`;
-    this.#running = undefined;
+    const running = [...this.#running.values()];
+    if (this.#ready && running.every(({ settled }) => settled)) this.#notice = `${end.evalue}\n`;
+    this.#running.clear();
     this.#generation++;
     const release = this.#release;
     // One that cannot even start would fail again and again: the next cell tries once more.
     if (this.#ready) this.#start();
     else this.#failed = end;
     this.ended(end);
-    running?.settle({ error: end, reached: [], died: true });
+    for (const each of running) {
+      each.settle({ error: end, reached: [], died: true });
+      each.end();
+    }
     release();
   }
 }

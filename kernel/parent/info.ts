@@ -24,7 +24,7 @@ export function kernelInfo(): JsonObject {
     },
     banner: `sdtp-notebook ${version}: TypeScript on Node ${process.versions.node}`,
     debugger: false,
-    supported_features: [],
+    supported_features: ["kernel subshells"],
     help_links: [
       { text: "TypeScript", url: "https://www.typescriptlang.org/docs/" },
       { text: "Node.js", url: `https://nodejs.org/docs/latest-v${process.versions.node.split(".")[0]}.x/api/` },

@@ -20,6 +20,8 @@ export class Publisher {
   readonly #session = randomUUID();
   readonly #streams: StreamBatches;
   readonly #origins = new Map<number, Origin>();
+  /** Runs that are not over. */
+  readonly #held = new Set<number>();
 
   constructor(sockets: Sockets) {
     this.#sockets = sockets;
@@ -28,7 +30,21 @@ export class Publisher {
 
   setParent(run: number, message: Message): void {
     this.#origins.set(run, { message });
-    if (this.#origins.size > REMEMBERED) this.#origins.delete(this.#origins.keys().next().value as number);
+    if (this.#origins.size <= REMEMBERED) return;
+    for (const old of this.#origins.keys()) {
+      if (this.#held.has(old)) continue;
+      this.#origins.delete(old);
+      break;
+    }
+  }
+
+  /** Keeps a run's parent however many come meanwhile: a cell may run while comms and subshells are busy. */
+  hold(run: number): void {
+    this.#held.add(run);
+  }
+
+  release(run: number): void {
+    this.#held.delete(run);
   }
 
   setResult(run: number, executionCount: number | undefined): void {

@@ -9,6 +9,7 @@ import { History } from "./history.js";
 import { kernelInfo } from "./info.js";
 import { Publisher } from "./publisher.js";
 import { Sessions } from "./sessions.js";
+import { Shell, Shells, unknownSubshell } from "./shells.js";
 import { Sockets, type RequestChannel } from "./sockets.js";
 
 /** Milliseconds that shutdown messages get to leave. */
@@ -23,7 +24,7 @@ export class KernelServer {
   readonly #closing: () => void;
   readonly #execution: Execution;
   readonly #executor: Executor;
-  readonly #history: History;
+  readonly #shells: Shells;
   readonly #comms = new OpenComms();
   /** Questions to clients by the id of input_request, with the execution process's number for each. */
   readonly #questions = new Map<string, number>();
@@ -43,8 +44,8 @@ export class KernelServer {
       (message) => this.#fromChild(message),
       () => this.#childEnded(),
     );
-    this.#history = new History(new Sessions(historyFolder));
-    this.#executor = new Executor(this.#compiler, this.#execution, this.#publisher, this.#history);
+    this.#shells = new Shells(new Shell(undefined, new History(new Sessions(historyFolder))));
+    this.#executor = new Executor(this.#compiler, this.#execution, this.#publisher, this.#shells);
   }
 
   /** Binds the sockets and answers from now on. @throws where a port is taken. */
@@ -75,7 +76,6 @@ export class KernelServer {
   async #receive(channel: RequestChannel, message: Message): Promise<void> {
     try {
       if (channel === "stdin") this.#answered(message);
-      else if (message.header.msg_type === "execute_request" && channel === "shell") this.#executor.enqueue(message);
       else await this.#request(channel, message);
     } catch (error) {
       process.stderr.write(`${message.header.msg_type}: ${(error as Error).stack ?? String(error)}\n`);
@@ -84,9 +84,12 @@ export class KernelServer {
 
   async #request(channel: "shell" | "control", message: Message): Promise<void> {
     const { msg_type } = message.header;
+    const shell = channel === "shell" ? this.#shells.find(message) : this.#shells.main;
+    if (shell && channel === "shell" && msg_type === "execute_request") return this.#executor.enqueue(shell, message);
     this.#publisher.status("busy", message);
     try {
-      const content = await this.#handle(msg_type, message);
+      if (!shell) throw unknownSubshell(message.header.subshell_id);
+      const content = await this.#handle(msg_type, message, shell);
       if (content) {
         this.#publisher.reply(channel, message, msg_type.replace(/_request$/, "_reply"), content);
         if (msg_type === "shutdown_request") this.#publisher.publish("shutdown_reply", content, message);
@@ -96,16 +99,17 @@ export class KernelServer {
         const { name: ename, message: evalue } = error as Error;
         const content = { status: "error", ename, evalue, traceback: [`${ename}: ${evalue}`] };
         this.#publisher.reply(channel, message, msg_type.replace(/_request$/, "_reply"), content);
+      } else if (!shell) {
+        process.stderr.write(`${msg_type}: ${(error as Error).message}\n`);
       }
     }
     this.#publisher.status("idle", message);
-    // A client takes the last status for the kernel's: while a cell runs, that is busy.
-    if (this.#executor.current) this.#publisher.status("busy", this.#executor.current);
+    this.#executor.repeatBusy();
     if (msg_type === "shutdown_request") await this.shutdown();
   }
 
   /** The content of the reply; undefined where there is none. @throws for a request that cannot be met. */
-  async #handle(msgType: string, message: Message): Promise<JsonObject | undefined> {
+  async #handle(msgType: string, message: Message, shell: Shell): Promise<JsonObject | undefined> {
     const { content } = message;
     switch (msgType) {
       case "kernel_info_request":
@@ -129,13 +133,20 @@ export class KernelServer {
         return { status: "ok", cells: cells as unknown as JsonObject[], ...(remark !== undefined && { remark }) };
       }
       case "history_request":
-        return { status: "ok", history: this.#history.query(content) as unknown as JsonObject[string] };
+        return { status: "ok", history: shell.history.query(content) as unknown as JsonObject[string] };
       case "comm_info_request":
         return { status: "ok", comms: this.#comms.info(content.target_name) };
       case "connect_request": {
         const { shell_port, iopub_port, stdin_port, hb_port, control_port } = this.#connection;
         return { status: "ok", shell_port, iopub_port, stdin_port, hb_port, control_port };
       }
+      case "create_subshell_request":
+        return { status: "ok", subshell_id: this.#shells.create().id as string };
+      case "delete_subshell_request":
+        this.#executor.deleteSubshell(content.subshell_id);
+        return { status: "ok" };
+      case "list_subshell_request":
+        return { status: "ok", subshell_id: this.#shells.ids() };
       case "interrupt_request":
         this.interrupt();
         return { status: "ok" };
@@ -172,9 +183,9 @@ export class KernelServer {
     if (message.type === "input") return this.#ask(message.run, message.id, message.prompt, message.password);
     if (message.type === "comm") this.#comms.note(message.kind, message.content);
     if (message.type === "result") {
-      const count = this.#publisher.origin(message.run)?.executionCount;
+      const origin = this.#publisher.origin(message.run);
       const plain = message.bundle.data["text/plain"];
-      if (count !== undefined && typeof plain === "string") this.#history.setOutput(count, plain);
+      if (origin?.executionCount !== undefined && typeof plain === "string") this.#shells.find(origin.message)?.history.setOutput(origin.executionCount, plain);
     }
     this.#publisher.output(message);
   }

@@ -31,6 +31,8 @@ export interface ExecuteOptions extends WaitOptions, Partial<Omit<ExecuteRequest
   onInput?: (request: InputRequest) => string | Promise<string>;
   /** Metadata of the request, such as JupyterLab's `cellId`. */
   metadata?: Message["metadata"];
+  /** The subshell that answers, by its id (JEP 91); default the kernel's own shell. */
+  subshell?: string;
 }
 
 /** Nothing came in time. */
@@ -157,6 +159,25 @@ export class KernelClient {
     await this.request("control", "shutdown_request", { restart }, options, true);
   }
 
+  /** Makes a subshell, where the kernel has any (`supported_features`): its requests are answered beside those of others. Resolves with its id. @throws Error where it has none */
+  async createSubshell(options: WaitOptions = {}): Promise<string> {
+    const { content } = await this.request("control", "create_subshell_request", {}, options);
+    if (content.status !== "ok") throw new Error(`subshell: ${String(content.evalue ?? "the kernel has none")}`);
+    return String(content.subshell_id);
+  }
+
+  /** Deletes a subshell; what it runs is interrupted. @throws Error where there is none of that id */
+  async deleteSubshell(id: string, options: WaitOptions = {}): Promise<void> {
+    const { content } = await this.request("control", "delete_subshell_request", { subshell_id: id }, options);
+    if (content.status !== "ok") throw new Error(String(content.evalue));
+  }
+
+  /** Ids of the kernel's subshells. */
+  async subshells(options: WaitOptions = {}): Promise<string[]> {
+    const { content } = await this.request("control", "list_subshell_request", {}, options);
+    return (content.subshell_id ?? []) as string[];
+  }
+
   /** Milliseconds of a heartbeat's round trip. @throws where there is none within `timeout` ms. */
   heartbeat(timeout?: number): Promise<number> {
     return this.#channels.heartbeat(timeout);
@@ -180,7 +201,7 @@ export class KernelClient {
     options: ExecuteOptions = {},
     replyOnly = false,
   ): Promise<Message> {
-    const header = createHeader(msgType, this.session);
+    const header = { ...createHeader(msgType, this.session), ...(options.subshell !== undefined && { subshell_id: options.subshell }) };
     return new Promise<Message>((resolve, reject) => {
       if (this.#closed) return reject(this.#closed);
       if (options.signal?.aborted) return reject(options.signal.reason as Error);

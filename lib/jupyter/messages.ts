@@ -13,6 +13,8 @@ export interface Header {
   date: string;
   msg_type: string;
   version: string;
+  /** The subshell that a message on shell is for (JEP 91); without it, the kernel's own. */
+  subshell_id?: string | null;
 }
 
 /** A field that may hold anything JSON can. */
