@@ -1,13 +1,14 @@
 // What a notebook cell sees as `sdtp`: the public names, nothing else.
-export { load, Model, type LoadOptions, type PrefillSettings } from "./runtime/model.js";
-export { Run, type StageResult } from "./runtime/run.js";
+export { load, openCheckpoint } from "./cell/model.js";
+export type { LoadOptions, Model, PrefillSettings } from "./runtime/model.js";
+export type { Run, StageResult } from "./runtime/run.js";
 export { loadRun } from "./cell/runs.js";
 export { prompt } from "./cell/prompt.js";
 export { decode, generate, type GenerateOptions, type GeneratedToken, type Generation } from "./runtime/generate.js";
 export { chat, type ChatOptions, type ChatReply } from "./runtime/chat.js";
 export type { SamplingOptions } from "./runtime/sampler.js";
 export { exportModel, type Exported, type ExportOptions } from "./export-model/index.js";
-export { openCheckpoint, type ChatMessage, type Checkpoint, type ModelConfig, type Tokenizer } from "./checkpoint/index.js";
+export type { ChatMessage, Checkpoint, ModelConfig, Tokenizer } from "./checkpoint/index.js";
 
 export { methods } from "./methods/all.js";
 export type { KvPolicy, Method, Method as Preset, UserMethod, UserMethod as UserPreset } from "./methods/method.js";

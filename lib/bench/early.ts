@@ -1,5 +1,5 @@
 import { peekConfig } from "../checkpoint/peek.js";
-import { isSyntheticName } from "../checkpoint/synthetic.js";
+import { isSyntheticName } from "../checkpoint/synthetic-name.js";
 import { readText } from "../files.js";
 import { resolveScorer } from "../runtime/scorers.js";
 import { checkLengths } from "./lengths.js";

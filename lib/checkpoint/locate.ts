@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { partName } from "./gguf/split.js";
 import { packageRoot } from "./package-root.js";
 
 /** Name of the embedded model. */
@@ -33,6 +32,7 @@ export async function locateGguf(name: string): Promise<string | null> {
   if (info?.isFile()) return /\.gguf$/i.test(path) ? path : null;
   if (!info || existsSync(join(path, "config.json"))) return null;
   const files = (await readdir(path)).filter((file) => /\.gguf$/i.test(file));
+  const { partName } = await import("./gguf/split.js");
   const first = files.find((file) => partName(file, 1) === file);
   // The parts of one model are found by any of them.
   if (first !== undefined && files.every((file) => partName(file, 1) === first)) return join(path, first);

@@ -1,23 +1,20 @@
+// What one kind of model needs, or what is asked of few, is imported where that is known: most of what a start takes is the loading of modules.
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { loadChatTemplate } from "./chat-template.js";
-import { compactCheckpoint } from "./compact.js";
 import { readConfig } from "./config.js";
-import { convertCheckpoint } from "./convert.js";
 import { familyTensors } from "./family-tensors.js";
 import { hashCheckpoint } from "./hash.js";
 import { readJsonObject } from "./json.js";
 import type { FetchProgress } from "./hub/fetch.js";
 import { localPath } from "./hub/local-path.js";
-import { openGguf } from "./gguf/open.js";
 import { locateFolder, locateGguf } from "./locate.js";
 import { once } from "./once.js";
 import { readMethod } from "./packed/method.js";
-import { unpack, type PackedOptions } from "./packed/open.js";
+import type { PackedOptions } from "./packed/open.js";
 import { joinQuantised } from "./quantised.js";
-import { isSyntheticName, isSyntheticMetadata, makeSynthetic, noTokenizer, type SyntheticOptions } from "./synthetic.js";
-import { loadTokenizer } from "./tokenizer.js";
+import type { SyntheticOptions } from "./synthetic.js";
+import { isSyntheticMetadata, isSyntheticName, noTokenizer } from "./synthetic-name.js";
 import type { Checkpoint, StoredTensor } from "./types.js";
 import { settleTensors } from "./unused.js";
 import { checkTensors, indexFile, readWeights, weightsFile } from "./weights.js";
@@ -48,18 +45,19 @@ export interface OpenOptions {
  * seeded random weights at a published shape, made when first asked for; `synthetic:/path/to/config.json`
  * @throws an error that says what is wrong where: no such folder, unsupported files, family or settings,
  * damaged safetensors, a tensor that is missing or has another shape than config.json makes it
- * @example
- * const checkpoint = await sdtp.openCheckpoint("/path/to/model");
- * checkpoint.config
  */
 export async function openCheckpoint(name: string, { dtype, synthetic, onFetch, ...options }: OpenOptions = {}): Promise<Checkpoint> {
-  if (isSyntheticName(name)) return openFolder(await makeSynthetic(name, { ...options, ...(dtype !== undefined && { dtype }), ...synthetic }), name);
+  if (isSyntheticName(name)) {
+    const { makeSynthetic } = await import("./synthetic.js");
+    return openFolder(await makeSynthetic(name, { ...options, ...(dtype !== undefined && { dtype }), ...synthetic }), name);
+  }
   const path = await localPath(name, { ...(onFetch && { onFetch }), ...(options.signal && { signal: options.signal }) });
   const gguf = await locateGguf(path);
-  const checkpoint = gguf !== null ? await openGguf(gguf, name, options) : await openFolder(await locateFolder(path), name, options);
+  const checkpoint = gguf !== null ? await (await import("./gguf/open.js")).openGguf(gguf, name, options) : await openFolder(await locateFolder(path), name, options);
   if (dtype?.startsWith("compact:")) throw new Error(`dtype: ${dtype} (compact takes no choices: the types of the model's own files decide)`);
-  if (dtype === "compact") return compactCheckpoint(checkpoint, options);
-  return dtype === undefined ? checkpoint : convertCheckpoint(checkpoint, dtype, options);
+  if (dtype === undefined) return checkpoint;
+  if (dtype === "compact") return (await import("./compact.js")).compactCheckpoint(checkpoint, options);
+  return (await import("./convert.js")).convertCheckpoint(checkpoint, dtype, options);
 }
 
 /** Opens the folder that holds config.json. @param name as it is to appear in results @param options for weights that must be made of what the folder has */
@@ -69,12 +67,12 @@ export async function openFolder(folder: string, name = folder, options: PackedO
   const { tensors: stored, metadata } = await readWeights(folder);
   const own = "sdtp_weights" in metadata;
   const method = own ? null : await readMethod(folder);
-  const unpacked = method ? await unpack(method, stored, folder, options) : { tensors: stored, dtype: null };
+  const unpacked = method ? await (await import("./packed/open.js")).unpack(method, stored, folder, options) : { tensors: stored, dtype: null };
   // What this program wrote is under llama's names already.
   const { config, tensors } = own ? { config: said, tensors: joinQuantised(said, stored) } : await settleTensors(said, familyTensors(said, unpacked.tensors, folder), folder);
   checkTensors(config, tensors, folder);
   const synthetic = isSyntheticMetadata(metadata);
-  const tokenizer = once(() => loadTokenizer(folder));
+  const tokenizer = once(async () => (await import("./tokenizer.js")).loadTokenizer(folder));
   const hash = once(async () => hashCheckpoint(await readJsonObject(join(folder, "config.json")), (method ? stored : tensors).values()));
   return {
     name,
@@ -87,7 +85,7 @@ export async function openFolder(folder: string, name = folder, options: PackedO
       if (synthetic) throw noTokenizer(name);
       return tokenizer();
     },
-    chatTemplate: once(() => loadChatTemplate(folder)),
+    chatTemplate: once(async () => (await import("./chat-template.js")).loadChatTemplate(folder)),
     hash,
   };
 }

@@ -3,7 +3,7 @@ import { parseConfig, readConfig } from "./config.js";
 import { localConfigPath } from "./hub/local-path.js";
 import { readJsonObject } from "./json.js";
 import { locateFolder, locateGguf } from "./locate.js";
-import { isSyntheticName } from "./synthetic.js";
+import { isSyntheticName } from "./synthetic-name.js";
 import { syntheticShapes } from "./synthetic-shapes.js";
 import type { ModelConfig } from "./types.js";
 

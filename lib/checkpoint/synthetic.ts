@@ -13,6 +13,7 @@ import { normalTable, QuantileStream } from "./normal.js";
 import { requiredTensors, type RequiredTensor } from "./required.js";
 import { tensorBytes, type TensorToWrite } from "./safetensors.js";
 import { SHARD_BYTES, writeShards } from "./shards.js";
+import { syntheticMarker, syntheticPrefix } from "./synthetic-name.js";
 import { syntheticShapes } from "./synthetic-shapes.js";
 import type { ModelConfig } from "./types.js";
 import { formatName, parseWeightFormat, type WeightFormat } from "./weight-dtype.js";
@@ -32,27 +33,11 @@ export interface SyntheticOptions {
   readonly shardBytes?: number;
 }
 
-const prefix = "synthetic:";
 const torchDtypes: Readonly<Record<string, string>> = { fp32: "float32", fp16: "float16", bf16: "bfloat16" };
-/** The key in a file's `__metadata__` that marks weights as synthetic. */
-const marker = "sdtp_synthetic";
 /** Counted up when the same options give other values, so that old cache entries are not used. */
 const generatorVersion = 1;
 /** Values made and written at a time; even, as the stream wants it. */
 const chunkElements = 2 ** 21;
-
-export function isSyntheticName(name: string): boolean {
-  return name.startsWith(prefix);
-}
-
-/** Synthetic weights take token ids alone. */
-export function noTokenizer(name: string): Error {
-  return new Error(`tokenizer: ${name} has synthetic weights and no tokenizer (give the prompt as token ids)`);
-}
-
-export function isSyntheticMetadata(metadata: Readonly<Record<string, string>>): boolean {
-  return marker in metadata;
-}
 
 /**
  * Makes the model folder of a synthetic name in the cache folder, or finds it there.
@@ -61,7 +46,7 @@ export function isSyntheticMetadata(metadata: Readonly<Record<string, string>>):
  * @throws on an unknown name, a config.json that the decoder cannot build, or too little free space
  */
 export async function makeSynthetic(name: string, options: SyntheticOptions = {}): Promise<string> {
-  const shape = name.slice(prefix.length);
+  const shape = name.slice(syntheticPrefix.length);
   if (Object.hasOwn(syntheticShapes, shape)) return synthesize(syntheticShapes[shape]!, shape, options);
   if (!/[/\\]|\.json$/.test(shape)) {
     throw new Error(`synthetic model: ${shape || "(no name)"} (must be ${Object.keys(syntheticShapes).join(", ")} or the path of a config.json)`);
@@ -98,7 +83,7 @@ export async function synthesize(
   const key = `synthetic-${safe(label)}-${safe(name)}-seed${seed}-${id}`;
   return cached(key, async (folder) => {
     await requireFreeSpace(folder, tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0), `synthetic model ${label} in ${name}`);
-    await writeShards(folder, tensors, { format: "pt", [marker]: canonicalJson({ model: label, dtype: name, seed, generatorVersion }), sdtp_weights: name }, shardBytes);
+    await writeShards(folder, tensors, { format: "pt", [syntheticMarker]: canonicalJson({ model: label, dtype: name, seed, generatorVersion }), sdtp_weights: name }, shardBytes);
     await writeFile(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   }, { folder: root });
 }

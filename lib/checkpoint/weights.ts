@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { readJsonObject } from "./json.js";
 import { requiredTensors } from "./required.js";
 import { readSafetensorsHeader } from "./safetensors.js";
-import { indexTorch } from "./torch.js";
 import type { ModelConfig, StoredTensor } from "./types.js";
 
 /** Names of the weight files that a model folder may have. */
@@ -36,6 +35,7 @@ export async function readWeights(folder: string): Promise<Weights> {
 
 /** Links are followed, as for safetensors. */
 async function readTorchHeader(file: string): Promise<Weights> {
+  const { indexTorch } = await import("./torch.js");
   return { tensors: await indexTorch(await realpath(file)), metadata: {} };
 }
 

@@ -3,7 +3,7 @@ import { realpath } from "node:fs/promises";
 import { basename, join, resolve, sep } from "node:path";
 import { parseHubName } from "../checkpoint/hub/name.js";
 import { embeddedName } from "../checkpoint/locate.js";
-import { isSyntheticName } from "../checkpoint/synthetic.js";
+import { isSyntheticName } from "../checkpoint/synthetic-name.js";
 import { syntheticShapes } from "../checkpoint/synthetic-shapes.js";
 import { Refusal } from "./jobs.js";
 

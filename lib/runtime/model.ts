@@ -41,11 +41,8 @@ export type { LoadOptions, PrefillSettings } from "./settings.js";
 
 /**
  * Loads a model for inference.
- * @param name a model folder, a hub-cache folder, `tiny` (the embedded model) or `synthetic:NAME`
+ * @param name as of `openCheckpoint`
  * @throws an error that says what is wrong with the folder, or with the device
- * @example
- * const model = await sdtp.load("tiny");
- * const mine = await sdtp.load("/path/to/model", { dtype: "int8" });
  */
 export async function load(name = "tiny", options: LoadOptions = {}): Promise<Model> {
   const home = await openHome(options.device, options);

@@ -1,7 +1,6 @@
 import { InferenceSession, type Tensor } from "onnxruntime-node";
 import "./float16-tensors.js";
 import type { Graph } from "../onnx/graph.js";
-import { toOnnx } from "../onnx/serialize.js";
 
 /** ONNX Runtime's execution providers that are used here. */
 export type Provider = "cpu" | "webgpu" | "cuda";
@@ -30,7 +29,9 @@ export interface SessionSettings {
 }
 
 /** Loads a graph. @throws where the provider or its device is not there */
-export function createSession(graph: Graph, settings: SessionSettings): Promise<InferenceSession> {
+export async function createSession(graph: Graph, settings: SessionSettings): Promise<InferenceSession> {
+  // Writing protobuf takes a library of many modules, which nothing needs before the first graph.
+  const { toOnnx } = await import("../onnx/serialize.js");
   return openSession(toOnnx(graph), graph.outputs.map(({ name }) => name), settings);
 }
 

@@ -55,7 +55,7 @@ async function generate(options: Options): Promise<void> {
   const preset = resolveMethod(options.config);
   const signal = interruptSignal();
   const [{ decode }, { checkPrompt }, { isSyntheticName, noTokenizer }] = await Promise.all([
-    import("../../runtime/generate.js"), import("../../checkpoint/validate.js"), import("../../checkpoint/synthetic.js"),
+    import("../../runtime/generate.js"), import("../../checkpoint/validate.js"), import("../../checkpoint/synthetic-name.js"),
   ]);
   // Before gigabytes of weights are made for nothing.
   if (options.promptIds === undefined && isSyntheticName(options.model)) throw noTokenizer(options.model);

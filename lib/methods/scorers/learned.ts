@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { readFloats, readSafetensorsHeader } from "../../checkpoint/safetensors.js";
-import { readTorch } from "../../checkpoint/torch.js";
 import { logDistance, moduleLogits } from "../module.js";
 import type { Scorer } from "../scorer.js";
 
@@ -78,7 +77,7 @@ async function safetensorsSource(file: string): Promise<Source> {
 }
 
 async function torchSource(file: string): Promise<Source> {
-  const tensors = await readTorch(file);
+  const tensors = await (await import("../../checkpoint/torch.js")).readTorch(file);
   const floats = async (name: string) => {
     const { values, dtype } = tensors.get(name)!;
     if (!(values instanceof Float32Array)) throw new Error(`${file}: tensor ${name} is ${dtype} (must be a float type)`);

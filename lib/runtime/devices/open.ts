@@ -1,9 +1,7 @@
 import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../../decoder/checkpoint-weights.js";
 import { hostHome, type AttentionKind, type Home } from "../home.js";
-import { workerHome } from "../worker/home.js";
-import { webgpuHome, type DeviceAttention, type GpuAccuracy } from "../webgpu-home.js";
-import { cudaHome, hasCuda, requireCuda } from "./cuda-home.js";
+import type { DeviceAttention, GpuAccuracy } from "../webgpu-home.js";
 import { driverFacts, onlySoftware } from "./driver.js";
 import { requireDevice, type Device } from "./names.js";
 import { checked, type Accelerator, type CheckRecord } from "./verdict.js";
@@ -30,7 +28,7 @@ export async function openHome(device: Device = "cpu", { attention, kvDtype = "f
   const named = requireDevice(device);
   if (accuracy === "float16" && named === "cpu") throw new Error("accuracy: float16 (is for GPUs; the CPU has int8 and float32)");
   if (worker && named !== "cpu") throw new Error(`worker: true (is for device cpu, not ${named})`);
-  if (named === "cpu") return worker ? workerHome(attention, kvDtype) : hostHome(attention, kvDtype);
+  if (named === "cpu") return worker ? (await import("../worker/home.js")).workerHome(attention, kvDtype) : hostHome(attention, kvDtype);
   if (named === "auto") {
     const choice = await chooseDevice({ onDevice, kvDtype });
     if (choice.device !== "cpu") return homeOf(choice.device, attention ? both(attention) : choice.attention, products(choice.device, choice.noFloat16, { accuracy, dtype, onDevice }));
@@ -38,7 +36,7 @@ export async function openHome(device: Device = "cpu", { attention, kvDtype = "f
     return hostHome(attention, kvDtype);
   }
   if (kvDtype !== "fp32") throw new Error(`kvDtype: ${kvDtype} (on ${named} caches are fp32)`);
-  if (named === "cuda") requireCuda();
+  if (named === "cuda") (await import("./cuda-home.js")).requireCuda();
   if (attention && accuracy !== "float16") return homeOf(named, both(attention), "float32");
   const { verdict } = await checkedAloud(named, onDevice);
   if (!verdict.ok) throw new Error(`device: ${named} (${verdict.reason}; sdtp doctor says more)`);
@@ -57,8 +55,8 @@ function products(device: Accelerator, noFloat16: string | null, { accuracy, dty
 }
 
 const both = (attention: AttentionKind): DeviceAttention => ({ prefill: attention, decode: attention });
-const homeOf = (device: Accelerator, attention: DeviceAttention, accuracy: GpuAccuracy): Home =>
-  device === "webgpu" ? webgpuHome(attention, accuracy) : cudaHome(attention, accuracy);
+const homeOf = async (device: Accelerator, attention: DeviceAttention, accuracy: GpuAccuracy): Promise<Home> =>
+  device === "webgpu" ? (await import("../webgpu-home.js")).webgpuHome(attention, accuracy) : (await import("./cuda-home.js")).cudaHome(attention, accuracy);
 
 export type Choice =
   | { readonly device: "cpu"; readonly why: readonly string[] }
@@ -66,6 +64,7 @@ export type Choice =
 
 /** The device that `auto` stands for here, and why better ones were passed over. */
 export async function chooseDevice({ onDevice = toStderr, kvDtype = "fp32" }: Pick<HomeOptions, "onDevice" | "kvDtype"> = {}): Promise<Choice> {
+  const { hasCuda } = await import("./cuda-home.js");
   const why: string[] = [];
   for (const device of ["cuda", "webgpu"] as const) {
     // A provider that nobody installed is no failure.
