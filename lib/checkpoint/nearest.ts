@@ -1,4 +1,4 @@
-import { blocksOf, quantBytes, zeroPointBytes, type QuantizedRows } from "./quantize.js";
+import { blockRange, blocksOf, quantBytes, zeroPointBytes, type QuantizedRows } from "./quantize.js";
 
 const TOP = 15;
 /** Shares of a block's range that the 16 levels span: the fewer elements lie at its ends, the finer steps are worth clipping those. */
@@ -41,14 +41,7 @@ function levelOf(steps: number, zero: number): number {
 
 /** The scale, in single precision, and the zero point of a block. */
 function fitted(values: Float32Array, start: number, end: number, row: number): { scale: number; zero: number } {
-  let [low, high] = [0, 0];
-  for (let i = start; i < end; i++) {
-    const value = values[i]!;
-    if (value < low) low = value;
-    else if (value > high) high = value;
-    else if (Number.isNaN(value)) high = NaN;
-  }
-  if (!Number.isFinite(high - low)) throw new Error(`quantisation: a value in row ${row} is not finite`);
+  const { low, high } = blockRange(values, start, end, row);
   let [scale, best, bestGain] = [0, 8, 0];
   for (const span of spans) {
     const step = ((high - low) * span) / TOP;

@@ -43,14 +43,7 @@ export function quantizeRows(values: Float32Array, columns: number, bits: Bits, 
     for (let block = 0; block < blocks; block++) {
       const start = row * columns + block * blockSize;
       const end = Math.min(start + blockSize, (row + 1) * columns);
-      let [low, high] = [0, 0];
-      for (let i = start; i < end; i++) {
-        const value = values[i]!;
-        if (value < low) low = value;
-        else if (value > high) high = value;
-        else if (Number.isNaN(value)) high = NaN;
-      }
-      if (!Number.isFinite(high - low)) throw new Error(`quantisation: a value in row ${row} is not finite`);
+      const { low, high } = blockRange(values, start, end, row);
       // In single precision, as it is stored: rounding must see the scale that will be used.
       const scale = Math.fround(symmetric ? (-low >= high ? low : high) / -middle : (high - low) / top);
       const zero = symmetric || scale === 0 ? middle : Math.round(-low / scale);
@@ -70,6 +63,19 @@ export function quantizeRows(values: Float32Array, columns: number, bits: Bits, 
     }
   }
   return { quants, scales, zeroPoints };
+}
+
+/** The smallest and the largest of a block's values and zero. @throws where one is not finite, naming the row */
+export function blockRange(values: Float32Array, start: number, end: number, row: number): { low: number; high: number } {
+  let [low, high] = [0, 0];
+  for (let i = start; i < end; i++) {
+    const value = values[i]!;
+    if (value < low) low = value;
+    else if (value > high) high = value;
+    else if (Number.isNaN(value)) high = NaN;
+  }
+  if (!Number.isFinite(high - low)) throw new Error(`quantisation: a value in row ${row} is not finite`);
+  return { low, high };
 }
 
 /** The values that quantised rows stand for, `[rows, columns]`. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { dot, softmax } from "../../reference/operations.js";
 import { rotaryFrequencies, rotate } from "../../reference/rotary.js";
-import { headsOf, holds, looked, model, n, norm, pays, plain, prefill, prompt, raw, shape, tiny, vectors } from "./cut-caches.js";
+import { headsOf, holds, looked, model, n, norm, pass, pays, plain, prefill, prompt, shape, tiny, vectors } from "./cut-caches.js";
 import { average, mean } from "./float64.js";
 
 test("window attention: mean of a window's attention, pooled, averaged over a group", async () => {
@@ -66,7 +66,7 @@ test("ExpectedAttention: mean and covariance of the prompt's queries, turned by 
     const turn = (x: ArrayLike<number>) => Array.from({ length: h }, (_, row) => columns.reduce((sum, column, i) => sum + column[row]! * x[i]!, 0));
     const keys = vectors(plain.caches[layer]!, "keys", g).slice(sinks);
     const byHead = headsOf(g).map((head) => {
-      const queries = raw[layer]![head]!.slice(sinks);
+      const queries = pass.rawQueries(layer, head).slice(sinks);
       const mu = mean(queries);
       const turnedMean = turn(mu);
       // R C Rᵀ as the covariance of the turned, centred queries.

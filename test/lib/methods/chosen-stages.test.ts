@@ -9,7 +9,7 @@ import { forward } from "../../reference/forward.js";
 import { dot } from "../../reference/operations.js";
 import { rotaryFrequencies, rotate } from "../../reference/rotary.js";
 import { relativeError } from "../inspect/setup.js";
-import { headsOf, looked, model, n, plain, prompt, raw, shape, TIGHT, tiny, vectors } from "./cut-caches.js";
+import { headsOf, looked, model, n, pass, plain, prompt, shape, TIGHT, tiny, vectors } from "./cut-caches.js";
 import { average, best, mean } from "./float64.js";
 
 /** Scores of a stage after block 1, where nothing was pruned before. */
@@ -28,7 +28,7 @@ test("scorer window: a window's attention, pooled, summed over queries and heads
 test("scorer last-query: products of the last query and every key before a softmax, mean over heads, pooled", async () => {
   const { h, heads, group } = shape();
   const raws = mean(Array.from({ length: heads }, (_, head) => {
-    const query = rotate(raw[1]![head]![n - 1]!, n - 1, rotaryFrequencies(tiny.config));
+    const query = rotate(pass.rawQueries(1, head)[n - 1]!, n - 1, rotaryFrequencies(tiny.config));
     return vectors(plain.caches[1]!, "keys", Math.floor(head / group)).map((key, j) => (j === n - 1 ? 0 : dot(query, key) / Math.sqrt(h)));
   }));
   const expected = raws.map((_, i) => average([-1, 0, 1].map((k) => raws[i + k] ?? 0)));
@@ -55,7 +55,7 @@ test("GemFilter: the last query's products over all heads choose tokens, with wh
   const { h, heads, group } = shape();
   const run = await model.prefill(prompt, { preset: { ...methods["gemfilter"]!, name: "small", baseDepth: 3, stages: [{ afterBlock: 1, tokens: 20 }] }, scores: true });
   const raws = mean(Array.from({ length: heads }, (_, head) => {
-    const query = rotate(raw[1]![head]![n - 1]!, n - 1, rotaryFrequencies(tiny.config));
+    const query = rotate(pass.rawQueries(1, head)[n - 1]!, n - 1, rotaryFrequencies(tiny.config));
     return vectors(plain.caches[1]!, "keys", Math.floor(head / group)).map((key) => dot(query, key) / Math.sqrt(h));
   }));
   const expected = raws.map((_, i) => average([-2, -1, 0, 1, 2].map((k) => raws[i + k] ?? 0)));

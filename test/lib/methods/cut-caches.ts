@@ -1,48 +1,21 @@
-// What tests of cut caches have in common: a small model, its plain pass in float64, and what a run must hold of it.
+// What tests of cut caches have in common: what a run must hold of the plain pass.
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
 import type { CacheBudget, CacheScoring } from "../../../lib/methods/cache/budget.js";
 import { resolveMethod } from "../../../lib/methods/resolve.js";
 import { verifyRun } from "../../../lib/inspect/verify.js";
-import { load, type Model } from "../../../lib/runtime/model.js";
 import type { Run } from "../../../lib/runtime/run.js";
-import { tinyCheckpoint, type TinyCheckpoint } from "../../reference/checkpoints.js";
 import { headDimOf, kvHeadsOf } from "../../reference/config.js";
-import { forward, type ForwardResult, type LayerCache } from "../../reference/forward.js";
-import { dot, linear, rmsNorm, softmax, type Vector } from "../../reference/operations.js";
+import { forward, type LayerCache } from "../../reference/forward.js";
+import { dot, softmax, type Vector } from "../../reference/operations.js";
 import { rotaryFrequencies, rotate } from "../../reference/rotary.js";
-import { blockInputs, relativeError } from "../inspect/setup.js";
+import { relativeError } from "../inspect/setup.js";
 import { best, mean, pooled } from "./float64.js";
+import { model, n, pass, plain, prompt, TIGHT, tiny } from "./plain-pass.js";
 
-export const prompt = Array.from({ length: 48 }, (_, i) => (i * 37 + 11 * (i % 7)) % 250);
-export const n = prompt.length;
-export const TIGHT = 2e-5;
+export { model, n, pass, plain, prompt, TIGHT, tiny } from "./plain-pass.js";
 
 export const budget = (scoring: CacheScoring, more: Partial<CacheBudget> = {}) =>
   resolveMethod({ name: "tried", stages: [], baseDepth: 3, cache: { amount: { ratio: 0.5 }, scoring, ...more } });
-
-export let tiny: TinyCheckpoint;
-export let model: Model;
-export let plain: ForwardResult;
-/** Queries of each layer before rotary embedding, `[layers][heads][n][headDim]`. */
-export let raw: Vector[][][];
-
-before(async () => {
-  tiny = tinyCheckpoint("llama-llama3");
-  model = await load(tiny.folder, { threads: 1 });
-  plain = forward(tiny.config, tiny.weights, prompt);
-  const [h, heads] = [headDimOf(tiny.config), tiny.config.num_attention_heads];
-  raw = plain.caches.map((_, layer) => {
-    const prefix = `model.layers.${layer}.`;
-    const inputs = blockInputs(plain, layer, tiny.weights.get("model.embed_tokens.weight")!, prompt, tiny.config.hidden_size);
-    const queries = linear(inputs.map((x) => rmsNorm(x, tiny.weights.get(`${prefix}input_layernorm.weight`)!, tiny.config.rms_norm_eps)), tiny.weights.get(`${prefix}self_attn.q_proj.weight`)!);
-    return Array.from({ length: heads }, (_, head) => queries.map((query) => query.slice(head * h, (head + 1) * h)));
-  });
-});
-after(async () => {
-  await model.release();
-  tiny.remove();
-});
 
 export const shape = () => {
   const [heads, groups, h] = [tiny.config.num_attention_heads, kvHeadsOf(tiny.config), headDimOf(tiny.config)];
@@ -55,7 +28,7 @@ export const vectors = (cache: LayerCache, part: "keys" | "values", g: number): 
 /** What the query of token `t` pays, `[n]`. */
 export const pays = (layer: number, head: number, t: number): number[] => {
   const { h, group } = shape();
-  const query = rotate(raw[layer]![head]![t]!, t, rotaryFrequencies(tiny.config));
+  const query = rotate(pass.rawQueries(layer, head)[t]!, t, rotaryFrequencies(tiny.config));
   return softmax(vectors(plain.caches[layer]!, "keys", Math.floor(head / group)).map((key, j) => (j > t ? -Infinity : dot(query, key) / Math.sqrt(h))));
 };
 export const norm = (x: ArrayLike<number>) => Math.sqrt(dot(x, x));

@@ -24,6 +24,7 @@ export class Pass {
   readonly heads: number;
   readonly groups: number;
   readonly headDim: number;
+  private readonly projections = new Map<number, Vector[]>();
 
   constructor(private readonly tiny: TinyCheckpoint, readonly result: ForwardResult, private readonly ids: readonly number[], private readonly positions = ids.map((_, i) => i)) {
     this.heads = tiny.config.num_attention_heads;
@@ -46,14 +47,27 @@ export class Pass {
     return Array.from({ length: n }, (_, t) => Float64Array.from(all.subarray((g * n + t) * this.headDim, (g * n + t + 1) * this.headDim)));
   }
 
+  /** Before rotary embedding, of each of `ids`. */
+  rawQueries(layer: number, head: number): Vector[] {
+    return this.projected(layer).map((query) => query.slice(head * this.headDim, (head + 1) * this.headDim));
+  }
+
   /** After rotary embedding, of each of `ids`. */
   queries(layer: number, head: number): Vector[] {
+    return this.rawQueries(layer, head).map((query, i) => rotate(query, this.positions[i]!, rotaryFrequencies(this.tiny.config)));
+  }
+
+  /** Queries of all heads, `[ids][heads * headDim]`. */
+  private projected(layer: number): Vector[] {
+    const known = this.projections.get(layer);
+    if (known) return known;
     const { config, weights } = this.tiny;
     const prefix = `model.layers.${layer}.`;
     const embedding = weights.get("model.embed_tokens.weight")!;
     const inputs = layer > 0 ? this.result.hidden[layer - 1]! : this.ids.map((id) => Float64Array.from({ length: config.hidden_size }, (_, i) => embedding[id * config.hidden_size + i]!));
     const queries = linear(inputs.map((x) => rmsNorm(x, weights.get(`${prefix}input_layernorm.weight`)!, config.rms_norm_eps)), weights.get(`${prefix}self_attn.q_proj.weight`)!);
-    return queries.map((query, i) => rotate(query.slice(head * this.headDim, (head + 1) * this.headDim), this.positions[i]!, rotaryFrequencies(config)));
+    this.projections.set(layer, queries);
+    return queries;
   }
 
   /** Scaled products of a query with keys. */

@@ -1,38 +1,18 @@
 // Methods that drop tokens from hidden states, against a float64 pass: PyramidInfer, DASH, blocks.
 import assert from "node:assert/strict";
-import { after, before, suite, test } from "node:test";
+import { suite, test } from "node:test";
 import type { UserMethod } from "../../../lib/methods/method.js";
 import { methods } from "../../../lib/methods/all.js";
 import { planTokens } from "../../../lib/methods/plan/plan.js";
 import { resolveMethod } from "../../../lib/methods/resolve.js";
 import { verifyRun } from "../../../lib/inspect/verify.js";
-import { load, type Model } from "../../../lib/runtime/model.js";
-import { tinyCheckpoint, type TinyCheckpoint } from "../../reference/checkpoints.js";
-import { forward, type ForwardResult } from "../../reference/forward.js";
+import { forward } from "../../reference/forward.js";
 import { dot, linear } from "../../reference/operations.js";
 import { relativeError } from "../inspect/setup.js";
-import { average, best, mean, Pass } from "./float64.js";
-
-const prompt = Array.from({ length: 48 }, (_, i) => (i * 37 + 11 * (i % 7)) % 250);
-const n = prompt.length;
-const TIGHT = 2e-5;
+import { average, best, mean } from "./float64.js";
+import { model, n, pass, prompt, TIGHT, tiny } from "./plain-pass.js";
 
 suite("tokens dropped from hidden states", () => {
-  let tiny: TinyCheckpoint;
-  let model: Model;
-  let plain: ForwardResult;
-  let pass: Pass;
-  before(async () => {
-    tiny = tinyCheckpoint("llama-llama3");
-    model = await load(tiny.folder, { threads: 1 });
-    plain = forward(tiny.config, tiny.weights, prompt);
-    pass = new Pass(tiny, plain, prompt);
-  });
-  after(async () => {
-    await model.release();
-    tiny.remove();
-  });
-
   /** One stage after block 1, which saw all tokens: its scores, and what follows from its choice. */
   async function holds(method: UserMethod, expected: readonly number[]) {
     const run = await model.prefill(prompt, { preset: method, scores: true });

@@ -1,17 +1,15 @@
 // R-KV against a float64 pass: after a prompt, and while decoding.
 import assert from "node:assert/strict";
-import { after, before, suite, test } from "node:test";
+import { suite, test } from "node:test";
 import { resolveMethod } from "../../../lib/methods/resolve.js";
 import { verifyRun } from "../../../lib/inspect/verify.js";
-import { load, type Model } from "../../../lib/runtime/model.js";
-import { tinyCheckpoint, type TinyCheckpoint } from "../../reference/checkpoints.js";
-import { forward, type ForwardResult } from "../../reference/forward.js";
+import { load } from "../../../lib/runtime/model.js";
+import { forward } from "../../reference/forward.js";
 import { dot, softmax, type Vector } from "../../reference/operations.js";
 import { relativeError } from "../inspect/setup.js";
 import { best, cut, mean, Pass, pooled } from "./float64.js";
+import { model, n, pass, plain, prompt, tiny } from "./plain-pass.js";
 
-const prompt = Array.from({ length: 48 }, (_, i) => (i * 37 + 11 * (i % 7)) % 250);
-const n = prompt.length;
 const [WINDOW, KERNEL, LAMBDA, THRESHOLD] = [4, 3, 0.3, 0.2];
 const scoring = { kind: "redundancy", window: WINDOW, kernel: KERNEL, lambda: LAMBDA, threshold: THRESHOLD } as const;
 
@@ -24,19 +22,6 @@ function likeness(keys: readonly Vector[]): number[] {
 }
 
 suite("R-KV", () => {
-  let tiny: TinyCheckpoint;
-  let model: Model;
-  let plain: ForwardResult;
-  before(async () => {
-    tiny = tinyCheckpoint("llama-llama3");
-    model = await load(tiny.folder, { threads: 1 });
-    plain = forward(tiny.config, tiny.weights, prompt);
-  });
-  after(async () => {
-    await model.release();
-    tiny.remove();
-  });
-
   /** @param looking queries of the window by head, `[heads][window]` */
   function scores(pass: Pass, keys: readonly Vector[], g: number, looking: readonly (readonly Vector[])[]): number[] {
     const count = keys.length - WINDOW;
@@ -51,7 +36,6 @@ suite("R-KV", () => {
   const preset = (tokens: number, every = 5) => resolveMethod({ name: "small", baseDepth: 3, stages: [], cache: { amount: { tokens }, scoring }, decoding: { amount: { tokens }, every, scoring } });
 
   test("after a prompt, and again every five tokens; generation goes on from what is left", async () => {
-    const pass = new Pass(tiny, plain, prompt);
     const run = await model.prefill(prompt, { preset: preset(20), scores: true });
     const fresh = run.fork();
     const rows = plain.caches.map((_, layer) => {

