@@ -32,7 +32,8 @@ export type { Column, Source, Table, Table2Row } from "./report/index.js";
 export * as chart from "./cell/chart.js";
 export { stale, type StaleCell } from "./cell/notebook.js";
 export { frame } from "./cell/frame.js";
-export { formats, type Figure, type Format } from "./report/index.js";
+export { formats, type Format } from "./report/formats/index.js";
+export type { Figure } from "./report/index.js";
 
 export { attention, diff, drift, kvLengths, kvMemory, kvSummary, norms, retention, scores, tokens, track, verify, viewPage, type Shown, type View } from "./report/views/index.js";
 

@@ -2,7 +2,6 @@ import type { EngineOptions, EngineResult } from "../bench/engine/engine.js";
 import type { FailedCell } from "../bench/sweep/command.js";
 import type { Profile, ProfileOptions } from "../bench/profile.js";
 import type { SweepEnd, SweepOptions, SweepRow } from "../bench/sweep/sweep.js";
-import { engineTable } from "../report/engine.js";
 import { shownTable } from "../report/views/table.js";
 import { shown, type Shown } from "../report/views/view.js";
 import { live, withProgress } from "./live.js";
@@ -125,6 +124,7 @@ export async function benchEngine(options: EngineOptions & Showing = {}): Promis
   const result = await withProgress(show, { done: () => "measured" }, (output) =>
     measure({ ...rest, ...(signal && { signal }), onProgress: (share, label) => { output?.update(share, label); onProgress?.(share, label); } }),
   );
+  const { engineTable } = await import("../report/engine.js");
   const table = shownTable(engineTable(result));
   return shown(result, { title: table.title, text: table.text, html: () => table.html });
 }

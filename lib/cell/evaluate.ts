@@ -8,7 +8,6 @@ import type { EvaluationSummary } from "../evaluate/summary.js";
 import type { QueryKind } from "../evaluate/asked.js";
 import type { EvaluationTask } from "../evaluate/task.js";
 import type { Model } from "../runtime/model.js";
-import { evaluationTable } from "../report/evaluation.js";
 import { shownTable } from "../report/views/table.js";
 import { shown, type Shown } from "../report/views/view.js";
 import type { Showing } from "./bench.js";
@@ -158,7 +157,7 @@ async function onQueue(model: Model, tasks: readonly EvaluationTask[], chosen: r
 }
 
 async function evaluationOf(model: Model, task: EvaluationTask, rows: readonly EvaluationRow[]): Promise<Shown<Evaluation>> {
-  const { summarise } = await import("../evaluate/summary.js");
+  const [{ summarise }, { evaluationTable }] = await Promise.all([import("../evaluate/summary.js"), import("../report/evaluation.js")]);
   const found: Evaluation = { task: task.name, model: model.name, metric: task.metric, better: task.better, rows, summary: summarise(rows, task.metric) };
   const table = shownTable(evaluationTable(model, task, found.summary));
   return shown(found, { title: table.title, text: table.text, html: () => table.html });

@@ -1,5 +1,5 @@
 import type { Leaderboard } from "../evaluate/leaderboard.js";
-import { leaderboardCurve, leaderboardTable, type CurveAxis } from "../report/leaderboard.js";
+import type { CurveAxis } from "../report/leaderboard.js";
 import type { Figure } from "../report/figure.js";
 import type { LeaderboardRow } from "../evaluate/leaderboard.js";
 import { shownTable, type ShownTable } from "../report/views/table.js";
@@ -17,7 +17,7 @@ export type ShownLeaderboard = ShownTable<LeaderboardRow> & { readonly board: Le
  * sdtp.frame(board); board.curve("bytes")
  */
 export async function leaderboard(path = "results/evaluate"): Promise<ShownLeaderboard[]> {
-  const { leaderboards, readEvaluations } = await import("../evaluate/leaderboard.js");
+  const [{ leaderboards, readEvaluations }, { leaderboardCurve, leaderboardTable }] = await Promise.all([import("../evaluate/leaderboard.js"), import("../report/leaderboard.js")]);
   return leaderboards(await readEvaluations(path)).map((board) => Object.defineProperties(shownTable(leaderboardTable(board)), {
     board: { value: board },
     curve: {

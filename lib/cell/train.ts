@@ -1,6 +1,6 @@
 import type { Objective, SaliencyTarget } from "../decoder/saliency.js";
 import type { Agreement } from "../evaluate/agreement.js";
-import { saliencyMap as mapOf, type SaliencyMap, saliencySparsity as sparsityOf, type Sparsity } from "../train/saliency-map.js";
+import type { SaliencyMap, Sparsity } from "../train/saliency-map.js";
 import type { BlockAgreement } from "../train/pruner-held-out.js";
 import type { TrainPrunerOptions } from "../train/pruner.js";
 import type { PromptKind } from "../train/prompts/line.js";
@@ -8,7 +8,6 @@ import type { LossKind } from "../train/example-feeds.js";
 import type { SaliencyFile } from "../train/saliency-file.js";
 import type { Model } from "../runtime/model.js";
 import type { Table } from "../report/table.js";
-import { saliencyView } from "../report/views/saliency.js";
 import { shownTable, type ShownTable } from "../report/views/table.js";
 import type { Shown } from "../report/views/view.js";
 import type { Showing } from "./bench.js";
@@ -79,6 +78,7 @@ export async function measureSaliency(model: Model, options: MeasureSaliencyOpti
  * await sdtp.saliencyMap(saliency, 0, model)
  */
 export async function saliencyMap(file: SaliencyFile, index = 0, model?: Model): Promise<Shown<SaliencyMap>> {
+  const [{ saliencyMap: mapOf }, { saliencyView }] = await Promise.all([import("../train/saliency-map.js"), import("../report/views/saliency.js")]);
   return saliencyView(await mapOf(file, index, model ? await model.tokenizer() : null), index);
 }
 
@@ -89,6 +89,7 @@ export async function saliencyMap(file: SaliencyFile, index = 0, model?: Model):
  * await sdtp.saliencySparsity(saliency)
  */
 export async function saliencySparsity(file: SaliencyFile, threshold = 0.01): Promise<ShownTable<Sparsity>> {
+  const { saliencySparsity: sparsityOf } = await import("../train/saliency-map.js");
   return shownTable({
     ...plainTable(`Prompt tokens below ${threshold} of the largest saliency`, await sparsityOf(file, threshold)),
     columns: [

@@ -1,4 +1,4 @@
-import { diffRuns, type RunDiff } from "../../inspect/diff.js";
+import type { RunDiff } from "../../inspect/diff.js";
 import type { Run } from "../../runtime/run.js";
 import { htmlTable } from "./html.js";
 import { percent, textTable } from "./text.js";
@@ -11,6 +11,7 @@ import { shown, type Shown } from "./view.js";
  * await sdtp.diff(run, await model.prefill(ids, { preset: "sdtp", scorer: "norm" }))
  */
 export async function diff(a: Run, b: Run): Promise<Shown<RunDiff>> {
+  const { diffRuns } = await import("../../inspect/diff.js");
   const data = diffRuns(a, b);
   const texts = (await a.texts()) ?? (await b.texts()) ?? a.ids.map((id) => `${id} `);
   const [left, right] = data.labels;

@@ -1,4 +1,4 @@
-import { kvDrift, type LayerDrift } from "../../inspect/drift.js";
+import type { LayerDrift } from "../../inspect/drift.js";
 import { runLabel } from "../../inspect/label.js";
 import type { Run } from "../../runtime/run.js";
 import { colour, figure } from "./figure.js";
@@ -11,6 +11,7 @@ import { shown, type Shown } from "./view.js";
  * await sdtp.drift(run)
  */
 export async function drift(run: Run, options: { against?: Run } = {}): Promise<Shown<{ layers: readonly LayerDrift[] }>> {
+  const { kvDrift } = await import("../../inspect/drift.js");
   const layers = await kvDrift(run, options);
   const title = `Drift of keys and values: ${runLabel(run)} against ${options.against ? runLabel(options.against) : "the unpruned run"}`;
   const line = (name: string, key: Exclude<keyof LayerDrift, "layer" | "tokens">, i: number, axis: "" | "2") => ({

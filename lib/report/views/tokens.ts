@@ -1,6 +1,6 @@
 import { runLabel } from "../../inspect/label.js";
 import { stagePlace } from "../../methods/plan/stages.js";
-import { tokenFates, type TokenFates } from "../../inspect/fate.js";
+import type { TokenFates } from "../../inspect/fate.js";
 import type { Run } from "../../runtime/run.js";
 import { harmless, short } from "./text.js";
 import { tokenHtml, type TokenKind } from "./token-html.js";
@@ -21,6 +21,7 @@ export interface TokenView extends TokenFates {
  * await sdtp.tokens(run)
  */
 export async function tokens(run: Run): Promise<Shown<TokenView>> {
+  const { tokenFates } = await import("../../inspect/fate.js");
   const fates = tokenFates(run);
   const texts = (await run.texts()) ?? run.ids.map((id) => `${id} `);
   const afterLayers = run.stages.map(({ afterLayer }) => afterLayer);

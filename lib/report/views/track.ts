@@ -1,5 +1,5 @@
 import { buckets } from "../../inspect/buckets.js";
-import { trackRun, type Tracking } from "../../inspect/track.js";
+import type { Tracking } from "../../inspect/track.js";
 import type { Run } from "../../runtime/run.js";
 import { bucketSums, logShares, powersOfTen } from "./attention.js";
 import { figureHtml } from "./figure-html.js";
@@ -16,6 +16,7 @@ import { shown, type Shown } from "./view.js";
  * await sdtp.track(run, { tokens: 12 })
  */
 export async function track(run: Run, { tokens = 32, against, columns = 256 }: { tokens?: number; against?: Run; columns?: number } = {}): Promise<Shown<Tracking>> {
+  const { trackRun } = await import("../../inspect/track.js");
   const data = await trackRun(run, { tokens, ...(against && { against }) });
   const tokenizer = await run.model?.tokenizer().catch(() => null);
   const word = (id: number) => (tokenizer ? JSON.stringify(tokenizer.decode([id])) : String(id));

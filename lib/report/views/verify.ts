@@ -1,5 +1,5 @@
 import { runLabel } from "../../inspect/label.js";
-import { verifyRun, type Check, type Verification, type VerifyOptions } from "../../inspect/verify.js";
+import type { Check, Verification, VerifyOptions } from "../../inspect/verify.js";
 import type { Run } from "../../runtime/run.js";
 import { escapeHtml } from "../../escape-html.js";
 import { shown, type Shown } from "./view.js";
@@ -12,6 +12,7 @@ import { shown, type Shown } from "./view.js";
  * await sdtp.verify(run)
  */
 export async function verify(run: Run, options: VerifyOptions = {}): Promise<Shown<Verification>> {
+  const { verifyRun } = await import("../../inspect/verify.js");
   const data = await verifyRun(run, options);
   const title = `Verification: ${runLabel(run)}, ${data.ok ? "all that was checked holds" : "FAILED"}`;
   const mark = ({ ok }: Check) => (ok === null ? "not checked" : ok ? "ok" : "FAILED");
