@@ -20,6 +20,13 @@ export interface CacheFeeds {
 }
 
 /**
+ * Capacities are multiples of this many tokens. A product over a cache goes over its free slots too, and in which order it adds up depends on how many
+ * there are: caches of the same tokens that were asked for no room beyond them have as many, however they came about, and give the same numbers.
+ */
+const STEP = 64;
+const capacityOf = (tokens: number) => Math.ceil(tokens / STEP) * STEP;
+
+/**
  * One layer's keys and values in memory, `[kvHeads, capacity, headDim]`, of which the first `length` slots are
  * filled. ONNX Runtime reads these arrays in place: it copies outputs, but not inputs.
  */
@@ -40,13 +47,16 @@ export class LayerCache implements HostLayer {
   private slotTensors: Readonly<Record<string, Tensor>> | null = null;
   private visibleFrom = 0;
   private filled = 0;
+  private capacity: number;
 
+  /** @param room tokens to make room for */
   constructor(
     readonly kvHeads: number,
     readonly headDim: number,
-    private capacity: number,
+    room: number,
     readonly kvDtype: KvDtype = "fp32",
   ) {
+    const capacity = (this.capacity = capacityOf(room));
     this.dtype = ({ fp32: "float32", fp16: "float16", int8: "int8" } as const)[kvDtype];
     this.keys = new KvStore(kvDtype, kvHeads, headDim, capacity);
     this.values = new KvStore(kvDtype, kvHeads, headDim, capacity);
@@ -184,7 +194,7 @@ export class LayerCache implements HostLayer {
   reserve(extra: number): void {
     const needed = this.filled + extra;
     if (needed <= this.capacity) return;
-    const capacity = Math.max(needed, Math.ceil(this.capacity * 1.25));
+    const capacity = capacityOf(needed);
     this.keys.grow(capacity, this.filled);
     this.values.grow(capacity, this.filled);
     const longer = (slots: Int32Array) => {
@@ -244,7 +254,7 @@ export class LayerCache implements HostLayer {
   /** An independent copy, without the last `drop` tokens and with room for `room` more; default: as much as here. */
   clone({ drop = 0, room }: CopyOptions = {}): LayerCache {
     const filled = this.filled - drop;
-    const capacity = room === undefined ? this.capacity : filled + room;
+    const capacity = room === undefined ? this.capacity : capacityOf(filled + room);
     const copy = new LayerCache(this.kvHeads, this.headDim, 0, this.kvDtype);
     copy.keys = this.keys.clone(capacity, filled);
     copy.values = this.values.clone(capacity, filled);

@@ -174,16 +174,16 @@ export class Model implements PromptModel {
    * first block that is not
    */
   async prefill(ids: readonly number[], settings: PrefillSettings = {}): Promise<Run> {
-    const { reserve = 128, scores: read = false, signal = ambientSignal() } = settings;
+    const { reserve = 128, grows, scores: read = false, signal = ambientSignal() } = settings;
     signal?.throwIfAborted();
     checkPrompt(ids, 0, this.config);
     const { preset, kvPolicy, capture, captureLimit } = settings;
     const plan = this.plan(ids.length, { ...(preset !== undefined && { preset }), kvPolicy, capture, captureLimit });
     const scorer = await this.scorer(plan, settings.scorer);
     const asked = await repeating(this.checkpoint, ids, plan);
-    if (plan.method.speculation) return this.speculated(ids, plan, scorer!, { reserve, read, signal });
-    if (plan.again) return this.startAnew(ids, plan, scorer!, { reserve, read, signal });
-    const { results, kept, scores, positions, selections, kv, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, signal, repeating: asked });
+    if (plan.method.speculation) return this.speculated(ids, plan, scorer!, { reserve, grows, read, signal });
+    if (plan.again) return this.startAnew(ids, plan, scorer!, { reserve, grows, read, signal });
+    const { results, kept, scores, positions, selections, kv, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, grows, signal, repeating: asked });
     return new Run({
       ids,
       plan,
@@ -200,7 +200,7 @@ export class Model implements PromptModel {
   }
 
   /** A prompt of which this model sees only what a smaller one chose, at the positions that it has. */
-  private async speculated(ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, read, signal }: { reserve: number; read: boolean; signal: AbortSignal | undefined }): Promise<Run> {
+  private async speculated(ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, grows, read, signal }: { reserve: number; grows: boolean | undefined; read: boolean; signal: AbortSignal | undefined }): Promise<Run> {
     if (renewedFrom(this.config) !== null) throw new Error(`preset ${plan.method.name}: a prompt that others are missing from when the first block sees it (the model's rotary frequencies change with the length of its sequence)`);
     const [stage] = plan.stages;
     const all = stage!.keep === ids.length;
@@ -208,7 +208,7 @@ export class Model implements PromptModel {
     const started = performance.now();
     const { kept, scores } = all ? { kept: allPositions(ids.length), scores: new Float32Array(ids.length) } : await speculate(speculator, ids, stage!, plan.method.speculation!, signal);
     const seconds = (performance.now() - started) / 1e3;
-    const { kv, logits, prefillSeconds } = await compute(this.context, [...kept].map((position) => ids[position]!), plan.again!, null, { once: false, reserve, signal, length: ids.length, known: kept, restored: true });
+    const { kv, logits, prefillSeconds } = await compute(this.context, [...kept].map((position) => ids[position]!), plan.again!, null, { once: false, reserve, grows, signal, length: ids.length, known: kept, restored: true });
     return new Run({
       ids, plan, kv, logits,
       scorer: scorer.name,
@@ -220,10 +220,10 @@ export class Model implements PromptModel {
   }
 
   /** A prompt that goes through the first blocks, and then from the start again with the tokens that their stage kept. */
-  private async startAnew(ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, read, signal }: { reserve: number; read: boolean; signal: AbortSignal | undefined }): Promise<Run> {
+  private async startAnew(ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, grows, read, signal }: { reserve: number; grows: boolean | undefined; read: boolean; signal: AbortSignal | undefined }): Promise<Run> {
     if (renewedFrom(this.config) !== null) throw new Error(`preset ${plan.method.name}: a prompt that starts anew (the model's rotary frequencies change with the length of its sequence)`);
     const { kept, scores, seconds } = await choose(this.context, ids, plan, scorer, { reserve, signal });
-    const { kv, logits, prefillSeconds } = await compute(this.context, [...kept].map((position) => ids[position]!), plan.again!, null, { once: false, reserve, signal, known: kept });
+    const { kv, logits, prefillSeconds } = await compute(this.context, [...kept].map((position) => ids[position]!), plan.again!, null, { once: false, reserve, grows, signal, known: kept });
     return new Run({
       ids, plan, kv, logits,
       scorer: scorer.name,

@@ -31,6 +31,8 @@ export interface ComputeOptions {
   readonly once: boolean;
   /** Tokens to make room for after the prompt. */
   readonly reserve: number;
+  /** Make it as they come. */
+  readonly grows?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Of the sequence that the tokens are the start of; default: all of it. */
   readonly length?: number;
@@ -70,7 +72,8 @@ export function planGraph({ home, diagnosed }: PrefillContext, plan: Plan, score
 }
 
 /** Carries out a plan on a prompt: one run of its graph, and the compaction of the cache. */
-export async function compute(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer | null, { once, reserve, signal, length = ids.length, repeating, known, restored = false }: ComputeOptions): Promise<Prefilled> {
+export async function compute(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer | null, { once, reserve, grows, signal, length = ids.length, repeating, known, restored = false }: ComputeOptions): Promise<Prefilled> {
+  const more = grows ? 0 : reserve;
   const { home, graphs, room, diagnosed } = context;
   const { config } = diagnosed.checkpoint;
   const graph = planGraph(context, plan, scorer);
@@ -86,7 +89,7 @@ export async function compute(context: PrefillContext, ids: readonly number[], p
     if (plan.shared) {
       const whole = await home.cache(config, session, results, positions, null, 0);
       const selections = plan.shared === "layers" ? cutByPreference(plan, results, positions, config.kvHeads) : await cutByRepetition(context, plan, ids, whole, positions, repeating!, signal);
-      const kv = await whole.keeping(selections.map((selection) => selection.kept), reserve);
+      const kv = await whole.keeping(selections.map((selection) => selection.kept), more);
       whole.dispose();
       return done(results, kept, positions, selections, kv, (performance.now() - started) / 1e3);
     }
@@ -95,7 +98,7 @@ export async function compute(context: PrefillContext, ids: readonly number[], p
       kept: positionsByHead(results[`cache.${layer}.kept`]!.data as BigInt64Array, positions[layer]!, config.kvHeads),
       scores: results[`cache.${layer}.scores`]!.data as Float32Array,
     }));
-    const kv = await home.cache(config, session, results, selections?.map(({ kept }) => kept) ?? (known ? positions.map(() => known) : positions), plan.evicts ? kept.at(-1)! : null, reserve);
+    const kv = await home.cache(config, session, results, selections?.map(({ kept }) => kept) ?? (known ? positions.map(() => known) : positions), plan.evicts ? kept.at(-1)! : null, more);
     return done(results, kept, positions, selections, kv, (performance.now() - started) / 1e3);
   }).catch((error: unknown) => {
     throw room.explain(error, ids.length, { method: plan.method, reserve });

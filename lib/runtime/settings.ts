@@ -43,6 +43,8 @@ export interface PrefillSettings {
   readonly scores?: boolean;
   /** Tokens to make room for after the prompt; default 128. */
   readonly reserve?: number;
+  /** Makes that room in steps, as the tokens come, not at once: what is computed after the prompt then does not depend on `reserve` in its last bits. */
+  readonly grows?: boolean;
   /** Activations to read as well, by name (see `activations`). They need a graph of their own, built for this run alone. */
   readonly capture?: readonly string[];
   /** Bytes that captured activations may take; default 1 GiB. */

@@ -64,7 +64,8 @@ export async function serve(model: Model, options: ServeOptions = {}): Promise<S
   const slots = Math.min(maxRunning, MOST_TOGETHER);
   // The first request is not to wait for it, and no other graph decodes then.
   if (model.together) await model.warmTogether(slots);
-  const prefixes = new PrefixCache(prefixCacheBytes);
+  const rounds = model.computeDtype !== "fp32" || model.kvDtype !== "fp32";
+  const prefixes = new PrefixCache(prefixCacheBytes, rounds ? maxBatchedTokens : null);
   const metrics = new Metrics(turns, prefixes);
   const steps = new Steps(model, { slots, pieceTokens: maxBatchedTokens, onStep: ({ sequences, tokens }) => (metrics.sequences.observe(sequences), metrics.iterationTokens.observe(tokens)) });
   const prompts = new Prompts(model, steps, prefixes, maxBatchedTokens);

@@ -57,24 +57,26 @@ export class Prompts {
     let contextLogits: Float32Array | null = null;
     const found = byLength ? null : await this.steps.whole(async () => {
       const best = this.prefixes.find(kind, ids);
-      if (best) run = this.model.rewound(best.run, best.length, { room: ids.length - best.length + reserve, ...(best.logits && { logits: best.logits }) });
+      if (best) run = this.model.rewound(best.run, best.length, { room: 0, ...(best.logits && { logits: best.logits }) });
       return best;
     });
     if (found) [cached, contextLogits] = [found.length, found.contextLogits];
     else {
       const head = context > 0 ? context : byLength ? ids.length : Math.min(ids.length, this.pieceTokens);
-      run = await this.#whole(ids.slice(0, head), { ...settings, reserve: ids.length - head + reserve, signal });
+      run = await this.#whole(ids.slice(0, head), { ...settings, reserve: ids.length - head + reserve, grows: true, signal });
       if (context > 0) contextLogits = run.logits;
     }
     const own = run!;
-    const hide = byLength ? () => {} : this.prefixes.share(kind, own, contextLogits);
+    const hide = byLength ? () => {} : this.prefixes.share(kind, own, ids.length, contextLogits);
+    let logits: Float32Array = own.logits;
     const end = (whole: boolean) => {
       hide();
-      if (whole && !byLength) this.prefixes.put(kind, own, contextLogits);
+      if (whole && !byLength) this.prefixes.put(kind, own, ids.length, contextLogits, logits);
       else own.dispose();
     };
     try {
       await this.steps.extend(own, ids.slice(own.position), signal);
+      logits = own.logits;
     } catch (error) {
       end(false);
       throw error;
@@ -87,10 +89,9 @@ export class Prompts {
     const { ids, context, reserve } = prompt;
     const started = performance.now();
     const from = Math.max(context, 1);
-    const room = ids.length - from + reserve;
     // What follows a context differs from request to request: it is kept without.
     const begun = context > 0 ? await this.start({ ...prompt, reserve: 0 }, signal, from) : null;
-    const run = begun ? begun.run.fork({ room }) : await this.#whole(ids.slice(0, 1), { reserve: room, signal });
+    const run = begun ? begun.run.fork({ room: 0 }) : await this.#whole(ids.slice(0, 1), { reserve: ids.length - from + reserve, grows: true, signal });
     const end = (whole: boolean) => {
       run.dispose();
       begun?.end(whole);

@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import OpenAI, { BadRequestError } from "openai";
-import { load, type Model } from "../../../lib/runtime/model.js";
+import { load, type LoadOptions, type Model } from "../../../lib/runtime/model.js";
+import type { Run } from "../../../lib/runtime/run.js";
 import { serve, type Served, type ServeOptions } from "../../../lib/serve/index.js";
 import { logProbs } from "../../../lib/serve/log-probs.js";
 import { PrefixCache } from "../../../lib/serve/prefix-cache.js";
@@ -44,11 +45,11 @@ describe("prompts that begin as others did", () => {
   const numbers = (answer: Answer) => answer.choices.flatMap(({ logprobs }) => ("content" in logprobs! ? logprobs.content!.map(({ logprob }) => logprob) : (logprobs as OpenAI.CompletionChoice.Logprobs).token_logprobs!));
 
   /** The same request with and without other requests' caches has the same numbers. @returns tokens that were there already */
-  async function same<Request extends object>(ask: (client: OpenAI, request: Request) => Promise<Answer>, request: Request): Promise<{ reused: number; answer: Answer }> {
-    const [answer, expected] = [await ask(reusing, request), await ask(alone, request)];
+  async function same<Request extends object>(ask: (client: OpenAI, request: Request) => Promise<Answer>, request: Request, clients = [reusing, alone], most = 1e-4): Promise<{ reused: number; answer: Answer }> {
+    const [answer, expected] = [await ask(clients[0]!, request), await ask(clients[1]!, request)];
     const [found, due] = [numbers(answer), numbers(expected)];
     assert.equal(found.length, due.length);
-    found.forEach((value, i) => assert.ok(value === due[i] || Math.abs(value - due[i]!) < 1e-4, `token ${i}: ${value} instead of ${due[i]}`));
+    found.forEach((value, i) => assert.ok(value === due[i] || Math.abs(value - due[i]!) < most, `token ${i}: ${value} instead of ${due[i]}`));
     assert.equal(cached(expected), 0);
     const [{ prefill_seconds: _, ...now }, { prefill_seconds: __, ...without }] = [kept(answer), kept(expected)];
     assert.deepEqual(now, without);
@@ -151,6 +152,37 @@ describe("prompts that begin as others did", () => {
     due.forEach((value, i) => assert.ok(Math.abs(plain[64 + i]! - value) < 1e-4));
   });
 
+  const rounded: LoadOptions[] = [{ dtype: "int8" }, { dtype: "int4" }, { kvDtype: "int8" }];
+  for (const options of rounded) {
+    it(`${JSON.stringify(options)}: where numbers depend on a prompt's pieces, it goes on only where one of them begins, with the numbers that it has alone`, async (t) => {
+      const other = await load(tiny.folder, { threads: 1, ...options });
+      t.after(() => other.release());
+      const on = async (server: ServeOptions) => {
+        const served = await serve(other, { port: 0, name: "m", maxBatchedTokens: 16, ...server });
+        t.after(() => served.close());
+        return new OpenAI({ baseURL: served.url, apiKey: "none", maxRetries: 0 });
+      };
+      const clients = [await on({}), await on({ prefixCacheBytes: 0 })];
+      const reuses = async (request: object, due: number) => assert.equal((await same(complete, { max_tokens: 20, ignore_eos: true, ...request }, clients, 1e-6)).reused, due);
+      const first = prompt(60, 1);
+      await reuses({ prompt: first }, 0);
+      // The same again; a longer one; one that turns off; those that end earlier: within a piece, with one, in the first.
+      await reuses({ prompt: first }, 60);
+      await reuses({ prompt: [...first, 6, 7, 8] }, 48);
+      await reuses({ prompt: [...first.slice(0, 40), ...prompt(20, 4)] }, 32);
+      await reuses({ prompt: first.slice(0, 40) }, 32);
+      await reuses({ prompt: first.slice(0, 48) }, 32);
+      await reuses({ prompt: first.slice(0, 12) }, 0);
+      // After a pruned context pieces begin at its end.
+      if (options.kvDtype) return;
+      const sdtp = { method: "keep07", scorer: "norm", context_tokens: 40 };
+      await reuses({ prompt: first, sdtp }, 0);
+      await reuses({ prompt: [...first.slice(0, 58), ...prompt(12, 7)], sdtp }, 56);
+      await reuses({ prompt: first.slice(0, 40), sdtp }, 40);
+      await reuses({ prompt: [...first.slice(0, 45), 9, 9], sdtp }, 40);
+    });
+  }
+
   it("what is wrong with a context is said", async () => {
     const refuses = (request: object, ...parts: RegExp[]) => assert.rejects(complete(reusing, { prompt: prompt(20, 1), ...request }), (error: Error) => error instanceof BadRequestError && parts.every((part) => part.test(error.message)));
     await refuses({ sdtp: { method: "keep07", scorer: "norm", context_tokens: 21 } }, /context_tokens: 21 \(the prompt has 20 tokens\)|context_tokens/);
@@ -167,10 +199,11 @@ describe("prompts that begin as others did", () => {
     const runs = await Promise.all([1, 2, 3, 4].map((seed) => model.prefill(prompt(50, seed))));
     const one = runs[0]!.kv.bytes;
     const cache = new PrefixCache(3.5 * one);
-    for (const run of runs.slice(0, 3)) cache.put(kind, run, null);
+    const put = (into: PrefixCache, run: Run) => into.put(kind, run, run.ids.length, null, run.logits);
+    for (const run of runs.slice(0, 3)) put(cache, run);
     assert.equal(cache.entries, 3);
     assert.equal(cache.find(kind, [...prompt(50, 1), 3])?.length, 50);
-    cache.put(kind, runs[3]!, null);
+    put(cache, runs[3]!);
     assert.ok(cache.entries === 3 && cache.bytes <= 3.5 * one);
     const found = (seed: number) => cache.find(kind, [...prompt(50, seed), 3])?.length ?? 0;
     assert.deepEqual([found(1), found(3), found(4)], [50, 50, 50]);
@@ -178,18 +211,18 @@ describe("prompts that begin as others did", () => {
     // A continuation takes the place of what it continues; the same again, or the start of what is there, none.
     const longer = model.rewound(cache.find(kind, [...prompt(50, 4), 3])!.run, 50, { room: 8 });
     await longer.extend([3, 4]);
-    cache.put(kind, longer, null);
+    put(cache, longer);
     assert.deepEqual([cache.entries, cache.find(kind, [...prompt(50, 4), 3, 9])?.length], [3, 51]);
-    cache.put(kind, await model.prefill(prompt(50, 4)), null);
+    put(cache, await model.prefill(prompt(50, 4)));
     assert.equal(cache.entries, 3);
-    cache.put(kind, await model.prefill(prompt(300, 1)), null);
+    put(cache, await model.prefill(prompt(300, 1)));
     assert.equal(cache.entries, 3, "what is larger than all of it is not kept");
     assert.equal(cache.find({ pruning: "", context: 50 }, prompt(50, 1)), null);
     assert.equal(cache.find({ pruning: "other", context: 0 }, prompt(50, 1)), null);
     cache.clear();
     assert.deepEqual([cache.entries, cache.bytes, found(1)], [0, 0, 0]);
     const none = new PrefixCache(0);
-    none.put(kind, await model.prefill(prompt(50, 1)), null);
+    put(none, await model.prefill(prompt(50, 1)));
     assert.deepEqual([none.entries, none.find(kind, prompt(50, 1))], [0, null]);
   });
 });
