@@ -36,6 +36,7 @@ export const entries: readonly CommandEntry[] = [
   ["lab", "open JupyterLab over a folder, without Python: every installed kernel, this package's own first", () => import("./commands/lab.js")],
   ["fetch", "bring a model from the hub into its usual cache, or a data set for evaluation (HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_HUB_OFFLINE count)", () => import("./commands/fetch.js")],
   ["kernel", "make the Jupyter kernel known to Jupyter and VS Code", () => import("./commands/kernel.js")],
+  ["vscode", "install the extension by which VS Code shows no false errors in cells: names of earlier cells, what is preloaded, await", () => import("./commands/vscode.js")],
   ["doctor", "devices, drivers, kernel and installation: what is there, what was checked, what to do about each problem", () => import("./commands/doctor.js")],
   ["train", "train pruning modules for a model, or the embedded model itself", () => import("./commands/train.js")],
   ["cache", "show or clear the cache folder (SDTP_CACHE sets another one)", () => import("./commands/cache.js")],
