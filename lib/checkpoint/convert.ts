@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { cached, cacheFolder } from "./cache.js";
-import { encodedElements, encodeTensors, sourceName, tensorsToHold, type ValuesOf } from "./encode.js";
+import { encodedElements, encodeTensors, formatVersion, sourceName, tensorsToHold, type ValuesOf } from "./encode.js";
 import { requireFreeSpace } from "./free-space.js";
 import { filesIdentity } from "./hash.js";
 import { joinQuantised } from "./quantised.js";
@@ -23,9 +23,6 @@ export interface ConvertOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Counted up when the same weights would be converted to others, so that old cache entries are not used. */
-const CONVERTER_VERSION = 1;
-
 /**
  * A checkpoint with its weights held in another dtype: converted tensor by tensor into the cache folder, or found there. Quantised
  * weights count as the numbers they stand for.
@@ -42,7 +39,7 @@ export async function convertCheckpoint(checkpoint: Checkpoint, dtype: string, o
   if (name === checkpoint.dtype || (name === "fp32" && plain)) return { ...checkpoint, dtype: name };
   const wanted = tensorsToHold(checkpoint.config, format);
   const files = await filesIdentity(checkpoint.config, stored);
-  const id = createHash("sha256").update(`${CONVERTER_VERSION}\n${name}\n${files}`).digest("hex").slice(0, 16);
+  const id = createHash("sha256").update(`${formatVersion(format)}\n${name}\n${files}`).digest("hex").slice(0, 16);
   const label = basename(checkpoint.folder).replace(/[^A-Za-z0-9._-]/g, "_").slice(0, 60);
   const folder = await cached(`weights-${label}-${name.replace(/[^a-z0-9]/g, "_")}-${id}`, async (temporary) => {
     await convertInto(temporary, checkpoint, wanted, format, options);
@@ -55,7 +52,7 @@ export async function convertCheckpoint(checkpoint: Checkpoint, dtype: string, o
     dtype: name,
     original: checkpoint.original ?? checkpoint,
     tensors: joined,
-    hash: async () => createHash("sha256").update(`${await checkpoint.hash()} ${CONVERTER_VERSION} ${name}`).digest("hex"),
+    hash: async () => createHash("sha256").update(`${await checkpoint.hash()} ${formatVersion(format)} ${name}`).digest("hex"),
   };
 }
 

@@ -1,7 +1,7 @@
-import { headName, offsetsName, scalesName, withHead, zeroPointsName } from "./encode.js";
+import { byChannelName, byChannelScalesName, headName, offsetsName, scalesName, withHead, zeroPointsName } from "./encode.js";
 import { blocksOf, quantBytes, zeroPointBytes, type Bits } from "./quantize.js";
 import { requiredTensors, type RequiredTensor } from "./required.js";
-import type { ModelConfig, Quantization, StoredTensor } from "./types.js";
+import type { ByChannel, ModelConfig, Quantization, StoredTensor } from "./types.js";
 
 /** Block sizes that may be told from a file's shapes, likeliest first. */
 const blockSizes = [32, 16, 64, 128, 256] as const;
@@ -20,10 +20,21 @@ export function joinQuantised(config: ModelConfig, stored: ReadonlyMap<string, S
     if (!scales || !quants) continue;
     const part = (name: string) => stored.get(name) ?? null;
     const parts = { scales, zeroPoints: part(zeroPointsName(tensor.name)), offsets: part(offsetsName(tensor.name)) };
-    joined.set(tensor.name, { ...quants, shape: tensor.shape, quantization: quantization(tensor, quants, parts) });
-    for (const { name } of Object.values(parts).filter((each) => each !== null)) joined.delete(name);
+    const byChannel = channelForm(tensor, stored);
+    joined.set(tensor.name, { ...quants, shape: tensor.shape, quantization: { ...quantization(tensor, quants, parts), ...(byChannel && { byChannel }) } });
+    for (const { name } of [...Object.values(parts), byChannel?.weights, byChannel?.scales].filter((each) => each != null)) joined.delete(name);
   }
   return joined;
+}
+
+/** A tensor's form for prompts, where the file has one. */
+function channelForm({ name, shape: [rows, columns] }: RequiredTensor, stored: ReadonlyMap<string, StoredTensor>): ByChannel | null {
+  const [weights, scales] = [stored.get(byChannelName(name)), stored.get(byChannelScalesName(name))];
+  if (!weights || !scales) return null;
+  if (weights.dtype !== "I8" || weights.shape.join() !== `${columns},${rows}` || scales.dtype !== "F32" || scales.shape.join() !== String(rows)) {
+    throw new Error(`tensor ${weights.name}: ${weights.file} (must be I8 [${columns}, ${rows}] with F32 [${rows}] scales)`);
+  }
+  return { weights, scales };
 }
 
 /** What the model needs, and a head of its own where the embedding serves as one but is held otherwise. */

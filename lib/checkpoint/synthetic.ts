@@ -5,7 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { cached, cacheFolder } from "./cache.js";
 import { parseConfig } from "./config.js";
 import { elementCount } from "./dtype.js";
-import { encodedElements, encodeTensors, sourceName, tensorsToHold } from "./encode.js";
+import { encodedElements, encodeTensors, formatVersion, sourceName, tensorsToHold } from "./encode.js";
 import { requireFreeSpace } from "./free-space.js";
 import { encodeBfloat16 } from "./half.js";
 import { canonicalJson, readJsonObject } from "./json.js";
@@ -79,7 +79,7 @@ export async function synthesize(
     signal?.throwIfAborted();
     onProgress?.((done += elements), total);
   });
-  const id = createHash("sha256").update(canonicalJson([generatorVersion, config, seed, shardBytes, ...(torchDtypes[name] ? [] : [name])])).digest("hex").slice(0, 12);
+  const id = createHash("sha256").update(canonicalJson([generatorVersion, config, seed, shardBytes, ...(format && !torchDtypes[name] ? [name, ...(formatVersion(format) > 1 ? [formatVersion(format)] : [])] : [])])).digest("hex").slice(0, 12);
   const key = `synthetic-${safe(label)}-${safe(name)}-seed${seed}-${id}`;
   return cached(key, async (folder) => {
     await requireFreeSpace(folder, tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0), `synthetic model ${label} in ${name}`);

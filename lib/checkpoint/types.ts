@@ -55,8 +55,18 @@ export interface Quantization {
   readonly offsets: StoredTensor | null;
   /** I64 `[in]`: column i of the blocks is input `order[i]`; null or absent: as they come. */
   readonly order?: StoredTensor | null;
+  /** The same weight rounded anew for products of many rows, where there is such a form; null or absent: there is none. */
+  readonly byChannel?: ByChannel | null;
   /** Bits that an element, with its share of scales, takes in the model's own files, where blocks that lose nothing of it take more; absent: about as many. */
   readonly fileBits?: number;
+}
+
+/** A matrix `[out, in]` in 8 bits with a scale for each output, as `ChannelWeights` says. */
+export interface ByChannel {
+  /** I8 `[in, out]` */
+  readonly weights: StoredTensor;
+  /** F32 `[out]` */
+  readonly scales: StoredTensor;
 }
 
 /** Model families the decoder can build. */

@@ -28,7 +28,7 @@ function rowsOf(stored: StoredTensor, quantization: Quantization, { from, to }: 
     return { ...part, shape: [to - from, ...part.shape.slice(1)], offset: part.offset + from * unit, length: (to - from) * unit };
   };
   const { scales, zeroPoints, offsets } = quantization;
-  return { ...cut(stored), quantization: { ...quantization, scales: cut(scales), zeroPoints: zeroPoints && cut(zeroPoints), offsets: offsets && cut(offsets) } };
+  return { ...cut(stored), quantization: { ...quantization, byChannel: null, scales: cut(scales), zeroPoints: zeroPoints && cut(zeroPoints), offsets: offsets && cut(offsets) } };
 }
 
 /** What a view takes of the values that are stored. */

@@ -1,6 +1,6 @@
 import type { Bits } from "./quantize.js";
 
-/** What weights may be held in. `fp16` is computed in float32 on the CPU; `int8` and `int4` are blocks of 32 with a scale each. */
+/** What weights may be held in. `fp16` is computed in float32 on the CPU; `int8` and `int4` are blocks of 32 with a scale each; `int8` is held by output channel as well, for prompts. */
 export const weightDtypes = ["fp32", "fp16", "int8", "int4"] as const;
 export type WeightDtype = (typeof weightDtypes)[number];
 

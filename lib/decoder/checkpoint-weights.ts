@@ -4,11 +4,11 @@ import type { GraphBuilder, QuantizedMatrix } from "../onnx/builder.js";
 import type { Dtype, Value } from "../onnx/graph.js";
 import type { Weights } from "./weights.js";
 
-const dtypes: Partial<Record<StoredTensor["dtype"], Dtype>> = { F32: "float32", F16: "float16", BF16: "bfloat16", F64: "float64", U8: "uint8", I64: "int64", F8_E4M3: "float8e4m3fn", F8_E5M2: "float8e5m2" };
+const dtypes: Partial<Record<StoredTensor["dtype"], Dtype>> = { F32: "float32", F16: "float16", BF16: "bfloat16", F64: "float64", I8: "int8", U8: "uint8", I64: "int64", F8_E4M3: "float8e4m3fn", F8_E5M2: "float8e5m2" };
 
 /**
  * What activations are rounded to where they meet weights. `int8`: where those are quantised, in blocks of 32 with a scale each, as most
- * engines do; `float32`: never, which with quantised weights is many times slower for single tokens; `float16`: always, weights and their
+ * engines do, or, in products of many rows with weights that have a form for them, to 16 bits a row, in two terms of 8; `float32`: never, which with quantised weights is many times slower for single tokens; `float16`: always, weights and their
  * scales with them, all else staying float32: for GPUs with 16-bit numbers.
  */
 export type Accuracy = "int8" | "float32" | "float16";
@@ -18,6 +18,8 @@ export interface CheckpointWeightsOptions {
   readonly accuracy?: Accuracy;
   /** Widen tables before rows are taken from them, for devices that may have no 16-bit numbers: the whole table is then held in float32. */
   readonly wideTables?: boolean;
+  /** Products of many rows take weights in 8 bits by output channel where there is such a form of them and activations may be rounded. Default false. */
+  readonly byChannel?: boolean;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface CheckpointWeightsOptions {
  * behind a cast to float32 where it is stored otherwise (ONNX Runtime folds the cast when it loads the graph).
  * Quantised ones are multiplied as they are.
  */
-export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { accuracy = "int8", wideTables = false }: CheckpointWeightsOptions = {}): Weights {
+export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { accuracy = "int8", wideTables = false, byChannel = false }: CheckpointWeightsOptions = {}): Weights {
   const folder = weightsFolder(checkpoint);
   const known = new Map<string, Value>();
   const once = (key: string, make: () => Value): Value => {
@@ -83,6 +85,12 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     const half = g.cast(x, "float16");
     return g.cast(stored.quantization ? blocksProduct(stored, half, "float16", "float32") : g.linear(half, dense(stored, "float16")), "float32");
   };
+  const quantisedProduct = (stored: StoredTensor, x: Value, accuracy: "float32" | "int8"): Value => {
+    const channels = stored.quantization!.byChannel;
+    // Of one row blocks are faster, and nearer to the weights.
+    if (!byChannel || !channels || accuracy !== "int8" || x.shape.at(-2) === 1) return blocksProduct(stored, x, "float32", accuracy);
+    return g.linearByChannel(x, { weights: initializer(channels.weights, channels.weights.shape), scales: initializer(channels.scales, channels.scales.shape) });
+  };
   const lookUp = (name: string): StoredTensor => {
     const stored = checkpoint.tensors.get(name);
     if (!stored) throw new Error(`${checkpoint.folder}: tensor ${name} is missing`);
@@ -96,7 +104,7 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
       if (accuracy === "float16") return halfProduct(stored, x);
       if (!stored.quantization) return g.linear(x, dense(stored));
       // Its gradient, for x alone, is the product with what the weight stands for.
-      return g.composite([x], () => blocksProduct(stored, x, "float32", accuracy), (gradient) => [g.matmul(gradient, dense(stored))]);
+      return g.composite([x], () => quantisedProduct(stored, x, accuracy), (gradient) => [g.matmul(gradient, dense(stored))]);
     },
     blocks(name) {
       const stored = lookUp(name);

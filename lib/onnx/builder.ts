@@ -4,6 +4,7 @@ import { Attention } from "./operators/attention.js";
 export type { RotaryLayout } from "./operators/attention.js";
 export { onnxTypes } from "./operators/attributes.js";
 export type { ExpertBlocks, ExpertSettings } from "./operators/experts.js";
+export type { ChannelMatrix } from "./operators/integer-products.js";
 export type { QuantizedMatrix } from "./operators/products.js";
 
 /**

@@ -12,6 +12,8 @@ export interface GraphsOptions extends CheckpointWeightsOptions {
   readonly threads?: number;
 }
 
+const hasChannelForms = ({ tensors }: Checkpoint): boolean => [...tensors.values()].some(({ quantization }) => quantization?.byChannel);
+
 /** The loaded graphs of a model, each with its own copy of the weights: built when first needed and kept. */
 export class Graphs {
   private readonly sessions = new Map<string, Promise<LoadedGraph>>();
@@ -21,7 +23,7 @@ export class Graphs {
   constructor(
     private readonly checkpoint: Checkpoint,
     private readonly options: GraphsOptions,
-    private readonly home: Pick<Home, "builder" | "load" | "release" | "wideTables" | "accuracy">,
+    private readonly home: Pick<Home, "builder" | "load" | "release" | "wideTables" | "accuracy" | "byChannel">,
   ) {}
 
   get keys(): string[] {
@@ -87,9 +89,10 @@ export class Graphs {
     if (session) await this.home.release(await session);
   }
 
-  private async create({ key, build }: GraphToLoad): Promise<LoadedGraph> {
+  private async create({ key, build, prompt = false }: GraphToLoad): Promise<LoadedGraph> {
     const g = this.home.builder(key);
-    const weightsOf = (graph: GraphBuilder) => checkpointWeights(graph, this.checkpoint, { accuracy: this.home.accuracy, ...this.options, wideTables: this.home.wideTables });
+    const byChannel = prompt && hasChannelForms(this.checkpoint) && (await this.home.byChannel?.()) === true;
+    const weightsOf = (graph: GraphBuilder) => checkpointWeights(graph, this.checkpoint, { accuracy: this.home.accuracy, ...this.options, wideTables: this.home.wideTables, byChannel });
     build(g, weightsOf(g), weightsOf);
     return this.home.load(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
   }

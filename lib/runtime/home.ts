@@ -8,6 +8,7 @@ import type { Weights } from "../decoder/weights.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { stepTogether, type BatchPart } from "./batch.js";
 import { HostCache } from "./host-cache.js";
+import { exactIntegerProducts } from "./integer-products.js";
 import type { HeldPositions, KvCache } from "./kv-cache.js";
 import { createSession, type LoadedGraph, type Outputs, type Provider, type SessionSettings } from "./session.js";
 
@@ -28,6 +29,8 @@ export interface DecodeStep {
 export interface GraphToLoad {
   /** Graphs of one key are the same. */
   readonly key: string;
+  /** Of a whole prompt: its products are of many rows. */
+  readonly prompt?: boolean;
   readonly build: (g: GraphBuilder, weights: Weights, weightsOf: (g: GraphBuilder) => Weights) => void;
 }
 
@@ -63,6 +66,8 @@ export interface Home {
   readonly accuracy: Accuracy;
   /** Tables of weights are widened as a whole: the device may have no 16-bit numbers. */
   readonly wideTables: boolean;
+  /** Whether products of many rows may take 8-bit weights by output channel (see `exactIntegerProducts`); null or absent: never. */
+  readonly byChannel?: (() => Promise<boolean>) | null;
   builder(name: string): GraphBuilder;
   load(g: GraphBuilder, settings: Pick<SessionSettings, "threads" | "folder">): Promise<LoadedGraph>;
   /** Frees a loaded graph, caches that it made left usable. */
@@ -90,6 +95,7 @@ export function hostHome(attention: AttentionKind = "fused", kvDtype: KvDtype = 
     takesAllOutputs: false,
     accuracy: "int8",
     wideTables: false,
+    byChannel: exactIntegerProducts,
     builder: (name) => new GraphBuilder(name),
     load: (g, settings) => createSession(g, settings),
     ragged: true,

@@ -67,6 +67,7 @@ export function planGraph({ home, diagnosed }: PrefillContext, plan: Plan, score
   const { config } = diagnosed.checkpoint;
   return {
     key: graphKey(plan, scorer?.key ?? null, { evictsInGraph: home.evictsInGraph, finite }),
+    prompt: true,
     build: (g, weights) => prefillGraph(g, weights, { config, stages: stages.map(({ afterLayer }) => afterLayer), scorer, attention, cache: shared === "heads" ? null : cache, cutLater: shared === "layers", evict, finite, choose: again !== null, ...(capture && { capture: capture.names }) }),
   };
 }

@@ -21,7 +21,8 @@ export interface LoadOptions extends OpenOptions {
   /** Told, once a process, what `auto` found; default: stderr. */
   readonly onDevice?: (message: string) => void;
   /**
-   * What activations are rounded to where they meet weights. `int8` (default on the CPU): blocks of 32, where the weights are int8 or int4. `float32`
+   * What activations are rounded to where they meet weights. `int8` (default on the CPU): blocks of 32, where the weights are int8 or int4;
+   * in prompts with weights in int8, rows to 16 bits. `float32`
    * (default elsewhere): not at all; on the CPU exact and many times slower with such weights. `float16`: always, weights stay 16-bit on the device; only
    * on a GPU that has 16-bit numbers.
    */

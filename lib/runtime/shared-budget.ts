@@ -65,7 +65,7 @@ export async function cutByRepetition({ graphs, rotaries, diagnosed }: Repeater,
       sinks: one(Math.min(sinks, start)),
       ...Object.fromEntries(spans.flatMap(([a, b], layer) => [[`from.${layer}`, one(a)], [`to.${layer}`, one(b)]])),
     };
-    const graph: GraphToLoad = { key: `reconstruct ${chunks}`, build: (g, weights) => reconstructGraph(g, weights, config, { kvDtype: diagnosed.kvDtype, chunks }) };
+    const graph: GraphToLoad = { key: `reconstruct ${chunks}`, prompt: true, build: (g, weights) => reconstructGraph(g, weights, config, { kvDtype: diagnosed.kvDtype, chunks }) };
     await graphs.use(graph, false, async (session) => {
       const results = await whole.look(session, feeds, config, at);
       spans.forEach(([a, b], layer) => {

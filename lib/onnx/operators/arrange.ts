@@ -168,6 +168,7 @@ export class Arrange extends Elementwise {
   reduceSum(x: Value, axes: readonly number[], keepDims = false): Value { return this.reduce("ReduceSum", x, axes, keepDims); }
   reduceMean(x: Value, axes: readonly number[], keepDims = false): Value { return this.reduce("ReduceMean", x, axes, keepDims); }
   reduceMax(x: Value, axes: readonly number[], keepDims = false): Value { return this.reduce("ReduceMax", x, axes, keepDims); }
+  reduceMin(x: Value, axes: readonly number[], keepDims = false): Value { return this.reduce("ReduceMin", x, axes, keepDims); }
   /** Euclidean norm. */
   reduceL2(x: Value, axes: readonly number[], keepDims = false): Value { return this.reduce("ReduceL2", x, axes, keepDims); }
 

@@ -1,6 +1,7 @@
 import type { Attribute, Value } from "../graph.js";
 import { float, int } from "./attributes.js";
-import { Products, type QuantizedMatrix } from "./products.js";
+import { IntegerProducts } from "./integer-products.js";
+import type { QuantizedMatrix } from "./products.js";
 
 /** Largest finite float32. */
 const FLOAT_MAX = 3.4028234663852886e38;
@@ -22,7 +23,7 @@ export interface ExpertBlocks {
 }
 
 /** Mixtures of experts. */
-export class Experts extends Products {
+export class Experts extends IntegerProducts {
   /**
    * Mixture of experts on `x` `[n, d]`: each token goes through the `perToken` experts of the highest `logits` `[n, experts]`,
    * whose shares, a softmax over those, add up to 1 (not normalised, ONNX Runtime 1.30 gives zeros where it computes in place). CPU.

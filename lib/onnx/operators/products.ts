@@ -113,11 +113,17 @@ export class Products extends Arrange {
 
   /** `linear` as one Gemm over all rows: the weight stays as it is stored. */
   private gemm(x: Value, weight: Value, bias: Value | null): Value {
-    const [inner, out] = [x.shape[x.rank - 1]!, weight.shape[0]!];
+    const out = weight.shape[0]!;
+    const rows = this.asRows(x);
+    const y = this.node("Gemm", bias ? [rows, weight, bias] : [rows, weight], [{ dtype: x.dtype, shape: [rows.shape[0]!, out] }], { transB: int(1) })[0]!;
+    return this.reshape(y, [...x.shape.slice(0, -1), out]);
+  }
+
+  /** `x` `[…, in]` as a matrix `[rows, in]`. */
+  protected asRows(x: Value): Value {
     const leading = x.shape.slice(0, -1).filter((dim) => dim !== 1);
     const rows = leading.length === 1 ? leading[0]! : leading.every((dim) => typeof dim === "number") ? (leading as number[]).reduce((a, b) => a * b, 1) : leading.join("*");
-    const y = this.node("Gemm", bias ? [this.reshape(x, [rows, inner]), weight, bias] : [this.reshape(x, [rows, inner]), weight], [{ dtype: x.dtype, shape: [rows, out] }], { transB: int(1) })[0]!;
-    return this.reshape(y, [...x.shape.slice(0, -1), out]);
+    return this.reshape(x, [rows, x.shape[x.rank - 1]!]);
   }
 }
 

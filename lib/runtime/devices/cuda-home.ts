@@ -27,6 +27,8 @@ export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefi
   requireCuda();
   return {
     ...hostHome(prefill),
+    // ONNX Runtime would take them back to the CPU.
+    byChannel: null,
     device: "cuda",
     loop: LOOP,
     together: null,
