@@ -8,9 +8,9 @@ import { resolveMethod } from "../methods/resolve.js";
 import type { Activation } from "./capture.js";
 import { HostCache } from "./host-cache.js";
 import { Run } from "./run.js";
-import type { HeldPositions } from "./kv-cache.js";
+import { heldLength, type HeldPositions } from "./kv-cache.js";
 import type { StoredHead } from "./kv-store.js";
-import { RUN_FORMAT, RUN_VERSION } from "./save-run.js";
+import { RAGGED_VERSION, RUN_FORMAT, RUN_VERSION } from "./save-run.js";
 import { stageResult, type StageResult } from "./stage-result.js";
 
 const count = z.number().int().nonnegative();
@@ -24,7 +24,8 @@ const metadataSchema = z.object({
   stages: json(z.array(z.object({ afterLayer: z.number().int().min(-1), present: count, keep: count, head: count, tail: count }))),
   position: z.coerce.number().int().nonnegative(),
   prefill_seconds: z.coerce.number(),
-  kv_lens_after_prefill: json(z.array(count)),
+  // Means over heads, where they hold different numbers.
+  kv_lens_after_prefill: json(z.array(z.number().nonnegative())),
   kv_heads: z.coerce.number().int().positive(),
   head_dim: z.coerce.number().int().positive(),
   tokens: json(z.array(z.string())).optional(),
@@ -37,7 +38,8 @@ const metadataSchema = z.object({
 export async function loadRun(file: string): Promise<Run> {
   const { tensors, metadata } = await readSafetensorsHeader(file);
   if (metadata["format"] !== RUN_FORMAT) throw new Error(`saved run: ${file} (has format ${metadata["format"] ?? "none"} in its metadata, must be ${RUN_FORMAT})`);
-  if (metadata["version"] !== RUN_VERSION) throw new Error(`saved run: ${file} (version ${metadata["version"]}, this program reads ${RUN_VERSION})`);
+  const ragged = metadata["version"] === RAGGED_VERSION;
+  if (metadata["version"] !== RUN_VERSION && !ragged) throw new Error(`saved run: ${file} (version ${metadata["version"]}, this program reads ${RUN_VERSION} and ${RAGGED_VERSION})`);
   const parsed = metadataSchema.safeParse(metadata);
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0]!;
@@ -70,25 +72,34 @@ export async function loadRun(file: string): Promise<Run> {
   const { kv_heads: kvHeads, head_dim: headDim, kv_dtype: kvDtype } = saved;
   const positions = await Promise.all(saved.kv_lens_after_prefill.map(async (_, layer): Promise<HeldPositions> => {
     const name = `layer.${layer}.positions`;
+    if (ragged) {
+      const lengths = await integers(`layer.${layer}.lengths`, kvHeads);
+      const short = lengths.findIndex((length) => length < 0);
+      if (short >= 0) throw new Error(`saved run: ${file} (tensor layer.${layer}.lengths has ${lengths[short]} for head ${short}, must be 0 or more)`);
+      const all = await integers(name, lengths.reduce((sum, length) => sum + length, 0));
+      let start = 0;
+      return Array.from(lengths, (length) => ascending(name, all.slice(start, (start += length)), saved.position));
+    }
     if (tensors.get(name)?.shape.length !== 2) return positionsOf(name, null, saved.position);
     const all = (await readTensor(stored(name, "I32", [kvHeads, null]))) as Int32Array;
     const each = all.length / kvHeads;
     return Array.from({ length: kvHeads }, (_, head) => ascending(name, all.slice(head * each, (head + 1) * each), saved.position));
   }));
-  const lengths = positions.map((held) => (held instanceof Int32Array ? held : held[0]!).length);
-  const kv = HostCache.empty({ kvHeads, headDim }, lengths, kvDtype);
-  const held = async (name: string, length: number): Promise<StoredHead> => {
-    const elements = stored(name, ({ fp32: "F32", fp16: "F16", int8: "I8" } as const)[kvDtype], [kvHeads, length, headDim]);
+  const kv = HostCache.holding({ kvHeads, headDim }, positions, 0, kvDtype);
+  /** @param held of a layer: how its rows stand in the file */
+  const rowsShape = (held: HeldPositions) => (ragged ? [(held as readonly Int32Array[]).reduce((sum, { length }) => sum + length, 0)] : [kvHeads, heldLength(held)]);
+  const held = async (name: string, rows: readonly number[]): Promise<StoredHead> => {
+    const elements = stored(name, ({ fp32: "F32", fp16: "F16", int8: "I8" } as const)[kvDtype], [...rows, headDim]);
     const { buffer, byteOffset } = (await readStored(elements)) as Uint8Array<ArrayBuffer>;
     const Typed = { fp32: Float32Array, fp16: Uint16Array, int8: Int8Array }[kvDtype];
     return {
-      elements: new Typed(buffer, byteOffset, kvHeads * length * headDim),
-      scales: kvDtype === "int8" ? ((await floats(`${name}.scale`, [kvHeads, length])) as Float32Array<ArrayBuffer>) : null,
+      elements: new Typed(buffer, byteOffset, rows.reduce((a, b) => a * b, headDim)),
+      scales: kvDtype === "int8" ? ((await floats(`${name}.scale`, rows)) as Float32Array<ArrayBuffer>) : null,
     };
   };
   for (const [l, layer] of kv.layers.entries()) {
-    const length = lengths[l]!;
-    layer.restore(positions[l]!, { key: await held(`layer.${l}.key`, length), value: await held(`layer.${l}.value`, length) });
+    const rows = rowsShape(positions[l]!);
+    layer.restore(positions[l]!, { key: await held(`layer.${l}.key`, rows), value: await held(`layer.${l}.value`, rows) });
   }
   const stages: StageResult[] = [];
   for (const [s, stage] of saved.stages.entries()) {

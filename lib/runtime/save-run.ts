@@ -7,6 +7,8 @@ import type { StageResult } from "./stage-result.js";
 /** The `format` entry in the metadata of a saved run, and the version of what is described here. */
 export const RUN_FORMAT = "sdtp-run";
 export const RUN_VERSION = "1";
+/** Of a file whose layers hold other numbers of tokens by head, which version 1 had no room for; all else is written as it was. */
+export const RAGGED_VERSION = "2";
 
 /** What is saved of a run. */
 export interface SavedState {
@@ -30,6 +32,8 @@ export interface SavedState {
  * as they are held (F32, F16, or I8 with `layer.L.key.scale` and `layer.L.value.scale` `[kvHeads, length]`), and
  * `layer.L.positions` `[length]` I32 (`[kvHeads, length]` where heads hold other tokens each); for each stage S `stage.S.present` and `stage.S.kept` I32 and, where they were read,
  * `stage.S.scores`; for each captured activation `activation.NAME` and `activation.NAME.positions`. Floats are F32.
+ * Where heads hold different numbers of tokens, `layer.L.lengths` `[kvHeads]` I32 says how many, and those of all heads stand one after the other: `layer.L.positions`
+ * `[rows]`, keys and values `[rows, headDim]`, scales `[rows]`.
  * Metadata: format, version, model, preset (JSON), scorer, kv_policy, kv_dtype, stages (JSON), position, prefill_seconds,
  * kv_lens_after_prefill (JSON), tokens (JSON: text of each token), kv_heads, head_dim.
  */
@@ -37,17 +41,18 @@ export async function saveRun(run: SavedState, file: string): Promise<void> {
   const texts = await run.texts();
   const { stages } = run;
   const kv = await run.kv.toHost();
-  if (kv.ragged) throw new Error(`save: ${run.plan.method.name} (the file's layout has no room for heads that hold different numbers of tokens)`);
   const tensors: TensorToWrite[] = [integers("ids", Int32Array.from(run.ids)), floats("logits", run.logits, [run.logits.length])];
   kv.layers.forEach((layer, l) => {
-    const shape = [layer.kvHeads, layer.length, layer.headDim];
+    const each = Array.from({ length: layer.kvHeads }, (_, head) => layer.headPositions(head));
+    const shape = kv.ragged ? [each.reduce((sum, { length }) => sum + length, 0), layer.headDim] : [layer.kvHeads, layer.length, layer.headDim];
+    if (kv.ragged) tensors.push(integers(`layer.${l}.lengths`, Int32Array.from(each, ({ length }) => length)));
     const dtype = ({ fp32: "F32", fp16: "F16", int8: "I8" } as const)[layer.kvDtype];
     const heads = (part: "key" | "value") => Array.from({ length: layer.kvHeads }, (_, head) => layer.stored(part, head));
-    if (layer.uniform) tensors.push(integers(`layer.${l}.positions`, layer.positions));
-    else tensors.push({ name: `layer.${l}.positions`, dtype: "I32", shape: shape.slice(0, 2), data: () => Array.from({ length: layer.kvHeads }, (_, head) => layer.headPositions(head)) });
+    if (layer.uniform && !kv.ragged) tensors.push(integers(`layer.${l}.positions`, layer.positions));
+    else tensors.push({ name: `layer.${l}.positions`, dtype: "I32", shape: shape.slice(0, -1), data: () => each });
     for (const part of ["key", "value"] as const) {
       tensors.push({ name: `layer.${l}.${part}`, dtype, shape, data: () => heads(part).map(({ elements }) => elements) });
-      if (dtype === "I8") tensors.push({ name: `layer.${l}.${part}.scale`, dtype: "F32", shape: shape.slice(0, 2), data: () => heads(part).map(({ scales }) => scales!) });
+      if (dtype === "I8") tensors.push({ name: `layer.${l}.${part}.scale`, dtype: "F32", shape: shape.slice(0, -1), data: () => heads(part).map(({ scales }) => scales!) });
     }
   });
   stages.forEach((stage, s) => {
@@ -59,7 +64,7 @@ export async function saveRun(run: SavedState, file: string): Promise<void> {
   }
   await writeSafetensors(file, tensors, {
     format: RUN_FORMAT,
-    version: RUN_VERSION,
+    version: kv.ragged ? RAGGED_VERSION : RUN_VERSION,
     model: run.modelName,
     preset: JSON.stringify(run.plan.method),
     ...(run.scorer !== null && { scorer: run.scorer }),

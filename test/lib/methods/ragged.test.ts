@@ -1,7 +1,12 @@
 // Heads that share a layer's budget: caches of their own lengths.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readSafetensorsHeader } from "../../../lib/checkpoint/safetensors.js";
 import { verifyRun } from "../../../lib/inspect/verify.js";
+import { loadRun } from "../../../lib/runtime/load-run.js";
 import { load } from "../../../lib/runtime/model.js";
 import { forward } from "../../reference/forward.js";
 import { dot, linear, rmsNorm, softmax } from "../../reference/operations.js";
@@ -40,9 +45,39 @@ test("AdaKV: heads share a layer's budget by score, each keeping a part of an ev
     assert.ok((await verifyRun(there)).ok);
     await other.release();
   }
-  await assert.rejects(run.save("/nowhere/at/all"), /save: tried \(the file's layout has no room/);
   await assert.rejects(run.observe([3]), /observe: attention by position is not to be had/);
 });
+
+for (const kvDtype of ["fp32", "fp16", "int8"] as const) {
+  test(`a ragged cache of ${kvDtype} is saved and read as it is; other caches are written as before`, async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "sdtp-ragged-"));
+    const other = await load(tiny.folder, { threads: 1, kvDtype });
+    t.after(async () => {
+      await other.release();
+      await rm(folder, { recursive: true });
+    });
+    const run = await other.prefill(prompt, { preset: budget({ kind: "key norm" }, { heads: { safeguard: 0 } }) });
+    await run.extend([7, 91]);
+    assert.ok(run.kv.layers.some((layer) => layer.headPositions(0).length !== layer.headPositions(1).length));
+    const file = join(folder, "ragged.safetensors");
+    await run.save(file);
+    const read = await loadRun(file);
+    assert.deepEqual([read.kv.ragged, read.kv.lengths, read.kv.bytes, read.position], [true, run.kv.lengths, run.kv.bytes, n + 2]);
+    assert.deepEqual(read.kvLengthsAfterPrefill, run.kvLengthsAfterPrefill);
+    run.kv.layers.forEach((layer, l) => {
+      for (let head = 0; head < layer.kvHeads; head++) {
+        assert.deepEqual(read.kv.layer(l).headPositions(head), layer.headPositions(head));
+        for (const part of ["key", "value"] as const) assert.deepEqual(read.kv.layer(l)[part](head), layer[part](head), `${part} of layer ${l}, head ${head}`);
+      }
+    });
+    assert.ok((await verifyRun(read)).ok);
+    const even = await other.prefill(prompt, { preset: "snapkv:0.5" });
+    await even.save(join(folder, "even.safetensors"));
+    const versions = await Promise.all(["ragged", "even"].map(async (name) => (await readSafetensorsHeader(join(folder, `${name}.safetensors`))).metadata["version"]));
+    assert.deepEqual(versions, ["2", "1"]);
+    assert.deepEqual((await loadRun(join(folder, "even.safetensors"))).kv.lengths, even.kv.lengths);
+  });
+}
 
 test("a ragged cache generates what the same tokens masked in a whole cache generate", async () => {
   const { groups, h, group } = shape();
