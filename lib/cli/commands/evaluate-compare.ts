@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
+import type { Configuration } from "../../evaluate/configuration.js";
 import type { EvaluationRow } from "../../evaluate/rows.js";
 import { checkItems, chosenItems, type EvaluationTask } from "../../evaluate/task.js";
+import { stagePositions } from "../../methods/plan/stages.js";
 import type { Model } from "../../runtime/model.js";
 import { shellCommand } from "../../shell-command.js";
 import { interruptSignal } from "../interrupt.js";
@@ -22,13 +24,13 @@ export interface TaskOptions extends ModelOptions {
   retryFailed?: boolean;
 }
 
-/** Without `attention`: over one block's heads averaged and unsmoothed, after an early stage it was no better than chance on a pretrained model. */
-export const allScorers = ["learned", "window", "norm", "recency", "random"];
+/** Without `attention` and `window`: what one early block looks at chose no better than chance on a pretrained model (lib/methods/README.md), and most presets prune after one. */
+export const allScorers = ["learned", "norm", "recency", "random"];
 
 export function addTaskOptions(command: Command): Command {
   return addKvDtypeOption(addDtypeOption(addModelOptions(command)))
     .option("--config <preset...>", `what is pruned: ${presetNames}`, ["sdtp"])
-    .option("--scorer <name...>", `${allScorers.join(", ")}, attention, last-query, learned:FILE, random:SEED (default: the first five, without learned where the model has no modules)`)
+    .option("--scorer <name...>", `${allScorers.join(", ")}, window, attention, last-query, learned:FILE, random:SEED (default: the first four, without learned where the model has no modules)`)
     .option("--kv-policy <policy...>", "evict, retain or both (default: each preset's)", kvPolicies)
     .option("--fraction <f>", "share of the prompts, spread evenly", number, 1)
     .option("--items <name...>", "of all prompts these alone, as rows name them: 4096/0/7, or with the task ruler-vt:4096/0/7")
@@ -62,6 +64,7 @@ export async function compare(options: TaskOptions, make: (model: Model) => Prom
   };
   try {
     const chosen = configurations({ presets: options.config, scorers: options.scorer ?? (await usualScorers(model)), ...policies });
+    warnOfEarly(chosen, model.config.layers, say);
     const whole = [await make(model)].flat().map((task) => ({ ...task, items: fractionOf(task.items, options.fraction) }));
     const tasks = options.items === undefined ? whole : chosenItems(whole, options.items);
     checkItems(model, tasks);
@@ -118,6 +121,14 @@ export function aloneCommand(words: readonly string[], task: string, items: read
     }
   }
   return shellCommand(["sdtp", ...kept, "--items", ...items.map((item) => `${task}:${item}`)]);
+}
+
+/** Scorers by one block's attention choose badly after an early block: said once, for a third of the blocks. */
+function warnOfEarly(chosen: readonly Configuration[], layers: number, say: (message: string) => void): void {
+  const early = chosen.filter(({ preset, scorer }) => scorer !== null && /^(window|attention)\b/.test(scorer) && stagePositions(preset, layers).some((block) => 3 * (block + 1) <= layers));
+  if (early.length === 0) return;
+  const [scorers, presets] = [new Set(early.map(({ scorer }) => scorer!)), new Set(early.map(({ preset }) => preset.name))];
+  say(`${[...scorers].join(", ")}: by what an early block looks at (${[...presets].join(", ")}), which chose no better than chance on a pretrained model; after a late block (as in --config 22:0.5/30) it chose well`);
 }
 
 /** All scorers that the model has; said where modules are missing. */

@@ -38,6 +38,16 @@ test("sdtp train saliency, train pruner and evaluate, one after the other, on a 
   assert.match(await readFile(join(folder, "map.html"), "utf8"), /<table>/);
   assert.match(run("evaluate", "perplexity", "--text", "prose.txt", "--lengths", "60", "--samples", "2", "--continuation", "5", "--config", "keep07", "--scorer", "norm"), /keep07 norm evict/);
 
+  // Without --scorer: those that are any good after an early block; the others say so, once, where they are asked for.
+  const quick = ["perplexity", "--text", "prose.txt", "--lengths", "60", "--samples", "1", "--continuation", "5", "--model", tiny.folder, "--threads", "1", "--output", "none.jsonl"];
+  const usual = command("evaluate", [...quick, "--config", "keep07", "--json"], folder);
+  assert.deepEqual((JSON.parse(usual.stdout) as typeof result).tasks[0]!.configurations.map(({ label }) => label), ["baseline", "keep07 norm evict", "keep07 recency evict", "keep07 random evict"]);
+  assert.doesNotMatch(usual.stderr, /early block/);
+  const early = command("evaluate", [...quick, "--config", "keep07", "0:0.5/3", "--scorer", "window", "attention"], folder);
+  assert.equal(early.status, 0, early.stderr);
+  assert.equal(early.stderr.match(/window, attention: by what an early block looks at \(keep07, 0-0\.5_of3\)/g)?.length, 1);
+  assert.doesNotMatch(command("evaluate", [...quick, "--config", "1:0.5/3", "--scorer", "window"], folder).stderr, /early block/);
+
   const wrong = command("evaluate", ["perplexity", "--text", "none.txt", "--model", tiny.folder], folder);
   assert.equal(wrong.status, 1);
   assert.match(wrong.stderr, /text: none\.txt \(no such file\)/);
