@@ -1,7 +1,7 @@
 import { elementCount } from "./dtype.js";
 import type { StoredTensor } from "./types.js";
 
-/** Bytes that a weight is held in: elements, scales, zero points and offsets. */
+/** Bytes that a weight is held in: elements, scales, zero points and offsets. A second form for prompts, which graphs hold instead of this one, does not count. */
 export function heldBytes({ length, quantization }: StoredTensor): number {
   return length + (quantization?.scales.length ?? 0) + (quantization?.zeroPoints?.length ?? 0) + (quantization?.offsets?.length ?? 0);
 }

@@ -2,7 +2,7 @@
 // they cost on prose. `npm run build && node results/published/int8/compare.mjs MODEL [--lengths 1024,4096] [--rounds 5] [--texts 16] [--threads 1] > int8.json`
 // Besides the clock's time, CPU time of one thread is taken: it stays the same while a machine has other work.
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { Tensor } from "onnxruntime-node";
 import { environment } from "../../../dist/lib/bench/environment.js";
@@ -87,4 +87,4 @@ for (const length of options.lengths.split(",").map(Number)) {
   });
 }
 for (const model of models) await model.release();
-console.log(JSON.stringify({ model: name, threads, tokens_of_each_text: N, ...environment(), quality: quality.map(({ each, ...rest }) => rest), speed }, null, 2));
+console.log(JSON.stringify({ model: basename(name), threads, tokens_of_each_text: N, ...environment(), quality: quality.map(({ each, ...rest }) => rest), speed }, null, 2));
