@@ -2,6 +2,8 @@ import type { Model } from "../runtime/model.js";
 import type { Run } from "../runtime/run.js";
 import { environment, type Environment } from "./environment.js";
 import { prompt } from "./prompt.js";
+import { percentiles } from "./latency.js";
+import type { PercentilesRecord } from "./record.js";
 import { median } from "./statistics.js";
 
 export interface BatchBenchOptions {
@@ -22,6 +24,8 @@ export interface BatchBenchRow {
   readonly sequences: number;
   /** Tokens a second of all sequences together, of each round. */
   readonly tokens_per_second: readonly number[];
+  /** Inter-token latency of each sequence: of all runs of all rounds, each of which gives every sequence a token. */
+  readonly itl_seconds: PercentilesRecord;
   /** Of each round: tokens a second beside those of one sequence in the same round. */
   readonly ratios: readonly number[];
   /** Largest difference of any logit from those of the same sequence decoded alone, through the graph for one. */
@@ -36,6 +40,8 @@ export interface BatchBench {
   readonly threads: number | null;
   readonly prompt_lengths: readonly number[];
   readonly new_tokens: number;
+  /** Time to first token, each prompt by itself, in the order of `prompt_lengths`. */
+  readonly ttft_seconds: readonly number[];
   readonly rows: readonly BatchBenchRow[];
   /** Resident memory after each, bytes. */
   readonly memory: { readonly prompts: number; readonly with_batch_graph: number; readonly with_graph_for_one: number };
@@ -63,6 +69,7 @@ export async function benchBatch(model: Model, { sequences, length, newTokens, r
   await model.warmTogether(slots);
   const withBatch = process.memoryUsage.rss();
   const speeds = sizes.map((): number[] => []);
+  const steps = sizes.map((): number[] => []);
   const last: Float32Array[][] = sizes.map(() => []);
   for (let round = 0; round <= rounds; round++) {
     for (const turn of sizes.keys()) {
@@ -72,14 +79,18 @@ export async function benchBatch(model: Model, { sequences, length, newTokens, r
       signal.throwIfAborted();
       onProgress((round + turn / sizes.length) / (rounds + 1), `${size} ${size === 1 ? "sequence" : "sequences"}`);
       const own = runs.slice(0, size).map((run) => run.fork());
-      const started = performance.now();
+      const took: number[] = [];
       for (let t = 0; t < newTokens; t++) {
+        const started = performance.now();
         const given = await model.extendTogether(own.map((run, i) => ({ run, tokens: [tokensOf(i)[t]!] })), slots);
+        took.push((performance.now() - started) / 1e3);
         for (const each of given) if (each instanceof Error) throw each;
       }
-      const seconds = (performance.now() - started) / 1e3;
       // The first round warms up.
-      if (round > 0) speeds[at]!.push((size * newTokens) / seconds);
+      if (round > 0) {
+        speeds[at]!.push((size * newTokens) / took.reduce((sum, seconds) => sum + seconds, 0));
+        steps[at]!.push(...took);
+      }
       last[at] = own.map((run) => run.logits.slice());
       for (const run of own) run.dispose();
     }
@@ -94,11 +105,12 @@ export async function benchBatch(model: Model, { sequences, length, newTokens, r
   const rows = sizes.map((size, at): BatchBenchRow => ({
     sequences: size,
     tokens_per_second: speeds[at]!,
+    itl_seconds: percentiles(steps[at]!),
     ratios: speeds[at]!.map((speed, round) => speed / speeds[0]![round]!),
     largest_difference: Math.max(...last[at]!.map((logits, i) => logits.reduce((most, x, j) => Math.max(most, Math.abs(x - alone[i]![j]!)), 0))),
   }));
   return {
-    model_id: model.name, dtype: model.dtype, compute_dtype: model.computeDtype, environment: environment(), threads: model.threads ?? null, prompt_lengths: lengths, new_tokens: newTokens, rows,
+    model_id: model.name, dtype: model.dtype, compute_dtype: model.computeDtype, environment: environment(), threads: model.threads ?? null, prompt_lengths: lengths, new_tokens: newTokens, ttft_seconds: runs.map(({ prefillSeconds }) => prefillSeconds), rows,
     memory: { prompts, with_batch_graph: withBatch, with_graph_for_one: process.memoryUsage.rss() },
   };
 }

@@ -1,4 +1,5 @@
-import type { EndToEndEntry, EndToEndMeasurement, PrefillEntry, PrefillMeasurement } from "./record.js";
+import { latencies } from "./latency.js";
+import type { EndToEndEntry, EndToEndMeasurement, LatencyRecord, PrefillEntry, PrefillMeasurement } from "./record.js";
 import { bootstrapRatio, median, summarize } from "./statistics.js";
 
 /** Seconds of one configuration at one length, a value for each repeat. */
@@ -10,7 +11,7 @@ export interface EndToEndSamples {
 }
 
 /** What is known of a run beside its latencies. */
-export type EndToEndRest = Omit<EndToEndMeasurement, `${"prefill" | "decode" | "total"}_latency_seconds` | "samples" | "statistics" | "per_token_seconds" | "first_token_seconds">;
+export type EndToEndRest = Omit<EndToEndMeasurement, `${"prefill" | "decode" | "total"}_latency_seconds` | "samples" | "statistics" | "per_token_seconds" | "first_token_seconds" | keyof LatencyRecord>;
 
 /**
  * A measurement from its samples: the reported latencies are medians, and the reported total is the reported
@@ -26,6 +27,7 @@ export function endToEndMeasurement(samples: EndToEndSamples, rest: EndToEndRest
     prefill_latency_seconds: statistics.prefill.p50,
     decode_latency_seconds: statistics.decode.p50,
     total_latency_seconds: statistics.prefill.p50 + statistics.decode.p50,
+    ...latencies(prefill, perToken ?? []),
     ...rest,
     ...(perToken && { first_token_seconds: median(firstTokens!), per_token_seconds: (perToken[0] ?? []).map((_, token) => median(perToken.map((run) => run[token]!))) }),
     samples: { prefill_seconds: [...prefill], decode_seconds: [...decode], ...(perToken && { per_token_seconds: perToken.map((run) => [...run]) }) },
@@ -34,9 +36,9 @@ export function endToEndMeasurement(samples: EndToEndSamples, rest: EndToEndRest
 }
 
 /** As `endToEndMeasurement`, for prefill alone. */
-export function prefillMeasurement(samples: readonly number[], rest: Omit<PrefillMeasurement, "latency_seconds" | "samples" | "statistics">): PrefillMeasurement {
+export function prefillMeasurement(samples: readonly number[], rest: Omit<PrefillMeasurement, "latency_seconds" | "samples" | "statistics" | keyof LatencyRecord>): PrefillMeasurement {
   const statistics = summarize(samples);
-  return { latency_seconds: statistics.p50, ...rest, samples: { seconds: [...samples] }, statistics };
+  return { latency_seconds: statistics.p50, ...latencies(samples, []), ...rest, samples: { seconds: [...samples] }, statistics };
 }
 
 /** A configuration held against the baseline of its own run, with a warning for each speedup that is within noise. */

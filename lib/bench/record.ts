@@ -23,6 +23,25 @@ export interface SpreadRecord {
   stdev: number;
 }
 
+/** Seconds below which so many of a hundred samples lie. */
+export interface PercentilesRecord {
+  p50: number;
+  p90: number;
+  p99: number;
+}
+
+/** Latencies under the names that servers are measured by; those of tokens only where some were decoded. */
+export interface LatencyRecord {
+  /** Time to first token, over the repeats: the prefill, from whose logits that token is chosen. */
+  ttft_seconds?: PercentilesRecord | undefined;
+  /** Time per output token after it: the mean of a repeat's decode runs, over the repeats. */
+  tpot_seconds?: PercentilesRecord | undefined;
+  /** Inter-token latency: of all decode runs of all repeats. */
+  itl_seconds?: PercentilesRecord | undefined;
+  /** Tokens a second while decoding: 1 / the median time per output token. */
+  tokens_per_second?: number | undefined;
+}
+
 /** What was measured beside the latencies, the same in both modes. */
 export interface BesideRecord {
   /** Tokens in each layer's cache, read off its tensors, `[layers]`. */
@@ -38,14 +57,14 @@ export interface BesideRecord {
 }
 
 /** One configuration, prefill and decode. */
-export interface EndToEndMeasurement extends BesideRecord {
+export interface EndToEndMeasurement extends BesideRecord, LatencyRecord {
   prefill_latency_seconds: number;
   decode_latency_seconds: number;
   total_latency_seconds: number;
   kv_lens_after_prefill: number[];
   kv_lens_final?: number[] | undefined;
   kv_bytes_final?: number | undefined;
-  /** From the prompt to the first decoded token. */
+  /** From the prompt until the first token was not only known (`ttft_seconds`) but decoded too. */
   first_token_seconds?: number | undefined;
   /** Median time of each decode run, `[max_new_tokens]`. */
   per_token_seconds?: number[] | undefined;
@@ -54,7 +73,7 @@ export interface EndToEndMeasurement extends BesideRecord {
 }
 
 /** One configuration, prefill alone. */
-export interface PrefillMeasurement extends BesideRecord {
+export interface PrefillMeasurement extends BesideRecord, Pick<LatencyRecord, "ttft_seconds"> {
   latency_seconds: number;
   samples?: { seconds: number[] } | undefined;
   statistics?: SpreadRecord | undefined;

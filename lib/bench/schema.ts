@@ -11,6 +11,7 @@ const tokens = z.number().int().nonnegative();
 const held = z.number().nonnegative();
 const flopsPair = z.object({ prefill: z.number().nonnegative(), end2end: z.number().nonnegative().optional() });
 const spread = z.object({ p50: seconds, p90: seconds, min: seconds, max: seconds, mean: seconds, stdev: seconds });
+const percentiles = z.object({ p50: seconds, p90: seconds, p99: seconds });
 
 const beside = {
   kv_lens_after_prefill: z.array(held).min(1).optional(),
@@ -30,6 +31,10 @@ export const endToEndMeasurement = z.object({
   kv_lens_after_prefill: z.array(held).min(1),
   kv_lens_final: z.array(held).min(1).optional(),
   kv_bytes_final: bytes.optional(),
+  ttft_seconds: percentiles.optional(),
+  tpot_seconds: percentiles.optional(),
+  itl_seconds: percentiles.optional(),
+  tokens_per_second: z.number().positive().optional(),
   first_token_seconds: seconds.optional(),
   per_token_seconds: z.array(seconds).optional(),
   samples: z.object({ prefill_seconds: z.array(seconds).min(1), decode_seconds: z.array(seconds).min(1), per_token_seconds: z.array(z.array(seconds)).optional() }).optional(),
@@ -38,6 +43,7 @@ export const endToEndMeasurement = z.object({
 
 export const prefillMeasurement = z.object({
   latency_seconds: seconds,
+  ttft_seconds: percentiles.optional(),
   ...beside,
   samples: z.object({ seconds: z.array(seconds).min(1) }).optional(),
   statistics: spread.optional(),

@@ -11,8 +11,10 @@ import { stagePositions } from "../../methods/plan/stages.js";
 import { environment, type Environment } from "../environment.js";
 import { prefillFlops } from "../../methods/plan/flops.js";
 import { isolate } from "../isolate.js";
+import { latencies } from "../latency.js";
 import { isFailure, type Job, type Measured } from "../job.js";
 import { prompt } from "../prompt.js";
+import type { LatencyRecord } from "../record.js";
 import { bootstrap, type Interval, median } from "../statistics.js";
 import { checkReach } from "../settings.js";
 import { openSubject } from "../subject.js";
@@ -41,7 +43,7 @@ export interface EngineOptions {
 }
 
 /** What the engine does, beside what is aimed at. Seconds, bytes, operations. */
-export interface EngineResult {
+export interface EngineResult extends LatencyRecord {
   readonly schema_version: 1;
   readonly model: string;
   readonly synthetic_weights: boolean;
@@ -127,6 +129,7 @@ export async function benchEngine(options: EngineOptions = {}): Promise<EngineRe
       model: checkpoint.name === engineModel ? "synthetic: 8 blocks, d 512" : checkpoint.name,
       synthetic_weights: checkpoint.synthetic, dtype: subject.dtype, compute_dtype: subject.computeDtype, device: subject.device, threads, length, memory_length: memoryLength, repeats,
       environment: environment(), time,
+      ...latencies(baseline.prefill, baseline.perToken),
       prefill_flops: flops, prefill_seconds: prefill, prefill_gflops_per_second: flops / prefill / 1e9, matrix_gflops_per_second: matrix / 1e9,
       bandwidth_bytes_per_second: bandwidth, decode_bytes: bytes,
       decode_seconds: median(decode), decode_read_seconds: bytes / bandwidth, decode_ratio: median(decode) / (bytes / bandwidth),

@@ -1,7 +1,7 @@
 import { type Entry, entryOf, type Outcome } from "../entries.js";
 import { type Failure, isFailure } from "../job.js";
 import { metadataOf } from "../metadata.js";
-import type { Metadata } from "../record.js";
+import type { LatencyRecord, Metadata } from "../record.js";
 import type { Cell } from "./cells.js";
 
 /** One configuration at one point of a sweep. Seconds, ratios, bytes; null where there is none. */
@@ -21,6 +21,13 @@ export interface SweepRow {
   readonly prefill_seconds: number | null;
   readonly decode_seconds: number | null;
   readonly total_seconds: number | null;
+  /** See `LatencyRecord`; medians, but for the percentiles of single tokens. */
+  readonly ttft_seconds: number | null;
+  readonly tpot_seconds: number | null;
+  readonly itl_p50_seconds: number | null;
+  readonly itl_p90_seconds: number | null;
+  readonly itl_p99_seconds: number | null;
+  readonly tokens_per_second: number | null;
   /** Over the baseline measured in turn with it; null for the baseline itself. */
   readonly prefill_speedup: number | null;
   readonly end2end_speedup: number | null;
@@ -71,7 +78,7 @@ export function rowsOf(cell: Pick<Cell, "group" | "facts" | "asked" | "key">, ou
 const nowhere = { machine: null, placement: null, load: null };
 
 const nothing = {
-  prefill_seconds: null, decode_seconds: null, total_seconds: null, prefill_speedup: null, end2end_speedup: null,
+  prefill_seconds: null, decode_seconds: null, total_seconds: null, ttft_seconds: null, tpot_seconds: null, itl_p50_seconds: null, itl_p90_seconds: null, itl_p99_seconds: null, tokens_per_second: null, prefill_speedup: null, end2end_speedup: null,
   kv_reduction: null, tokens_kept: null, kv_bytes_after_prefill: null, peak_memory_bytes: null,
 };
 
@@ -81,8 +88,11 @@ function numbers(entry: Entry) {
     ? { prefill_seconds: measured.latency_seconds, decode_seconds: null, total_seconds: null }
     : { prefill_seconds: measured.prefill_latency_seconds, decode_seconds: measured.decode_latency_seconds, total_seconds: measured.total_latency_seconds };
   const speedup = "speedup" in entry ? entry.speedup : null;
+  const { ttft_seconds: ttft, tpot_seconds: tpot, itl_seconds: itl, tokens_per_second: speed }: LatencyRecord = measured;
   return {
     ...times,
+    ttft_seconds: ttft?.p50 ?? null, tpot_seconds: tpot?.p50 ?? null,
+    itl_p50_seconds: itl?.p50 ?? null, itl_p90_seconds: itl?.p90 ?? null, itl_p99_seconds: itl?.p99 ?? null, tokens_per_second: speed ?? null,
     prefill_speedup: typeof speedup === "number" ? speedup : (speedup?.prefill ?? null),
     end2end_speedup: typeof speedup === "number" ? null : (speedup?.total ?? null),
     kv_reduction: ("kv_reduction" in entry ? entry.kv_reduction : null) ?? null,

@@ -1,7 +1,8 @@
 import { Option, type Command } from "commander";
+import { isAbort } from "../../ambient-signal.js";
 import type { Table } from "../../report/table.js";
 import { interruptSignal } from "../interrupt.js";
-import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, positiveInteger, type ModelOptions } from "../options.js";
+import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 import { registerServe } from "./bench-serve.js";
 
 interface KernelCommandOptions {
@@ -32,7 +33,19 @@ interface BatchCommandOptions extends ModelOptions {
   json?: boolean;
 }
 
-/** `sdtp bench batch`, `engine`, `kernel`, `serve`. */
+interface GrowthCommandOptions {
+  lengths?: string[];
+  depths?: number[];
+  depthLength: number;
+  config: string[];
+  threads?: number;
+  repeats: number;
+  folder: string;
+  output: string;
+  json?: boolean;
+}
+
+/** `sdtp bench batch`, `engine`, `growth`, `kernel`, `serve`. */
 export function register(program: Command): void {
   const bench = program.command("bench").description("measure the engine itself, the kernel, or a server under load");
   registerServe(bench);
@@ -65,6 +78,19 @@ Decode: against one read of as many bytes as weights and cache, at the speed of 
 matrix-vector products over them. Overhead: stages that score and select but keep everything, in turn with the baseline.`)
     .action((options: EngineCommandOptions) => engine(options));
   bench
+    .command("growth")
+    .description("how time and memory grow with the prompt's length and the model's depth: fitted exponents beside those of the operations; can be stopped and gone on with")
+    .option("--lengths <n...>", "prompt lengths in tokens, ascending (default: 1024 2048 4096 8192 16384 32768)")
+    .option("--depths <n...>", "numbers of blocks, ascending; the first is that of the lengths (default: 8 16 32)", (text: string, before?: number[]) => [...(before ?? []), positiveInteger(text)])
+    .option("--depth-length <n>", "tokens of the prompt while the depth grows", positiveInteger, 4096)
+    .option("--config <name...>", `presets beside the baseline: ${presetNames}`, ["sdtp"])
+    .option("--threads <n>", "threads for one operator (default: one a physical core)", positiveInteger)
+    .option("--repeats <n>", "runs that count, for each preset and size", positiveInteger, 3)
+    .option("--folder <folder>", "where what was measured is kept and found again", "results/growth")
+    .option("--output <file>", "JSON with all samples", "results/bench_growth.json")
+    .option("--json", "print the JSON instead of the table")
+    .action((options: GrowthCommandOptions) => growth(options));
+  bench
     .command("kernel")
     .description("the Jupyter kernel: start, cells, completion, printing, interrupts, memory, beside other installed kernels")
     .option("--others <names...>", "installed kernels to measure beside it (default: python3 and tslab, where they are installed)")
@@ -78,6 +104,17 @@ matrix-vector products over them. Overhead: stages that score and select but kee
 async function kernel({ output, json, ...options }: KernelCommandOptions): Promise<void> {
   const [{ benchKernel }, { kernelBenchTable }] = await Promise.all([import("../../bench/kernel/bench.js"), import("../../report/kernel-bench.js")]);
   await measured(output, json, (signal, onProgress) => benchKernel({ ...options, signal, onProgress }), kernelBenchTable);
+}
+
+async function growth({ output, json, lengths, depths, depthLength, config, threads, repeats, folder }: GrowthCommandOptions): Promise<void> {
+  const [{ benchGrowth }, { growthTable }, { parseLengths }] = await Promise.all([import("../../bench/growth/growth.js"), import("../../report/growth.js"), import("../../bench/lengths.js")]);
+  const given = { depthLength, configs: config, repeats, folder, ...(lengths && { lengths: parseLengths(lengths) }), ...(depths && { depths }), ...(threads !== undefined && { threads }) };
+  try {
+    await measured(output, json, (signal, onProgress) => benchGrowth({ ...given, signal, onProgress }), growthTable);
+  } catch (error) {
+    if (isAbort(error)) process.stderr.write(`what was done is in ${folder}; the same command goes on\n`);
+    throw error;
+  }
 }
 
 async function together(name: string | undefined, { output, json, sequences = [2, 4, 8], length, newTokens, rounds, ...options }: BatchCommandOptions & { accuracy?: "float32" | "int8" }): Promise<void> {

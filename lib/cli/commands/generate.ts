@@ -98,6 +98,7 @@ async function generate(options: Options): Promise<void> {
     write("\n");
     return;
   }
+  const { latencies } = await import("../../bench/latency.js");
   const decodeSeconds = seconds.reduce((a, b) => a + b, 0);
   process.stdout.write(formatJson({
     model: model.name,
@@ -119,6 +120,7 @@ async function generate(options: Options): Promise<void> {
     prefill_latency_seconds: run.prefillSeconds,
     decode_latency_seconds: decodeSeconds,
     total_latency_seconds: run.prefillSeconds + decodeSeconds,
+    ...latencies([run.prefillSeconds], [seconds]),
     token_seconds: seconds,
   }));
 }

@@ -18,6 +18,19 @@ test("per-token times are medians over the repeats; the first token comes after 
   assert.equal(measurement.first_token_seconds, 4);
 });
 
+test("TTFT, TPOT, ITL and tokens a second are of the samples: the prefill, each repeat's mean, all decode runs", () => {
+  const { ttft_seconds: ttft, tpot_seconds: tpot, itl_seconds: itl, tokens_per_second: speed } = endToEndMeasurement({ prefill: [1, 2, 4], decode: [3, 3, 8], perToken: [[1, 2], [2, 1], [2, 6]] }, { kv_lens_after_prefill: [4] });
+  const near = (actual: object, expected: Record<string, number>) => Object.entries(actual).forEach(([name, value]) => assert.ok(Math.abs(value - expected[name]!) < 1e-9, `${name}: ${value}`));
+  near(ttft!, { p50: 2, p90: 3.6, p99: 3.96 });
+  // Means 1.5, 1.5 and 4; runs 1, 1, 2, 2, 2, 6.
+  near(tpot!, { p50: 1.5, p90: 3.5, p99: 3.95 });
+  near(itl!, { p50: 2, p90: 4, p99: 5.8 });
+  assert.ok(Math.abs(speed! - 1 / 1.5) < 1e-9);
+  const alone = prefillMeasurement([2, 2, 5], {});
+  assert.equal(alone.ttft_seconds!.p50, 2);
+  assert.ok(!("tpot_seconds" in alone) && !("tpot_seconds" in endToEndMeasurement({ prefill: [1], decode: [1] }, { kv_lens_after_prefill: [4] })));
+});
+
 test("speedups divide the baseline by the configuration; the reduction is of bytes over all layers", () => {
   const entry = endToEndEntry(measured(2, 8, [100, 100]), { ...measured(1, 4, [100, 50]), tokens_kept: 50, tokens_pruned: 50 });
   assert.deepEqual(entry.speedup, { prefill: 2, decode: 2, total: 2 });

@@ -35,6 +35,8 @@ test("profile measures every seed configuration and writes a file for each", asy
   assert.equal(entry.sdtp.tokens_pruned, 30);
   assert.equal(entry.sdtp.samples!.prefill_seconds.length, 2);
   assert.equal(entry.sdtp.samples!.per_token_seconds![1]!.length, 3);
+  assert.equal(entry.sdtp.ttft_seconds!.p50, entry.sdtp.prefill_latency_seconds);
+  assert.ok(entry.sdtp.itl_seconds!.p50 <= entry.sdtp.itl_seconds!.p99 && entry.sdtp.tpot_seconds!.p50 * entry.sdtp.tokens_per_second! > 0.999);
   assert.ok(entry.sdtp.peak_memory_bytes! > 30e6);
   assert.equal(entry.sdtp.kv_bytes_after_prefill! / entry.baseline.kv_bytes_after_prefill!, 0.7);
   assert.ok(Math.abs(entry.kv_reduction! - 0.3) < 1e-12);

@@ -12,7 +12,7 @@ function row(config: string, length: number, scorer: string | null, fields: Part
   const { metadata, results } = config === "baseline" ? baselineResults({ [length]: [2, 4] }) : endToEndResults(config, { [length]: { baseline: [2, 4], sdtp: [1, 3], kept: length / 2 } }, { scorer });
   return {
     model: "tiny", synthetic_weights: false, device: "cpu", dtype: "fp32", compute_dtype: "fp32", kv_dtype: "fp32", threads: 2, config, scorer, kv_policy: "evict", length,
-    prefill_seconds: config === "baseline" ? 2 : 1, decode_seconds: 3, total_seconds: 4, prefill_speedup: config === "baseline" ? null : 2, end2end_speedup: 1.5, kv_reduction: 0.5,
+    prefill_seconds: config === "baseline" ? 2 : 1, decode_seconds: 3, total_seconds: 4, ttft_seconds: 1, tpot_seconds: 0.5, itl_p50_seconds: 0.5, itl_p90_seconds: 0.6, itl_p99_seconds: 0.7, tokens_per_second: 2, prefill_speedup: config === "baseline" ? null : 2, end2end_speedup: 1.5, kv_reduction: 0.5,
     tokens_kept: length / 2, kv_bytes_after_prefill: 100, peak_memory_bytes: 200, machine: "a", placement: "cpu", load: 0, error: null, warnings: [], cell: "abc", entry: results[length]!, metadata, ...fields,
   };
 }
