@@ -17,6 +17,7 @@ export function fileRefusal(error: unknown, path: string): Refusal {
     case "EACCES": case "EPERM": case "EROFS": return new Refusal(403, `${path}: this user may not do that (${reason})`);
     case "ENOTEMPTY": return new Refusal(400, `${path}: the folder is not empty`);
     case "ENOSPC": case "EDQUOT": return new Refusal(507, `${path}: the disk is full; nothing was written, the file is as it was`);
+    case "EFBIG": return new Refusal(507, `${path}: is larger than a file may be here; nothing was written, the file is as it was`);
     case "ENAMETOOLONG": return new Refusal(400, `${path}: the name is too long`);
     default: return new Refusal(500, `${path}: ${message}`);
   }
