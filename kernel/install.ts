@@ -43,7 +43,7 @@ export function installKernel(options: InstallOptions = {}): string {
     interrupt_mode: "message",
     env: vars,
     kernel_protocol_version: PROTOCOL_VERSION,
-    metadata: { debugger: false, supported_encryption: "curve", [OURS]: { main, node: process.execPath } },
+    metadata: { debugger: true, supported_encryption: "curve", [OURS]: { main, node: process.execPath } },
   };
   writeWholeSync(join(folder, "kernel.json"), `${JSON.stringify(spec, null, 2)}\n`);
   return folder;

@@ -13,6 +13,15 @@ export interface RunCell {
   result: "publish" | "return";
   /** Cells that are stale as it begins. */
   stale?: { cell?: string; count: number; because: string }[];
+  /** Before its first statement the cell waits for `go`: breakpoints can be set in code that was compiled, not before. */
+  hold?: boolean;
+}
+
+/** A request to V8's inspector of the execution process: https://chromedevtools.github.io/devtools-protocol/v8/ */
+export interface InspectorCall {
+  id: number;
+  method: string;
+  params: object;
 }
 
 export type CommMessageType = "comm_open" | "comm_msg" | "comm_close";
@@ -31,6 +40,8 @@ export type ToChild =
   | CommMessage
   /** An interrupt of runs. It comes with a signal, unless it is meant for one shell alone (`quiet`), whatever the others compute. */
   | { type: "interrupt"; runs: number[]; quiet?: boolean }
+  /** A cell that was held may run. */
+  | { type: "go"; run: number }
   | { type: "input"; id: number; value?: string; error?: string };
 
 export type FromChild =
@@ -43,6 +54,10 @@ export type FromChild =
   | { type: "result"; run: number; bundle: MimeBundle }
   | { type: "input"; run: number; id: number; prompt: string; password: boolean }
   | CommMessage
+  /** A cell was compiled and waits. */
+  | { type: "held"; run: number }
+  | { type: "inspector"; id: number; result?: object; error?: string }
+  | { type: "inspector-event"; method: string; params: Record<string, unknown> }
   | { type: "done"; run: number; error?: ErrorContent; bundle?: MimeBundle; reached: string[] };
 
 /** File descriptors of the execution process besides stdin, stdout and stderr. */

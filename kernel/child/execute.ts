@@ -82,14 +82,21 @@ async function evaluate({ modules, scopes, stacks }: Notebook, job: RunCell, cel
   if (imports.length > 0) await cell.untilInterrupted(modules.prepare(imports, links));
   stacks.add(job.name, maps, code.split("\n").length);
   const { module, filename, dirname } = modules.commonJs(links);
-  globals[ARGUMENTS] = [cell, module.exports, module.require, module, filename, dirname, ...used];
-  const script = new vm.Script(`${head(job.cell)}\n${code}\n})()})()})(...globalThis[Symbol.for("sdtp.cell")])`, {
+  const cellArguments = [cell, module.exports, module.require, module, filename, dirname, ...used];
+  globals[ARGUMENTS] = cellArguments;
+  const call = job.hold ? "" : `(...globalThis[Symbol.for("sdtp.cell")])`;
+  const script = new vm.Script(`${head(job.cell)}\n${code}\n})()})()})${call}`, {
     filename: job.name,
     // The line break keeps columns as they are; this takes the line back.
     lineOffset: -1,
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
-  const value: unknown = script.runInThisContext({ breakOnSigint: process.platform !== "win32", displayErrors: false });
+  let value: unknown = script.runInThisContext({ breakOnSigint: process.platform !== "win32", displayErrors: false });
+  if (job.hold) {
+    const begin = value as (...args: unknown[]) => unknown;
+    await cell.untilInterrupted(hold(job.run));
+    value = breakable(() => begin(...cellArguments));
+  }
   if (awaits) await cell.untilInterrupted(value as Promise<unknown>);
   const { result } = cell;
   // Functions of the cell keep it; they need not keep what it showed.
@@ -98,6 +105,22 @@ async function evaluate({ modules, scopes, stacks }: Notebook, job: RunCell, cel
   if (result !== undefined && !isDisplayHandle(result)) bundle = await cell.untilInterrupted(Promise.resolve(breakable(() => toBundle(result))));
   if (cell.pending.size > 0) await cell.untilInterrupted(Promise.all(cell.pending));
   return bundle;
+}
+
+const held = new Map<number, () => void>();
+
+/** Tells the kernel that a cell was compiled, and waits until it may run. */
+function hold(run: number): Promise<void> {
+  return new Promise((resolve) => {
+    held.set(run, resolve);
+    send({ type: "held", run });
+  });
+}
+
+/** A cell that was held may run. */
+export function letGo(run: number): void {
+  held.get(run)?.();
+  held.delete(run);
 }
 
 /**

@@ -10,7 +10,7 @@ import * as api from "./api.js";
 import { absorbSignal } from "./breakable.js";
 import { Cell, currentCell, installPromiseInspection, KeyboardInterrupt } from "./cell.js";
 import { backlog, flush, send } from "./channel.js";
-import { asError, Running, type Notebook } from "./execute.js";
+import { asError, letGo, Running, type Notebook } from "./execute.js";
 import { installHost } from "./host.js";
 import { guardListeners } from "./listeners.js";
 import { Modules } from "./modules.js";
@@ -21,6 +21,7 @@ import { Scopes, type Scope } from "./scopes.js";
 import { installSourceText } from "./source-text.js";
 import { Stacks } from "./stack.js";
 import { installStdin } from "./stdin.js";
+import { installVariables } from "./variables.js";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const packageRoot = join(here, "..", "..", "..");
@@ -78,6 +79,9 @@ function receive(message: ToChild): void {
     case "input":
       host.inputs.receive(message.id, message.value, message.error);
       break;
+    case "go":
+      letGo(message.run);
+      break;
     case "interrupt":
       interrupt(message.runs, message.quiet === true);
       break;
@@ -124,6 +128,7 @@ for (const name of ["abort", "kill"] as const) {
 stacks.install();
 installSourceText();
 installStdin(host.inputs);
+installVariables(scopes);
 installPromiseInspection();
 // Cells have no business with the channel to the kernel.
 process.send = process.disconnect = undefined as never;

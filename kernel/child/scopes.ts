@@ -25,6 +25,22 @@ export class Scopes {
     this.#scopes.set(id, scope);
   }
 
+  /** The variables of the notebook by name, each of the cell that declared it last and reached it. What is preloaded is left out. */
+  variables(): Map<string, unknown> {
+    const found = new Map<string, unknown>();
+    for (const [id, scope] of [...this.#scopes].sort(([a], [b]) => a - b)) {
+      if (id <= LAST_PRELOADED) continue;
+      for (const name of Object.keys(scope)) {
+        try {
+          found.set(name, scope[name]);
+        } catch {
+          // Not reached: the name is still an older cell's.
+        }
+      }
+    }
+    return found;
+  }
+
   forget(ids: number[]): void {
     for (const id of ids) this.#scopes.delete(id);
   }

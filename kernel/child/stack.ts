@@ -1,6 +1,7 @@
-import { SourceMap } from "node:module";
+import type { SourceMap } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { originalPosition, readMaps } from "../source-maps.js";
 
 /** This package's kernel, whose frames say nothing to the author of a cell. */
 const KERNEL = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -64,13 +65,8 @@ export class Stacks {
 }
 
 function original(source: Source, line: number, column: number): { line: number; column: number } {
-  source.maps ??= source.payloads.map((payload) => new SourceMap(JSON.parse(payload)));
-  let position = { line: line - 1, column: column - 1 };
-  for (const map of source.maps) {
-    const entry = map.findEntry(position.line, position.column);
-    if (!("originalLine" in entry)) break;
-    position = { line: entry.originalLine, column: entry.originalColumn };
-  }
+  source.maps ??= readMaps(source.payloads);
+  const position = originalPosition(source.maps, line - 1, column - 1);
   // The compiler puts one line in front of a cell.
   return { line: source.maps.length > 0 && source.file === undefined ? Math.max(1, position.line) : position.line + 1, column: position.column + 1 };
 }

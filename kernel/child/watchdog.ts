@@ -7,7 +7,7 @@
 import { Session } from "node:inspector";
 import { Socket } from "node:net";
 import { workerData } from "node:worker_threads";
-import { WATCHDOG_FD } from "../messages.js";
+import { type InspectorCall, WATCHDOG_FD } from "../messages.js";
 import { Backlog, WATCHDOG } from "./backlog.js";
 import { writeFrame } from "./frame.js";
 import { type Answer, ASKED, IDLE, PREPARED, STOP } from "./stop.js";
@@ -69,12 +69,23 @@ void sendOn();
 const session = new Session();
 session.connectToMainThread();
 
+let inspector: Promise<(call: InspectorCall) => void> | undefined;
+
+async function inspect(call: InspectorCall): Promise<void> {
+  inspector ??= import("./inspector.js").then(({ openInspector }) => openInspector(new Backlog(buffers.backlog)));
+  (await inspector)(call);
+}
+
+let unfinished = "";
 const socket = new Socket({ fd: WATCHDOG_FD, readable: true, writable: false });
 socket.setEncoding("utf8");
 socket.on("data", (lines: string) => {
-  for (const line of String(lines).split("\n").filter(Boolean)) {
-    // The line holds how many interrupts the parent knows to be seen.
-    void stop(Number(line));
+  const whole = (unfinished + String(lines)).split("\n");
+  unfinished = whole.pop() as string;
+  for (const line of whole.filter(Boolean)) {
+    // The line holds how many interrupts the parent knows to be seen, or a request to the inspector.
+    if (line.startsWith("{")) void inspect(JSON.parse(line) as InspectorCall);
+    else void stop(Number(line));
   }
 });
 // The parent is gone. The main thread would notice by itself, but perhaps it never returns.

@@ -1,4 +1,5 @@
 /** The compiler as the kernel calls it, from whatever thread or process it runs in. */
+import { isCaught } from "./caught.js";
 import { CellCompiler, type Outcome } from "./cells.js";
 import { checkCells } from "./check.js";
 import { complete } from "./complete.js";
@@ -46,6 +47,7 @@ export function createMethods({ packageRoot, preload, declared }: ServiceData, w
     complete: (code: string, cursor: number) => complete(cells, code, cursor),
     inspect: (code: string, cursor: number, detail: number) => inspect(cells, code, cursor, detail),
     isComplete: (code: string) => isComplete(code),
+    isCaught: (text: string, line: number, column: number) => isCaught(text, line, column),
     /** Compiles a notebook's cells beside what is known of the running one. */
     check: (sources: string[]) => checkCells(packageRoot, prelude(packageRoot, preload), sources),
   };

@@ -2,6 +2,7 @@ import type { CellDiagnostic, ErrorContent, ExecuteReply, JsonObject, Message } 
 import type { RefusedCell } from "../compile/cells.js";
 import type { RunCell } from "../messages.js";
 import { CompilerEnded, type Compiler } from "./compiler.js";
+import type { Debugger } from "./debug/debugger.js";
 import type { Execution, RunResult } from "./execution.js";
 import type { Publisher } from "./publisher.js";
 import type { Shell, Shells } from "./shells.js";
@@ -34,6 +35,7 @@ export class Executor {
     readonly execution: Execution,
     readonly publisher: Publisher,
     readonly shells: Shells,
+    readonly debug: Debugger,
   ) {}
 
   enqueue(shell: Shell, message: Message): void {
@@ -125,6 +127,7 @@ export class Executor {
       const remark = await this.compiler.call("remark");
       if (remark !== undefined) this.publisher.stream(message, "stderr", `${remark}\n`);
     }
+    const hold = await this.debug.ready();
     const compiled = await this.compiler.compile(code, this.shells.workBeside(shell));
     let error: ErrorContent | undefined;
     if (!compiled.ok) {
@@ -134,7 +137,9 @@ export class Executor {
       error = BEFORE_IT_RAN;
     } else {
       this.publisher.setResult(run, silent ? undefined : execution_count);
-      const job = { type: "run", run, cell: compiled, name, result: silent ? "return" : "publish", stale: this.#stale.list() } as const;
+      const job = { type: "run", run, cell: compiled, name, result: silent ? "return" : "publish", stale: this.#stale.list(), ...(hold && { hold }) } as const;
+      this.debug.scripts.note(name, code, compiled);
+      if (hold) this.debug.sends(job);
       const result = await this.#runIn(shell, job, generation);
       await this.#settle(compiled.id, result, message);
       // What a subshell runs is no cell of the notebook that could be run again.

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { ErrorContent, MimeBundle } from "../../lib/jupyter/messages.js";
-import { OUTPUT_FD, WATCHDOG_FD, type FromChild, type RunCell, type ToChild } from "../messages.js";
+import { OUTPUT_FD, WATCHDOG_FD, type FromChild, type InspectorCall, type RunCell, type ToChild } from "../messages.js";
 import { DAMAGED, describeEnd, describeFailedStart } from "./end.js";
 import { nativeOutput } from "./native-output.js";
 import { frameReader } from "./frames.js";
@@ -115,6 +115,11 @@ export class Execution {
   send(message: ToChild): void {
     // A process that just ended takes no more messages; its end is reported elsewhere.
     if (this.#child.connected) this.#child.send(message, () => undefined);
+  }
+
+  /** Sends a request to V8's inspector of the process; the answer comes as a message. */
+  inspect(call: InspectorCall): void {
+    (this.#child.stdio[WATCHDOG_FD] as Writable).write(`${JSON.stringify(call)}\n`);
   }
 
   /** What nobody was told yet: the process ended, and no cell that it ran is left to say so. */

@@ -23,7 +23,7 @@ export function kernelInfo(): JsonObject {
       nbconvert_exporter: "script",
     },
     banner: `sdtp-notebook ${version}: TypeScript on Node ${process.versions.node}`,
-    debugger: false,
+    debugger: true,
     supported_features: ["kernel subshells"],
     help_links: [
       { text: "TypeScript", url: "https://www.typescriptlang.org/docs/" },

@@ -3,6 +3,7 @@ import type { JsonObject, Message } from "../../lib/jupyter/messages.js";
 import type { CommMessageType, FromChild } from "../messages.js";
 import { OpenComms } from "./comms.js";
 import type { Compiler } from "./compiler.js";
+import { Debugger } from "./debug/debugger.js";
 import { Executor } from "./execute.js";
 import { Execution } from "./execution.js";
 import { History } from "./history.js";
@@ -25,6 +26,9 @@ export class KernelServer {
   readonly #execution: Execution;
   readonly #executor: Executor;
   readonly #shells: Shells;
+  readonly #debugger: Debugger;
+  /** The last debug_request: what the debugger does by itself is of its making. */
+  #debugging: Message | undefined;
   readonly #comms = new OpenComms();
   /** Questions to clients by the id of input_request, with the execution process's number for each. */
   readonly #questions = new Map<string, number>();
@@ -44,8 +48,15 @@ export class KernelServer {
       (message) => this.#fromChild(message),
       () => this.#childEnded(),
     );
+    this.#debugger = new Debugger({
+      inspect: (call) => this.#execution.inspect(call),
+      letGo: (run) => this.#execution.send({ type: "go", run }),
+      event: (content) => this.#publisher.publish("debug_event", content, this.#debugging),
+      // A compiler that ends meanwhile knows nothing: then it is shown.
+      isCaught: (...place) => this.#compiler.call("isCaught", ...place).catch(() => false),
+    });
     this.#shells = new Shells(new Shell(undefined, new History(new Sessions(historyFolder))));
-    this.#executor = new Executor(this.#compiler, this.#execution, this.#publisher, this.#shells);
+    this.#executor = new Executor(this.#compiler, this.#execution, this.#publisher, this.#shells, this.#debugger);
   }
 
   /** Binds the sockets and answers from now on. @throws where a port is taken. */
@@ -59,6 +70,7 @@ export class KernelServer {
   }
 
   interrupt(): void {
+    this.#debugger.interrupted();
     this.#executor.interrupt();
   }
 
@@ -140,6 +152,9 @@ export class KernelServer {
         const { shell_port, iopub_port, stdin_port, hb_port, control_port } = this.#connection;
         return { status: "ok", shell_port, iopub_port, stdin_port, hb_port, control_port };
       }
+      case "debug_request":
+        this.#debugging = message;
+        return this.#debugger.answer(content);
       case "create_subshell_request":
         return { status: "ok", subshell_id: this.#shells.create().id as string };
       case "delete_subshell_request":
@@ -181,6 +196,7 @@ export class KernelServer {
 
   #pass(message: FromChild): void {
     if (message.type === "input") return this.#ask(message.run, message.id, message.prompt, message.password);
+    if (message.type === "inspector" || message.type === "inspector-event" || message.type === "held") return this.#debugger.received(message);
     if (message.type === "comm") this.#comms.note(message.kind, message.content);
     if (message.type === "result") {
       const origin = this.#publisher.origin(message.run);
@@ -213,6 +229,7 @@ export class KernelServer {
     this.#comms.clear();
     this.#questions.clear();
     this.#executor.lost();
+    this.#debugger.lost();
   }
 }
 

@@ -27,7 +27,7 @@ describe("kernel install", () => {
     assert.equal(spec.language, "typescript");
     assert.equal(spec.interrupt_mode, "message");
     assert.equal(spec.kernel_protocol_version, "5.5");
-    assert.equal(spec.metadata.debugger, false);
+    assert.equal(spec.metadata.debugger, true);
     const session = await Session.start({ spec, resourceDir: folder });
     try {
       assert.equal(await session.value("process.env.SDTP_PRELOAD"), "'none'");

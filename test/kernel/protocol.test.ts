@@ -22,7 +22,7 @@ describe("protocol", () => {
     // What JupyterLab 4 and Notebook 7 look their highlighting up by.
     assert.equal(info.language_info.codemirror_mode, "typescript");
     assert.match(info.language_info.version, /^6\./);
-    assert.equal(info.debugger, false);
+    assert.equal(info.debugger, true);
   });
 
   it("brackets a request with busy and idle, and gives each message its parent", async () => {
@@ -218,8 +218,8 @@ describe("protocol", () => {
   });
 
   it("refuses a request that it does not know, with a reply", async () => {
-    const reply = await session.client.request("control", "debug_request", {}, wait);
-    assert.equal(reply.header.msg_type, "debug_reply");
+    const reply = await session.client.request("control", "usage_request", {}, wait);
+    assert.equal(reply.header.msg_type, "usage_reply");
     assert.equal(reply.content.status, "error");
     const bad = await session.client.request("shell", "complete_request", { code: 5 }, wait);
     assert.match(String(bad.content.evalue), /code: 5 \(must be a string\)/);

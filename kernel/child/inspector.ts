@@ -1,0 +1,47 @@
+/**
+ * The kernel's way to V8's inspector of the main thread, through the watchdog's thread, which answers also while the main one
+ * computes or stands at a breakpoint. No port is opened. Loaded with the first request of a debugger's.
+ */
+import { Session } from "node:inspector";
+import type { FromChild, InspectorCall } from "../messages.js";
+import { type Backlog, WATCHDOG } from "./backlog.js";
+import { writeFrame } from "./frame.js";
+
+/** Scripts in which nobody sets a breakpoint. */
+const FOREIGN = /^node:|[\\/]node_modules[\\/]|^$/;
+
+type Notification = { method: string; params: Record<string, unknown> };
+
+/** @returns takes a request to the inspector; answers and notifications are sent to the kernel */
+export function openInspector(backlog: Backlog): (call: InspectorCall) => void {
+  const session = new Session();
+  session.connectToMainThread();
+  const send = (message: FromChild) => {
+    let sent = false;
+    const write = () => {
+      const text = backlog.take();
+      if (text) writeFrame(text);
+      writeFrame(message);
+      sent = true;
+    };
+    // The main thread never stands still while it sends: see the kernel's blackbox patterns.
+    while (!sent) {
+      backlog.locked(WATCHDOG, write);
+      if (!sent) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  };
+  session.on("inspectorNotification", (message) => {
+    const { method, params } = message as unknown as Notification;
+    if (method === "Debugger.scriptParsed") {
+      const { url, scriptId } = params as { url: string; scriptId: string };
+      if (!FOREIGN.test(url)) send({ type: "inspector-event", method, params: { url, scriptId } });
+    } else if (method === "Debugger.paused" || method === "Debugger.resumed") {
+      send({ type: "inspector-event", method, params: params ?? {} });
+    }
+  });
+  return ({ id, method, params }) => {
+    (session.post as (method: string, params: object, answer: (error: Error | null, result?: object) => void) => void)(method, params, (error, result) =>
+      send(error ? { type: "inspector", id, error: error.message } : { type: "inspector", id, result: result ?? {} }),
+    );
+  };
+}
