@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../checkpoint/package-root.js";
+import { backend } from "../runtime/c-api/backend.js";
 import type { Metadata } from "./record.js";
 
 /** On what, and with what, something was measured. */
@@ -19,6 +20,12 @@ export function environment(): Environment {
     platform: `${process.platform} ${process.arch}`,
     git_commit: packageCommit(),
   };
+}
+
+/** As `environment`, and who calls ONNX Runtime on the CPU: `c-api` (through koffi) or `node` (onnxruntime-node's binding). For what measures. */
+export async function measuredEnvironment(): Promise<Environment> {
+  const all = environment();
+  return { ...all, versions: { ...all.versions, "cpu backend": (await backend()).name } };
 }
 
 /**

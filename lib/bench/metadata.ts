@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { methodRecord, type Method } from "../methods/method.js";
-import { environment, type Environment } from "./environment.js";
+import { measuredEnvironment, type Environment } from "./environment.js";
 import type { Measured } from "./job.js";
 import type { Prompt } from "./prompt.js";
 import type { Metadata } from "./record.js";
@@ -26,7 +26,7 @@ export async function runFacts(subject: Subject, settings: MeasureSettings, prom
     modelHash: await subject.checkpoint.hash(),
     settings,
     prompt: { source: prompt.source, hash: prompt.hash },
-    environment: environment(),
+    environment: await measuredEnvironment(),
     ...newRun(),
   };
 }

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { listSupportedBackends } from "onnxruntime-node";
 import { formatBytes } from "../checkpoint/free-space.js";
+import { backend, type Backend } from "../runtime/c-api/backend.js";
 import { memoryLimit } from "../runtime/memory.js";
 import { cudaInstall, hasCuda } from "../runtime/devices/cuda-home.js";
 import { driverFacts, onlySoftware, type DriverFacts } from "../runtime/devices/driver.js";
@@ -13,11 +14,16 @@ export async function devices(onCheck: (device: string) => void = () => {}): Pro
   const providers = listSupportedBackends().filter(({ bundled }) => bundled).map(({ name }) => name);
   return [
     { what: "ONNX Runtime", state: "ok", says: `${driver.onnxruntime} with ${providers.join(", ")}`, data: { version: driver.onnxruntime, providers } },
-    { what: "device cpu", state: "ok", says: `${formatBytes(memoryLimit())} of memory are there`, data: { memory_bytes: memoryLimit() } },
+    cpu(await backend()),
     ...drivers(driver),
     webgpu(await checked("webgpu", { onStart: () => onCheck("webgpu") }), driver),
     await cuda(driver, onCheck),
   ];
+}
+
+function cpu({ name, why }: Backend): Finding {
+  const calls = name === "c-api" ? "ONNX Runtime is called by its C API: a prompt can be stopped in the middle" : `ONNX Runtime is called by onnxruntime-node's binding: a prompt cannot be stopped in the middle (${why})`;
+  return { what: "device cpu", state: "ok", says: `${formatBytes(memoryLimit())} of memory are there; ${calls}`, data: { memory_bytes: memoryLimit(), backend: name, why } };
 }
 
 function drivers({ vulkan, cards, nvidia, platform }: DriverFacts): Finding[] {

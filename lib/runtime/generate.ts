@@ -11,7 +11,7 @@ export interface GenerateOptions extends SamplingOptions {
   readonly stopTokens?: readonly number[];
   /** Generate exactly `maxNewTokens`, whatever comes. */
   readonly fixedLength?: boolean;
-  /** Stops between two tokens. */
+  /** Stops in the middle of a prompt as `prefill` says, and between two tokens. */
   readonly signal?: AbortSignal;
 }
 

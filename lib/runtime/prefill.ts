@@ -1,5 +1,4 @@
 import { Tensor } from "onnxruntime-node";
-import { unlessAborted } from "../ambient-signal.js";
 import { prefillGraph } from "../decoder/prefill.js";
 import type { RotaryTables } from "../decoder/rotary.js";
 import { graphKey, planFeeds, type Plan } from "../methods/plan/plan.js";
@@ -84,7 +83,7 @@ export async function compute(context: PrefillContext, ids: readonly number[], p
     ({ results, kept, scores: plan.stages.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array), positions, selections, kv, logits: results["logits"]!.data as Float32Array, prefillSeconds });
   const prefilled = await graphs.use(graph, once, async (session) => {
     const started = performance.now();
-    const results = await unlessAborted(session.run(feeds, session.outputNames), signal);
+    const results = await session.run(feeds, session.outputNames, { signal });
     const kept = plan.stages.map((_, stage) => Int32Array.from(results[`kept.${stage}`]!.data as BigInt64Array, Number));
     const positions = presentPositions(plan.stages, kept, ids.length, config.layers);
     if (plan.shared) {
@@ -125,7 +124,7 @@ export async function choose(context: PrefillContext, ids: readonly number[], pl
   const feeds = prefillFeeds(context, ids, plan, ids.length, null);
   const chosen = await graphs.use(graph, false, async (session) => {
     const started = performance.now();
-    const results = await unlessAborted(session.run(feeds, session.outputNames), signal);
+    const results = await session.run(feeds, session.outputNames, { signal });
     const kept = Int32Array.from(results["kept.0"]!.data as BigInt64Array, Number);
     return { kept, scores: results["scores.0"]!.data as Float32Array, seconds: (performance.now() - started) / 1e3 };
   }).catch((error: unknown) => {

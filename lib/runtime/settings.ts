@@ -51,8 +51,8 @@ export interface PrefillSettings {
   /** Bytes that captured activations may take; default 1 GiB. */
   readonly captureLimit?: number;
   /**
-   * Ends the wait for a prompt with an AbortError at once where the model runs in a worker (its run goes on to its end there, for nobody; what comes
-   * next waits for that). Elsewhere a run cannot be interrupted: the error comes after it.
+   * Ends a prompt with the signal's reason: on the CPU where ONNX Runtime is called by its C API (`sdtp doctor` says whether) the run stops between two
+   * operators. Elsewhere it goes on to its end, for nobody: with a worker the error comes at once, without one after it.
    */
   readonly signal?: AbortSignal;
 }

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { InferenceSession, Tensor } from "onnxruntime-node";
+import type { Tensor } from "onnxruntime-node";
 import { ambientSignal } from "../ambient-signal.js";
 import { canonicalJson } from "../checkpoint/json.js";
 import { writeSafetensors } from "../checkpoint/safetensors.js";
@@ -15,7 +15,7 @@ import type { KvPolicy } from "../methods/method.js";
 import type { ModuleInputs } from "../methods/module.js";
 import { Random } from "../random.js";
 import { allFinite } from "../runtime/finite.js";
-import { createSession } from "../runtime/session.js";
+import { createSession, type LoadedGraph } from "../runtime/session.js";
 import { parameterFeeds } from "./feeds.js";
 import { frozenNotFinite } from "./not-finite.js";
 import { adamStep } from "./optimizer.js";
@@ -195,7 +195,7 @@ async function loadExample(saliency: SaliencyFile, blocks: readonly number[], in
 }
 
 async function step(
-  session: InferenceSession,
+  session: LoadedGraph,
   checkpoint: Checkpoint,
   state: PrunerState,
   batch: readonly PrunerExample[],

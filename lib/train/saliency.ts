@@ -1,4 +1,3 @@
-import type { InferenceSession } from "onnxruntime-node";
 import type { Checkpoint } from "../checkpoint/types.js";
 import { checkPrompt } from "../checkpoint/validate.js";
 import { checkpointWeights, weightsFolder } from "../decoder/checkpoint-weights.js";
@@ -6,7 +5,7 @@ import { attentionSaliencyGraph } from "../decoder/saliency-attention.js";
 import { isGradientTarget, saliencyGraph, type Objective, type SaliencyTarget } from "../decoder/saliency.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { repetition } from "../runtime/repeating.js";
-import { createSession } from "../runtime/session.js";
+import { createSession, type LoadedGraph } from "../runtime/session.js";
 import { exampleFeeds, type LossKind } from "./example-feeds.js";
 import type { Example } from "./examples.js";
 import { frozenNotFinite } from "./not-finite.js";
@@ -39,7 +38,7 @@ export interface Saliency {
 export class SaliencyMeter {
   private constructor(
     private readonly checkpoint: Checkpoint,
-    private readonly session: InferenceSession,
+    private readonly session: LoadedGraph,
     readonly blocks: readonly number[],
     readonly target: SaliencyTarget,
     readonly loss: LossKind,

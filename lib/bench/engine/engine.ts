@@ -8,7 +8,7 @@ import type { Method } from "../../methods/method.js";
 import { resolveMethod } from "../../methods/resolve.js";
 import { presets } from "../../methods/sdtp.js";
 import { stagePositions } from "../../methods/plan/stages.js";
-import { environment, type Environment } from "../environment.js";
+import { measuredEnvironment, type Environment } from "../environment.js";
 import { prefillFlops } from "../../methods/plan/flops.js";
 import { isolate } from "../isolate.js";
 import { latencies } from "../latency.js";
@@ -128,7 +128,7 @@ export async function benchEngine(options: EngineOptions = {}): Promise<EngineRe
       schema_version: 1,
       model: checkpoint.name === engineModel ? "synthetic: 8 blocks, d 512" : checkpoint.name,
       synthetic_weights: checkpoint.synthetic, dtype: subject.dtype, compute_dtype: subject.computeDtype, device: subject.device, threads, length, memory_length: memoryLength, repeats,
-      environment: environment(), time,
+      environment: await measuredEnvironment(), time,
       ...latencies(baseline.prefill, baseline.perToken),
       prefill_flops: flops, prefill_seconds: prefill, prefill_gflops_per_second: flops / prefill / 1e9, matrix_gflops_per_second: matrix / 1e9,
       bandwidth_bytes_per_second: bandwidth, decode_bytes: bytes,

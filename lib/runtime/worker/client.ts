@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { BUSY, ENDING, type Answers, type Handle, type Reply, type Request } from "./protocol.js";
+import { BUSY, ENDING, type Answers, type Handle, type Message, type Reply, type Request } from "./protocol.js";
 
 interface Waiting {
   resolve(result: never): void;
@@ -55,20 +55,28 @@ export class WorkerThread {
     this.forgotten.register(owner, handle, owner);
   }
 
-  /** @throws what the request threw there */
-  ask<Op extends Request["op"]>(request: Extract<Request, { op: Op }>): Promise<Answers[Op]> {
+  /** @param signal tells the worker that the answer is no longer wanted: a run ends then, where runs can be stopped @throws what the request threw there */
+  ask<Op extends Request["op"]>(request: Extract<Request, { op: Op }>, signal?: AbortSignal): Promise<Answers[Op]> {
     if (this.died) return Promise.reject(this.died);
     const id = ++this.count;
+    const stop = () => this.send({ stop: id });
+    signal?.addEventListener("abort", stop);
     return new Promise<Answers[Op]>((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
       this.worker.ref();
-      this.worker.postMessage({ id, request });
-    });
+      this.send({ id, request });
+    }).catch((error: unknown) => {
+      throw signal?.aborted ? signal.reason : error;
+    }).finally(() => signal?.removeEventListener("abort", stop));
   }
 
   free(handle: Handle, owner?: object): Promise<null> {
     if (owner) this.forgotten.unregister(owner);
     return this.ask({ op: "free", handle });
+  }
+
+  private send(message: Message): void {
+    this.worker.postMessage(message);
   }
 
   private settled(id: number): void {

@@ -1,3 +1,4 @@
+import { unlessAborted } from "../../ambient-signal.js";
 import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import { toOnnx } from "../../onnx/serialize.js";
 import { hostHome, type AttentionKind, type Home } from "../home.js";
@@ -25,12 +26,15 @@ export function workerHome(attention: AttentionKind = "fused", kvDtype: KvDtype 
       const loaded: LoadedGraph = {
         inputNames,
         outputNames,
-        async run(feeds, wanted) {
-          const kept = thread.handle();
-          const results = received(await thread.ask({ op: "run", graph, feeds: sent(feeds), wanted, kept }));
-          handles.set(results, kept);
-          thread.tie(results, kept);
-          return results;
+        run(feeds, wanted = outputNames, { signal } = {}) {
+          const run = async () => {
+            const kept = thread.handle();
+            const results = received(await thread.ask({ op: "run", graph, feeds: sent(feeds), wanted, kept }, signal));
+            handles.set(results, kept);
+            thread.tie(results, kept);
+            return results;
+          };
+          return unlessAborted(run(), signal);
         },
         release: async () => void (await thread.free(graph)),
       };

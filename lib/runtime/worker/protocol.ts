@@ -55,6 +55,9 @@ export interface Answers {
   free: null;
 }
 
+/** What is sent to the worker: a request, or that one is no longer wanted. */
+export type Message = { readonly id: number; readonly request: Request } | { readonly stop: number };
+
 export type Reply = { readonly id: number } & ({ readonly result: Answers[keyof Answers] } | { readonly error: Error });
 
 /** Whether an output stays in the worker. */

@@ -1,46 +1,56 @@
 // The thread that runs graphs: it holds what is loaded, and the caches. Started by client.ts.
 import { parentPort, workerData } from "node:worker_threads";
-import type { InferenceSession } from "onnxruntime-node";
 import { stepTogether } from "../batch.js";
 import { HostCache } from "../host-cache.js";
 import type { HostLayer } from "../kv-cache.js";
 import type { StoredHead } from "../kv-store.js";
-import { openSession, type Outputs } from "../session.js";
-import { BUSY, ENDING, received, sent, stays, type Answers, type Handle, type ReadLayers, type Reply, type Request } from "./protocol.js";
+import { openSession, type LoadedGraph, type Outputs } from "../session.js";
+import { BUSY, ENDING, received, sent, stays, type Answers, type Handle, type Message, type ReadLayers, type Reply, type Request } from "./protocol.js";
 
-const graphs = new Map<Handle, InferenceSession>();
+const graphs = new Map<Handle, LoadedGraph>();
 const keptOutputs = new Map<Handle, Outputs>();
 const caches = new Map<Handle, HostCache>();
 
 const state = workerData as Int32Array<SharedArrayBuffer>;
 let last: Promise<void> = Promise.resolve();
 
-parentPort!.on("message", ({ id, request }: { id: number; request: Request }) => {
+/** Ends each run that was asked for, by the number of its request. */
+const stops = new Map<number, AbortController>();
+
+parentPort!.on("message", (message: Message) => {
+  if ("stop" in message) {
+    stops.get(message.stop)?.abort(new Error("run: it was stopped"));
+    return;
+  }
+  const { id, request } = message;
+  // From now on, not from its turn on: it may be stopped before that comes.
+  if (request.op === "run") stops.set(id, new AbortController());
   last = last.then(async () => {
     Atomics.store(state, BUSY, 1);
     try {
       if (Atomics.load(state, ENDING)) return;
-      const result = await answer(request);
+      const result = await answer(request, stops.get(id)?.signal);
       reply({ id, result }, request.op === "read" ? [] : buffersOf(result));
     } catch (error) {
       reply({ id, error: error instanceof Error ? error : new Error(String(error)) });
     } finally {
+      stops.delete(id);
       Atomics.store(state, BUSY, 0);
       Atomics.notify(state, BUSY);
     }
   });
 });
 
-async function answer(request: Request): Promise<Answers[keyof Answers]> {
+async function answer(request: Request, signal?: AbortSignal): Promise<Answers[keyof Answers]> {
   switch (request.op) {
     case "load": {
       const { onnx, outputs, threads, folder } = request;
-      const session = await openSession(onnx, outputs, { threads, ...(folder !== undefined && { folder }) });
+      const session = await openSession(onnx, outputs, { threads, folder });
       graphs.set(request.graph, session);
       return { inputNames: session.inputNames, outputNames: session.outputNames };
     }
     case "run": {
-      const results = await held(graphs, request.graph).run(received(request.feeds), request.wanted as string[]);
+      const results = await held(graphs, request.graph).run(received(request.feeds), request.wanted, { signal });
       const [here, there] = parted(results);
       keptOutputs.set(request.kept, here);
       return sent(there);
