@@ -37,7 +37,7 @@ export type { Figure } from "./report/index.js";
 
 export { attention, diff, drift, kvLengths, kvMemory, kvSummary, norms, retention, scores, tokens, track, verify, viewPage, type Shown, type View } from "./report/views/index.js";
 
-export { control, LiveControl, type ControlOptions, type ControlSpec } from "./control/index.js";
+export { control, explore, LiveControl, type ControlOptions, type ControlSpec } from "./control/index.js";
 export { longbench, perplexity, retrieval, ruler, type ComparingOptions, type Evaluation } from "./cell/evaluate.js";
 export { leaderboard, type ShownLeaderboard } from "./cell/leaderboard.js";
 export { agreement, measureSaliency, saliencyMap, saliencySparsity, trainPruner, type MeasureSaliencyOptions } from "./cell/train.js";

@@ -38,15 +38,26 @@ const sdtpControls = (root, controls, values, changed) => {
       set[name] = (value) => { input.checked = value; };
     } else if (kind === "number") {
       input = make("input", { type: "number", step: "any", ...(control.min !== undefined && { min: control.min }), ...(control.max !== undefined && { max: control.max }) });
-      input.onchange = () => { if (input.value !== "" && input.reportValidity()) changed(name, Number(input.value)); };
-      set[name] = (value) => { if (Number(input.value) !== value || input.value === "") input.value = String(value); };
+      let last;
+      input.onchange = () => { if (input.value !== "" && Number(input.value) !== last && input.reportValidity()) changed(name, last = Number(input.value)); };
+      set[name] = (value) => { last = value; if (Number(input.value) !== value || input.value === "") input.value = String(value); };
     } else {
       input = control.lines > 1 ? make("textarea", { rows: control.lines, cols: 60 }) : make("input", { type: "text", size: 40 });
-      input.onchange = () => changed(name, input.value);
-      set[name] = (value) => { if (input.value !== value) input.value = value; };
+      let last;
+      input.onchange = () => { if (input.value !== last) changed(name, last = input.value); };
+      set[name] = (value) => { last = value; if (input.value !== value) input.value = value; };
     }
-    // Letters typed here are no shortcuts of the notebook's.
-    if (kind === "text" || kind === "number") input.dataset.lmSuppressShortcuts = "true";
+    // Letters and arrows are for the control and no shortcuts of the notebook's; those with Ctrl or Cmd are, such as saving.
+    if (kind !== "checkbox") {
+      const mine = ({ ctrlKey, metaKey }) => { if (ctrlKey || metaKey) delete input.dataset.lmSuppressShortcuts; else input.dataset.lmSuppressShortcuts = "true"; };
+      mine({});
+      input.onkeyup = input.onfocus = mine;
+      input.onkeydown = (event) => {
+        mine(event);
+        // Browsers tell of a change by Enter where it was typed, not where it was pasted by a script or filled in.
+        if (event.key === "Enter" && input.localName === "input" && input.type !== "range") input.onchange();
+      };
+    }
     input.dataset.control = name;
     root.append(make("label", {}, make("span", { textContent: label }), input, shown));
   }

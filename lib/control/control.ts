@@ -3,35 +3,20 @@ import { inspect } from "node:util";
 import { withProgress } from "../cell/live.js";
 import { controlsCss, esm, hidesLast } from "./browser.js";
 import { host, type Task } from "./host.js";
-import { outputsHtml, valuesHtml, valuesText, type ValuesByName } from "./html.js";
+import { outputsHtml, valuesHtml, valuesText } from "./html.js";
+import { CONTROL, type KeptControl } from "./kept.js";
 import { type Output, Outputs, outputsText } from "./output.js";
 import { accepted, controlsOf, type Control as AnyControl, type ControlSpec, show, type Values } from "./spec.js";
 import { allStates, stateKey } from "./states.js";
 import { Widget } from "./widget.js";
 
 const display = Symbol.for("Jupyter.display");
-/** What of a control stays in the notebook, for exports. */
-export const CONTROL = "application/vnd.sdtp-notebook.control+json";
-
 /** Milliseconds between two looks at what a view shows while it is being drawn. */
 const INTERVAL = 150;
 /** Milliseconds without a change after which the notebook gets the state that it keeps. */
 const SETTLED = 300;
 /** Characters of all states together, at most. */
 const LARGEST = 64e6;
-
-/** What the notebook keeps of a control. */
-export interface KeptControl {
-  readonly version: 1;
-  /** The live widget that it is the state of. */
-  readonly model_id: string;
-  readonly controls: readonly AnyControl[];
-  readonly values: ValuesByName;
-  /** What the view shows for these values. */
-  readonly outputs: readonly Output[];
-  /** What it shows for all others too, by `stateKey`; absent where they were not computed. */
-  readonly states?: Readonly<Record<string, readonly Output[]>>;
-}
 
 export interface ControlOptions {
   /** Computes the view of every combination of values before the first is shown, so that exported pages stay interactive; default false. */

@@ -1,6 +1,7 @@
 import { joined, type Output } from "../types.js";
 import { ansiHtml } from "./ansi.js";
 import { scriptJson } from "./charts.js";
+import { controlHtml } from "./controls.js";
 import type { CodePart } from "./document.js";
 import { bundleUri, imageTypes } from "./images.js";
 import { altText, chosen, type Figure, figureOf, figureTitle, isDisplay, PLOTLY, textOf } from "./mime.js";
@@ -11,6 +12,7 @@ import { shortTables, shortText } from "./shortened.js";
 import { clearFigure } from "../../report/views/figure-html.js";
 import { dataTablesHtml } from "../../report/views/picture/data-table.js";
 import { picture } from "../../report/views/picture/index.js";
+import { keptControl } from "../../control/kept.js";
 import { escapeHtml } from "../../escape-html.js";
 
 /** What of a bundle is shown, first to last. */
@@ -40,7 +42,10 @@ function outputHtml(output: Output, place: Place): string {
   return isDisplay(output) ? displayHtml(output, place) : "";
 }
 
-function displayHtml({ data, metadata }: Extract<Output, { data: object }>, { trust, figures, maths, paper, id, cell }: Place): string {
+function displayHtml({ data, metadata }: Extract<Output, { data: object }>, place: Place): string {
+  const { trust, figures, maths, paper, id, cell } = place;
+  const control = keptControl(data);
+  if (control) return controlHtml(control, id, paper, (output, own) => outputHtml(output, { ...place, id: own }));
   const figure = figureOf(data);
   const script = trust ? ["application/javascript", "text/javascript"] : [];
   const { type, content } = chosen(data, [...script, ...order].filter((each) => each !== PLOTLY || figure)) ?? {};

@@ -1,5 +1,7 @@
+import { controlsSource } from "../../control/browser.js";
+
 /**
- * The page's script: the theme, folding all code, and charts in the page's colours. Charts are drawn from the JSON
+ * The page's script: the theme, folding all code, charts in the page's colours, and controls whose states are all in the page. Charts are drawn from the JSON
  * beside them. A chart that has a background of its own keeps its colours.
  */
 export const pageScript = `
@@ -59,6 +61,10 @@ const themed = (layout) => {
   return changes;
 };
 const recolour = () => { for (const { element, layout } of charts) window.Plotly.relayout(element, themed(layout)); };
+// Those that a control took away are no more.
+const forget = () => {
+  for (let i = charts.length - 1; i >= 0; i--) if (!charts[i].element.isConnected) window.Plotly.purge(charts.splice(i, 1)[0].element);
+};
 const apply = (layout, changes) => {
   const copy = structuredClone(layout);
   for (const [path, value] of Object.entries(changes)) {
@@ -91,18 +97,21 @@ const fitted = (layout, width) => {
     ...(title?.text && { title: { ...title, text: lines.join("<br>"), font: { ...title.font, size: 15 }, x: 0, xref: "paper", xanchor: "left", y: 1, yref: "paper", yanchor: "bottom", pad: { b: 12 + 19 * (lines.length - 1) + 16 * below.length }, ...(below.length > 0 && { subtitle: { ...title.subtitle, text: below.join("<br>") } }) } }),
   };
 };
-const load = async () => {
+let loading;
+const load = () => (loading ??= bring());
+const bring = async () => {
   const packed = document.getElementById("plotly-library").textContent;
   const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
   const script = document.createElement("script");
   script.textContent = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   document.head.append(script);
 };
-const draw = async () => {
-  const elements = [...document.querySelectorAll("figure.chart")];
+const draw = async (within) => {
+  const elements = [...within.querySelectorAll("figure.chart")];
   if (elements.length === 0) return;
   await load();
   for (const element of elements) {
+    if (!element.isConnected) continue;
     const { data, layout = {}, config = {} } = JSON.parse(element.querySelector("script").textContent);
     const { width, ...rest } = layout;
     // On paper a chart that asks for no height is lower, so that fewer pages end half empty.
@@ -123,6 +132,26 @@ const draw = async () => {
 const resize = () => charts.map(({ element }) => window.Plotly.Plots.resize(element));
 window.addEventListener("beforeprint", () => { recolour(); resize(); });
 window.addEventListener("afterprint", () => { recolour(); resize(); });
-window.reportReady = draw();
+window.reportReady = draw(document);
+
+${controlsSource}
+const place = ({ kind, min, step, choices }, value) => (kind === "slider" ? Math.round((value - min) / step) : kind === "choice" ? choices.indexOf(value) : Number(value));
+for (const element of document.querySelectorAll(".sdtp-control")) {
+  const script = element.querySelector(":scope > script[type='application/json']");
+  if (!script) continue;
+  const { controls, values } = JSON.parse(script.textContent);
+  const form = element.querySelector(":scope > .sdtp-control-form");
+  const view = element.querySelector(":scope > .sdtp-control-view");
+  const states = new Map([...element.querySelectorAll(":scope > template")].map((template) => [template.dataset.state, template]));
+  form.replaceChildren();
+  sdtpControls(form, controls, values, (name, value) => {
+    values[name] = value;
+    const state = states.get(controls.map((each) => place(each, values[each.name])).join(","));
+    view.style.minHeight = view.offsetHeight + "px";
+    view.replaceChildren(...(state ? [state.content.cloneNode(true)] : ["This state is not in the page."]));
+    forget();
+    draw(view).finally(() => { view.style.minHeight = ""; });
+  });
+}
 })();
 `.trim();

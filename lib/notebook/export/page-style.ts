@@ -1,3 +1,5 @@
+import { controlsCss } from "../../control/browser.js";
+
 /** The page's looks, in light and dark (`light-dark()` follows `color-scheme`). Colours of text have a contrast of 4.5 or more. */
 export const pageStyle = `
 :root{color-scheme:light dark;--fg:light-dark(#1f2328,#e6edf3);--soft:light-dark(#59636e,#9198a1);--bg:light-dark(#fff,#0d1117);--box:light-dark(#f6f8fa,#161b22);--line:light-dark(#d1d9e0,#3d444d);--link:light-dark(#0550ae,#79b8ff);--red:light-dark(#b3231b,#ff8178);--redbox:light-dark(#fff0ee,#2d1518)}
@@ -56,4 +58,5 @@ progress{accent-color:#0969da}
 .ansi-black-bg{background:light-dark(#d1d9e0,#3d444d)}.ansi-red-bg,.ansi-bright-red-bg{background:light-dark(#ffcecb,#67060c)}.ansi-green-bg,.ansi-bright-green-bg{background:light-dark(#aceebb,#033a16)}.ansi-yellow-bg,.ansi-bright-yellow-bg{background:light-dark(#fae17d,#4b2900)}.ansi-blue-bg,.ansi-bright-blue-bg{background:light-dark(#b6e3ff,#0c2d6b)}.ansi-magenta-bg,.ansi-bright-magenta-bg{background:light-dark(#eddeff,#3c1e70)}.ansi-cyan-bg,.ansi-bright-cyan-bg{background:light-dark(#b3f0ff,#0a4d57)}.ansi-white-bg,.ansi-bright-black-bg,.ansi-bright-white-bg{background:light-dark(#eaeef2,#30363d)}
 @page{size:A4;margin:18mm 16mm}
 @media print{:root,:root[data-theme]{color-scheme:light}body{font-size:10.5pt}.bar,.skip,.toc{display:none}.page{display:block;padding:0;max-width:none}main{max-width:none;padding:0}h1{margin-top:0}h1,h2,h3,h4,h5,h6,caption{break-after:avoid}pre,.html{background:var(--under)}details.input{break-after:avoid}.markdown:has(+.cell)>:last-child,.output>p:not(:last-child){break-after:avoid}.output>.html,.output>.stream{break-inside:auto}.sdtp-note,caption{break-before:avoid}pre{orphans:4;widows:4;white-space:pre-wrap;overflow:visible;max-height:none}figure,.image,tr,blockquote{break-inside:avoid}thead{display:table-header-group}details.input>pre{break-inside:avoid}details:not([open]){display:none}details>summary{display:none}.html{overflow:visible;contain:none}.html,.html :not(progress,meter){max-height:none!important;overflow:visible!important}p{orphans:3;widows:3}a{color:inherit}}
+${controlsCss}
 `.trim();

@@ -16,29 +16,41 @@ export interface TokenView extends TokenFates {
 /**
  * The prompt's tokens, coloured by the stage at which they fell (hover: position, score, stage). Tokens that had to stay are
  * underlined.
+ * @param trace when pointed at, a token tells all of itself below the text: score and rank at every stage that it came to, its row in
+ *   each layer's cache, and by head where heads hold other tokens each; by styles alone, so in exported pages too. Default false: it
+ *   takes 200 to 500 bytes a token
  * @example
  * const run = await model.prefill(ids, { preset: "sdtp", scores: true });
  * await sdtp.tokens(run)
  */
-export async function tokens(run: Run): Promise<Shown<TokenView>> {
+export async function tokens(run: Run, { trace = false }: { trace?: boolean } = {}): Promise<Shown<TokenView>> {
   const { tokenFates } = await import("../../inspect/fate.js");
   const fates = tokenFates(run);
   const texts = (await run.texts()) ?? run.ids.map((id) => `${id} `);
   const afterLayers = run.stages.map(({ afterLayer }) => afterLayer);
   const data = { ...fates, texts, afterLayers };
+  const lines = trace ? await traceLines(run) : undefined;
   const title = `Tokens: ${runLabel(run)}, ${run.kept.length} of ${run.ids.length} kept`;
-  return shown(data, { title, text: tokenText(data, title), html: () => html(data, title) });
+  return shown(data, { title, text: tokenText(data, title), html: () => html(data, title, lines) });
 }
 
-function html({ stage, score, forced, texts, afterLayers }: TokenView, title: string): string {
+/** What each token tells of itself. */
+async function traceLines(run: Run): Promise<string[][]> {
+  const { traceText, traceTokens } = await import("../../inspect/trace.js");
+  return traceTokens(run).map((each) => traceText(each, short));
+}
+
+function html({ stage, score, forced, texts, afterLayers }: TokenView, title: string, lines: readonly string[][] | undefined): string {
   const kinds: TokenKind[] = [
     { style: "", label: "kept" },
     { style: "text-decoration:underline dotted #888", label: "always kept", tag: "u" as const },
     ...afterLayers.map((layer, s) => ({ style: `background:hsl(${stageHue(s, afterLayers.length)} 80% 50%/.38)`, label: `stage ${s}, ${stagePlace(layer)}`, tag: "del" as const })),
   ];
   const kind = Uint16Array.from(stage, (s, i) => (s < 0 ? forced[i]! : s + 2));
-  const hover = (i: number) => `${i}${score ? ` · ${short(score[i]!)}` : ""} · ${stage[i]! < 0 ? (forced[i] ? "always kept" : "kept") : `stage ${stage[i]}`}`;
-  return tokenHtml({ title, scope: `fate${afterLayers.length}`, texts, kinds, kind, hover });
+  const line = (i: number) => `${i}${score ? ` · ${short(score[i]!)}` : ""} · ${stage[i]! < 0 ? (forced[i] ? "always kept" : "kept") : `stage ${stage[i]}`}`;
+  if (!lines) return tokenHtml({ title, scope: `fate${afterLayers.length}`, texts, kinds, kind, hover: line });
+  const hover = (i: number) => [`${line(i)} · ${JSON.stringify(harmless(texts[i]!))}`, ...lines[i]!].join("\n");
+  return tokenHtml({ title, scope: `fate${afterLayers.length}`, texts, kinds, kind, hover, panel: 1 + lines.reduce((most, { length }) => Math.max(most, length), 0) });
 }
 
 /** From violet, fell first, to yellow, fell last. */
