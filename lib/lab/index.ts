@@ -2,10 +2,9 @@ import { randomBytes } from "node:crypto";
 import { realpath, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import type { AddressInfo } from "node:net";
-import { serve as listen, type ServerType } from "@hono/node-server";
 import { WebSocketServer } from "ws";
 import { userDataDir } from "../jupyter/paths.js";
+import { listen, type Listening } from "../listen.js";
 import { createApp } from "./app.js";
 import { Assets } from "./assets.js";
 import { Root } from "./contents/place.js";
@@ -78,8 +77,8 @@ export async function openLab(folder: string, options: LabOptions = {}): Promise
     noServer: true, maxPayload: MESSAGE, perMessageDeflate: false,
     handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false),
   });
-  const server = await firstFree(port, (candidate) => start(app.fetch, websockets, candidate, host));
-  const actual = (server.address() as AddressInfo).port;
+  const server = await firstFree(port, (candidate) => listen({ fetch: app.fetch, port: candidate, hostname: host, websocket: { server: websockets } }));
+  const actual = server.port;
   const name = host === "127.0.0.1" ? "localhost" : host;
   return {
     url: `http://${name}:${actual}/lab?token=${encodeURIComponent(token)}`, port: actual, token, shutdown,
@@ -89,23 +88,13 @@ export async function openLab(folder: string, options: LabOptions = {}): Promise
       await kernels.close();
       await keeper.close();
       for (const socket of websockets.clients) socket.terminate();
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        if ("closeAllConnections" in server) server.closeAllConnections();
-      });
+      await server.close();
     },
   };
 }
 
-function start(fetch: Parameters<typeof listen>[0]["fetch"], server: WebSocketServer, port: number, hostname: string): Promise<ServerType> {
-  return new Promise((resolve, reject) => {
-    const starting = listen({ fetch, port, hostname, websocket: { server } }, () => resolve(starting));
-    starting.on("error", reject);
-  });
-}
-
 /** As Jupyter does: the next port where one is taken. */
-async function firstFree(port: number, start: (port: number) => Promise<ServerType>): Promise<ServerType> {
+async function firstFree(port: number, start: (port: number) => Promise<Listening>): Promise<Listening> {
   for (let n = 0; ; n++) {
     try {
       return await start(port === 0 ? 0 : port + n);

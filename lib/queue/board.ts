@@ -1,4 +1,3 @@
-import type { Server } from "node:http";
 import { duration } from "../report/duration.js";
 import { escapeHtml } from "../escape-html.js";
 import { connect, type ConnectOptions } from "./connection.js";
@@ -25,8 +24,8 @@ export interface Board {
 export async function serveBoard({ url, queueName, port, ...options }: BoardOptions): Promise<Board> {
   const prefix = requireQueueName(queueName);
   const connection = await connect(url, options);
-  const [{ Hono }, { serve }, { serveStatic }, { createBullBoard }, { BullMQAdapter }, { HonoAdapter }] = await Promise.all([
-    import("hono"), import("@hono/node-server"), import("@hono/node-server/serve-static"), import("@bull-board/api"), import("@bull-board/api/bullMQAdapter"), import("@bull-board/hono"),
+  const [{ Hono }, { listen }, { serveStatic }, { createBullBoard }, { BullMQAdapter }, { HonoAdapter }] = await Promise.all([
+    import("hono"), import("../listen.js"), import("@hono/node-server/serve-static"), import("@bull-board/api"), import("@bull-board/api/bullMQAdapter"), import("@bull-board/hono"),
   ]);
   const queues = await Promise.all(kinds.flatMap((kind) => providers.map((device) => openQueue(connection.redis, prefix, kind, device))));
   const adapter = new HonoAdapter(serveStatic);
@@ -45,18 +44,14 @@ export async function serveBoard({ url, queueName, port, ...options }: BoardOpti
   app.get("/", async (context) => context.html(page(await queueStatus(connection.redis, prefix), `${connection.shown}, ${prefix}`)));
   app.get("/status", async (context) => context.json(await queueStatus(connection.redis, prefix)));
   app.route("/jobs", adapter.registerPlugin());
-  const server = await new Promise<Server>((resolve, reject) => {
-    const listening = serve({ fetch: app.fetch, hostname: "127.0.0.1", port }, () => resolve(listening)) as Server;
-    listening.once("error", (error: NodeJS.ErrnoException) => reject(new Error(`port: ${port} (${error.code === "EADDRINUSE" ? "is taken" : error.message})`)));
-  }).catch(async (error: unknown) => {
+  const server = await listen({ fetch: app.fetch, hostname: "127.0.0.1", port }).catch(async (error: NodeJS.ErrnoException) => {
     await connection.close();
-    throw error;
+    throw new Error(`port: ${port} (${error.code === "EADDRINUSE" ? "is taken" : error.message})`);
   });
   return {
-    address: `http://127.0.0.1:${(server.address() as { port: number }).port}/`,
+    address: `http://127.0.0.1:${server.port}/`,
     async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.close();
       await Promise.race([Promise.all(queues.map((queue) => queue.close())), new Promise((resolve) => setTimeout(resolve, 1000))]);
       await connection.close();
     },

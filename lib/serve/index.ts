@@ -1,5 +1,4 @@
-import { serve as listen } from "@hono/node-server";
-import type { AddressInfo } from "node:net";
+import { listen } from "../listen.js";
 import type { Model, PrefillSettings } from "../runtime/model.js";
 import { createApp } from "./app.js";
 import { Metrics } from "./metrics.js";
@@ -71,18 +70,15 @@ export async function serve(model: Model, options: ServeOptions = {}): Promise<S
   const prompts = new Prompts(model, steps, prefixes, maxBatchedTokens);
   const service = new Service(model, turns, steps, prompts, metrics, { ...pruning, ...(tailTokens !== undefined && { tailTokens }), ...(maxPrunedTokens !== undefined && { maxPrunedTokens }) }, name);
   const app = createApp(service, { timeout: timeout * 1e3, bodyLimit: BODY_LIMIT, ...(apiKey !== undefined && { apiKey }), ...(onError && { onError }) });
-  const server = await new Promise<ReturnType<typeof listen>>((resolve, reject) => {
-    const starting = listen({ fetch: app.fetch, port, hostname: host }, () => resolve(starting));
-    starting.on("error", (error: NodeJS.ErrnoException) => reject(error.code === "EADDRINUSE" ? new Error(`port ${port}: is taken on ${host} (choose another with --port, or 0 for any that is free)`) : error));
+  const server = await listen({ fetch: app.fetch, port, hostname: host }).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === "EADDRINUSE" ? new Error(`port ${port}: is taken on ${host} (choose another with --port, or 0 for any that is free)`) : error;
   });
-  const address = server.address() as AddressInfo;
-  const shown = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  const shown = server.family === "IPv6" ? `[${server.address}]` : server.address;
   return {
-    url: `http://${shown}:${address.port}/v1`,
-    close: () => new Promise((resolve) => {
+    url: `http://${shown}:${server.port}/v1`,
+    close: () => {
       prefixes.clear();
-      server.close(() => resolve());
-      if ("closeAllConnections" in server) server.closeAllConnections();
-    }),
+      return server.close();
+    },
   };
 }
