@@ -101,7 +101,7 @@ export function planOf(method: Method, n: number, model: PlannedModel, { kvPolic
 export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragged = true, worker = false }: PlannedModel, { capture, captureLimit }: Pick<PlanSettings, "capture" | "captureLimit"> = {}): Plan {
   const { n, stages, tokens, kvLengths, method, cache } = counts;
   if (cache && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) {
-    throw new Error(`preset ${method.name}: a cache budget (heads then hold other tokens each, and the model's ${config.positions === "alibi" ? "ALiBi positions are" : "sliding window is"} by token)`);
+    throw new Error(`preset ${method.name}: a cache budget (heads then hold other tokens each, and the model's ${config.positions === "alibi" ? "ALiBi positions are" : "sliding window is"} by token; methods with stages alone, as keep07, prune it)`);
   }
   if ((!ragged || worker) && method.decoding) throw new Error(`preset ${method.name}: a budget while decoding (caches must be in this thread's memory for that: --device cpu, no worker)`);
   if (!ragged && cache?.some(({ safe }) => safe !== null)) throw new Error(`preset ${method.name}: budgets by head (caches must be in this process's memory for that: --device cpu)`);
