@@ -55,7 +55,7 @@ for (const [label, dtype, byChannel] of ways) {
   const each = [];
   for (const start of starts) {
     const int64 = (ids, dims) => new Tensor("int64", BigInt64Array.from(ids, BigInt), dims);
-    const { losses, choices } = await session.run({ ids: int64(prose.slice(start, start + N), [1, N]), targets: int64(prose.slice(start + 1, start + N + 1), [N, 1]), ...rotaryFeeds(tables.prompt(N, N)) });
+    const { losses, choices } = await session.run({ ids: int64(prose.slice(start, start + N), [1, N]), targets: int64(prose.slice(start + 1, start + N + 1), [N, 1]), ...rotaryFeeds(tables.prompt(N, N)) }, ["losses", "choices"]);
     each.push({ loss: mean([...losses.data]), choices: [...choices.data] });
   }
   await session.release();
