@@ -1,6 +1,6 @@
 /** JupyterLab itself in a browser, as a person uses it. Needs Chromium (Debian: chromium). */
 import assert from "node:assert/strict";
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -139,6 +139,39 @@ describe("JupyterLab by sdtp lab", { skip: noChromium }, () => {
     await eventually(() => text(stored("closed.ipynb").cells[0]?.outputs ?? []) === "begun\nended\n");
     page = await open("closed.ipynb");
     assert.equal(text((await cells(page))[0]?.outputs ?? []), "begun\nended\n");
+    await page.context().close();
+  });
+
+  it("a new notebook from the launcher: completion, a tooltip, and its name changed while its kernel runs", async () => {
+    // JupyterLab drops completions that took the kernel a second, as the first may on a busy machine.
+    assert.equal((await lab.json("PUT", "/lab/api/settings/@jupyterlab/completer-extension:manager", { raw: JSON.stringify({ providerTimeout: PATIENCE }) })).status, 204);
+    page = await open();
+    await page.locator('.jp-LauncherCard[data-category="Notebook"]').first().click();
+    await page.waitForSelector(".jp-NotebookPanel");
+    await ready(page);
+    await page.locator(".jp-NotebookPanel .jp-Cell .cm-content").first().click();
+    await page.keyboard.type("const measured = [1, 2, 3]; measured.");
+    await page.keyboard.press("Tab");
+    await page.waitForFunction(() => [...document.querySelectorAll(".jp-Completer-item")].some((item) => item.textContent?.includes("toSorted")));
+    await page.keyboard.type("toSor");
+    await page.waitForFunction(() => document.querySelectorAll(".jp-Completer-item").length === 1);
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => [...jupyterapp.shell.currentWidget.content.model.cells][0]?.sharedModel.getSource().endsWith("measured.toSorted"));
+    await page.keyboard.type("().length");
+    await execute(page, "tooltip:launch-notebook");
+    await page.waitForFunction(() => /number/.test(document.querySelector(".jp-Tooltip")?.textContent ?? ""));
+    await page.keyboard.press("Escape");
+    await execute(page, "notebook:run-cell");
+    await page.waitForFunction(() => [...jupyterapp.shell.currentWidget.content.model.cells][0]?.outputs.toJSON().some((output) => output.data?.["text/plain"] === "3"));
+    const kernel = await page.evaluate(() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.id);
+    await page.evaluate(() => jupyterapp.shell.currentWidget.context.save());
+    await execute(page, "docmanager:rename");
+    await page.locator(".jp-Dialog input").first().fill("renamed.ipynb");
+    await page.locator(".jp-Dialog .jp-mod-accept").click();
+    await page.waitForFunction(() => jupyterapp.shell.currentWidget.context.path === "renamed.ipynb");
+    assert.match(stored("renamed.ipynb").cells[0]?.source.join("") ?? "", /measured\.toSorted/);
+    assert.equal(existsSync(join(lab.folder, "Untitled.ipynb")), false);
+    assert.equal(await page.evaluate(() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.id), kernel);
     await page.context().close();
   });
 
