@@ -80,6 +80,11 @@ async function evaluate({ modules, scopes, stacks }: Notebook, job: RunCell, cel
   modules.update(local);
   for (const module of local) stacks.addModule(module.path, module.maps, module.data.split("\n").length);
   if (imports.length > 0) await cell.untilInterrupted(modules.prepare(imports, links));
+  if (scopes.loadPreloaded(code, uses)) {
+    // A signal that came meanwhile ended nothing: the event loop tells of it.
+    await turn();
+    cell.signal.throwIfAborted();
+  }
   stacks.add(job.name, maps, code.split("\n").length);
   const { module, filename, dirname } = modules.commonJs(links);
   const cellArguments = [cell, module.exports, module.require, module, filename, dirname, ...used];

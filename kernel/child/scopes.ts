@@ -1,4 +1,5 @@
 import { LAST_PRELOADED } from "../compile/prelude.js";
+import { whole } from "./stop.js";
 
 /** The variables of one cell: a getter and a setter for each, over the variables of its function. */
 export type Scope = Record<string, unknown>;
@@ -23,6 +24,18 @@ export class Scopes {
 
   set(id: number, scope: Scope): void {
     this.#scopes.set(id, scope);
+  }
+
+  /**
+   * Loads what a cell's code uses of what is preloaded, to its end: a module that is left in the middle of loading stays half
+   * there for as long as the process lives. Call where no signal ends what runs.
+   * @returns whether there was anything to load
+   */
+  loadPreloaded(code: string, uses: readonly { id: number }[]): boolean {
+    const ids = uses.map(({ id }) => id).filter((id) => id <= LAST_PRELOADED);
+    const waiting = ids.flatMap((id) => Object.entries(Object.getOwnPropertyDescriptors(this.get(id))).filter(([name, { get }]) => get && code.includes(`__cell${id}__.${name}`)).map(([name]) => [this.get(id), name] as const));
+    for (const [scope, name] of waiting) whole(() => scope[name]);
+    return waiting.length > 0;
   }
 
   /** The variables of the notebook by name, each of the cell that declared it last and reached it. What is preloaded is left out. */

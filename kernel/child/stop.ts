@@ -50,6 +50,18 @@ function findClear(): () => void {
   }
 }
 
+let untouched = 0;
+
+/** Runs `work` to its end whatever is asked for meanwhile: for what would be left half done for good. A signal must be held off apart from that. */
+export function whole<T>(work: () => T): T {
+  untouched++;
+  try {
+    return work();
+  } finally {
+    untouched--;
+  }
+}
+
 export const STOP = "sdtp.stop";
 
 /** @param seen counts interrupts that the event loop has seen */
@@ -62,6 +74,7 @@ export function installStop(state: Int32Array, seen: Int32Array): void {
    */
   const prepare = (count: number, insist: boolean): Answer => {
     if (Atomics.load(seen, 0) !== count) return "never";
+    if (untouched > 0) return "later";
     const files = running();
     if (files.some((file) => FRAGILE.test(file))) return "never";
     if ((!insist && files[0]?.startsWith("node:")) || RECEIVING.test(files[0] ?? "") || files.some((file) => SENDING.test(file))) return "later";

@@ -17,6 +17,9 @@ const EXCEPTIONS = [
   { filter: "all", label: "All Exceptions", default: false },
 ];
 
+/** Milliseconds in which a signal reaches the process that runs cells. */
+const SIGNALLED = 250;
+
 const NAME = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
 
 export interface DebuggerHost {
@@ -106,7 +109,9 @@ export class Debugger {
   interrupted(): void {
     if (!this.#enabled) return;
     void this.#skip(true).catch(() => undefined);
-    if (this.#stop) void this.#inspector.post("Debugger.resume").catch(() => undefined);
+    // The signal ends what stands there as soon as it goes on: what goes on before the signal is there may come to the cell's end.
+    const stop = this.#stop;
+    if (stop) setTimeout(() => this.#stop === stop && void this.#inspector.post("Debugger.resume").catch(() => undefined), SIGNALLED).unref();
   }
 
   /** The execution process ended. */

@@ -41,7 +41,7 @@ test("without modules learned is left out, and said; a prompt too long is refuse
   assert.equal(status, 0, stderr);
   assert.match(stderr, /^learned: left out \(there are no pruning modules for this model/m);
   const { tasks } = JSON.parse(stdout) as { tasks: { configurations: { label: string }[] }[] };
-  assert.deepEqual(tasks[0]!.configurations.map(({ label }) => label), ["baseline", "keep07 window evict", "keep07 norm evict", "keep07 recency evict", "keep07 random evict"]);
+  assert.deepEqual(tasks[0]!.configurations.map(({ label }) => label), ["baseline", "keep07 norm evict", "keep07 recency evict", "keep07 random evict"]);
   await writeFile(join(folder, "long.jsonl"), JSON.stringify({ context: "A ship. ".repeat(40), question: "What?", answer: "a ship", max_new_tokens: 600 }));
   const long = command("evaluate", ["prompts", "long.jsonl", "--model", tiny.folder, "--config", "keep07"], folder);
   assert.equal(long.status, 1);
