@@ -66,7 +66,7 @@ function quickInfo(cells: CellCompiler, position: number): TS.QuickInfo | undefi
 /** The comment of a declaration file; the compiler itself sees the comments of cells and modules only. */
 function docsOf(cells: CellCompiler, position: number): Docs | undefined {
   const { program, cellFile } = cells.project;
-  return docsAt(ts, program, cellFile, HEAD + position, (path) => cells.project.earlier.file(path)?.text ?? ts.sys.readFile(path));
+  return docsAt(ts, program, cellFile, HEAD + position, (path) => cells.project.text(path));
 }
 
 function signatureAt(cells: CellCompiler, at: number, detail: number): Inspection | undefined {

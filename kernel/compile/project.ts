@@ -1,6 +1,7 @@
 import type * as TS from "@tslab/typescript-for-tslab";
 import { withoutDocs } from "./docs.js";
 import { EarlierCells } from "./earlier.js";
+import { LibFiles } from "./lib-files.js";
 import { LocalModules, type LocalModule } from "./modules.js";
 import { autoImportProgram } from "./packages.js";
 import { NodeTypes } from "./node-types.js";
@@ -35,6 +36,7 @@ export class Project {
   #current: TS.Program | undefined;
   #autoImports = false;
   readonly #nodeTypes: NodeTypes;
+  readonly #lib: LibFiles;
   #incomplete = false;
   #local: { text: string; found: ReturnType<LocalModules["of"]> } | undefined;
 
@@ -53,6 +55,7 @@ export class Project {
     this.#scope = this.earlier.scope();
     const { sys } = ts;
     const types = (this.#nodeTypes = new NodeTypes(ts, folder, packageRoot));
+    const lib = (this.#lib = new LibFiles(ts, options));
     const isOwn = (path: string) => path === this.cell || path === this.#prelude;
     this.#folder = folder;
     const files = {
@@ -82,7 +85,8 @@ export class Project {
         if (!isFixed(path)) return changed(path);
         let version = this.#fixed.get(path);
         if (version === undefined) this.#fixed.set(path, (version = changed(path)));
-        return path === types.path ? `${version} ${types.version}` : version;
+        // Other projects may have another text under its name.
+        return path === types.path ? `${version} ${types.version}` : lib.has(path) ? `${version} ${lib.version}` : version;
       },
       getScriptSnapshot: (path) => {
         const own = this.#read(path);
@@ -91,7 +95,7 @@ export class Project {
         const version = host.getScriptVersion(path);
         const known = isFixed(path) ? texts.get(path) : this.#texts.get(path);
         if (known?.version === version) return known.snapshot;
-        const text = sys.readFile(path);
+        const text = lib.textOf(path) ?? sys.readFile(path);
         if (text === undefined) return undefined;
         const snapshot = ts.ScriptSnapshot.fromString(path === types.path ? types.textOf(text) : path.endsWith(".d.ts") ? withoutDocs(text) : text);
         (isFixed(path) ? texts : this.#texts).set(path, { version, snapshot });
@@ -116,6 +120,11 @@ export class Project {
       getPackageJsonAutoImportProvider: () => (this.#autoImports ? (extra ??= autoImportProgram(ts, folder, options)) : undefined),
     };
     this.#service = ts.createLanguageService(host, registry);
+  }
+
+  /** The text of a file as the program has it, with its comments. */
+  text(path: string): string | undefined {
+    return this.earlier.file(path)?.text ?? this.#lib.textOf(path) ?? this.#ts.sys.readFile(path);
   }
 
   #read(path: string): string | undefined {
