@@ -86,7 +86,7 @@ export class Project {
         let version = this.#fixed.get(path);
         if (version === undefined) this.#fixed.set(path, (version = changed(path)));
         // Other projects may have another text under its name.
-        return path === types.path ? `${version} ${types.version}` : lib.has(path) ? `${version} ${lib.version}` : version;
+        return path === types.path ? `${version} ${types.version}` : `${version}${lib.find(path)?.version ?? ""}`;
       },
       getScriptSnapshot: (path) => {
         const own = this.#read(path);
@@ -95,7 +95,7 @@ export class Project {
         const version = host.getScriptVersion(path);
         const known = isFixed(path) ? texts.get(path) : this.#texts.get(path);
         if (known?.version === version) return known.snapshot;
-        const text = lib.textOf(path) ?? sys.readFile(path);
+        const text = lib.find(path)?.text ?? sys.readFile(path);
         if (text === undefined) return undefined;
         const snapshot = ts.ScriptSnapshot.fromString(path === types.path ? types.textOf(text) : path.endsWith(".d.ts") ? withoutDocs(text) : text);
         (isFixed(path) ? texts : this.#texts).set(path, { version, snapshot });
@@ -124,7 +124,7 @@ export class Project {
 
   /** The text of a file as the program has it, with its comments. */
   text(path: string): string | undefined {
-    return this.earlier.file(path)?.text ?? this.#lib.textOf(path) ?? this.#ts.sys.readFile(path);
+    return this.earlier.file(path)?.text ?? this.#lib.find(path)?.text ?? this.#ts.sys.readFile(path);
   }
 
   #read(path: string): string | undefined {

@@ -29,9 +29,9 @@ const globals = (of: TS.Program) => of.getTypeChecker().getSymbolsInScope(of.get
 for (const lib of [nodeLib(), ["lib.es2022.d.ts", "lib.dom.d.ts"], ["lib.es5.d.ts"]]) {
   test(`${lib[0]} and ${lib.length - 1} more`, () => {
     const files = new LibFiles(ts, { lib });
-    const [one, many] = [program(lib, (path) => files.textOf(path)), program(lib, () => undefined)];
+    const [one, many] = [program(lib, (path) => files.find(path)?.text), program(lib, () => undefined)];
     const whole = (of: TS.Program) => of.getSourceFiles().filter(({ text }) => text !== "").length;
-    assert.equal(whole(one), 2);
+    assert.ok(whole(one) <= 1 + lib.length);
     assert.ok(whole(many) > whole(one) || lib.length === 1);
     assert.deepEqual(globals(one), globals(many));
     const errors = (of: TS.Program) => ts.getPreEmitDiagnostics(of).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n")).sort();
@@ -42,10 +42,13 @@ for (const lib of [nodeLib(), ["lib.es2022.d.ts", "lib.dom.d.ts"], ["lib.es5.d.t
 test("a file that is not of it keeps its text, one of another choice of it too", () => {
   const files = new LibFiles(ts, { lib: ["lib.es2020.d.ts"] });
   const folder = dirname(ts.getDefaultLibFilePath({}));
-  assert.equal(files.textOf("/somewhere/lib.es2020.d.ts"), undefined);
-  assert.equal(files.textOf(join(folder, "lib.dom.d.ts")), undefined);
-  assert.equal(files.textOf(join(folder, "lib.es5.d.ts")), "");
-  assert.notEqual(files.version, new LibFiles(ts, { lib: ["lib.es2021.d.ts"] }).version);
+  assert.equal(files.find("/somewhere/lib.es2020.d.ts"), undefined);
+  assert.equal(files.find(join(folder, "lib.dom.d.ts")), undefined);
+  assert.equal(files.find(join(folder, "lib.es5.d.ts"))!.text, "");
+  const versions = [["lib.es2020.d.ts"], ["lib.es2021.d.ts"], ["lib.es2020.d.ts", "lib.dom.d.ts"]].map((lib) => new LibFiles(ts, { lib }).find(join(folder, "lib.es5.d.ts"))!.version);
+  assert.notEqual(versions[0], versions[1]);
+  // What is named later changes nothing of those before: a snapshot may have been made where fewer are.
+  assert.equal(versions[0], versions[2]);
 });
 
 test("what it says of a name is found", () => {
