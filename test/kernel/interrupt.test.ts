@@ -184,12 +184,12 @@ it("a signal while what is preloaded loads leaves it whole", { skip: process.pla
       const load = ways['.js']!;
       let files = 0;
       ways['.js'] = function (this: unknown, ...all: unknown[]) {
-        if (++files === 20) { process.kill(process.pid, 'SIGINT'); for (const end = Date.now() + 500; Date.now() < end;); }
+        if (++files === 1) { process.kill(process.pid, 'SIGINT'); for (const end = Date.now() + 500; Date.now() < end;); }
         return load.apply(this, all);
       };`;
     assert.equal((await session.run(hook)).reply.status, "ok");
     await session.run("dfd.DataFrame");
-    assert.equal(await session.value("files >= 20"), "true", "the signal came");
+    assert.equal(await session.value("files > 0"), "true", "the signal came");
     assert.equal(await session.value("new dfd.DataFrame({ a: [1, 2] }).shape.join()"), "'2,1'");
   } finally {
     await session.end();
