@@ -2,7 +2,7 @@ import { join, relative } from "node:path";
 import { writeOutput } from "../../files.js";
 import { formatJson } from "../../format-json.js";
 import { resolveMethod } from "../../methods/resolve.js";
-import { environment, type Environment } from "../environment.js";
+import { measuredEnvironment, type Environment } from "../environment.js";
 import type { EndToEndMeasurement } from "../record.js";
 import { sweep, type SweepOptions, type SweepRow } from "../sweep/sweep.js";
 import { fitPower, type PowerLaw } from "./fit.js";
@@ -104,7 +104,7 @@ export async function benchGrowth({ lengths = [1024, 2048, 4096, 8192, 16384, 32
   }
   const at = { length: rows.filter(({ depth }) => depth === depths[0]), depth: rows.filter(({ length }) => length === depthLength) };
   const growth = all.flatMap((config) => (["length", "depth"] as const).flatMap((by) => quantities.map((quantity) => grown(at[by].filter((row) => row.config === config), { config, by, quantity }))));
-  return { schema_version: 1, environment: environment(), time, threads: rows[0]!.threads, repeats, lengths, depths, depth_length: depthLength, shape: SHAPE, growth, rows };
+  return { schema_version: 1, environment: await measuredEnvironment(), time, threads: rows[0]!.threads, repeats, lengths, depths, depth_length: depthLength, shape: SHAPE, growth, rows };
 }
 
 /** @param rows of one configuration, of several sizes */

@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { openCheckpoint } from "../../checkpoint/open.js";
-import { environment } from "../environment.js";
+import { environment, measuredEnvironment } from "../environment.js";
 import { loadSince } from "../load.js";
 import { type Asking, type Backend, baseOf, bodyOf, endpoints, servedModels } from "./connection.js";
 import { figures, type Goodput } from "./figures.js";
@@ -106,6 +106,8 @@ export async function benchServe(options: ServeBenchOptions): Promise<ServeBench
     const [load, countBefore, useBefore, began] = [loadSince(), await serverMetrics(base, headers), use(), performance.now()];
     const now = () => (performance.now() - began) / 1e3;
     const memory = new MemoryWatch(() => offset + now(), async () => use()?.resident ?? (await serverMetrics(base, headers))?.resident ?? null);
+    // Who calls ONNX Runtime is known of a server of our own alone.
+    const where = own ? await measuredEnvironment() : environment();
     const samples = [...(begun?.requests ?? [])];
     let sent = 0;
     const started = new Date().toISOString();
@@ -117,7 +119,7 @@ export async function benchServe(options: ServeBenchOptions): Promise<ServeBench
       const all = [...samples].sort((a, b) => a.index - b.index);
       const stretches = [...before, stretch];
       return {
-        schema_version: 1, complete, settings, model_id: model, goodput, percentiles, environment: environment(), stretches,
+        schema_version: 1, complete, settings, model_id: model, goodput, percentiles, environment: where, stretches,
         figures: figures(all, stretches.reduce((sum, { seconds }) => sum + seconds, 0), percentiles, goodput),
         server_counts: counts,
         memory: bytes.length === 0 ? null : { figures: memoryFigures({ times, resident_bytes: bytes }), times, resident_bytes: bytes },

@@ -27,7 +27,7 @@ export function register(program: Command): void {
 }
 
 async function run({ dtype: named, kvDtype = ["fp32"], length, prompts, seed, output, json, ...options }: Options): Promise<void> {
-  const [{ isCompactable, openCheckpoint }, { compareDtypes }, { dtypesTable }, { toMarkdown }, { heldOutText }, { environment }, { progressBar }, { writeOutput }] = await Promise.all([
+  const [{ isCompactable, openCheckpoint }, { compareDtypes }, { dtypesTable }, { toMarkdown }, { heldOutText }, { measuredEnvironment }, { progressBar }, { writeOutput }] = await Promise.all([
     import("../../checkpoint/index.js"), import("../../evaluate/dtypes.js"), import("../../report/dtypes.js"), import("../../report/formats/markdown.js"), import("../../train/corpus.js"),
     import("../../bench/environment.js"), import("../progress.js"), import("../../files.js"),
   ]);
@@ -53,7 +53,7 @@ async function run({ dtype: named, kvDtype = ["fp32"], length, prompts, seed, ou
   } finally {
     bar.stop();
   }
-  const all = JSON.stringify({ model: options.model, device, seed, threads: options.threads ?? null, ...environment(), rows }, null, 2);
+  const all = JSON.stringify({ model: options.model, device, seed, threads: options.threads ?? null, ...(await measuredEnvironment()), rows }, null, 2);
   if (output !== undefined) await writeOutput(output, `${all}\n`);
   process.stdout.write(json ? `${all}\n` : toMarkdown(dtypesTable({ model: options.model, device, threads: options.threads }, rows)));
 }
