@@ -39,6 +39,7 @@ export { attention, diff, drift, kvLengths, kvMemory, kvSummary, norms, retentio
 
 export { control, explore, LiveControl, type ControlOptions, type ControlSpec } from "./control/index.js";
 export { longbench, perplexity, retrieval, ruler, type ComparingOptions, type Evaluation } from "./cell/evaluate.js";
+export type { EvaluationRow } from "./evaluate/rows.js";
 export { leaderboard, type ShownLeaderboard } from "./cell/leaderboard.js";
 export { agreement, measureSaliency, saliencyMap, saliencySparsity, trainPruner, type MeasureSaliencyOptions } from "./cell/train.js";
 export type { SaliencyFile } from "./train/saliency-file.js";

@@ -23,7 +23,8 @@ export function frame(rows: readonly object[] | { readonly rows: readonly object
 /** Samples and metadata of a sweep's row, which no table has room for. */
 const LEFT_OUT = new Set(["entry", "metadata"]);
 
-function flatten(row: object, prefix = ""): Record<string, Value> {
+/** A row whose nested objects have become columns of their own; lists and what has samples are left out. */
+export function flatten(row: object, prefix = ""): Record<string, Value> {
   const flat: Record<string, Value> = {};
   for (const [key, value] of Object.entries(row)) {
     if (prefix === "" && LEFT_OUT.has(key)) continue;

@@ -1,7 +1,6 @@
 // What the process of a job says of itself, into the job's folder.
-import { appendFileSync, existsSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { SweepRow } from "../bench/sweep/row.js";
 import { writeWholeSync } from "../files.js";
 import { formatJson } from "../format-json.js";
 import { files } from "./folder.js";
@@ -19,6 +18,8 @@ export class JobReport {
   private written = -Infinity;
   private failed = false;
   private left: string | null = null;
+  /** Parts of the work that this attempt has told rows of. */
+  private readonly parts = new Set<string>();
 
   /** @throws where this attempt has a process already */
   constructor(private readonly folder: string, private readonly attempt: number) {
@@ -42,11 +43,22 @@ export class JobReport {
 
   /** Rows follow, from the first one on. */
   noRows(): void {
-    this.write(() => writeFileSync(this.file(files.rows), ""));
+    this.keepRows(() => false);
   }
 
-  row(row: SweepRow): void {
+  row(row: object): void {
     this.write(() => appendFileSync(this.file(files.rows), `${JSON.stringify(row)}\n`));
+  }
+
+  /**
+   * A row of work whose earlier rows do not come again where it goes on. Those that an earlier attempt told from this one on
+   * were not saved, and are taken away.
+   * @param at its place in its part of the work
+   */
+  step(part: string, at: number, row: object): void {
+    if (!this.parts.has(part)) this.keepRows((kept) => kept["part"] !== part || Number(kept["at"]) < at);
+    this.parts.add(part);
+    this.row({ part, at, ...row });
   }
 
   /** The command ends in order, and this is left. */
@@ -56,6 +68,15 @@ export class JobReport {
 
   private end(code: number): void {
     this.write(() => writeWholeSync(this.file(files.end(this.attempt)), formatJson({ code, left: this.left, at: new Date().toISOString() } satisfies JobEnd)));
+  }
+
+  private keepRows(is: (row: Readonly<Record<string, unknown>>) => boolean): void {
+    this.write(() => {
+      const file = this.file(files.rows);
+      // The last line may be a torn one, of an attempt that was killed.
+      const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
+      writeWholeSync(file, lines.filter((line) => is(JSON.parse(line) as Record<string, unknown>)).map((line) => `${line}\n`).join(""));
+    });
   }
 
   /** Nothing that is only told may end the work: it is said once, in the log. */

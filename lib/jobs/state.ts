@@ -1,18 +1,18 @@
 import { open } from "node:fs/promises";
 import { lastWords } from "../bench/isolate.js";
 import { files } from "./folder.js";
-import { isAlive } from "./identity.js";
+import { isAlive, machineRestarted, type ProcessIdentity } from "./identity.js";
 import { findJob, jobFile, jobIds, type JobAsked, type JobEnd, type JobProgress, lastAttempt, readJson, readProcess } from "./store.js";
 
 /**
  * `running`; `done`; `stopped`: on request, or with something left as its time was up; `failed`: its command says so;
- * `died`: its process is gone and never said how it ended; `elsewhere`: it was started on another machine, and has not ended.
+ * `died`: its process is gone and never said how it ended: killed, crashed, or gone with its machine; `elsewhere`: it was started on another machine, and has not ended.
  */
 export type JobStatus = "running" | "done" | "stopped" | "failed" | "died" | "elsewhere";
 
 export interface JobState extends Omit<JobAsked, "schema_version"> {
   readonly status: JobStatus;
-  /** Why it is not done, in the last words of its log where it failed or died; else null. */
+  /** Why it is not done, with the last words of its log where it failed or died; else null. */
   readonly reason: string | null;
   /** Null before there is any. */
   readonly progress: JobProgress | null;
@@ -32,18 +32,25 @@ export async function jobState(wanted: string): Promise<JobState> {
   // Whether it lives is asked first: what ends in between has said how before it went.
   const alive = identity === null ? false : isAlive(identity);
   const end = await readJson<JobEnd>(id, files.end(attempt));
-  const { status, reason } = await told(id, attempt, alive, end);
+  const { status, reason } = await told(id, attempt, { identity, alive, end });
   return { ...asked, status, reason, progress, pid: identity?.pid ?? null, host: identity?.host ?? null, ended: end?.at ?? null, log: jobFile(id, files.log) };
 }
 
-async function told(id: string, attempt: number, alive: boolean | "elsewhere", end: JobEnd | null): Promise<Pick<JobState, "status" | "reason">> {
+interface Seen {
+  readonly identity: ProcessIdentity | null;
+  readonly alive: boolean | "elsewhere";
+  readonly end: JobEnd | null;
+}
+
+async function told(id: string, attempt: number, { identity, alive, end }: Seen): Promise<Pick<JobState, "status" | "reason">> {
   const stop = (await readJson(id, files.stop(attempt))) !== null;
   if (end === null) {
     if (alive === true) return { status: "running", reason: stop ? "is being stopped" : null };
     if (alive === "elsewhere") return { status: "elsewhere", reason: "was started on another machine: only there can be seen whether it runs" };
     if (stop) return { status: "stopped", reason: "was stopped" };
     const last = lastWords(await logTail(id));
-    return { status: "died", reason: last === "" ? "its process is gone, and its log is empty" : last };
+    const how = identity !== null && machineRestarted(identity) ? "its machine was started anew meanwhile" : "its process was killed, or crashed";
+    return { status: "died", reason: last === "" ? how : `${how}; its last words: ${last}` };
   }
   if (end.code === 0) return end.left === null ? { status: "done", reason: null } : { status: "stopped", reason: end.left };
   if (end.code === 130) return { status: "stopped", reason: "was stopped" };

@@ -1,7 +1,6 @@
 import { randomInt } from "node:crypto";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { SweepRow } from "../bench/sweep/row.js";
 import { makeFolder, writeOutput } from "../files.js";
 import { formatJson } from "../format-json.js";
 import { files, jobsFolder } from "./folder.js";
@@ -17,9 +16,13 @@ export interface JobAsked {
   readonly cwd: string;
   /** Where its results are, absolute. */
   readonly folder: string;
+  /** Words that it gets besides where it is resumed. */
+  readonly resume?: readonly string[];
   /** ISO 8601. */
   readonly created: string;
 }
+
+export type NewJob = Pick<JobAsked, "args" | "cwd" | "folder" | "resume">;
 
 /** How far it is. */
 export interface JobProgress {
@@ -47,7 +50,7 @@ const LETTERS = "abcdefghjkmnpqrstuvwxyz23456789";
 const LENGTH = 6;
 
 /** A folder for a new job, with what was asked for in it. @throws where it cannot be written */
-export async function newJob(asked: Pick<JobAsked, "args" | "cwd" | "folder">): Promise<JobAsked> {
+export async function newJob(asked: NewJob): Promise<JobAsked> {
   for (;;) {
     const id = Array.from({ length: LENGTH }, () => LETTERS[randomInt(LETTERS.length)]).join("");
     const folder = join(jobsFolder(), id);
@@ -83,7 +86,7 @@ export async function findId(wanted: string): Promise<string> {
   const ids = await jobIds();
   const found = ids.includes(wanted) ? [wanted] : ids.filter((id) => wanted !== "" && id.startsWith(wanted));
   if (found.length > 1) throw new Error(`job: ${wanted} (is the beginning of several: ${found.join(", ")})`);
-  if (found.length === 0) throw new Error(`job: ${wanted || "none"} (there is no such job; ${ids.length === 0 ? "there are none: sdtp sweep --detach starts one" : `there are ${ids.slice(-10).join(", ")}`})`);
+  if (found.length === 0) throw new Error(`job: ${wanted || "none"} (there is no such job; ${ids.length === 0 ? "there are none: sdtp sweep --detach and the like start one" : `there are ${ids.slice(-10).join(", ")}`})`);
   return found[0]!;
 }
 
@@ -127,13 +130,6 @@ export async function lastAttempt(id: string): Promise<number> {
 }
 
 export const readProcess = (id: string, attempt: number) => readJson<ProcessIdentity>(id, files.process(attempt));
-
-/** Rows that there are so far, whole ones. */
-export async function readRows(id: string): Promise<SweepRow[]> {
-  const text = await readFile(jobFile(id, files.rows), "utf8").catch(() => "");
-  // After the last line break is one that is being written.
-  return text.split("\n").slice(0, -1).map((line) => JSON.parse(line) as SweepRow);
-}
 
 /** Takes a job out of the list; what it measured stays where it is. */
 export async function removeJob(id: string): Promise<void> {

@@ -13,11 +13,12 @@ export function jobCommand({ args }: Pick<JobState, "args">): string {
   return shellCommand(["sdtp", ...args]);
 }
 
-/** One job in lines: id, state and progress; why it is not done; its command; its folder. */
+/** One job in lines: id, state and progress; why it is not done, and how it goes on; its command; its results. */
 export function jobText(job: JobState): string {
   const { id, status, reason, folder, created } = job;
   const lines = [`${id}  ${status.padEnd(9)} ${jobProgress(job)}`.trimEnd()];
   if (reason !== null) lines.push(`        ${reason}`);
+  if (status === "stopped" || status === "died") lines.push(`        to go on: sdtp jobs resume ${id}`);
   lines.push(`        ${jobCommand(job)}`, `        ${folder}, since ${created.slice(0, 16).replace("T", " ")} UTC`);
   return lines.join("\n");
 }

@@ -23,7 +23,12 @@ export interface GrowthOptions {
   readonly folder?: string;
   readonly signal?: AbortSignal;
   readonly onProgress?: (share: number, label: string) => void;
+  /** Told each row, those that were found too. */
+  readonly onRow?: (row: GrowthRow) => void;
 }
+
+/** A row, and the blocks of its model. */
+export type GrowthRow = SweepRow & { readonly depth: number };
 
 /** What grows. */
 export const quantities = ["prefill_seconds", "tpot_seconds", "peak_memory_bytes", "kv_bytes_after_prefill"] as const;
@@ -53,7 +58,7 @@ export interface GrowthResult {
   readonly shape: typeof SHAPE;
   readonly growth: readonly Growth[];
   /** By depth, with all samples. */
-  readonly rows: readonly (SweepRow & { readonly depth: number })[];
+  readonly rows: readonly GrowthRow[];
 }
 
 /** Small, so that 32 blocks and 32 K tokens take seconds; heads and feed-forward in the proportions of the large ones. */
@@ -70,7 +75,7 @@ const NEW_TOKENS = 16;
  * What is done is kept in `folder`: the same call goes on from there.
  * @throws before anything runs on sizes that give no exponent; where a measurement failed; AbortError on `signal`
  */
-export async function benchGrowth({ lengths = [1024, 2048, 4096, 8192, 16384, 32768], depths = [8, 16, 32], depthLength = 4096, configs = ["sdtp"], threads, repeats = 3, folder = "results/growth", signal, onProgress }: GrowthOptions = {}): Promise<GrowthResult> {
+export async function benchGrowth({ lengths = [1024, 2048, 4096, 8192, 16384, 32768], depths = [8, 16, 32], depthLength = 4096, configs = ["sdtp"], threads, repeats = 3, folder = "results/growth", signal, onProgress, onRow }: GrowthOptions = {}): Promise<GrowthResult> {
   for (const [noun, sizes] of [["lengths", lengths], ["depths", depths]] as const) {
     if (sizes.length < 2 || sizes.some((size, i) => !Number.isSafeInteger(size) || size < 1 || size <= (sizes[i - 1] ?? 0))) throw new Error(`${noun}: ${sizes.join(", ") || "none"} (must be two or more positive integers, ascending)`);
   }
@@ -83,7 +88,7 @@ export async function benchGrowth({ lengths = [1024, 2048, 4096, 8192, 16384, 32
     models.set(depth, `synthetic:${relative(process.cwd(), file) || file}`);
   }
   const all = ["baseline", ...configs.filter((config) => config !== "baseline")];
-  const rows: (SweepRow & { depth: number })[] = [];
+  const rows: GrowthRow[] = [];
   // Time goes with length and depth; and as long as it is not known better, each cell is taken for its share of the two together.
   const parts = [...lengths.map((length) => ({ depth: depths[0]!, length })), ...depths.filter((_, i) => i > 0 || !lengths.includes(depthLength)).map((depth) => ({ depth, length: depthLength }))];
   const work = parts.map(({ depth, length }) => depth * length);
@@ -99,6 +104,7 @@ export async function benchGrowth({ lengths = [1024, 2048, 4096, 8192, 16384, 32
     for await (const row of sweep(options)) {
       if (row.error !== null) throw new Error(`growth: ${depth} blocks, ${length} tokens, ${row.config}: ${row.error}`);
       rows.push({ ...row, depth });
+      onRow?.({ ...row, depth });
     }
     done += work[i]!;
   }
@@ -108,7 +114,7 @@ export async function benchGrowth({ lengths = [1024, 2048, 4096, 8192, 16384, 32
 }
 
 /** @param rows of one configuration, of several sizes */
-function grown(rows: readonly (SweepRow & { readonly depth: number })[], { config, by, quantity }: Pick<Growth, "config" | "by" | "quantity">): Growth {
+function grown(rows: readonly GrowthRow[], { config, by, quantity }: Pick<Growth, "config" | "by" | "quantity">): Growth {
   const points = rows.map((row): [number, number] => [row[by], row[quantity]!]);
   const counted = rows.map((row): [number, number] => [row[by], operations(row, quantity)]);
   const timed = quantity === "prefill_seconds" || quantity === "tpot_seconds";

@@ -4,7 +4,7 @@ import { environment, measuredEnvironment } from "../environment.js";
 import { loadSince } from "../load.js";
 import { type Asking, type Backend, baseOf, bodyOf, endpoints, servedModels } from "./connection.js";
 import { figures, type Goodput } from "./figures.js";
-import { target } from "./client.js";
+import { type Sample, target } from "./client.js";
 import { memoryFigures, MemoryWatch } from "./memory.js";
 import { startServer, type OwnServer } from "./own-server.js";
 import { processUse } from "./process.js";
@@ -44,6 +44,8 @@ export interface ServeBenchOptions {
   readonly begun?: Begun | null;
   readonly signal?: AbortSignal;
   readonly onProgress?: (share: number, label: string) => void;
+  /** Told how each request ended. */
+  readonly onEnd?: (sample: Sample) => void;
   /** Told what there is so far, twice a minute and where the signal stops it: to keep it. */
   readonly onPart?: (result: ServeBenchResult) => Promise<void>;
 }
@@ -66,7 +68,7 @@ const isOwn = (server: ServeBenchOptions["server"]): server is readonly string[]
  * @throws where a setting is wrong, the server does not answer or ends; AbortError on `signal`, after `onPart`
  */
 export async function benchServe(options: ServeBenchOptions): Promise<ServeBenchResult> {
-  const { workload, percentiles = [50, 90, 99], goodput = null, begun = null, apiKey, numWarmups = 0, readyTimeout = 0, onProgress, onPart } = options;
+  const { workload, percentiles = [50, 90, 99], goodput = null, begun = null, apiKey, numWarmups = 0, readyTimeout = 0, onProgress, onPart, onEnd } = options;
   const requests = planned(workload);
   const settings = settingsOf(options);
   if (begun && !isBegun(begun, settings)) throw new Error("begun: another measurement (its settings are others)");
@@ -133,6 +135,7 @@ export async function benchServe(options: ServeBenchOptions): Promise<ServeBench
         onSent: () => sent++,
         onEnd: (sample, running) => {
           samples.push(sample);
+          onEnd?.(sample);
           onProgress?.(samples.length / requests.length, `${samples.length} of ${requests.length} requests ended, ${running} on their way`);
         },
       });

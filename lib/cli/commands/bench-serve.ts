@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import { backends, type Backend } from "../../bench/serve/connection.js";
 import { metricNames, type Goodput, type MetricName } from "../../bench/serve/figures.js";
 import { isAbort } from "../../ambient-signal.js";
+import { detachable } from "../detach.js";
 import { interruptSignal } from "../interrupt.js";
 import { nonNegativeInteger, number, positiveInteger } from "../options.js";
 
@@ -41,7 +42,7 @@ interface Options {
 
 /** `sdtp bench serve`. */
 export function registerServe(bench: Command): void {
-  bench
+  const command = bench
     .command("serve")
     .description("a server under load: how each request ended, latencies, throughput, goodput, memory; options and figures as vllm bench serve's")
     .argument("[model]", "serve this model for it, by sdtp serve in a process of its own; else --base-url")
@@ -81,8 +82,8 @@ export function registerServe(bench: Command): void {
   sdtp bench serve tiny --num-prompts 200 --input-len 512 --output-len 32 --random-range-ratio 0.5 --max-concurrency 8
   sdtp bench serve tiny --max-concurrency 16 -- --config keep07 --max-num-seqs 16
   sdtp bench serve --base-url http://127.0.0.1:8000 --request-rate 4 --goodput ttft:500 tpot:50
-After Ctrl-C the same command goes on with the requests that are left. Exit code 1 where one was lost or failed.`)
-    .action(run);
+After Ctrl-C the same command goes on with the requests that are left. Exit code 1 where one was lost or failed.`);
+  detachable(command, { results: ({ output }: Options) => output }, run);
 }
 
 async function run(model: string | undefined, serveOptions: string[], { output, json, ...options }: Options): Promise<void> {
@@ -113,9 +114,12 @@ async function run(model: string | undefined, serveOptions: string[], { output, 
   const begun = await readBegun(output, settingsOf(asked));
   if (begun) process.stderr.write(`${output}: goes on after ${begun.requests.length} of ${options.numPrompts} requests\n`);
   const bar = progressBar();
+  const job = (await import("../../jobs/report.js")).jobReport();
+  job?.noRows();
+  for (const sample of begun?.requests ?? []) job?.row(sample);
   const keep = (result: object) => writeOutput(output, formatJson(result));
   try {
-    const result = await benchServe({ ...asked, begun, signal, onProgress: (share, label) => bar.update(share, label), onPart: keep });
+    const result = await benchServe({ ...asked, begun, signal, onProgress: (share, label) => bar.update(share, label), onPart: keep, onEnd: (sample) => job?.row(sample) });
     bar.stop();
     await keep(result);
     process.stdout.write(json ? formatJson(result) : toMarkdown(serveBenchTable(result, options.percentileMetrics)));

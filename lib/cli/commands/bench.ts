@@ -1,6 +1,7 @@
 import { Option, type Command } from "commander";
 import { isAbort } from "../../ambient-signal.js";
 import type { Table } from "../../report/table.js";
+import { detachable } from "../detach.js";
 import { interruptSignal } from "../interrupt.js";
 import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 import { registerServe } from "./bench-serve.js";
@@ -77,7 +78,7 @@ Prefill: matrix products, causal attention counted as half, beside what one larg
 Decode: against one read of as many bytes as weights and cache, at the speed of the fastest of sums, maxima and
 matrix-vector products over them. Overhead: stages that score and select but keep everything, in turn with the baseline.`)
     .action((options: EngineCommandOptions) => engine(options));
-  bench
+  detachable(bench
     .command("growth")
     .description("how time and memory grow with the prompt's length and the model's depth: fitted exponents beside those of the operations; can be stopped and gone on with")
     .option("--lengths <n...>", "prompt lengths in tokens, ascending (default: 1024 2048 4096 8192 16384 32768)")
@@ -88,8 +89,7 @@ matrix-vector products over them. Overhead: stages that score and select but kee
     .option("--repeats <n>", "runs that count, for each preset and size", positiveInteger, 3)
     .option("--folder <folder>", "where what was measured is kept and found again", "results/growth")
     .option("--output <file>", "JSON with all samples", "results/bench_growth.json")
-    .option("--json", "print the JSON instead of the table")
-    .action((options: GrowthCommandOptions) => growth(options));
+    .option("--json", "print the JSON instead of the table"), { results: ({ folder }: GrowthCommandOptions) => folder }, (options: GrowthCommandOptions) => growth(options));
   bench
     .command("kernel")
     .description("the Jupyter kernel: start, cells, completion, printing, interrupts, memory, beside other installed kernels")
@@ -109,8 +109,10 @@ async function kernel({ output, json, ...options }: KernelCommandOptions): Promi
 async function growth({ output, json, lengths, depths, depthLength, config, threads, repeats, folder }: GrowthCommandOptions): Promise<void> {
   const [{ benchGrowth }, { growthTable }, { parseLengths }] = await Promise.all([import("../../bench/growth/growth.js"), import("../../report/growth.js"), import("../../bench/lengths.js")]);
   const given = { depthLength, configs: config, repeats, folder, ...(lengths && { lengths: parseLengths(lengths) }), ...(depths && { depths }), ...(threads !== undefined && { threads }) };
+  const job = (await import("../../jobs/report.js")).jobReport();
+  job?.noRows();
   try {
-    await measured(output, json, (signal, onProgress) => benchGrowth({ ...given, signal, onProgress }), growthTable);
+    await measured(output, json, (signal, onProgress) => benchGrowth({ ...given, signal, onProgress, onRow: (row) => job?.row(row) }), growthTable);
   } catch (error) {
     if (isAbort(error)) process.stderr.write(`what was done is in ${folder}; the same command goes on\n`);
     throw error;

@@ -3,8 +3,9 @@ import { queryKinds, turnKinds, type Asking, type QueryKind, type TurnKind } fro
 import { infiniteTaskNames, type InfiniteTaskName } from "../../evaluate/infinitebench.js";
 import { rulerTaskNames } from "../../evaluate/ruler/names.js";
 import type { Model } from "../../runtime/model.js";
+import { detachable } from "../detach.js";
 import { nonNegativeInteger, positiveInteger } from "../options.js";
-import { addTaskOptions, compare, type TaskOptions } from "./evaluate-compare.js";
+import { addTaskOptions, compare, rowsOf, type TaskOptions } from "./evaluate-compare.js";
 
 export interface AskingOptions extends TaskOptions {
   chat?: boolean;
@@ -44,19 +45,16 @@ function addMadeOptions(command: Command, names: readonly string[], lengths: str
 
 /** `sdtp evaluate ruler|infinitebench|prompts`. */
 export function registerAsked(evaluate: Command): void {
-  addMadeOptions(evaluate.command("ruler").description("RULER's thirteen tasks, made at any length, with its grading"), rulerTaskNames, ["4096"])
-    .option("--text <file>", "prose to hide needles in (default: the package's own)")
-    .action(ruler);
-  addTurnsOption(addMadeOptions(evaluate.command("infinitebench").description("InfiniteBench's retrieval tasks, made at any length; with --questions several turns over one context, as SCBench has them"), infiniteTaskNames, ["4096"]))
-    .option("--questions <n>", "questions put to one context (kv_retrieval)", positiveInteger, 1)
-    .action(infinitebench);
-  addTurnsOption(addAskingOptions(evaluate.command("prompts").description("prompts in JSON lines as RULER, kvpress, lm-eval, SCBench and LongBench v2 write them, or of any layout with --template")))
+  detachable(addMadeOptions(evaluate.command("ruler").description("RULER's thirteen tasks, made at any length, with its grading"), rulerTaskNames, ["4096"])
+    .option("--text <file>", "prose to hide needles in (default: the package's own)"), rowsOf, ruler);
+  detachable(addTurnsOption(addMadeOptions(evaluate.command("infinitebench").description("InfiniteBench's retrieval tasks, made at any length; with --questions several turns over one context, as SCBench has them"), infiniteTaskNames, ["4096"]))
+    .option("--questions <n>", "questions put to one context (kv_retrieval)", positiveInteger, 1), rowsOf, infinitebench);
+  detachable(addTurnsOption(addAskingOptions(evaluate.command("prompts").description("prompts in JSON lines as RULER, kvpress, lm-eval, SCBench and LongBench v2 write them, or of any layout with --template")))
     .argument("<file...>", "JSON lines; or longbench-v2, which sdtp fetch --dataset brought")
     .option("--template <text>", "the prompt, {field} standing for a line's fields; what goes before {question} (or {input}) is the context")
     .option("--metric <name>", "string_match_all, string_match_part, exact, starts_with, f1, rouge_l, classification, code_similarity, count, passage (default: the file's own way)")
     .option("--max-length <n>", "tokens of prompt and answer at most, cut in the middle (default: the model's positions)", positiveInteger)
-    .option("--max-new-tokens <n>", "tokens to generate (default: what lines say, else 128)", positiveInteger)
-    .action(prompts);
+    .option("--max-new-tokens <n>", "tokens to generate (default: what lines say, else 128)", positiveInteger), rowsOf, prompts);
 }
 
 const addTurnsOption = (command: Command): Command =>

@@ -42,15 +42,18 @@ export function addTaskOptions(command: Command): Command {
     .option("--retry-failed", "with --queue: try slices again that failed before");
 }
 
+/** Where rows go, for a job that does it. */
+export const rowsOf = { results: ({ output }: TaskOptions) => output ?? join("results", "evaluate") };
+
 /** Measures, prints the summary and gives all rows. */
 export async function compare(options: TaskOptions, make: (model: Model) => Promise<EvaluationTask | EvaluationTask[]>): Promise<EvaluationRow[]> {
   if (options.queue === undefined) {
     const [name] = [options.queueName !== undefined && `queue name: ${options.queueName}`, options.retryFailed && "retry failed: given"].filter(Boolean);
     if (name) throw new Error(`${name} (is of no use without --queue)`);
   }
-  const [{ configurations }, { fractionOf }, { evaluate }, { summarise, worst }, { evaluationTable }, { toMarkdown }, { progressBar }] = await Promise.all([
+  const [{ configurations }, { fractionOf }, { evaluate }, { summarise, worst }, { evaluationTable }, { toMarkdown }, { progressBar }, { jobReport }] = await Promise.all([
     import("../../evaluate/configuration.js"), import("../../evaluate/task.js"), import("../../evaluate/run.js"),
-    import("../../evaluate/summary.js"), import("../../report/evaluation.js"), import("../../report/formats/markdown.js"), import("../progress.js"),
+    import("../../evaluate/summary.js"), import("../../report/evaluation.js"), import("../../report/formats/markdown.js"), import("../progress.js"), import("../../jobs/report.js"),
   ]);
   const signal = interruptSignal();
   const policies = options.kvPolicy && { kvPolicies: options.kvPolicy };
@@ -70,6 +73,9 @@ export async function compare(options: TaskOptions, make: (model: Model) => Prom
     checkItems(model, tasks);
     const total = tasks.reduce((sum, { items }) => sum + items.length, 0) * chosen.length;
     const all: EvaluationRow[] = [];
+    const job = jobReport();
+    job?.noRows();
+    bar.update(0, `${total} prompts and configurations`, null);
     const summaries = [];
     const fileOf = (task: EvaluationTask) => options.output ?? join("results", "evaluate", `${task.name}.jsonl`);
     const queued = options.queue === undefined ? undefined : await (await import("../../queue/evaluate.js")).queueEvaluate(model, tasks, chosen, {
@@ -81,8 +87,12 @@ export async function compare(options: TaskOptions, make: (model: Model) => Prom
     for (const [index, task] of tasks.entries()) {
       const before = all.length;
       const rows = queued?.[index] ?? await evaluate(model, task, chosen, {
-        file: fileOf(task), signal, onRow: (row, { done, of, secondsLeft }) => bar.update((before + done) / total, `${task.name}: ${row.item}, ${done} of ${of}`, secondsLeft === null ? null : (secondsLeft * (total - before - done)) / Math.max(1, of - done)),
+        file: fileOf(task), signal, onRow: (row, { done, of, secondsLeft }) => {
+          job?.row(row);
+          bar.update((before + done) / total, `${task.name}: ${row.item}, ${done} of ${of}`, secondsLeft === null ? null : (secondsLeft * (total - before - done)) / Math.max(1, of - done));
+        },
       });
+      if (queued) for (const row of rows) job?.row(row);
       all.push(...rows);
       const summary = summarise(rows, task.metric);
       const lost = options.worse > 0 ? worst(rows, task, options.worse) : [];

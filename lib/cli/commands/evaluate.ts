@@ -1,8 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { queryKinds, type QueryKind } from "../../evaluate/asked.js";
+import { detachable } from "../detach.js";
 import { interruptSignal } from "../interrupt.js";
 import { addAskingOptions, chatOf, registerAsked, type AskingOptions } from "./evaluate-asked.js";
-import { addTaskOptions, allScorers, compare, type TaskOptions } from "./evaluate-compare.js";
+import { addTaskOptions, allScorers, compare, rowsOf, type TaskOptions } from "./evaluate-compare.js";
 import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, nonNegativeInteger, number, positiveInteger, type ModelOptions } from "../options.js";
 
 interface TextOptions extends TaskOptions {
@@ -14,23 +15,20 @@ interface TextOptions extends TaskOptions {
 /** `sdtp evaluate perplexity|retrieval|longbench|ruler|infinitebench|prompts|agreement`. */
 export function register(program: Command): void {
   const command = program.command("evaluate").description("what pruning costs: the same prompts for every configuration, with the unpruned model beside them");
-  addTextOptions(addTaskOptions(command.command("perplexity").description("loss of a continuation after a pruned prompt")))
-    .option("--continuation <n>", "tokens of the continuation", positiveInteger, 128)
-    .action(perplexity);
-  addTextOptions(addTaskOptions(command.command("retrieval").description("pass keys hidden at a grid of depths and lengths, graded wholly right")))
+  detachable(addTextOptions(addTaskOptions(command.command("perplexity").description("loss of a continuation after a pruned prompt")))
+    .option("--continuation <n>", "tokens of the continuation", positiveInteger, 128), rowsOf, perplexity);
+  detachable(addTextOptions(addTaskOptions(command.command("retrieval").description("pass keys hidden at a grid of depths and lengths, graded wholly right")))
     .option("--depths <list>", "places of the key, 0 (start) to 1 (end), parted by commas", depthList, [0, 0.25, 0.5, 0.75, 1])
     .option("--keys <n>", "keys in a prompt", positiveInteger, 4)
     .addOption(new Option("--query <kind>", "aware: the question ends the prompt; agnostic: prefill without a question, then ask for every key").choices(queryKinds).default("aware"))
     .addOption(new Option("--ask <when>", "as --query: prompt is aware, after is agnostic").choices(["prompt", "after"]).hideHelp())
     .option("--seed <n>", "seed of the prompts", nonNegativeInteger, 0)
-    .option("--html <file>", "write the heat maps as a page")
-    .action(retrieval);
-  addAskingOptions(command.command("longbench").description("data files in LongBench's layouts, with its prompts, lengths and metrics; the chat template where LongBench uses one"))
+    .option("--html <file>", "write the heat maps as a page"), rowsOf, retrieval);
+  detachable(addAskingOptions(command.command("longbench").description("data files in LongBench's layouts, with its prompts, lengths and metrics; the chat template where LongBench uses one"))
     .argument("<file...>", "JSON lines: input, context, answers, …; or input and answers alone; or longbench:hotpotqa, longbench-e:hotpotqa and the like of data that sdtp fetch brought")
     .option("--dataset <name>", "which of LongBench's data sets the files are (default: each line's dataset, or the file's name)")
     .option("--max-length <n>", "tokens of a prompt at most, cut in the middle (default: what the model's positions leave)", positiveInteger)
-    .option("--max-new-tokens <n>", "tokens to generate (default: the data set's)", positiveInteger)
-    .action(longbench);
+    .option("--max-new-tokens <n>", "tokens to generate (default: the data set's)", positiveInteger), rowsOf, longbench);
   registerAsked(command);
   addKvDtypeOption(addDtypeOption(addModelOptions(command.command("agreement").description("how well scorers agree with measured saliency, by block"))))
     .requiredOption("--saliency <file>", "a file that sdtp train saliency wrote, of data that no module was trained on")

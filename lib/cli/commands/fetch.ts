@@ -1,5 +1,9 @@
+import { join } from "node:path";
 import type { Command } from "commander";
+import { cacheFolder } from "../../checkpoint/cache.js";
 import { formatBytes } from "../../checkpoint/free-space.js";
+import { hubSettings } from "../../checkpoint/hub/settings.js";
+import { detachable } from "../detach.js";
 import { interruptSignal } from "../interrupt.js";
 
 interface Options {
@@ -11,16 +15,18 @@ interface Options {
 
 /** `sdtp fetch`: a model of the hub, or evaluation data, onto this machine. */
 export function register(program: Command): void {
-  program
+  detachable(program
     .command("fetch")
     .description("bring a model from the hub into its usual cache, or a data set for evaluation (HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_HUB_OFFLINE count)")
     .argument("[id]", "org/name, or org/name:file.gguf")
     .option("--revision <name>", "branch, tag or commit (default: main)")
     .option("--include <pattern...>", "files, with * and ? (default: what is used here: configuration, tokenizer, one set of weights)")
     .option("--dataset <name>", "longbench, longbench-e, longbench-v2, squad, hotpotqa; or org/name:file of any data set")
-    .option("--json", "print JSON")
-    .action(fetchIt);
+    .option("--json", "print JSON"), { results }, fetchIt);
 }
+
+/** The cache that it goes to, and there its name, which tells it from others. */
+const results = ({ dataset }: Options, [id]: [string | undefined, ...unknown[]]) => join(dataset === undefined ? hubSettings().cache : cacheFolder(), (dataset ?? id ?? "").replaceAll(/[^\w.-]+/g, "--"));
 
 async function fetchIt(id: string | undefined, options: Options): Promise<void> {
   if ((id === undefined) === (options.dataset === undefined)) throw new Error("fetch: give either the name of a model (org/name) or --dataset");

@@ -6,12 +6,15 @@ import { positiveInteger } from "../options.js";
 export function register(program: Command): void {
   const jobs = program
     .command("jobs")
-    .description("sweeps that were started with --detach: how far they are, stop, resume")
+    .description("commands that were started with --detach: how far they are, stop, resume")
     .option("--json", "print JSON")
     .addHelpText("after", `
 Jobs of this user, whatever folder they were started in (SDTP_STATE sets another place). An id may be shortened.
 A job is running, done, stopped, failed (its command says so), or died (its process is gone: killed, or the machine
-went down); what it measured is kept in each case, and resume goes on there.
+was started anew, which is said); what it did is kept in each case, and resume goes on there.
+
+With --detach go on by themselves: sweep; evaluate perplexity, retrieval, longbench, ruler, infinitebench, prompts;
+train model, saliency, pruner, targets; bench growth, serve; run; fetch. Two that measure at once disturb each other.
 
 Example:
   sdtp sweep --config baseline keep07 --lengths 1024 4096 --detach
@@ -23,7 +26,7 @@ Example:
       const { jobs: all, damaged } = await jobStates();
       for (const { error } of damaged) process.stderr.write(`${error}\n`);
       if (json) process.stdout.write(formatJson(all));
-      else process.stdout.write(all.length === 0 ? "no jobs: sdtp sweep --detach starts one\n" : `${all.map(jobText).join("\n")}\n`);
+      else process.stdout.write(all.length === 0 ? "no jobs: sdtp sweep --detach and the like start one\n" : `${all.map(jobText).join("\n")}\n`);
       if (damaged.length > 0) process.exitCode = 1;
     });
 
@@ -37,7 +40,7 @@ Example:
     .command("resume")
     .description("go on with a job that was stopped, failed or died, where it was")
     .argument("<id...>")
-    .option("--retry-failed", "measure cells again that failed")
+    .option("--retry-failed", "of a sweep or a queue: measure again what failed")
     .action((ids: string[], { retryFailed }: { retryFailed?: boolean }) => each(ids, async (id) => (await import("../../jobs/start.js")).resumeJob(id, retryFailed ? ["--retry-failed"] : [])));
 
   jobs

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 import type { PlannedRun, RunResult, Values } from "../../notebook/index.js";
 import { duration } from "../../report/duration.js";
+import { detachable } from "../detach.js";
 import { interruptSignal } from "../interrupt.js";
 import { number, positiveInteger } from "../options.js";
 import { pair } from "../parameters.js";
@@ -24,7 +25,7 @@ interface Options {
 
 /** `sdtp run`: notebooks without Jupyter. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command("run")
     .description("run notebooks from the command line, with parameters")
     .argument("<notebooks...>", ".ipynb files for any kernel that Jupyter knows, or text notebooks (.ts, .js, .md)")
@@ -41,8 +42,12 @@ export function register(program: Command): void {
     .option("--kernel <name>", "the kernel to run on (default: the notebook's own)")
     .option("--timeout <seconds>", "longest that a cell may take (default: no limit)", seconds)
     .option("--allow-errors", "go on after cells that fail")
-    .addHelpText("after", HELP)
-    .action((notebooks: string[], options: Options) => run(notebooks, options));
+    .addHelpText("after", HELP);
+  detachable(command, {
+    results: ({ output }: Options, [notebooks]: [string[], ...unknown[]]) => output ?? (notebooks.length === 1 ? notebooks[0]! : "."),
+    // Of one notebook, what was kept by its cells goes on; of several, those that are not complete.
+    resume: ({ matrix, cache, fromCell, changed }, [notebooks]) => (notebooks.length > 1 || matrix !== undefined ? ["--failed"] : cache || fromCell !== undefined || changed ? [] : ["--cache"]),
+  }, (notebooks: string[], options: Options) => run(notebooks, options));
 }
 
 const HELP = `

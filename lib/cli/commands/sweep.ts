@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { type KvDtype, kvDtypes } from "../../checkpoint/kv-dtype.js";
 import { formatJson } from "../../format-json.js";
@@ -7,6 +7,7 @@ import type { BenchmarkMode } from "../../bench/results.js";
 import type { SweepOptions } from "../../bench/sweep/sweep.js";
 import { type Format, formats, formatOf } from "../../report/formats/index.js";
 import { devices } from "../../runtime/devices/names.js";
+import { detachable } from "../detach.js";
 import { interruptSignal } from "../interrupt.js";
 import { dtypeHelp, nonNegativeInteger, number, positiveInteger, presetNames } from "../options.js";
 
@@ -37,7 +38,6 @@ interface Options {
   devices?: string[];
   queue?: string;
   queueName?: string;
-  detach?: boolean;
 }
 
 /** `sdtp sweep`: a cross product, cell by cell, that can be stopped and gone on with. */
@@ -45,7 +45,7 @@ export function register(program: Command): void {
   const list = <T>(parse: (word: string) => T) => (words: string, before: T[] | undefined) => [...(before ?? []), ...words.split(",").filter((word) => word !== "").map(parse)];
   const names = list(String);
   const policy = list((word) => (word === "evict" || word === "retain" ? word : wrong(word)));
-  program
+  const command = program
     .command("sweep")
     .description("measure a full cross product of models, configurations, lengths, scorers, …; can be stopped and gone on with")
     .option("--model <name...>", "models (default: tiny)", names)
@@ -73,7 +73,6 @@ export function register(program: Command): void {
     .option("--retry-failed", "measure cells again that failed before")
     .option("--output <file>", "write the table there too; the ending sets the format")
     .addOption(new Option("--format <format>", "what is printed").choices(Object.keys(formats)).default("md"))
-    .option("--detach", "go on as a job of its own and print its id: sdtp jobs shows it, sdtp.attach(ID) in a notebook follows it")
     .option("--json", "print JSON alone: rows with all samples, and how the sweep ended")
     .addHelpText("after", `
 Lists may be written with commas or spaces. Configurations of a cell take turns with the baseline in one process; each
@@ -88,15 +87,14 @@ With --queue, cells are jobs that any number of workers take; what the queue hol
 again (another --queue-name does so), and Ctrl-C ends the following only: the jobs stay, and the same command follows them again.
 
 Example:
-  sdtp sweep --config baseline keep07 sdtp --lengths 1024 4096 --scorer norm recency --max-minutes 60`)
-    .action((options: Options) => run(options));
+  sdtp sweep --config baseline keep07 sdtp --lengths 1024 4096 --scorer norm recency --max-minutes 60`);
+  detachable(command, { results: ({ folder }: Options) => folder }, (options: Options) => run(options));
 }
 
 async function run(options: Options): Promise<void> {
   const [{ parseLengths }, { sweep, sweepLabel }, { flat, sweepTable }, { writeOutput }, { progressBar }, { jobReport }] = await Promise.all([
     import("../../bench/lengths.js"), import("../../bench/sweep/sweep.js"), import("../../report/sweep.js"), import("../../files.js"), import("../progress.js"), import("../../jobs/report.js"),
   ]);
-  if (options.detach) return detach(options);
   const { output, json, folder, maxMinutes, timeout, dtype, kvDtype, device, threads, scorer, kvPolicy, model, config, promptFile } = options;
   if (output) formatOf(output);
   const signal = interruptSignal();
@@ -151,14 +149,6 @@ async function run(options: Options): Promise<void> {
     // What is in flight ends, and a queue is let go of, whatever was thrown here.
     await cells.return(undefined as never);
   }
-}
-
-/** The same command without `--detach`, away from here. */
-async function detach({ folder }: Options): Promise<void> {
-  const { startJob } = await import("../../jobs/start.js");
-  const id = await startJob({ args: process.argv.slice(2).filter((word) => word !== "--detach"), cwd: process.cwd(), folder: resolve(folder) });
-  process.stdout.write(`${id}\n`);
-  process.stderr.write(`goes on by itself; sdtp jobs shows it, sdtp jobs stop ${id} ends it, await sdtp.attach("${id}") in a notebook follows it\n`);
 }
 
 /** The command line as it can be pasted into a shell. */

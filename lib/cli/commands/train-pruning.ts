@@ -7,6 +7,8 @@ import { objectives, saliencyTargets, type Objective, type SaliencyTarget } from
 import { promptKinds, type PromptKind } from "../../train/prompts/line.js";
 import { lossKinds, type LossKind } from "../../train/example-feeds.js";
 import { duration, extrapolated } from "../../report/duration.js";
+import { jobReport } from "../../jobs/report.js";
+import { detachable } from "../detach.js";
 import { interruptSignal } from "../interrupt.js";
 import { addCheckpointOptions, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 
@@ -57,10 +59,9 @@ function addSaliencyOptions(command: Command): Command {
 }
 
 export function register(train: Command): void {
-  addSaliencyOptions(train.command("saliency").description("measure the saliency of prompt tokens by gradients; an interrupted run goes on"))
-    .requiredOption("--out <file>", "the safetensors file to write")
-    .action(saliency);
-  addSaliencyOptions(train.command("pruner").description("train pruning modules for a model; an interrupted run goes on"))
+  detachable(addSaliencyOptions(train.command("saliency").description("measure the saliency of prompt tokens by gradients; an interrupted run goes on"))
+    .requiredOption("--out <file>", "the safetensors file to write"), { results: ({ out }: SaliencyOptions & { out: string }) => out }, saliency);
+  detachable(addSaliencyOptions(train.command("pruner").description("train pruning modules for a model; an interrupted run goes on"))
     .option("--folder <folder>", "the run's saliency, state and log", "results/training/pruner")
     .option("--out <file>", "the modules (default: pruner.safetensors in the run's folder)")
     .option("--saliency <file>", "measured already, by train saliency; the data are those in it")
@@ -75,8 +76,7 @@ export function register(train: Command): void {
     .option("--batch <n>", "sequences a step", positiveInteger, 4)
     .option("--epochs <n>", "times through the data", positiveInteger, 2)
     .option("--held-out <share>", "share of the examples kept for the agreement reported at the end", number, 0.1)
-    .option("--half", "write the modules in float16")
-    .action(pruner);
+    .option("--half", "write the modules in float16"), { results: ({ folder }: PrunerOptions) => folder }, pruner);
   addDataOptions(train.command("prompts").description("write prompts with responses as JSON lines: facts hidden in prose and asked for, prose and its continuation"))
     .requiredOption("--out <file>", "the file to write")
     .action(prompts);
@@ -122,9 +122,10 @@ async function pruner(options: PrunerOptions): Promise<void> {
   const agreement = await trainPruner({
     checkpoint, saliency: file, folder: options.folder, out, signal, threads: options.threads, ...(options.half && { half: true }),
     recipe: { inputs, masks, labels, kvPolicy, losses: { crossEntropy, mse, ranking }, learningRate, batch, epochs, heldOut, seed },
-    onStep({ step, steps, loss, crossEntropy, mse, ranking, seconds }) {
+    onStep(report) {
+      const { step, steps, loss, crossEntropy, mse, ranking, seconds } = report;
       const part = (name: string, value: number | null) => (value === null ? "" : `  ${name} ${value.toFixed(3)}`);
-      progress(step, steps, `loss ${loss.toFixed(3)}${part("cross-entropy", crossEntropy)}${part("mse", mse)}${part("ranking", ranking)}  ${seconds.toFixed(1)} s`);
+      progress(step, steps, `loss ${loss.toFixed(3)}${part("cross-entropy", crossEntropy)}${part("mse", mse)}${part("ranking", ranking)}  ${seconds.toFixed(1)} s`, "modules", report);
     },
   });
   for (const { block, spearman, topTenth } of agreement) {
@@ -161,7 +162,7 @@ async function measure(options: SaliencyOptions, out: string, signal: AbortSigna
   const blocks = options.blocks === undefined ? stageBlocks(options.config, layers) : options.blocks === "all" ? every : options.blocks;
   return measureSaliency({
     checkpoint, examples, blocks, out, signal, target: options.target, loss: options.loss, objective: options.objective, states: options.states === true, threads: options.threads,
-    onExample: ({ done, of, loss, seconds }) => progress(done, of, `saliency  loss ${loss.toFixed(3)}  ${seconds.toFixed(1)} s`),
+    onExample: ({ done, of, loss, seconds }) => progress(done, of, `saliency  loss ${loss.toFixed(3)}  ${seconds.toFixed(1)} s`, "saliency", { done, of, loss, seconds }),
   });
 }
 
@@ -173,11 +174,18 @@ async function makeLines({ length, prompts, episodes, kinds, prose, seed }: Data
 
 let began: { at: number; done: number } | null = null;
 
-/** One line that is rewritten on a terminal; every tenth on its own elsewhere. With the time left, as what was done in this run tells. */
-export function progress(done: number, of: number, text: string): void {
+/**
+ * One line that is rewritten on a terminal; every tenth on its own elsewhere. With the time left, as what was done in this run tells.
+ * @param part of the work
+ * @param row what a job tells of it
+ */
+export function progress(done: number, of: number, text: string, part: string, row: object): void {
   began ??= { at: performance.now(), done: done - 1 };
   const share = (done - began.done) / Math.max(1, of - began.done);
   const left = done === of || done - began.done < 2 ? null : extrapolated(share, (performance.now() - began.at) / 1e3);
+  const job = jobReport();
+  job?.step(part, done, row);
+  job?.progress(done / of, `${done} of ${of}: ${text}`, left);
   const line = `${done}/${of}  ${text}${left === null ? "" : `  about ${duration(left)} left`}`;
   if (process.stderr.isTTY) process.stderr.write(`\r${line}\u001b[K${done === of ? "\n" : ""}`);
   else if (done % Math.max(1, Math.floor(of / 10)) === 0 || done === of) process.stderr.write(`${line}\n`);

@@ -2,6 +2,7 @@ import { Option, type Command } from "commander";
 import type { SaliencyTarget } from "../../decoder/saliency.js";
 import { saliencyTargets } from "../../decoder/saliency.js";
 import { rulerTaskNames } from "../../evaluate/ruler/names.js";
+import { detachable } from "../detach.js";
 import { interruptSignal } from "../interrupt.js";
 import { positiveInteger, presetNames } from "../options.js";
 import { addDataOptions, examplesOf, progress, type DataOptions } from "./train-pruning.js";
@@ -21,7 +22,7 @@ interface TargetsOptions extends DataOptions {
 
 /** `sdtp train targets`. */
 export function register(train: Command): void {
-  addDataOptions(train.command("targets").description("what modules are to be trained to say: modules for each of several targets on the same prompts, and what RULER's tasks make of each; an interrupted run goes on"))
+  detachable(addDataOptions(train.command("targets").description("what modules are to be trained to say: modules for each of several targets on the same prompts, and what RULER's tasks make of each; an interrupted run goes on"))
     .addOption(new Option("--targets <kind...>", "targets, as train saliency takes them").choices(saliencyTargets).default(["gradnorm", "abs", "attention", "reconstruction"]))
     .option("--chat", "put prompts as a user's message, by the model's chat template (default: where it has one)")
     .option("--no-chat", "put prompts as they are")
@@ -33,8 +34,7 @@ export function register(train: Command): void {
     .option("--tasks <name...>", `of RULER: ${rulerTaskNames.join(", ")}`, ["niah_single_2"])
     .option("--lengths <n...>", "tokens of an evaluation's prompt and answer", ["512"])
     .option("--samples <n>", "evaluation prompts for each length", positiveInteger, 8)
-    .addOption(new Option("--query <kind>", "see evaluate ruler").choices(["aware", "agnostic"]).default("agnostic"))
-    .action(targets);
+    .addOption(new Option("--query <kind>", "see evaluate ruler").choices(["aware", "agnostic"]).default("agnostic")), { results: ({ folder }: TargetsOptions) => folder }, targets);
 }
 
 async function targets(options: TargetsOptions): Promise<void> {
@@ -53,8 +53,8 @@ async function targets(options: TargetsOptions): Promise<void> {
   const made = await targetModules({
     checkpoint, targets: options.targets, examples: await examplesOf(options, checkpoint), blocks, folder, threads, signal,
     recipe: { kvPolicy, epochs, batch, seed },
-    onExample: (target, { done, of, seconds }) => progress(done, of, `${target}: saliency  ${seconds.toFixed(1)} s`),
-    onStep: (target, { step, steps, loss }) => progress(step, steps, `${target}: modules  loss ${loss.toFixed(3)}`),
+    onExample: (target, report) => progress(report.done, report.of, `${target}: saliency  ${report.seconds.toFixed(1)} s`, `${target}: saliency`, report),
+    onStep: (target, report) => progress(report.step, report.steps, `${target}: modules  loss ${report.loss.toFixed(3)}`, `${target}: modules`, report),
   });
   for (const { target, saliencySeconds, agreement } of made) {
     const mean = agreement.reduce((sum, { spearman }) => sum + spearman, 0) / agreement.length;
@@ -64,7 +64,7 @@ async function targets(options: TargetsOptions): Promise<void> {
   try {
     const chosen = configurations({ presets: options.config, scorers: [...made.map(({ file }) => `learned:${file}`), "recency"], kvPolicies: [kvPolicy] });
     for (const task of tasks) {
-      const rows = await evaluate(model, task, chosen, { file: join(folder, `${task.name}.jsonl`), signal, onRow: (row, { done, of }) => progress(done, of, `${task.name}: ${row.item}`) });
+      const rows = await evaluate(model, task, chosen, { file: join(folder, `${task.name}.jsonl`), signal, onRow: (row, { done, of }) => progress(done, of, `${task.name}: ${row.item}`, task.name, row) });
       console.log(toMarkdown(evaluationTable(model, task, summarise(rows, task.metric))));
     }
   } finally {

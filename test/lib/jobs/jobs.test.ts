@@ -80,8 +80,8 @@ describe("jobs", () => {
     const folder = join(cwd, "state", "jobs", job);
     writeFileSync(join(folder, "log.txt"), "first\nlast words\n");
     const died = await ended(cwd);
-    assert.deepEqual([died.status, died.reason], ["died", "last words"]);
-    assert.match((await sdtp(cwd, "jobs")).stdout, new RegExp(`${job} +died .*\\n +last words\\n +sdtp sweep --model `));
+    assert.deepEqual([died.status, died.reason], ["died", "its process was killed, or crashed; its last words: last words"]);
+    assert.match((await sdtp(cwd, "jobs")).stdout, new RegExp(`${job} +died .*\\n +its process .* last words\\n +to go on: sdtp jobs resume ${job}\\n +sdtp sweep --model `));
     // Somebody else has its number now.
     const file = join(folder, "process-1.json");
     const identity = JSON.parse(readFileSync(file, "utf8")) as object;
@@ -106,7 +106,7 @@ describe("jobs", () => {
       assert.deepEqual([code, stdout], [1, ""]);
       assert.match(stderr, message);
     }
-    assert.equal((await sdtp(cwd, "jobs")).stdout, "no jobs: sdtp sweep --detach starts one\n");
+    assert.equal((await sdtp(cwd, "jobs")).stdout, "no jobs: sdtp sweep --detach and the like start one\n");
     for (const wanted of ["../..", "", "zzzzzz"]) assert.match((await sdtp(cwd, "jobs", "stop", wanted)).stderr, /there is no such job; there are none/);
 
     id(await sdtp(cwd, "sweep", "--model", model.folder, "--lengths", "30", "31", ...quick, "--folder", "out", "--max-minutes", "0.00001", "--detach"));
