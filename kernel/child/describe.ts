@@ -44,15 +44,18 @@ function isNumbers(value: unknown): value is ArrayLike<number | bigint> & ArrayB
   return ArrayBuffer.isView(value) && !(value instanceof DataView);
 }
 
-/** A value in one line: numbers by their shape and statistics, all else as `inspect` shows it, shortened. Never throws. */
-export function summary(value: unknown): string {
+/**
+ * A value in one line: numbers by their shape and statistics, all else as `inspect` shows it, shortened. Never throws.
+ * @param most numbers that are gone through at most
+ */
+export function summary(value: unknown, most = COUNTED): string {
   try {
     if (isTensor(value)) {
       const shape = `Tensor ${value.type} [${value.dims.join(", ")}]`;
       // Reading a tensor that lives on a device may end the process.
-      return value.location === undefined || value.location === "cpu" ? `${shape}${statistics(value.data)}` : `${shape} on ${value.location}`;
+      return value.location === undefined || value.location === "cpu" ? `${shape}${statistics(value.data, most)}` : `${shape} on ${value.location}`;
     }
-    if (isNumbers(value)) return `${value.constructor.name}(${value.length})${statistics(value)}`;
+    if (isNumbers(value)) return `${value.constructor.name}(${value.length})${statistics(value, most)}`;
     if (isFrame(value)) return value.$isSeries ? `Series: ${value.$data.length} values` : `DataFrame: ${value.$data.length} rows × ${value.$columns.length} columns`;
     if (types.isProxy(value)) return "[Proxy]";
     const text = inspect(value, { depth: 1, breakLength: Infinity, compact: true, maxArrayLength: 8, maxStringLength: LONGEST, getters: false });
@@ -62,11 +65,17 @@ export function summary(value: unknown): string {
   }
 }
 
+/** How many numbers {@link summary} goes through. */
+export function countedOf(value: unknown, most: number): number {
+  const data = isTensor(value) && (value.location === undefined || value.location === "cpu") ? value.data : isNumbers(value) ? value : [];
+  return Math.min(data.length, most, COUNTED);
+}
+
 /** ` min … max … mean …` of numbers, with how many are none (NaN, infinite). */
-function statistics(data: ArrayLike<number | bigint>): string {
+function statistics(data: ArrayLike<number | bigint>, most: number): string {
   const { length } = data;
   if (length === 0 || typeof data[0] === "string") return "";
-  const n = Math.min(length, COUNTED);
+  const n = Math.min(length, most, COUNTED);
   let [min, max, sum, finite] = [Infinity, -Infinity, 0, 0];
   for (let i = 0; i < n; i++) {
     const each = Number(data[i]);

@@ -54,6 +54,21 @@ export class Scopes {
     return found;
   }
 
+  /** The variables among which a name is: those of the last cell that declared it and reached it, else what is preloaded. */
+  holding(name: string): Scope | undefined {
+    for (const [id, scope] of [...this.#scopes].sort(([a], [b]) => b - a)) {
+      if (!Object.hasOwn(scope, name)) continue;
+      if (id <= LAST_PRELOADED) return scope;
+      try {
+        void scope[name];
+        return scope;
+      } catch {
+        // Not reached.
+      }
+    }
+    return undefined;
+  }
+
   forget(ids: number[]): void {
     for (const id of ids) this.#scopes.delete(id);
   }

@@ -18,6 +18,8 @@ import { page, refusedPage } from "./page.js";
 import { pathAfter } from "./requests.js";
 import { Refusal } from "./refusal.js";
 import { stateRoutes, type StateFolders } from "./state/routes.js";
+import { terminalRoutes } from "./terminals/routes.js";
+import type { Terminals } from "./terminals/terminals.js";
 
 export interface AppParts extends GuardOptions {
   readonly root: Root;
@@ -26,6 +28,7 @@ export interface AppParts extends GuardOptions {
   readonly kernels: Kernels;
   readonly sessions: Sessions;
   readonly keeper: Keeper;
+  readonly terminals: Terminals;
   readonly events: Events;
   readonly logos: Logos;
   readonly folders: StateFolders;
@@ -42,7 +45,7 @@ const API_VERSION = "2.17.0";
 
 /** Every route that JupyterLab asks for. */
 export function createApp(parts: AppParts): Hono {
-  const { root, assets, trust, kernels, sessions, keeper, events, logos, folders } = parts;
+  const { root, assets, trust, kernels, sessions, keeper, terminals, events, logos, folders } = parts;
   const app = new Hono();
   const started = new Date();
   app.onError((error, c) => refused(c, error, parts.onError));
@@ -56,6 +59,7 @@ export function createApp(parts: AppParts): Hono {
     moved: (from, to) => sessions.moved(from, to),
   });
   kernelRoutes(app, kernels, sessions, keeper, logos);
+  terminalRoutes(app, terminals);
   stateRoutes(app, assets, folders);
   exportRoutes(app, root);
   events.routes(app);
@@ -99,7 +103,7 @@ export function createApp(parts: AppParts): Hono {
     const [, app = "lab", workspace = "default", tree = ""] = /^(lab|doc)(?:\/workspaces\/([^/]+))?(?:\/tree\/?(.*))?$/.exec(path) ?? [];
     if (path.startsWith("lab/api/")) throw new Refusal(404, `${c.req.path}: there is no such route`);
     c.header("Cache-Control", "no-store");
-    return c.html(page(assets, { folder: root.folder, terminals: false, tree, workspace, single: app === "doc" }));
+    return c.html(page(assets, { folder: root.folder, terminals: terminals.offered, tree, workspace, single: app === "doc" }));
   }
   return app;
 }

@@ -16,6 +16,8 @@ import { Kernels } from "./kernels/kernels.js";
 import { Sessions } from "./kernels/sessions.js";
 import type { Logos } from "./kernels/specs.js";
 import { digestName } from "./state/store.js";
+import { loadPty } from "./terminals/pty.js";
+import { Terminals } from "./terminals/terminals.js";
 
 export interface LabOptions {
   /** Default 8888, or the next that is free; 0: any that is free. */
@@ -35,9 +37,11 @@ export interface Lab {
   readonly url: string;
   readonly port: number;
   readonly token: string;
+  /** What is not offered here, and why. */
+  readonly missing: readonly string[];
   /** Resolves when the user chose "Shut Down" in JupyterLab. */
   readonly shutdown: Promise<void>;
-  /** Writes what cells printed that have no tab, ends all kernels, stops listening. */
+  /** Writes what cells printed that have no tab, ends all kernels and terminals, stops listening. */
   close(): Promise<void>;
 }
 
@@ -67,10 +71,12 @@ export async function openLab(folder: string, options: LabOptions = {}): Promise
     died: (kernel) => onError(new Error(`kernel ${kernel.chosen.name}: ended by itself${kernel.kernel.log ? `\n${kernel.kernel.log.trimEnd()}` : ""}`)),
   });
   const sessions = new Sessions(kernels);
+  const missing: string[] = [];
+  const terminals = new Terminals(root, await loadPty().catch((error: Error) => void missing.push(error.message)));
   let stop = () => {};
   const shutdown = new Promise<void>((resolve) => (stop = resolve));
   const app = createApp({
-    root, assets: await Assets.open(), trust, kernels, sessions, keeper, events, logos, token, hosts: [host], onError, onShutdown: () => stop(),
+    root, assets: await Assets.open(), trust, kernels, sessions, keeper, terminals, events, logos, token, hosts: [host], onError, onShutdown: () => stop(),
     folders: { settings: settingsFolder(), workspaces: join(data, "workspaces", digestName(real)) },
   });
   const websockets = new WebSocketServer({
@@ -81,11 +87,11 @@ export async function openLab(folder: string, options: LabOptions = {}): Promise
   const actual = server.port;
   const name = host === "127.0.0.1" ? "localhost" : host;
   return {
-    url: `http://${name}:${actual}/lab?token=${encodeURIComponent(token)}`, port: actual, token, shutdown,
+    url: `http://${name}:${actual}/lab?token=${encodeURIComponent(token)}`, port: actual, token, missing, shutdown,
     close: async () => {
       // What the tabs have not saved yet they cannot save any more.
       for (const kernel of kernels.all()) for (const session of new Set(kernel.executions.all().map((each) => each.session))) keeper.left(kernel, session);
-      await kernels.close();
+      await Promise.all([kernels.close(), terminals.close()]);
       await keeper.close();
       for (const socket of websockets.clients) socket.terminate();
       await server.close();

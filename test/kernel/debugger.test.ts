@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import type { JsonObject } from "../../lib/jupyter/index.js";
 import { murmur2 } from "../../kernel/parent/debug/hash.js";
+import { sparing } from "../../kernel/parent/debug/sparing.js";
 import { PATIENCE, type Ran, Session } from "./session.js";
 
 const wait = { timeout: PATIENCE };
@@ -131,6 +132,14 @@ describe("variables in a debugger's panel", () => {
     assert.equal((await ran).reply.ename, "KeyboardInterrupt");
   });
 
+  it("tells JupyterLab values where it would show types", async () => {
+    await front.body("initialize", { clientID: "jupyterlab" });
+    const { variables } = await front.body<{ variables: Variable[] }>("inspectVariables");
+    assert.ok(variables.every((each) => !("type" in each)));
+    await front.body("disconnect");
+    assert.equal((await front.body<{ variables: Variable[] }>("inspectVariables")).variables.find(({ name }) => name === "n")?.type, "number");
+  });
+
   it("refuses what it cannot do by name, and the kernel goes on", async () => {
     const messages = await Promise.all(
       [["nonsense"], ["dumpCell"], ["variables", { variablesReference: 1e9 }], ["variables", { variablesReference: "1" }], ["source", { source: { path: "/etc/passwd" } }], ["setBreakpoints", {}], ["continue"], ["evaluate", { expression: "1" }]].map(
@@ -191,6 +200,23 @@ describe("breakpoints", () => {
     await front.body("continue", { threadId: 1 });
     assert.equal((await running).text, "7");
     assert.deepEqual((await front.body("debugInfo")).breakpoints, []);
+  });
+
+  it("evaluate what names variables of other cells and assigns them, objects, and what is preloaded; a console is told what was thrown", async () => {
+    await session.run("let elsewhere = 1;\nconst URL = 'mine';");
+    const code = "const own = 1;\nown;";
+    await front.breakAt(code, 2);
+    const running = session.run(code);
+    const frameId = (await front.stopped(running)).frames[0]!.id;
+    const results = async (...expressions: string[]) => Promise.all(expressions.map(async (expression) => (await front.body("evaluate", { expression, frameId, context: "repl" })).result));
+    assert.deepEqual(await results("elsewhere += own", "let sum = elsewhere + own; sum * 10", "{ own, elsewhere }", "URL", "typeof sdtp.load"), ["2", "30", "{ own: 1, elsewhere: 2 }", "'mine'", "'function'"]);
+    assert.deepEqual(await results("nope + elsewhere", "null.x"), ["Uncaught ReferenceError: nope is not defined", "Uncaught TypeError: Cannot read properties of null (reading 'x')"]);
+    await front.breakAt(code);
+    await front.body("continue", { threadId: 1 });
+    await running;
+    assert.equal(await session.value("elsewhere"), "2");
+    // Nothing of it stays global.
+    assert.equal(await session.value("[typeof (globalThis as any).elsewhere, typeof (globalThis as any).URL].join()"), "'undefined,function'");
   });
 
   it("step over, into, out of and past await", async () => {
@@ -262,9 +288,30 @@ describe("breakpoints", () => {
     assert.match((await front.stopped(running)).at[0]!, /:2$/);
     assert.equal((await front.body<{ breakpoints: unknown[] }>("debugInfo")).breakpoints.length, 1);
     await front.body("disconnect", { terminateDebuggee: false });
+    await front.event("terminated");
     assert.equal((await running).text, "2");
     assert.equal((await session.run("debugger; 5")).text, "5");
     const info = await front.body("debugInfo");
     assert.deepEqual([info.isStarted, info.breakpoints, info.stoppedThreads], [false, [], []]);
   });
+});
+
+it("what costs is done no more often than can be afforded, and shared by those who ask meanwhile", async () => {
+  let times = 0;
+  let isFree = false;
+  const cost = 20;
+  const list = sparing(async () => {
+    await new Promise((resolve) => setTimeout(resolve, cost));
+    return ++times;
+  }, () => !isFree);
+  const started = performance.now();
+  assert.deepEqual(await Promise.all([list(), list(), list()]), [1, 2, 2]);
+  assert.equal(await list(), 3);
+  // The two rests between three times: four times as long as each took, at least.
+  assert.ok(performance.now() - started >= 3 * cost + 8 * cost - 5);
+  isFree = true;
+  assert.deepEqual([await list(), await list()], [4, 5]);
+  const failing = sparing(() => Promise.reject(new Error("ended")), () => false);
+  await assert.rejects(failing(), /ended/);
+  await assert.rejects(failing(), /ended/);
 });

@@ -3,6 +3,7 @@ import type { FromChild, InspectorCall, RunCell } from "../../messages.js";
 import { Breakpoints } from "./breakpoints.js";
 import { Inspector } from "./inspector.js";
 import { asRequest, type DapRequest, integer, lines, path, strings, text } from "./protocol.js";
+import { sparing } from "./sparing.js";
 import { cellPath, PREFIX, Scripts, SEED, SUFFIX } from "./scripts.js";
 import { evaluate, type Frame, framesOf, isElsewhere, type Paused, Stop } from "./stop.js";
 
@@ -49,7 +50,10 @@ export class Debugger {
   readonly #dumped = new Map<string, string>();
   /** Cells that are held, by their runs. */
   readonly #held = new Map<number, string>();
+  /** The notebook's variables. */
+  readonly #globals: () => Promise<JsonObject[]>;
   #started = false;
+  #typed = true;
   #attached = false;
   /** Whether the process of now knows. */
   #enabled = false;
@@ -66,6 +70,7 @@ export class Debugger {
     this.#host = host;
     this.#inspector = new Inspector((call) => host.inspect(call));
     this.#breakpoints = new Breakpoints(this.#inspector, this.scripts);
+    this.#globals = sparing(() => this.#inspector.hook<JsonObject[]>("globals", []), () => this.#stop === undefined);
   }
 
   /** The content of the reply to a debug_request. Never throws. */
@@ -129,12 +134,12 @@ export class Debugger {
       case "debugInfo":
         return { isStarted: this.#started, hashMethod: "Murmur2", hashSeed: SEED, tmpFilePrefix: PREFIX, tmpFileSuffix: SUFFIX, breakpoints: this.#breakpoints.list(), stoppedThreads: this.#stop ? [THREAD] : [], richRendering: true, exceptionPaths: [], copyToGlobals: false };
       case "inspectVariables":
-        return { variables: await this.#inspector.hook<JsonObject[]>("globals", []) };
+        return { variables: this.#shown(await this.#globals()) };
       case "richInspectVariables":
         return this.#rich(text(args, "variableName"), args);
       case "variables": {
         const from = typeof args.start === "number" ? args.start : 0;
-        return { variables: await this.#inspector.hook<JsonObject[]>("variables", [integer(args, "variablesReference"), from, ...(typeof args.count === "number" && args.count > 0 ? [args.count] : [])]) };
+        return { variables: this.#shown(await this.#inspector.hook<JsonObject[]>("variables", [integer(args, "variablesReference"), from, ...(typeof args.count === "number" && args.count > 0 ? [args.count] : [])])) };
       }
       case "dumpCell": {
         const sourcePath = cellPath(text(args, "code"));
@@ -152,6 +157,7 @@ export class Debugger {
         return { threads: [{ id: THREAD, name: "cells" }] };
       case "initialize":
         this.#started = true;
+        this.#typed = args.clientID !== "jupyterlab";
         this.#event("initialized");
         return { supportsConfigurationDoneRequest: true, exceptionBreakpointFilters: EXCEPTIONS };
     }
@@ -182,11 +188,8 @@ export class Debugger {
         return this.#stop?.stackTrace() ?? { stackFrames: [], totalFrames: 0 };
       case "scopes":
         return this.#stopped(command).scopes(integer(args, "frameId"));
-      case "evaluate": {
-        const value = await evaluate(this.#inspector, text(args, "expression"), this.#callFrame(args));
-        const { value: result, ...described } = await this.#inspector.hook<{ value: string; type: string; variablesReference: number }>("describe", ["", value]);
-        return { result, ...described };
-      }
+      case "evaluate":
+        return this.#evaluate(args);
       case "pause":
         this.#asked = "pause";
         await this.#inspector.post("Debugger.pause");
@@ -204,6 +207,24 @@ export class Debugger {
       default:
         throw new Error(`command: ${command} (not supported by this kernel)`);
     }
+  }
+
+  async #evaluate(args: JsonObject): Promise<JsonObject> {
+    const expression = text(args, "expression");
+    try {
+      const value = await evaluate(this.#inspector, expression, this.#callFrame(args));
+      const { value: result, type, variablesReference } = await this.#inspector.hook<{ value: string; type: string; variablesReference: number }>("describe", ["", value]);
+      return { result, type, variablesReference };
+    } catch (error) {
+      // Of a console that sees the reply fail, JupyterLab shows no reason.
+      if (args.context !== "repl") throw error;
+      return { result: `Uncaught ${(error as Error).message}`, type: "error", variablesReference: 0 };
+    }
+  }
+
+  /** JupyterLab shows a variable's type in the place of its value, unless it is one of Python's. */
+  #shown(variables: JsonObject[]): JsonObject[] {
+    return this.#typed ? variables : variables.map(({ type, ...variable }) => variable);
   }
 
   async #enable(): Promise<void> {
@@ -231,6 +252,8 @@ export class Debugger {
     await this.#inspector.post("Debugger.disable");
     this.scripts.clear();
     this.#resumed();
+    this.#typed = true;
+    this.#event("terminated");
     return {};
   }
 

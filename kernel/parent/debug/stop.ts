@@ -1,6 +1,7 @@
+import { Script } from "node:vm";
 import type { JsonObject } from "../../../lib/jupyter/messages.js";
-import { HOOK, type Inspector, type RemoteObject } from "./inspector.js";
-import type { Position, Script, Scripts } from "./scripts.js";
+import { type Inspector, type RemoteObject } from "./inspector.js";
+import type { Position, Script as Source, Scripts } from "./scripts.js";
 
 interface CallFrame {
   callFrameId: string;
@@ -20,7 +21,7 @@ export interface Paused {
 export interface Frame {
   id: number;
   frame: CallFrame;
-  script: Script;
+  script: Source;
   position: Position;
 }
 
@@ -86,24 +87,30 @@ export class Stop {
   }
 }
 
-/** The variables of other cells that an expression may name at most. */
-const MOST_NAMES = 50;
+const NAMES = /[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*/gu;
 
 /**
- * Evaluates a JavaScript expression in a frame, or where none is given among the notebook's variables. Variables of cells
- * that the frame's code does not use are found as well; assigning to those is without effect.
+ * Evaluates JavaScript in a frame, or where none is given among the notebook's variables. Variables of cells that the frame's
+ * code does not use are found and assigned to as well, and what is preloaded.
  * @throws what it throws
  */
-export async function evaluate(inspector: Inspector, expression: string, callFrameId: string | undefined): Promise<RemoteObject> {
-  const names: string[] = [];
-  for (;;) {
-    const values = names.map((name) => `${HOOK}.global(${JSON.stringify(name)})`);
-    try {
-      return await inspector.evaluate(names.length === 0 ? expression : `((${names.join(", ")}) => (${expression}\n))(${values.join(", ")})`, callFrameId);
-    } catch (error) {
-      const missing = /^ReferenceError: (\S+) is not defined$/.exec((error as Error).message)?.[1];
-      if (missing === undefined || names.includes(missing) || names.length >= MOST_NAMES || !(await inspector.hook<boolean>("has", [missing]))) throw error;
-      names.push(missing);
-    }
+export async function evaluate(inspector: Inspector, code: string, callFrameId: string | undefined): Promise<RemoteObject> {
+  const names = [...new Set(code.match(NAMES))];
+  await inspector.hook("lend", names);
+  try {
+    return await inspector.evaluate(isExpression(code) ? `(${code}\n)` : code, callFrameId);
+  } finally {
+    await inspector.hook("takeBack", names).catch(() => undefined);
+  }
+}
+
+/** Whether code that begins like a block is an object. */
+function isExpression(code: string): boolean {
+  if (!/^\s*\{/.test(code)) return false;
+  try {
+    new Script(`(${code}\n)`);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -19,7 +19,7 @@ export function register(program: Command): void {
     .option("--token <text>", "what a browser must bring (default: a new random one; SDTP_LAB_TOKEN)")
     .option("--no-browser", "only print the address")
     .addHelpText("after", `
-A cell goes on when its tab is closed, and its outputs are in the notebook when it is opened again. Ctrl-C ends the kernels.`)
+A cell goes on when its tab is closed, and its outputs are in the notebook when it is opened again. Ctrl-C ends kernels and terminals.`)
     .action(run);
 }
 
@@ -29,6 +29,7 @@ async function run(folder: string, options: Options): Promise<void> {
   const [{ openLab }, { LOGOS }] = await Promise.all([import("../../lab/index.js"), import("../../../kernel/logos.js")]);
   const lab = await openLab(folder, { port: options.port, logos: LOGOS, ...(token !== undefined && { token }), onError: (error) => console.error(error.message) });
   console.log(`JupyterLab at ${lab.url}`);
+  for (const each of lab.missing) console.log(each);
   if (options.browser) openBrowser(lab.url);
   await Promise.race([lab.shutdown, new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve())))]);
   await lab.close();

@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { writeWhole } from "../../files.js";
 import { fileRefusal } from "../refusal.js";
+import { mustBeFile } from "./model.js";
 import type { Root } from "./place.js";
 import { checkpointOf } from "./write.js";
 
@@ -34,6 +35,7 @@ export async function forget(root: Root, path: string): Promise<void> {
 
 async function copied(from: string, to: string, path: string): Promise<Checkpoint> {
   try {
+    mustBeFile(await stat(from), path);
     const content = await readFile(from);
     await mkdir(dirname(to), { recursive: true });
     await writeWhole(to, content);

@@ -32,6 +32,11 @@ export interface Asked {
   format?: string;
 }
 
+/** A pipe would be read without end, a device may be anything. @throws Refusal for what is no ordinary file */
+export function mustBeFile(info: Stats, path: string): void {
+  if (!info.isFile()) throw new Refusal(400, `${path}: is ${info.isDirectory() ? "a folder" : "no file but a pipe, a socket or a device"}`);
+}
+
 /** Bytes of a file that is sent into the browser: larger ones are downloaded. */
 const LARGEST = 200 * 2 ** 20;
 
@@ -50,6 +55,7 @@ export async function readModel(root: Root, trust: Trust, path: string, asked: A
     return model;
   }
   if (!asked.content && !asked.hash) return model;
+  mustBeFile(info, path);
   if (info.size > LARGEST) throw new Refusal(413, `${path}: has ${Math.round(info.size / 2 ** 20)} MiB, and a browser is sent ${LARGEST / 2 ** 20} at most (Download in the file browser's menu has no limit)`);
   const bytes = await readFile(file).catch((error) => { throw fileRefusal(error, path); });
   if (asked.hash) Object.assign(model, { hash: createHash("sha256").update(bytes).digest("hex"), hash_algorithm: "sha256" });

@@ -7,7 +7,7 @@ import { parseNotebook } from "../../notebook/read.js";
 import { body, pathAfter } from "../requests.js";
 import { fileRefusal, Refusal } from "../refusal.js";
 import { checkpoints, forget, keep, restore } from "./checkpoints.js";
-import { modelOf, readModel, type Model } from "./model.js";
+import { modelOf, mustBeFile, readModel, type Model } from "./model.js";
 import type { Root } from "./place.js";
 import type { Trust } from "./trust.js";
 import { copy, create, move, partialOf, remove, save, type Saved } from "./write.js";
@@ -88,7 +88,7 @@ export function contentsRoutes(app: Hono, root: Root, trust: Trust, watcher: Wat
     const path = pathAfter(c, "/files");
     const file = await root.at(path);
     const info = await stat(file).catch((error) => { throw fileRefusal(error, path); });
-    if (!info.isFile()) throw new Refusal(400, `${path}: is a folder`);
+    mustBeFile(info, path);
     const { name }: Model = await modelOf(file, path, info);
     return new Response(Readable.toWeb(createReadStream(file)) as ReadableStream, {
       headers: {

@@ -7,6 +7,7 @@ import { lines, type Cell, type Notebook } from "../../notebook/types.js";
 import { inLines } from "../../notebook/run/outputs.js";
 import { stringifyNotebook } from "../../notebook/write.js";
 import { fileRefusal, Refusal } from "../refusal.js";
+import { mustBeFile } from "./model.js";
 import type { Root } from "./place.js";
 import type { Trust } from "./trust.js";
 
@@ -93,6 +94,7 @@ export async function copy(root: Root, folder: string, from: string): Promise<st
   const source = await root.at(from);
   const info = await stat(source).catch((error) => { throw fileRefusal(error, from); });
   if (info.isDirectory()) throw new Refusal(400, `${from}: folders are not copied`);
+  mustBeFile(info, from);
   const name = basename(from);
   const stem = name.slice(0, name.length - extname(name).length).replace(/-Copy\d*$/, "");
   const inPlace = (folder || "") === dirname(from).replace(/^\.$/, "");

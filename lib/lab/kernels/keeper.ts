@@ -27,6 +27,9 @@ export class Keeper {
   readonly #ended = new WeakMap<Execution, number>();
   /** Milliseconds that the last write took: large notebooks are written less often. */
   #took = 0;
+  /** What is said of notebooks that cannot be written, by their paths: once, not with each try. */
+  readonly #told = new Map<string, string>();
+  #closing = false;
   /** One write at a time: each reads what the one before it wrote. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -134,11 +137,14 @@ export class Keeper {
       for (const execution of changed.values()) this.#changed.delete(execution);
       try {
         await this.#writeInto(path, changed);
+        this.#told.delete(path);
       } catch (error) {
         // The outputs stay here, and are tried again.
         for (const execution of changed.values()) this.#changed.add(execution);
-        this.onError(new Error(`${path}: outputs of cells that ran without a tab are not written yet (${(error as Error).message})`));
-        this.#soon(kernel, 6 * BETWEEN);
+        const said = `${path}: outputs of cells that ran without a tab are not written ${this.#closing ? "any more" : "yet"} (${(error as Error).message})`;
+        if (this.#told.get(path) !== said) this.onError(new Error(said));
+        this.#told.set(path, said);
+        if (!this.#closing) this.#soon(kernel, 6 * BETWEEN);
       }
     }
     for (const execution of changed.values()) if (execution.done && !this.#changed.has(execution)) {
@@ -169,7 +175,9 @@ export class Keeper {
     }
   }
 
+  /** Writes what it can, for the last time. */
   async close(): Promise<void> {
+    this.#closing = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     await this.flush();

@@ -58,13 +58,12 @@ function settingsRoutes(app: Hono, assets: Assets, store: Store): void {
 function workspaceRoutes(app: Hono, store: Store): void {
   const prefix = "/lab/api/workspaces";
   app.get(prefix, async (c) => {
-    const values = (await store.texts()).map((text) => JSON.parse(text) as { metadata: { id: string } });
+    const values = (await store.texts()).map((text) => objectIn<{ metadata?: { id?: unknown } }>(text)).filter((value) => typeof value.metadata?.id === "string") as { metadata: { id: string } }[];
     return c.json({ workspaces: { ids: values.map(({ metadata }) => metadata.id), values } });
   });
   app.get(`${prefix}/*`, async (c) => {
     const id = pathAfter(c, prefix);
-    const saved = await store.read(digestName(id));
-    return c.json(saved ? (JSON.parse(saved.text) as object) : { data: {}, metadata: { id } });
+    return c.json({ data: {}, metadata: { id }, ...objectIn((await store.read(digestName(id)))?.text) });
   });
   app.put(`${prefix}/*`, async (c) => {
     const id = pathAfter(c, prefix);
@@ -79,7 +78,7 @@ function workspaceRoutes(app: Hono, store: Store): void {
 }
 
 function configRoutes(app: Hono, store: Store): void {
-  const read = async (section: string) => JSON.parse((await store.read(section))?.text ?? "{}") as Record<string, unknown>;
+  const read = async (section: string) => objectIn<Record<string, unknown>>((await store.read(section))?.text);
   app.get("/api/config/:section", async (c) => c.json(await read(c.req.param("section"))));
   app.put("/api/config/:section", async (c) => {
     await store.write(c.req.param("section"), JSON.stringify(await body(c)));
@@ -91,6 +90,16 @@ function configRoutes(app: Hono, store: Store): void {
     await store.write(section, JSON.stringify(merged));
     return c.json(merged);
   });
+}
+
+/** What is no JSON object any more (a disk that was full, an editor) counts as nothing: the lab opens all the same. */
+function objectIn<T extends object>(text = "{}"): Partial<T> & object {
+  try {
+    const value = JSON.parse(text) as unknown;
+    return isObject(value) ? (value as Partial<T>) : {};
+  } catch {
+    return {};
+  }
 }
 
 /** `null` takes a key away. */

@@ -31,7 +31,7 @@ export function chooseKernel(notebook: Notebook, name = notebook.metadata.kernel
   if (chosen === OWN) {
     const installed = listKernels().find((kernel) => kernel.name === OWN);
     const argv = [process.execPath, join(packageRoot(), "dist", "kernel", "main.js"), "{connection_file}"];
-    return { name: OWN, own: true, spec: { argv, interrupt_mode: "message", language: "typescript", display_name: "TypeScript (sdtp)", ...(installed && { env: installed.spec.env }) } };
+    return { name: OWN, own: true, spec: { argv, interrupt_mode: "message", language: "typescript", display_name: "TypeScript (sdtp)", metadata: { debugger: true }, ...(installed && { env: installed.spec.env }) } };
   }
   try {
     const { spec, folder } = findKernel(chosen);

@@ -4,70 +4,33 @@ import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { launch, noChromium, problemsOf } from "../../chromium.js";
+import type { Page } from "playwright-core";
+import { noChromium } from "../../chromium.js";
 import { root } from "../../kernel/session.js";
-import { TestLab } from "./lab.js";
-
-/** Milliseconds; the machine may be busy. */
-const PATIENCE = 300_000;
-
-/** What the tests use of JupyterLab's own objects. */
-interface CellModel {
-  type: string;
-  id: string;
-  executionCount: number | null;
-  executionState: string;
-  outputs: { length: number; toJSON(): { output_type: string; text?: string; ename?: string; data?: Record<string, unknown> }[] };
-  sharedModel: { getSource(): string; setSource(text: string): void };
-}
-declare global {
-  var jupyterapp: {
-    commands: { execute(command: string, args?: object): Promise<unknown> };
-    shell: { currentWidget: { content: { model: { cells: Iterable<CellModel> } }; context: { path: string; save(): Promise<void>; model: { dirty: boolean } }; sessionContext: { session?: { kernel?: { id: string; status: string } } } } };
-  };
-}
+import { LabInBrowser, PATIENCE } from "./page.js";
+import type { TestLab } from "./lab.js";
 
 describe("JupyterLab by sdtp lab", { skip: noChromium }, () => {
+  let at: LabInBrowser;
   let lab: TestLab;
-  let browser: Browser;
   let page: Page;
-  let problems: string[];
   before(async () => {
-    lab = await TestLab.open();
-    browser = await launch();
+    at = await LabInBrowser.start();
+    lab = at.lab;
   });
-  after(async () => {
-    await browser?.close();
-    await lab?.close();
-  });
+  after(() => at?.close());
 
-  /** A tab that shows a document; undefined: what JupyterLab opens by itself. */
-  const open = async (path = "", from = browser): Promise<Page> => {
-    const context = await from.newContext({ viewport: { width: 1300, height: 900 } });
-    const tab = await context.newPage();
-    tab.setDefaultTimeout(PATIENCE);
-    problems = problemsOf(tab, lab.origin);
-    await tab.goto(`${lab.origin}/lab${path === "" ? "" : `/tree/${path}`}?reset&token=${lab.lab.token}`, { timeout: PATIENCE });
-    await tab.waitForSelector(path === "" ? ".jp-Launcher" : ".jp-NotebookPanel");
-    if (path !== "") await ready(tab);
-    return tab;
-  };
-  const ready = (tab: Page) => tab.waitForFunction(() => jupyterapp.shell.currentWidget.sessionContext?.session?.kernel !== undefined && ["idle", "busy"].includes(jupyterapp.shell.currentWidget.sessionContext.session.kernel.status));
-  const cells = (tab: Page) => tab.evaluate(() => [...jupyterapp.shell.currentWidget.content.model.cells].filter(({ type }) => type === "code").map((cell) => ({ count: cell.executionCount, state: cell.executionState, source: cell.sharedModel.getSource(), outputs: cell.outputs.toJSON() })));
-  const execute = (tab: Page, command: string, args: object = {}) => tab.evaluate(([name, given]) => void jupyterapp.commands.execute(name as string, given as object), [command, args] as const);
+  const open = (path?: string) => at.open(path);
+  const ready = (tab: Page) => at.ready(tab);
+  const cells = (tab: Page) => at.cells(tab);
+  const execute = (tab: Page, command: string, args?: object) => at.execute(tab, command, args);
+  const store = (name: string, ...sources: string[]) => at.store(name, ...sources);
   const finished = (tab: Page) => tab.waitForFunction(() => [...jupyterapp.shell.currentWidget.content.model.cells].filter(({ type }) => type === "code").every((cell) => cell.executionCount !== null && cell.executionState === "idle"));
   const text = (outputs: { text?: string | string[] }[]) => outputs.map((output) => [output.text ?? ""].flat().join("")).join("");
-  const store = (name: string, ...sources: string[]) => writeFileSync(join(lab.folder, name), JSON.stringify({
-    nbformat: 4, nbformat_minor: 5, metadata: { kernelspec: { name: "sdtp", display_name: "TypeScript (sdtp)", language: "typescript" } },
-    cells: sources.map((source, i) => ({ cell_type: "code", id: `cell-${i}`, metadata: {}, source, execution_count: null, outputs: [] })),
-  }));
   const stored = (name: string) => JSON.parse(readFileSync(join(lab.folder, name), "utf8")) as { cells: { source: string[]; outputs: { text?: string[]; ename?: string }[] }[] };
   const eventually = async (is: () => boolean) => {
     while (!is()) await new Promise((resolve) => setTimeout(resolve, 200));
   };
-  /** Of JupyterLab's own, which its server has them log too. */
-  const serious = () => problems.filter((each) => !/Disabling terminals plugin|No active debugger session|WebSocket is closed before/.test(each));
 
   it("runs all of the quickstart: Plotly, dataframes and the token view are drawn", async () => {
     copyFileSync(join(root, "notebooks", "quickstart.ipynb"), join(lab.folder, "quickstart.ipynb"));
@@ -86,7 +49,7 @@ describe("JupyterLab by sdtp lab", { skip: noChromium }, () => {
       }
       assert.ok(await found(), selector);
     }
-    assert.deepEqual(serious(), []);
+    assert.deepEqual(at.serious(), []);
     await page.context().close();
   });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -141,6 +142,18 @@ describe("the lab's server", () => {
     assert.ok(!names.includes("out") && !names.includes(".git"));
   });
 
+  it("reads no pipe, and opens where its own files were damaged", { skip: process.platform === "win32" && "needs mkfifo" }, async () => {
+    execFileSync("mkfifo", [file("pipe")]);
+    for (const path of ["/api/contents/pipe", "/files/pipe"]) assert.equal((await lab.fetch(path)).status, 400, path);
+    assert.equal((await lab.json("POST", "/api/contents/", { copy_from: "pipe" })).status, 400);
+    assert.equal((await lab.json("POST", "/api/contents/pipe/checkpoints")).status, 400);
+    await lab.json("PUT", "/lab/api/workspaces/desk", { data: { a: 1 }, metadata: { id: "desk" } });
+    const folder = join(lab.home, "data", "sdtp-lab", "workspaces");
+    for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((each) => each.endsWith(".jupyterlab-workspace"))) writeFileSync(join(folder, name), '{"data": {"a"');
+    assert.deepEqual((await lab.json("GET", "/lab/api/workspaces/desk")).body, { data: {}, metadata: { id: "desk" } });
+    assert.equal((await lab.json("GET", "/lab/api/workspaces")).status, 200);
+  });
+
   it("never puts what is no notebook in the place of one, and says what is wrong", async () => {
     await lab.json("PUT", "/api/contents/good.ipynb", { type: "notebook", format: "json", content: notebook("1") });
     const before = readFileSync(file("good.ipynb"), "utf8");
@@ -201,6 +214,8 @@ describe("the lab's server", () => {
     const { body } = await lab.json<{ default: string; kernelspecs: Record<string, JsonObject> }>("GET", "/api/kernelspecs");
     assert.equal(body.default, "sdtp");
     assert.equal(Object.keys(body.kernelspecs)[0], "sdtp");
+    // By this JupyterLab offers its debugger.
+    assert.equal((body.kernelspecs.sdtp?.spec as { metadata: JsonObject }).metadata.debugger, true);
     const { status: missing, body: told } = await lab.json("POST", "/api/sessions", { path: "x.ipynb", type: "notebook", kernel: { name: "nothing" } });
     assert.equal(missing, 404);
     assert.match(String(told.message), /kernel: nothing \(installed:/);

@@ -45,6 +45,23 @@ it("a cell that prints without end neither holds the server up nor fills the not
   assert.deepEqual(lab.errors, []);
 });
 
+it("a notebook that is removed while its cell runs without a tab is said once, and holds nobody up", async () => {
+  const lab = await TestLab.open();
+  const file = join(lab.folder, "gone.ipynb");
+  writeFileSync(file, JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells: [{ cell_type: "code", id: "one", metadata: {}, source: "", execution_count: null, outputs: [] }] }));
+  const { body } = await lab.json<{ kernel: { id: string } }>("POST", "/api/sessions", { path: "gone.ipynb", name: "gone", type: "notebook", kernel: { name: "sdtp" } });
+  const tab = await Tab.open(lab, body.kernel.id);
+  const sent = tab.run('console.log("begun"); await new Promise(() => {})', "one");
+  await tab.printed(sent, "begun");
+  rmSync(file);
+  await tab.close();
+  for (let n = 0; n < 3; n++) await lab.json("GET", "/api/contents/gone.ipynb");
+  await lab.close();
+  assert.deepEqual(lab.errors.map(({ message }) => message), ["yet", "any more"].map((when) => `gone.ipynb: outputs of cells that ran without a tab are not written ${when} (ENOENT: no such file or directory, stat '${file}')`));
+  // No timer of it is left that would keep the process.
+  assert.deepEqual(process.getActiveResourcesInfo().filter((name) => name === "Timeout"), []);
+});
+
 it("where no more can be written, that is said, and every file is as it was", { skip: process.platform === "win32" && "needs ulimit" }, async (t) => {
   const home = mkdtempSync(join(tmpdir(), "sdtp-lab-home-"));
   const folder = mkdtempSync(join(tmpdir(), "sdtp-lab-full-"));
