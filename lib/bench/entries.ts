@@ -55,6 +55,7 @@ function besides({ config, length, mode, maxNewTokens }: EntryContext, { preset,
     kv_lens_after_prefill: [...measured.kvLensAfterPrefill],
     kv_bytes_after_prefill: measured.kvBytesAfterPrefill,
     ...(peakMemory !== undefined && { peak_memory_bytes: peakMemory }),
+    ...(measured.reading && { device: measured.reading }),
     flops: { exact: flops("exact"), paper: flops("paper") },
   };
 }

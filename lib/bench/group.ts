@@ -3,8 +3,10 @@ import type { Method } from "../methods/method.js";
 import { runCost } from "./cost.js";
 import type { Outcome } from "./entries.js";
 import { isolate, type IsolateOptions } from "./isolate.js";
-import { type Failure, isFailure, type Job } from "./job.js";
+import { type Failure, isFailure, type Job, type JobResult, type Measured } from "./job.js";
 import { loadSince } from "./load.js";
+import { withPeakOf } from "./reading/readings.js";
+import type { DeviceRecord } from "./record.js";
 import type { MeasureSettings } from "./settings.js";
 import type { Subject } from "./subject.js";
 
@@ -60,15 +62,19 @@ export async function measureGroup(group: Group, { signal, timeoutSeconds, onRun
   for (const [index, preset] of presets.entries()) {
     const measured = timed.methods[index]!;
     if (isFailure(measured) || !memory) {
-      outcomes.push(isFailure(measured) ? measured : { preset, measured, load: others });
+      outcomes.push(isFailure(measured) ? measured : { preset, measured: peakOf(measured), load: others });
       continue;
     }
     const alone = await attempt(() => isolate({ ...jobOf(group, [preset]), repeats: 1, warmup: 0, maxNewTokens: Math.min(MEMORY_TOKENS, job.maxNewTokens) }, { signal, timeoutSeconds, placement }));
     onRun?.(costs[index]!, `${preset.name}, ${group.ids.length} tokens, memory`);
-    outcomes.push({ preset, measured, load: others, ...(!isFailure(alone) && !isFailure(alone.methods[0]!) && { peakMemory: alone.peakMemory }) });
+    const own = isFailure(alone) || isFailure(alone.methods[0]!) ? undefined : alone.methods[0];
+    outcomes.push({ preset, measured: peakOf(measured, own?.reading), load: others, ...(own && { peakMemory: (alone as JobResult).peakMemory }) });
   }
   return outcomes;
 }
+
+/** In the process where all take turns, the device's memory is that of all. */
+const peakOf = (measured: Measured, alone?: DeviceRecord): Measured => (measured.reading ? { ...measured, reading: withPeakOf(measured.reading, alone) } : measured);
 
 /** The cost of all runs of a group, in the unit of `runCost`. */
 export function groupCost(group: Group): number {

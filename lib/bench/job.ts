@@ -3,7 +3,8 @@ import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import type { KvPolicy, UserMethod } from "../methods/method.js";
 import type { Provider } from "../runtime/session.js";
-import type { BenchmarkMode } from "./record.js";
+import type { Spans } from "./reading/readings.js";
+import type { BenchmarkMode, DeviceRecord } from "./record.js";
 
 /** One way of running the prompt. */
 export interface Method {
@@ -56,6 +57,10 @@ export interface Measured {
   readonly kvBytesFinal: number;
   readonly tokensKept: number;
   readonly stages: readonly { readonly afterLayer: number; readonly present: number; readonly kept: number }[];
+  /** When all that counted ran. */
+  readonly spans: Spans;
+  /** What the device said meanwhile, where it was read. */
+  readonly reading?: DeviceRecord;
 }
 
 export interface Failure {

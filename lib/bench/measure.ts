@@ -2,14 +2,18 @@ import { decode } from "../runtime/generate.js";
 import type { Model } from "../runtime/model.js";
 import type { Run } from "../runtime/run.js";
 import type { Failure, Job, Measured, Method, RunDone } from "./job.js";
+import type { Meter } from "./reading/meter.js";
+import type { Span } from "./reading/energy.js";
 
 /** Decoded tokens of a run that does not count: enough to load the graph and touch the cache. */
 const WARMUP_TOKENS = 4;
 
 /** One run: its times, and what is known of its caches. */
-interface Sample extends Omit<Measured, "prefill" | "perToken"> {
+interface Sample extends Omit<Measured, "prefill" | "perToken" | "spans" | "reading"> {
   readonly prefill: number;
   readonly tokens: readonly number[];
+  readonly prefillAt: Span;
+  readonly decodeAt: Span | null;
 }
 
 /**
@@ -18,8 +22,9 @@ interface Sample extends Omit<Measured, "prefill" | "perToken"> {
  * cache; tokenising, sampling, loading and the collection of garbage are not. A method that throws is left out from
  * then on.
  * @param job its `model`, `dtype`, `threads` and `seed` are those `model` was loaded with
+ * @param meter told where runs begin and end
  */
-export async function measure(model: Model, job: Job, onRun: (done: RunDone) => void = () => {}): Promise<(Measured | Failure)[]> {
+export async function measure(model: Model, job: Job, onRun: (done: RunDone) => void = () => {}, meter?: Meter): Promise<(Measured | Failure)[]> {
   const samples: Sample[][] = job.methods.map(() => []);
   const errors = new Map<number, string>();
   for (let round = -job.warmup; round < job.repeats; round++) {
@@ -28,7 +33,7 @@ export async function measure(model: Model, job: Job, onRun: (done: RunDone) => 
       if (!errors.has(index)) {
         try {
           if (round === -job.warmup) await model.warm(job.ids.length, { preset: method.preset, ...(method.scorer !== undefined && { scorer: method.scorer }) });
-          const sample = await once(model, job, method, counted ? job.maxNewTokens : Math.min(WARMUP_TOKENS, job.maxNewTokens));
+          const sample = await once(model, job, method, counted ? job.maxNewTokens : Math.min(WARMUP_TOKENS, job.maxNewTokens), meter);
           if (counted) samples[index]!.push(checked(sample, samples[index]!.at(0)));
         } catch (error) {
           errors.set(index, (error as Error).message);
@@ -40,23 +45,31 @@ export async function measure(model: Model, job: Job, onRun: (done: RunDone) => 
   return samples.map((runs, index) => {
     const error = errors.get(index);
     if (error !== undefined) return { error };
-    const { prefill: _, tokens: __, ...rest } = runs[0]!;
-    return { ...rest, prefill: runs.map(({ prefill }) => prefill), perToken: job.mode === "end2end" ? runs.map(({ tokens }) => tokens) : [] };
+    const { prefill: _, tokens: __, prefillAt: ___, decodeAt: ____, ...rest } = runs[0]!;
+    const spans = { prefill: runs.map(({ prefillAt }) => prefillAt), decode: runs.flatMap(({ decodeAt }) => (decodeAt ? [decodeAt] : [])), tokens: runs.reduce((sum, { tokens }) => sum + tokens.length, 0) };
+    return { ...rest, spans, prefill: runs.map(({ prefill }) => prefill), perToken: job.mode === "end2end" ? runs.map(({ tokens }) => tokens) : [] };
   });
 }
 
-async function once(model: Model, { ids, mode, maxNewTokens }: Job, { preset, scorer, kvPolicy }: Method, newTokens: number): Promise<Sample> {
+async function once(model: Model, { ids, mode, maxNewTokens }: Job, { preset, scorer, kvPolicy }: Method, newTokens: number, meter?: Meter): Promise<Sample> {
   // Where node allows it, garbage of the run before is collected now, not within a timing.
   (globalThis as { gc?: () => void }).gc?.();
+  meter?.mark();
+  const begun = Date.now();
   const run = await model.prefill(ids, { preset, reserve: mode === "end2end" ? maxNewTokens : 0, ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }) });
+  const prefilled = Date.now();
+  meter?.mark();
   const kvBytesAfterPrefill = run.kv.bytes;
   const tokens: number[] = [];
+  const decoding = Date.now();
   if (mode === "end2end") {
     for await (const { seconds } of decode(run, { maxNewTokens: newTokens, stopTokens: [], fixedLength: true })) tokens.push(seconds);
   }
+  const decoded = Date.now();
+  if (mode === "end2end") meter?.mark();
   const held = caches(run);
   run.dispose();
-  return { prefill: run.prefillSeconds, tokens, kvBytesAfterPrefill, ...held };
+  return { prefill: run.prefillSeconds, tokens, kvBytesAfterPrefill, prefillAt: [begun, prefilled], decodeAt: mode === "end2end" ? [decoding, decoded] : null, ...held };
 }
 
 /** Lengths are those of the arrays in the caches; what the stages kept is what the graph returned. */

@@ -42,6 +42,29 @@ export interface LatencyRecord {
   tokens_per_second?: number | undefined;
 }
 
+/** What the device itself said while a configuration ran. */
+export interface DeviceRecord {
+  /** Where figures are from; null: nothing could be read. */
+  source: "nvidia-smi" | "RAPL" | null;
+  card?: string | undefined;
+  driver?: string | undefined;
+  /** The card is split into instances. */
+  mig?: boolean | undefined;
+  /** Of the device's memory, and whose that is: this process's alone, or by how much more of the card was in use. */
+  peak_device_memory_bytes: number | null;
+  peak_device_memory_of: "process" | "card" | null;
+  /** Mean of all repeats; with RAPL that of the whole processor, whoever used it. */
+  energy_per_prompt_joules: number | null;
+  energy_per_token_joules: number | null;
+  power_watts: number | null;
+  utilization_percent: number | null;
+  sm_clock_mhz: number | null;
+  memory_clock_mhz: number | null;
+  samples: number;
+  /** Why figures are null. */
+  missing: string[];
+}
+
 /** What was measured beside the latencies, the same in both modes. */
 export interface BesideRecord {
   /** Tokens in each layer's cache, read off its tensors, `[layers]`. */
@@ -52,6 +75,7 @@ export interface BesideRecord {
   tokens_pruned?: number | undefined;
   /** Largest resident size of the process that measured. */
   peak_memory_bytes?: number | undefined;
+  device?: DeviceRecord | undefined;
   flops?: { exact?: FlopsRecord | undefined; paper?: FlopsRecord | undefined } | undefined;
   stages?: { after_layer: number; present: number; kept: number }[] | undefined;
 }

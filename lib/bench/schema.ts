@@ -13,12 +13,31 @@ const flopsPair = z.object({ prefill: z.number().nonnegative(), end2end: z.numbe
 const spread = z.object({ p50: seconds, p90: seconds, min: seconds, max: seconds, mean: seconds, stdev: seconds });
 const percentiles = z.object({ p50: seconds, p90: seconds, p99: seconds });
 
+const figure = z.number().nonnegative().nullable();
+const device = z.object({
+  source: z.enum(["nvidia-smi", "RAPL"]).nullable(),
+  card: z.string().optional(),
+  driver: z.string().optional(),
+  mig: z.boolean().optional(),
+  peak_device_memory_bytes: figure,
+  peak_device_memory_of: z.enum(["process", "card"]).nullable(),
+  energy_per_prompt_joules: figure,
+  energy_per_token_joules: figure,
+  power_watts: figure,
+  utilization_percent: figure,
+  sm_clock_mhz: figure,
+  memory_clock_mhz: figure,
+  samples: z.number().int().nonnegative(),
+  missing: z.array(z.string()),
+}) satisfies z.ZodType<record.DeviceRecord>;
+
 const beside = {
   kv_lens_after_prefill: z.array(held).min(1).optional(),
   kv_bytes_after_prefill: bytes.optional(),
   tokens_kept: tokens.optional(),
   tokens_pruned: tokens.optional(),
   peak_memory_bytes: bytes.optional(),
+  device: device.optional(),
   flops: z.object({ exact: flopsPair.optional(), paper: flopsPair.optional() }).optional(),
   stages: z.array(z.object({ after_layer: z.number().int().min(-1), present: tokens, kept: tokens })).optional(),
 };

@@ -35,10 +35,15 @@ export type Attention = (g: GraphBuilder, projections: Projections, layer: numbe
  * passes over keys that no query of a piece may see, but only in whole pieces. The numbers are the same to rounding.
  * @param chunks at most as many as there are tokens @param tiled see `AttentionPlan`
  * @param windowed keep to the sliding window; it is counted in tokens present, so only for unpruned prompts
+ * @param half in 16-bit numbers, products summed up in 32 bits by the device: CUDA has no other
  */
-export function fusedAttention(config: ModelConfig, { chunks = 1, tiled = true, windowed = false } = {}): Attention {
+export function fusedAttention(config: ModelConfig, { chunks = 1, tiled = true, windowed = false, half = false } = {}): Attention {
   const { heads, kvHeads, headDim, attentionScale: scale, attentionSoftcap: softcap } = config;
-  return (g, { q, k, v, sinks }, layer) => {
+  return (g, given, layer) => {
+    const narrow = (x: Value) => (half ? g.cast(x, "float16") : x);
+    const wide = (x: Value) => (half ? g.cast(x, "float32") : x);
+    const { sinks } = given;
+    const [q, k, v] = [narrow(given.q), narrow(given.k), narrow(given.v)];
     const window = windowed ? layerWindow(config, layer) : null;
     const settings = { heads, kvHeads, headDim, scale, softcap, window, tiled, sinks: sinks ?? null };
     const n = q.shape[1]!;
@@ -52,7 +57,8 @@ export function fusedAttention(config: ModelConfig, { chunks = 1, tiled = true, 
       outputs.push(output);
       past = { key, value };
     });
-    return { output: chunks === 1 ? outputs[0]! : g.concat(outputs, 1, n), ...past! };
+    const { key, value } = past! as { key: Value; value: Value };
+    return { output: wide(chunks === 1 ? outputs[0]! : g.concat(outputs, 1, n)), key: wide(key), value: wide(value) };
   };
 }
 

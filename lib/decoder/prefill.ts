@@ -23,6 +23,8 @@ export interface PrefillOptions {
   /** Needed where there are stages. */
   readonly scorer: Scorer | null;
   readonly attention: AttentionPlan;
+  /** Fused attention is of 16-bit numbers. */
+  readonly halfAttention?: boolean;
   /** What each layer's keys and values are cut down to, `[layers]`; null or absent: nothing. Not with `evict`. */
   readonly cache?: readonly CacheSelection[] | null;
   /** Layers share the budget: keys and values come out whole, with scores and what a layer prefers, and are cut down when all are known. */
@@ -153,11 +155,11 @@ function byHead(g: GraphBuilder, { heads, headDim }: ModelConfig, x: Value): Val
  * Once tokens are gone, a window of W positions is no longer one of W tokens: fused attention, which counts
  * tokens, would see too far back.
  */
-function attentionFor({ config, attention }: PrefillOptions, positions: Value, pruned: boolean): Attention {
+function attentionFor({ config, attention, halfAttention = false }: PrefillOptions, positions: Value, pruned: boolean): Attention {
   const { kind, fusedChunks, tiled, chunks, windowed } = attention;
   const masked = chunkedAttention(config, positions, chunks);
   if (kind === "plain") return masked;
-  const fused = fusedAttention(config, { chunks: fusedChunks, tiled, windowed });
+  const fused = fusedAttention(config, { chunks: fusedChunks, tiled, windowed, half: halfAttention });
   // Fused attention counts its window in tokens present: after a stage that is not where a layer's window ends.
   return (g, projections, layer) => (windowed && pruned && layerWindow(config, layer) !== null ? masked : fused)(g, projections, layer);
 }

@@ -16,7 +16,7 @@ export interface Published {
   readonly beside: (config: string, length: number) => Table2Row | undefined;
 }
 
-const nothing = { variant: "", decode: null, total: null, prefillSpeedup: null, endToEndSpeedup: null, kvReduction: null, prefillFlops: null, endToEndFlops: null, idealPrefillSpeedup: null, peakMemory: null, kvBytes: null, noise: { prefill: false, endToEnd: false }, metadata: null };
+const nothing = { variant: "", decode: null, total: null, prefillSpeedup: null, endToEndSpeedup: null, kvReduction: null, prefillFlops: null, endToEndFlops: null, idealPrefillSpeedup: null, peakMemory: null, kvBytes: null, device: null, noise: { prefill: false, endToEnd: false }, metadata: null };
 
 /** Table 2 of arXiv:2504.04514v2. Its one pruned method, ten stages of 0.9, stands beside every measured configuration. */
 function paper(): Published {

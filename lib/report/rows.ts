@@ -1,5 +1,5 @@
 import type { Counting } from "../methods/plan/flops.js";
-import { type BenchmarkMode, type EndToEndMeasurement, isEndToEnd, type Metadata, type PrefillMeasurement, type Results } from "../bench/record.js";
+import { type BenchmarkMode, type EndToEndMeasurement, isEndToEnd, type DeviceRecord, type Metadata, type PrefillMeasurement, type Results } from "../bench/record.js";
 import { apart } from "../bench/shared.js";
 import { byConfig, lengthLabel, methodLabel, variantLabel } from "./label.js";
 import { type Noise, noiseOf, otherWarnings } from "./noise.js";
@@ -24,6 +24,8 @@ export interface Table2Row {
   readonly peakMemory: number | null;
   /** Bytes of KV in all layers after prefill. */
   readonly kvBytes: number | null;
+  /** What the device said meanwhile. */
+  readonly device: DeviceRecord | null;
   /** Speedups whose 95 % interval includes 1. */
   readonly noise: Noise;
   /** Null where the row is a published one. */
@@ -115,6 +117,7 @@ function row(length: number, config: string, variant: string, measured: Measurem
     idealPrefillSpeedup: flops && idealFrom !== undefined ? idealFrom / flops.prefill : null,
     peakMemory: measured.peak_memory_bytes ?? null,
     kvBytes: measured.kv_bytes_after_prefill ?? null,
+    device: measured.device ?? null,
     noise: { prefill: false, endToEnd: false },
   };
 }

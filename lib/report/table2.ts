@@ -1,4 +1,4 @@
-import type { BenchmarkMode } from "../bench/record.js";
+import type { BenchmarkMode, DeviceRecord } from "../bench/record.js";
 import { conditions } from "./conditions.js";
 import { lengthLabel } from "./label.js";
 import { noiseNotes } from "./noise.js";
@@ -8,8 +8,9 @@ import type { Column, Table } from "./table.js";
 
 export type { Source, Table2Input, Table2Row } from "./rows.js";
 
-/** `seed`: latencies, speedups, KV reduction. `paper`: TFLOPs and memory too, and what part of the ideal was reached. */
-export type ColumnSet = "seed" | "paper";
+/** `seed`: latencies, speedups, KV reduction. `paper`: TFLOPs and memory too, and what part of the ideal was reached. `device`: memory, energy, power, use and clocks of the device. */
+export type ColumnSet = (typeof columnSets)[number];
+export const columnSets = ["seed", "paper", "device"] as const;
 
 export interface Table2Options extends Omit<Table2Input, "sources" | "counting"> {
   readonly sources?: Table2Input["sources"];
@@ -36,10 +37,10 @@ export function table2(options: Table2Options): Table<Table2Row> {
   if (rows.length === 0) throw new Error(`lengths: ${lengths?.join(", ")} (neither measured nor published)`);
   return {
     title: mode === "end2end" ? "Prefill and end-to-end latency" : "Prefill latency",
-    columns: [...(columns === "seed" ? seedColumns : paperColumns(counting))[mode], ...(others && measured.rows.length > 0 ? besideColumns(others)[mode] : [])],
+    columns: [...(columns === "seed" ? seedColumns : columns === "device" ? deviceColumns : paperColumns(counting))[mode], ...(others && measured.rows.length > 0 ? besideColumns(others)[mode] : [])],
     rows,
-    above: [...conditions(measured.rows), ...(others ? [`${others.label}: ${others.source}`] : [])],
-    warnings: measured.warnings,
+    above: [...conditions(measured.rows), ...(columns === "device" ? devicesOf(measured.rows) : []), ...(others ? [`${others.label}: ${others.source}`] : [])],
+    warnings: [...measured.warnings, ...(columns === "device" ? unread(measured.rows) : [])],
     notes: noiseNotes(rows.map(({ noise }) => (mode === "end2end" ? noise : { ...noise, endToEnd: false }))),
     facts: ({ config, kvBytes, noise, metadata }) => ({
       ...(noise.prefill && { prefill_speedup_within_noise: true }),
@@ -71,6 +72,7 @@ const ratio = (value: number) => value.toFixed(2);
 const percent = (share: number) => `${(100 * share).toFixed(2)}%`;
 const tera = (flops: number) => (flops >= 1e13 ? (flops / 1e12).toFixed(2) : (flops / 1e12).toPrecision(3));
 const giga = (bytes: number) => (bytes / 1e9).toFixed(2);
+const threeDigits = (value: number) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
 const length: Column<Table2Row> = { key: "length", label: "Length", value: (row) => row.length, format: lengthLabel, width: 6 };
 const method: Column<Table2Row> = { key: "method", label: "Method", value: (row) => row.method };
@@ -86,6 +88,39 @@ const seedColumns: ByMode = {
   end2end: [length, method, prefill, decode, total, prefillSpeedup, endToEndSpeedup, kvReduction],
   prefill: [length, method, prefill, prefillSpeedup, kvReduction],
 };
+
+const figure = (key: keyof DeviceRecord, label: string, format: (value: number) => string): Column<Table2Row> => ({ key, label, value: ({ device }) => (device?.[key] as number | null | undefined) ?? null, format });
+const deviceFigures: readonly Column<Table2Row>[] = [
+  figure("peak_device_memory_bytes", "Device Memory (GB)", giga),
+  figure("energy_per_prompt_joules", "Energy/Prompt (J)", threeDigits),
+  figure("energy_per_token_joules", "Energy/Token (J)", threeDigits),
+  figure("power_watts", "Power (W)", (value) => value.toFixed(0)),
+  figure("utilization_percent", "Utilisation (%)", (value) => value.toFixed(0)),
+  figure("sm_clock_mhz", "SM Clock (MHz)", (value) => value.toFixed(0)),
+  figure("memory_clock_mhz", "Memory Clock (MHz)", (value) => value.toFixed(0)),
+];
+const deviceColumns: ByMode = { end2end: [length, method, prefill, decode, ...deviceFigures], prefill: [length, method, prefill, ...deviceFigures] };
+
+/** Which cards and drivers, and where the figures are from. */
+function devicesOf(rows: readonly Table2Row[]): string[] {
+  const said = rows.flatMap(({ device }) => {
+    if (!device?.source) return [];
+    const card = device.card ? `${device.card}${device.mig ? " (an instance of it, MIG)" : ""}, driver ${device.driver ?? "unknown"}` : "the processors, whoever used them";
+    return [`Read by ${device.source}: ${card}.`];
+  });
+  const whose = rows.some(({ device }) => device?.peak_device_memory_of === "card") ? ["Device memory is by how much more of the card was in use: its processes could not be seen."] : [];
+  return [...new Set(said), ...whose];
+}
+
+/** Why figures are missing, each reason once with the rows that have it. */
+function unread(rows: readonly Table2Row[]): string[] {
+  const reasons = new Map<string, string[]>();
+  for (const { device, length, method, metadata } of rows) {
+    if (!metadata) continue;
+    for (const reason of device ? device.missing : ["the device was not read"]) reasons.set(reason, [...(reasons.get(reason) ?? []), `${lengthLabel(length)} ${method}`]);
+  }
+  return [...reasons].map(([reason, where]) => `${reason} (${where.join(", ")})`);
+}
 
 /** The paper's columns, the FLOPs-ideal speedup, and how much of the time that it would save was saved. */
 function paperColumns(counting: string): ByMode {

@@ -53,6 +53,8 @@ export interface Home {
   readonly device: Provider;
   /** Attention of prompts. */
   attention(config: ModelConfig): AttentionKind;
+  /** Fused attention of prompts is of 16-bit numbers; default false. */
+  readonly halfAttention?: boolean;
   /** Caches may be ragged: heads of a layer hold different numbers of tokens. */
   readonly ragged: boolean;
   /** Evicted tokens are taken from the caches inside the prefill graph, not after it. */

@@ -4,6 +4,7 @@ import type { Table } from "../../report/table.js";
 import { detachable } from "../detach.js";
 import { interruptSignal } from "../interrupt.js";
 import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, positiveInteger, presetNames, type ModelOptions } from "../options.js";
+import { registerGpu } from "./bench-gpu.js";
 import { registerServe } from "./bench-serve.js";
 
 interface KernelCommandOptions {
@@ -46,10 +47,11 @@ interface GrowthCommandOptions {
   json?: boolean;
 }
 
-/** `sdtp bench batch`, `engine`, `growth`, `kernel`, `serve`. */
+/** `sdtp bench batch`, `engine`, `gpu`, `growth`, `kernel`, `serve`. */
 export function register(program: Command): void {
   const bench = program.command("bench").description("measure the engine itself, the kernel, or a server under load");
   registerServe(bench);
+  registerGpu(bench);
   const batch = bench
     .command("batch")
     .description("sequences decoded together over one copy of the weights, beside one: tokens a second, and whether each has the logits it has alone")

@@ -5,7 +5,7 @@ import { type Counting, countings } from "../../methods/plan/flops.js";
 import { type Format, formatOf, formats } from "../../report/formats/index.js";
 import type { PublishedName } from "../../report/published.js";
 import { records } from "../../report/table.js";
-import { type ColumnSet, type Source, table2 } from "../../report/table2.js";
+import { type ColumnSet, columnSets, type Source, table2 } from "../../report/table2.js";
 import { writeOutput } from "../../files.js";
 
 interface Options {
@@ -42,7 +42,7 @@ export function register(program: Command): void {
     .option("--lengths <n...>", "prompt lengths to show, ascending (default: all)")
     .option("--output <file>", "write there; the ending sets the format")
     .addOption(new Option("--format <format>", "output format (default: md, or as --output ends)").choices(Object.keys(formats)))
-    .addOption(new Option("--columns <set>", "the seed's columns, or the paper's with TFLOPs and memory").choices(["seed", "paper"]).default("seed"))
+    .addOption(new Option("--columns <set>", "the seed's columns, the paper's with TFLOPs and memory, or the device's memory, energy, power, use and clocks").choices(columnSets).default("seed"))
     .addOption(new Option("--counting <counting>", "which FLOPs the paper's columns show (default: exact; published results alone: paper)").choices([...countings]))
     .addOption(new Option("--compare <published>", "put published speedups beside the measured ones").choices(["paper", "python"]))
     .option("--json", "print JSON alone: rows, conditions, warnings")

@@ -3,6 +3,7 @@ import { listSupportedBackends } from "onnxruntime-node";
 import { GraphBuilder } from "../../onnx/builder.js";
 import { hostHome, type Home } from "../home.js";
 import { createSession } from "../session.js";
+import { hasCudaFiles, linkCudaProvider } from "./cuda-provider.js";
 import type { DeviceAttention, GpuAccuracy } from "../webgpu-home.js";
 
 /** Tokens generated in one run: then caches cross to the host and back, which costs their bytes twice. */
@@ -11,10 +12,12 @@ const LOOP = 32;
 /** How CUDA gets there. */
 export const cudaInstall = "ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false";
 
-export const hasCuda = (): boolean => listSupportedBackends().some(({ name, bundled }) => name === "cuda" && bundled);
+/** Whether ONNX Runtime knows CUDA here and its provider is there. That onnxruntime-node does not bundle it says nothing: it never does, installed or not. */
+export const hasCuda = (): boolean => listSupportedBackends().some(({ name }) => name === "cuda") && hasCudaFiles();
 
-/** @throws where its provider is not installed */
+/** @throws where its provider is not installed, or is of another version */
 export function requireCuda(): void {
+  linkCudaProvider();
   if (!hasCuda()) throw new Error(`device: cuda (its provider is not installed; to install it: ${cudaInstall})`);
 }
 
@@ -27,6 +30,9 @@ export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefi
   requireCuda();
   return {
     ...hostHome(prefill),
+    // CUDA's fused attention takes 16-bit numbers alone: others ONNX Runtime would take back to the CPU.
+    attention: () => (accuracy === "float16" ? prefill : "plain"),
+    halfAttention: accuracy === "float16",
     // ONNX Runtime would take them back to the CPU.
     byChannel: null,
     device: "cuda",

@@ -28,6 +28,24 @@ for (const [stored, dtype] of [["F32", undefined], ["BF16", undefined], ["F16", 
   });
 }
 
+test("fused attention in 16-bit numbers, as CUDA has it, is that of float32 to rounding: tokens kept, logits, caches", async (t) => {
+  const tiny = tinyCheckpoint("llama", { dtype: "F16" });
+  t.after(tiny.remove);
+  const checkpoint = await openCheckpoint(tiny.folder);
+  const exact = new Model(checkpoint, { threads: 1, accuracy: "float32" });
+  const half = new Model(checkpoint, { threads: 1 }, { ...hostHome(), accuracy: "float16", halfAttention: true });
+  t.after(() => Promise.all([exact.release(), half.release()]));
+  const ids = Array.from({ length: 40 }, (_, i) => (i * 37) % 250);
+  for (const preset of ["baseline", "keep07"]) {
+    const [here, there] = [await exact.prefill(ids, { preset, scorer: "recency" }), await half.prefill(ids, { preset, scorer: "recency" })];
+    assert.deepEqual(there.kept, here.kept);
+    for (const [a, b] of [[here.logits, there.logits], [await here.extend([5]), await there.extend([5])]] as const) assert.ok(relativeError(b, a) < 1e-2, `${preset}: ${relativeError(b, a)}`);
+    const [kept, rounded] = [(await here.kv.toHost()).layer(1).key(0), (await there.kv.toHost()).layer(1).key(0)];
+    const error = relativeError(rounded, kept);
+    assert.ok(error > 1e-5 && error < 1e-2, `${preset}: keys by ${error}`);
+  }
+});
+
 test("the products' numbers have a name", () => {
   assert.equal(computeDtype("fp16", "float16"), "fp32 with fp16 products");
 });
