@@ -56,7 +56,8 @@ export async function convertCheckpoint(checkpoint: Checkpoint, dtype: string, o
   };
 }
 
-async function convertInto(folder: string, checkpoint: Checkpoint, tensors: readonly RequiredTensor[], format: WeightFormat, { onProgress, signal }: ConvertOptions): Promise<void> {
+/** Writes weights in another format. */
+export async function convertInto(folder: string, checkpoint: Checkpoint, tensors: readonly RequiredTensor[], format: WeightFormat, { onProgress, signal }: ConvertOptions): Promise<void> {
   const total = encodedElements(tensors);
   let done = 0;
   const valuesOf: ValuesOf = async function* ({ name }, elements) {

@@ -4,6 +4,7 @@ import type { GraphBuilder } from "../onnx/builder.js";
 import { DECODE, TOGETHER, type GraphToLoad, type Home } from "./home.js";
 import { memoryError, type MemoryPlan } from "./memory.js";
 import type { LoadedGraph } from "./session.js";
+import { UnchangedFiles } from "./unchanged-files.js";
 
 /** Whether a graph is one that further tokens go through: it stays. */
 const isDecoding = (key: string): boolean => key === DECODE || key.startsWith(TOGETHER);
@@ -14,17 +15,20 @@ export interface GraphsOptions extends CheckpointWeightsOptions {
 
 const hasChannelForms = ({ tensors }: Checkpoint): boolean => [...tensors.values()].some(({ quantization }) => quantization?.byChannel);
 
-/** The loaded graphs of a model, each with its own copy of the weights: built when first needed and kept. */
+/** The loaded graphs of a model: built when first needed and kept. */
 export class Graphs {
   private readonly sessions = new Map<string, Promise<LoadedGraph>>();
   /** How often each is in use right now. */
   private readonly running = new Map<string, number>();
+  private readonly files: UnchangedFiles;
 
   constructor(
     private readonly checkpoint: Checkpoint,
     private readonly options: GraphsOptions,
     private readonly home: Pick<Home, "builder" | "load" | "release" | "wideTables" | "accuracy" | "byChannel">,
-  ) {}
+  ) {
+    this.files = new UnchangedFiles(checkpoint.tensors.values());
+  }
 
   get keys(): string[] {
     return [...this.sessions.keys()];
@@ -42,7 +46,7 @@ export class Graphs {
 
   /**
    * Works with a graph that is not released meanwhile.
-   * @param once load it for this alone: a graph that someone looked into once would hold its weights for good
+   * @param once load it for this alone: a graph that someone looked into once would hold memory for good
    */
   async use<T>(graph: GraphToLoad, once: boolean, work: (session: LoadedGraph) => Promise<T>): Promise<T> {
     const { key } = graph;
@@ -69,13 +73,14 @@ export class Graphs {
   async makeRoom(key: string, n: number, limit: number, plan: (n: number, graphs: number) => MemoryPlan): Promise<void> {
     const decoding = this.keys.filter(isDecoding);
     const needed = new Set([...this.sessions.keys(), key, ...(decoding.length > 0 ? [] : [DECODE])]);
-    for (const other of this.keys) {
+    const spare = this.keys.filter((other) => other !== key && !isDecoding(other) && !this.running.has(other));
+    const fewest = needed.size - spare.length;
+    if (plan(n, fewest).total > limit) throw memoryError(n, (length) => plan(length, fewest), limit);
+    for (const other of spare) {
       if (plan(n, needed.size).total <= limit) return;
-      if (other === key || isDecoding(other) || this.running.has(other)) continue;
       needed.delete(other);
       await this.drop(other);
     }
-    if (plan(n, needed.size).total > limit) throw memoryError(n, (length) => plan(length, needed.size), limit);
   }
 
   /** Frees all. */
@@ -90,6 +95,7 @@ export class Graphs {
   }
 
   private async create({ key, build, prompt = false }: GraphToLoad): Promise<LoadedGraph> {
+    this.files.check();
     const g = this.home.builder(key);
     const byChannel = prompt && hasChannelForms(this.checkpoint) && (await this.home.byChannel?.()) === true;
     const weightsOf = (graph: GraphBuilder) => checkpointWeights(graph, this.checkpoint, { accuracy: this.home.accuracy, ...this.options, wideTables: this.home.wideTables, byChannel });

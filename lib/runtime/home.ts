@@ -10,6 +10,7 @@ import { stepTogether, type BatchPart } from "./batch.js";
 import { HostCache } from "./host-cache.js";
 import { exactIntegerProducts } from "./integer-products.js";
 import type { HeldPositions, KvCache } from "./kv-cache.js";
+import { sharesWeights } from "./c-api/backend.js";
 import { createSession, type LoadedGraph, type Outputs, type Provider, type SessionSettings } from "./session.js";
 
 /** How attention is computed: by ONNX Runtime's fused operator, or spelled out in products and a softmax. */
@@ -68,6 +69,8 @@ export interface Home {
   readonly accuracy: Accuracy;
   /** Tables of weights are widened as a whole: the device may have no 16-bit numbers. */
   readonly wideTables: boolean;
+  /** Whether all graphs hold one copy of the weights, as far as those lie in files as they are multiplied. Absent: each has its own. */
+  readonly oneCopy?: () => boolean;
   /** Whether products of many rows may take 8-bit weights by output channel (see `exactIntegerProducts`); null or absent: never. */
   readonly byChannel?: (() => Promise<boolean>) | null;
   builder(name: string): GraphBuilder;
@@ -98,6 +101,7 @@ export function hostHome(attention: AttentionKind = "fused", kvDtype: KvDtype = 
     accuracy: "int8",
     wideTables: false,
     byChannel: exactIntegerProducts,
+    oneCopy: sharesWeights,
     builder: (name) => new GraphBuilder(name),
     load: (g, settings) => createSession(g, settings),
     ragged: true,

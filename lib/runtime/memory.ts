@@ -19,8 +19,10 @@ export interface MemoryPlan {
 export interface MemoryOptions {
   /** Tokens to make room for after the prompt. */
   readonly reserve: number;
-  /** Graphs that hold the weights, each for itself: one for decoding, one for each way of prefilling that is loaded. */
+  /** Graphs that are loaded: one for decoding, one for each way of prefilling. Each holds for itself what they do not hold together. */
   readonly graphs: number;
+  /** Graphs hold together what lies in the model's files as it is multiplied. Default false. */
+  readonly oneCopy?: boolean;
   /** What the cache holds keys and values in. */
   readonly kvDtype: KvDtype;
 }
@@ -33,14 +35,14 @@ const [HIDDEN, INNER] = [6, 3];
 /** Vectors of the hidden size that ONNX Runtime's experts hold for each of a token's: gathered twice, the result twice, its share of the sums of all threads. */
 const EXPERT_COPIES = 6;
 /** What joining the experts of a model takes while one graph is loaded, per byte that they have in it: ONNX Runtime holds every step of it until the end. */
-const JOINING = { floats: 1.4, blocks: 2.2 };
+const JOINING = { floats: 1.4, blocks: 3 };
 /** Copies of keys and values until they are in the cache: the graph's, and what is made of it for JavaScript. */
 const COPIES = 2;
-/** Node, the library, the graphs themselves. */
-const BASE = 1.5e8;
+/** Node, the library, the graphs themselves, but for what lies in files. */
+const BASE = 1e8;
 
 /** @param plan of the prompt */
-export function memoryPlan({ config, tensors }: Checkpoint, { n, tokens, kvLengths, attention, shared, cache: selections }: Pick<Plan, "n" | "tokens" | "kvLengths" | "attention" | "shared" | "cache">, { reserve, graphs, kvDtype }: MemoryOptions): MemoryPlan {
+export function memoryPlan({ config, tensors }: Checkpoint, { n, tokens, kvLengths, attention, shared, cache: selections }: Pick<Plan, "n" | "tokens" | "kvLengths" | "attention" | "shared" | "cache">, { reserve, graphs, oneCopy = false, kvDtype }: MemoryOptions): MemoryPlan {
   const { kvHeads, headDim, hiddenSize, vocabSize, heads } = config;
   const perToken = 2 * kvHeads * headDim;
   const cachedBytes = kvTokenBytes(config, kvDtype);
@@ -56,7 +58,7 @@ export function memoryPlan({ config, tensors }: Checkpoint, { n, tokens, kvLengt
   const part = scoring?.kind === "reconstruction" ? Math.min(scoring.chunk, n) : 0;
   const repeating = part > 0 ? 3 * Math.min(SCORE_BYTES, 4 * heads * part * (n + part)) + 4 * (n + part) * perToken : 0;
   const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + innerWidth(config)) + 4 * vocabSize + Math.max(scores, repeating);
-  const weights = weightBytes(tensors, config.tiedEmbeddings, graphs + (part > 0 ? 1 : 0));
+  const weights = weightBytes(tensors, config.tiedEmbeddings, graphs + (part > 0 ? 1 : 0), oneCopy);
   return { weights, cache, activations, total: weights + cache + activations };
 }
 
@@ -67,22 +69,29 @@ function innerWidth({ hiddenSize, ffnSize, experts }: ModelConfig): number {
   return experts.denseLayers.length > 0 ? Math.max(INNER * ffnSize, routed) : routed;
 }
 
-function weightBytes(tensors: ReadonlyMap<string, StoredTensor>, tied: boolean, graphs: number): number {
+function weightBytes(tensors: ReadonlyMap<string, StoredTensor>, tied: boolean, graphs: number, oneCopy: boolean): number {
   let packed = 0;
   let widened = 0;
   let joining = 0;
-  for (const { name, shape, dtype, length, quantization } of tensors.values()) {
+  for (const { name, shape, dtype, length, quantization, view, scaling } of tensors.values()) {
     // The embedding is read row by row from the file; where it is the head too, that is a product like any other.
     if (shape.length < 2 || (name === "model.embed_tokens.weight" && !(tied && !tensors.has("lm_head.weight"))) || name === "model.embed_positions.weight") continue;
-    if (/^model\.layers\.\d+\.mlp\.experts\./.test(name)) joining += quantization ? JOINING.blocks * (length + quantization.scales.length) : JOINING.floats * 4 * elementCount(shape);
-    if (quantization) packed += PACKED * (length + quantization.scales.length + (quantization.zeroPoints?.length ?? 0) + (quantization.offsets?.length ?? 0));
-    else {
-      packed += 4 * elementCount(shape);
+    const expert = /^model\.layers\.\d+\.mlp\.experts\./.test(name);
+    // What ONNX Runtime has to compute of a weight while it loads a graph is that graph's own.
+    const together = oneCopy && !expert && (quantization !== undefined || (dtype === "F32" && !view && !scaling));
+    const copies = together ? 1 : graphs;
+    if (expert) joining += quantization ? JOINING.blocks * (length + quantization.scales.length) : JOINING.floats * 4 * elementCount(shape);
+    if (quantization) {
+      packed += copies * PACKED * (length + quantization.scales.length + (quantization.zeroPoints?.length ?? 0) + (quantization.offsets?.length ?? 0));
+      // Prompts have a form of their own: a graph has one or the other.
+      if (together) packed += quantization.byChannel?.weights.length ?? 0;
+    } else {
+      packed += copies * 4 * elementCount(shape);
       // While a graph is loaded, one tensor is there in both widths.
       if (dtype !== "F32") widened = Math.max(widened, 4 * elementCount(shape));
     }
   }
-  return Math.round(graphs * packed + Math.max(widened, joining));
+  return Math.round(packed + Math.max(widened, joining));
 }
 
 /** What this process has, and could have more, in bytes. */

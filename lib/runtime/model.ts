@@ -19,6 +19,7 @@ import { computeDtype } from "./compute-dtype.js";
 import { Decoder } from "./decoder.js";
 import { DecodingCuts } from "./decoding-budget.js";
 import { openHome } from "./devices/open.js";
+import { formOfGraphs } from "./form-of-graphs.js";
 import { Graphs } from "./graphs.js";
 import { hostHome, type DecodeStep, type Home } from "./home.js";
 import type { KvCache } from "./kv-cache.js";
@@ -46,7 +47,7 @@ export type { LoadOptions, PrefillSettings } from "./settings.js";
  */
 export async function load(name = "tiny", options: LoadOptions = {}): Promise<Model> {
   const home = await openHome(options.device, options);
-  return new Model(await openCheckpoint(name, options), options, home);
+  return new Model(await formOfGraphs(await openCheckpoint(name, options), home, options), options, home);
 }
 
 /** A model ready for inference. Its graphs are built and loaded when first needed and kept. */
@@ -67,7 +68,7 @@ export class Model implements PromptModel {
     if (options.kvDtype !== undefined) requireKvDtype(options.kvDtype);
     const rotaries = new RotaryTables(this.config);
     this.graphs = new Graphs(checkpoint, options, home);
-    this.room = new Room(checkpoint, this.planned, this.graphs, options.memoryLimit);
+    this.room = new Room(checkpoint, this.planned, this.graphs, options.memoryLimit, () => home.oneCopy?.() === true);
     const diagnosed: Diagnosed = { checkpoint, graphs: this.graphs, kvDtype: this.kvDtype, accuracy: this.accuracy };
     const { threads, device, memoryLimit } = options;
     this.speculators = new Speculators(checkpoint, (name) => load(name, { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }), ...(memoryLimit !== undefined && { memoryLimit }) }));
@@ -259,7 +260,7 @@ export class Model implements PromptModel {
    * Further tokens of several runs in one run of one graph: products with weights are of all of them together, attention is of each apart, over its own
    * cache. Each run gets the numbers that it would have alone.
    * @param all runs of this model that have a place in it (`run.joint`), at most `slots`; all but one with a single token
-   * @param slots sequences that the graph has room for; each number is a graph of its own, with its own copy of the weights
+   * @param slots sequences that the graph has room for; each number is a graph of its own
    * @returns of each the logits after its last token `[vocabulary]`, or with `each` after all `[tokens.length, vocabulary]`; the error of a run whose logits are not finite
    */
   async extendTogether(all: readonly { readonly run: Run; readonly tokens: readonly number[]; readonly each?: boolean }[], slots: number): Promise<(Float32Array | Error)[]> {

@@ -17,13 +17,14 @@ export class Room {
     private readonly planned: PlannedModel,
     private readonly graphs: Graphs,
     private readonly given: number | undefined,
+    private readonly oneCopy: () => boolean,
   ) {}
 
-  /** @param graphs that hold the weights, each for itself */
+  /** @param graphs that are loaded */
   plan(n: number, graphs: number, { method, reserve }: Wanted): MemoryPlan {
     const plan = planOf(method, n, this.planned);
     // Where another model chooses, this one never sees the other tokens.
-    return memoryPlan(this.checkpoint, method.speculation ? plan.again! : plan, { reserve, graphs, kvDtype: this.planned.kvDtype });
+    return memoryPlan(this.checkpoint, method.speculation ? plan.again! : plan, { reserve, graphs, oneCopy: this.oneCopy(), kvDtype: this.planned.kvDtype });
   }
 
   /** @throws where the plan does not fit by itself, with what it takes and the longest prompt that would */

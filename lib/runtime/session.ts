@@ -4,6 +4,7 @@ import type { Graph } from "../onnx/graph.js";
 import { backend } from "./c-api/backend.js";
 import "./float16-tensors.js";
 import type { LoadedGraph, Outputs, RunOptions } from "./loaded-graph.js";
+import { serialized, type SerializedGraph } from "./serialized-graph.js";
 
 export type { LoadedGraph, Outputs, RunOptions } from "./loaded-graph.js";
 
@@ -23,21 +24,19 @@ export interface SessionSettings {
 
 /** Loads a graph. @throws where the provider or its device is not there */
 export async function createSession(graph: Graph, settings: SessionSettings): Promise<LoadedGraph> {
-  // Writing protobuf takes a library of many modules, which nothing needs before the first graph.
-  const { toOnnx } = await import("../onnx/serialize.js");
-  return openSession(toOnnx(graph), graph.outputs.map(({ name }) => name), settings);
+  return openSession(await serialized(graph), settings);
 }
 
 /**
  * As `createSession`: on the CPU by ONNX Runtime's C API where that is used here (see `backend`), else by onnxruntime-node's binding.
- * @param onnx the graph as an ONNX model @param outputs names of its outputs
+ * There all graphs hold one copy of the weights that lie in files of one folder.
  */
-export async function openSession(onnx: Uint8Array, outputs: readonly string[], settings: SessionSettings): Promise<LoadedGraph> {
+export async function openSession({ onnx, outputs, weights }: SerializedGraph, settings: SessionSettings): Promise<LoadedGraph> {
   const { threads, folder, provider = "cpu" } = settings;
   const { library } = provider === "cpu" ? await backend() : { library: null };
   if (!library) return BindingSession.open(onnx, outputs, settings);
   const { CApiSession } = await import("./c-api/session.js");
-  return CApiSession.open(library, onnx, { threads, folder });
+  return CApiSession.open(library, onnx, { threads, folder, weights });
 }
 
 /** A graph that onnxruntime-node's binding loaded: its runs block this thread's event loop and cannot be stopped. */

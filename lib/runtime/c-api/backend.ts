@@ -14,10 +14,19 @@ export const BACKEND_VARIABLE = "SDTP_BACKEND";
 const TRIED_ON = ["linux x64"];
 
 let chosen: Promise<Backend> | null = null;
+let settled: BackendName | null = null;
 
 /** What graphs on the CPU are run by in this thread, found once. @throws where the variable names none, or the C API and that does not prove itself */
 export function backend(): Promise<Backend> {
-  return (chosen ??= choose(process.env[BACKEND_VARIABLE] || "auto"));
+  return (chosen ??= choose(process.env[BACKEND_VARIABLE] || "auto").then((found) => {
+    settled = found.name;
+    return found;
+  }));
+}
+
+/** Whether graphs on the CPU hold one copy of their weights (see `SharedWeights`). False as long as `backend` has not answered. */
+export function sharesWeights(): boolean {
+  return settled === "c-api" && process.platform !== "win32";
 }
 
 /** As `backend`, of a given choice. */

@@ -2,11 +2,16 @@ import { Tensor } from "onnxruntime-node";
 import "../float16-tensors.js";
 import type { LoadedGraph, Outputs, RunOptions } from "../loaded-graph.js";
 import { elementOf, elementOfCode } from "./elements.js";
+import { giveBackFreedMemory } from "./heap.js";
+import type { ExternalWeight } from "../serialized-graph.js";
 import type { Address, Library } from "./library.js";
+import { SharedWeights } from "./shared-weights.js";
 
 export interface CApiSettings {
   readonly threads?: number | undefined;
   readonly folder?: string | undefined;
+  /** Weights in files of the folder: all sessions of this thread hold them together. Default: none; the session has each for itself. */
+  readonly weights?: readonly ExternalWeight[];
 }
 
 /** Names as C has them, and their addresses. */
@@ -25,6 +30,7 @@ interface Job {
 interface Native {
   readonly library: Library;
   session: Address;
+  readonly shared: SharedWeights | null;
 }
 
 /** Stops each run that is under way in this thread. */
@@ -39,6 +45,7 @@ function free(native: Native): void {
   if (native.session === 0n) return;
   native.library.call("ReleaseSession", native.session);
   native.session = 0n;
+  native.shared?.letGo();
 }
 
 /**
@@ -63,7 +70,8 @@ export class CApiSession implements LoadedGraph {
   }
 
   /** Loads a graph. @param onnx the graph as an ONNX model @throws with ONNX Runtime's message */
-  static open(library: Library, onnx: Uint8Array, { threads, folder }: CApiSettings): CApiSession {
+  static open(library: Library, onnx: Uint8Array, { threads, folder, weights = [] }: CApiSettings): CApiSession {
+    const shared = folder !== undefined && weights.length > 0 ? SharedWeights.of(library, folder) : null;
     const options = library.make("CreateSessionOptions");
     // What is said of each is said in session.ts, where onnxruntime-node is given the same.
     try {
@@ -74,7 +82,12 @@ export class CApiSession implements LoadedGraph {
       library.call("SetSessionLogSeverityLevel", options, 4);
       if (folder !== undefined) library.call("AddSessionConfigEntry", options, "session.model_external_initializers_file_folder_path", folder);
       // In this thread: what loading frees on another one, the C library keeps for that one (a third more memory with experts).
-      const native = { library, session: library.make("CreateSessionFromArray", library.env, onnx, onnx.byteLength, options) };
+      const model = [library.env, onnx, onnx.byteLength, options] as const;
+      const session = shared
+        ? shared.hold(options, weights, (container) => library.make("CreateSessionFromArrayWithPrepackedWeightsContainer", ...model, container))
+        : library.make("CreateSessionFromArray", ...model);
+      giveBackFreedMemory();
+      const native = { library, session, shared };
       return new CApiSession(native, names(native, "Input"), names(native, "Output"));
     } finally {
       library.call("ReleaseSessionOptions", options);

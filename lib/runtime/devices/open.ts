@@ -1,5 +1,6 @@
 import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../../decoder/checkpoint-weights.js";
+import { backend } from "../c-api/backend.js";
 import { hostHome, type AttentionKind, type Home } from "../home.js";
 import type { DeviceAttention, GpuAccuracy } from "../webgpu-home.js";
 import { driverFacts, onlySoftware } from "./driver.js";
@@ -28,6 +29,8 @@ export async function openHome(device: Device = "cpu", { attention, kvDtype = "f
   const named = requireDevice(device);
   if (accuracy === "float16" && named === "cpu") throw new Error("accuracy: float16 (is for GPUs; the CPU has int8 and float32)");
   if (worker && named !== "cpu") throw new Error(`worker: true (is for device cpu, not ${named})`);
+  // Known from now on: how many copies of the weights there will be, which plans of memory count.
+  if (named === "cpu" || named === "auto") await backend();
   if (named === "cpu") return worker ? (await import("../worker/home.js")).workerHome(attention, kvDtype) : hostHome(attention, kvDtype);
   if (named === "auto") {
     const choice = await chooseDevice({ onDevice, kvDtype });

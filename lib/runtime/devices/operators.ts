@@ -1,9 +1,9 @@
 import type { Tensor } from "onnxruntime-node";
 import { decodeFloat16 } from "../../checkpoint/half.js";
 import type { Graph, Node, Value } from "../../onnx/graph.js";
-import { toOnnx } from "../../onnx/serialize.js";
 import type { Home } from "../home.js";
 import type { LoadedGraph, Outputs } from "../loaded-graph.js";
+import { serialized } from "../serialized-graph.js";
 import { openSession, type Provider } from "../session.js";
 
 /** How one operator fared on a device, over all its nodes in all graphs that ran. */
@@ -42,9 +42,8 @@ export class OperatorCheck {
         const named = new Set(g.outputs.map(({ value }) => value.name));
         const inside = g.nodes.flatMap(({ outputs }) => outputs).filter((value) => !named.has(value.name) && comes(value));
         for (const value of inside) g.output(value);
-        const bytes = toOnnx(g);
-        const names = g.outputs.map(({ name }) => name);
-        const [here, there] = [await openSession(bytes, names, { threads, folder, provider: "cpu" }), await openSession(bytes, names, { threads, folder, provider: device })];
+        const model = await serialized(g);
+        const [here, there] = [await openSession(model, { threads, folder, provider: "cpu" }), await openSession(model, { threads, folder, provider: device })];
         return this.both(g, here, there, wanted);
       },
       release: (session) => session.release(),

@@ -1,7 +1,7 @@
 import { unlessAborted } from "../../ambient-signal.js";
 import type { KvDtype } from "../../checkpoint/kv-dtype.js";
-import { toOnnx } from "../../onnx/serialize.js";
 import { hostHome, type AttentionKind, type Home } from "../home.js";
+import { serialized } from "../serialized-graph.js";
 import type { LoadedGraph } from "../session.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
 import type { BatchPart } from "../batch.js";
@@ -21,8 +21,7 @@ export function workerHome(attention: AttentionKind = "fused", kvDtype: KvDtype 
     together: { ...host.together!, step: (graph, feeds, config, parts, slots) => WorkerCache.together(modelOf(config), graph, feeds, parts as BatchPart<WorkerCache>[], { slots, kvDtype }) },
     async load(g, { threads, folder }) {
       const graph = thread.handle();
-      const outputs = g.outputs.map(({ name }) => name);
-      const { inputNames, outputNames } = await thread.ask({ op: "load", graph, onnx: toOnnx(g), outputs, threads, folder });
+      const { inputNames, outputNames } = await thread.ask({ op: "load", graph, model: await serialized(g), threads, folder });
       const loaded: LoadedGraph = {
         inputNames,
         outputNames,

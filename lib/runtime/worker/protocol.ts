@@ -6,6 +6,7 @@ import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import type { BatchPart, BatchRoom } from "../batch.js";
 import type { CopyOptions, HeldPositions } from "../kv-cache.js";
 import type { StoredHead } from "../kv-store.js";
+import type { SerializedGraph } from "../serialized-graph.js";
 import type { Outputs } from "../session.js";
 
 /** Places in the memory that both threads see: 1 while a request is being done; 1 when the process is about to end. */
@@ -25,7 +26,7 @@ export interface Sent {
 export type SentTensors = Readonly<Record<string, Sent>>;
 
 export type Request =
-  | { readonly op: "load"; readonly graph: Handle; readonly onnx: Uint8Array; readonly outputs: readonly string[]; readonly threads: number | undefined; readonly folder: string | undefined }
+  | { readonly op: "load"; readonly graph: Handle; readonly model: SerializedGraph; readonly threads: number | undefined; readonly folder: string | undefined }
   /** Keys and values stay, as `kept`. */
   | { readonly op: "run"; readonly graph: Handle; readonly feeds: SentTensors; readonly wanted: readonly string[]; readonly kept: Handle }
   | { readonly op: "cache"; readonly kept: Handle; readonly cache: Handle; readonly config: ModelConfig; readonly present: readonly HeldPositions[]; readonly evictedTo: Int32Array | null; readonly reserve: number; readonly kvDtype: KvDtype }

@@ -44,8 +44,8 @@ parentPort!.on("message", (message: Message) => {
 async function answer(request: Request, signal?: AbortSignal): Promise<Answers[keyof Answers]> {
   switch (request.op) {
     case "load": {
-      const { onnx, outputs, threads, folder } = request;
-      const session = await openSession(onnx, outputs, { threads, folder });
+      const { model, threads, folder } = request;
+      const session = await openSession(model, { threads, folder });
       graphs.set(request.graph, session);
       return { inputNames: session.inputNames, outputNames: session.outputNames };
     }

@@ -46,7 +46,7 @@ test("an exit in the middle of a run that would never end is an exit", { skip: n
 test("a run in a worker that would never end is stopped there: what comes next is answered", { skip: name !== "c-api" && "the C API is not used here" }, async () => {
   const thread = new WorkerThread();
   const [graph, kept] = [thread.handle(), thread.handle()];
-  await thread.ask({ op: "load", graph, onnx: counting(), outputs: ["end"], threads: 1, folder: undefined });
+  await thread.ask({ op: "load", graph, model: { onnx: counting(), outputs: ["end"], weights: [] }, threads: 1, folder: undefined });
   const run = (steps: number, signal?: AbortSignal) => thread.ask({ op: "run", graph, feeds: sent(count(steps)), wanted: ["end"], kept }, signal);
   const [controller, waiting] = [new AbortController(), new AbortController()];
   const [endless, next] = [run(FOREVER, controller.signal), run(FOREVER, waiting.signal)];
