@@ -22,6 +22,8 @@ export interface InspectorCall {
   id: number;
   method: string;
   params: object;
+  /** JavaScript that stands still is to end when it goes on: how many interrupts are known to be seen (see the watchdog). */
+  ends?: number;
 }
 
 export type CommMessageType = "comm_open" | "comm_msg" | "comm_close";

@@ -21,6 +21,9 @@ const state = new Int32Array(buffers.state);
 /** Milliseconds for which a better place to stop at is looked for. */
 const CHOOSY = 200;
 
+/** Milliseconds for which one is looked for where JavaScript stands still, and nothing will change. */
+const STANDS = 1000;
+
 type WaitAsync = (array: Int32Array, index: number, value: number, timeout: number) => { value: string | Promise<string> };
 /** Newer than the TypeScript library of this project. */
 const { waitAsync } = Atomics as unknown as { waitAsync: WaitAsync };
@@ -72,6 +75,8 @@ session.connectToMainThread();
 let inspector: Promise<(call: InspectorCall) => void> | undefined;
 
 async function inspect(call: InspectorCall): Promise<void> {
+  // What stands at a breakpoint and is let go on before it is to end may come to its own end first.
+  if (call.ends !== undefined) await Promise.race([stop(call.ends), new Promise((resolve) => setTimeout(resolve, STANDS))]);
   inspector ??= import("./inspector.js").then(({ openInspector }) => openInspector(new Backlog(buffers.backlog)));
   (await inspector)(call);
 }

@@ -117,9 +117,9 @@ export class Execution {
     if (this.#child.connected) this.#child.send(message, () => undefined);
   }
 
-  /** Sends a request to V8's inspector of the process; the answer comes as a message. */
-  inspect(call: InspectorCall): void {
-    (this.#child.stdio[WATCHDOG_FD] as Writable).write(`${JSON.stringify(call)}\n`);
+  /** Sends a request to V8's inspector of the process; the answer comes as a message. @param ends what stands still is to end as soon as it goes on */
+  inspect(call: InspectorCall, ends = false): void {
+    (this.#child.stdio[WATCHDOG_FD] as Writable).write(`${JSON.stringify(ends ? { ...call, ends: this.#acknowledged } : call)}\n`);
   }
 
   /** What nobody was told yet: the process ended, and no cell that it ran is left to say so. */

@@ -49,7 +49,7 @@ export class KernelServer {
       () => this.#childEnded(),
     );
     this.#debugger = new Debugger({
-      inspect: (call) => this.#execution.inspect(call),
+      inspect: (call, ends) => this.#execution.inspect(call, ends),
       letGo: (run) => this.#execution.send({ type: "go", run }),
       event: (content) => this.#publisher.publish("debug_event", content, this.#debugging),
       // A compiler that ends meanwhile knows nothing: then it is shown.

@@ -255,7 +255,19 @@ describe("breakpoints", () => {
     assert.equal((await running).reply.ename, "KeyboardInterrupt");
     assert.deepEqual((await front.body("debugInfo")).stoppedThreads, []);
     await front.breakAt(code);
-    assert.ok(["1", "2", "3"].includes(String(await session.value("reached"))));
+    assert.equal(await session.value("reached"), "1");
+  });
+
+  it("are left by an interrupt where nothing more is awaited either, before the next statement", async () => {
+    for (const [code, line] of [["let after = 1;\nawait null;\nafter = 2;\nafter = 3;\nafter", 4], ["let after = 1;\nafter = 2;\nafter = 3;\nafter", 3], ["let after = 1;\nawait null;\nconst f = () => {\n  after = 2;\n  after = 3;\n};\n[1].forEach(f);\nafter", 5]] as const) {
+      await front.breakAt(code, line);
+      const running = session.run(code);
+      await front.stopped(running);
+      await session.client.interrupt(wait);
+      assert.equal((await running).reply.ename, "KeyboardInterrupt", code);
+      await front.breakAt(code);
+      assert.equal(await session.value("after"), "2");
+    }
   });
 
   it("stop where something is thrown that nobody catches, or anything", async () => {

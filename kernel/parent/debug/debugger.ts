@@ -18,14 +18,11 @@ const EXCEPTIONS = [
   { filter: "all", label: "All Exceptions", default: false },
 ];
 
-/** Milliseconds in which a signal reaches the process that runs cells. */
-const SIGNALLED = 250;
-
 const NAME = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
 
 export interface DebuggerHost {
-  /** A request to V8's inspector of the execution process. */
-  inspect(call: InspectorCall): void;
+  /** A request to V8's inspector of the execution process. @param ends what stands still there is to end as soon as it goes on */
+  inspect(call: InspectorCall, ends: boolean): void;
   /** Lets a cell run that was held. */
   letGo(run: number): void;
   /** A debug_event for all clients. */
@@ -68,7 +65,7 @@ export class Debugger {
 
   constructor(host: DebuggerHost) {
     this.#host = host;
-    this.#inspector = new Inspector((call) => host.inspect(call));
+    this.#inspector = new Inspector((call, ends) => host.inspect(call, ends));
     this.#breakpoints = new Breakpoints(this.#inspector, this.scripts);
     this.#globals = sparing(() => this.#inspector.hook<JsonObject[]>("globals", []), () => this.#stop === undefined);
   }
@@ -114,9 +111,8 @@ export class Debugger {
   interrupted(): void {
     if (!this.#enabled) return;
     void this.#skip(true).catch(() => undefined);
-    // The signal ends what stands there as soon as it goes on: what goes on before the signal is there may come to the cell's end.
-    const stop = this.#stop;
-    if (stop) setTimeout(() => this.#stop === stop && void this.#inspector.post("Debugger.resume").catch(() => undefined), SIGNALLED).unref();
+    // A signal may come late, and ends nothing of a cell that has awaited.
+    if (this.#stop) void this.#inspector.post("Debugger.resume", {}, true).catch(() => undefined);
   }
 
   /** The execution process ended. */

@@ -29,14 +29,17 @@ export class Inspector {
   #count = 0;
 
   /** @param send a request to the process */
-  constructor(readonly send: (call: InspectorCall) => void) {}
+  constructor(readonly send: (call: InspectorCall, ends: boolean) => void) {}
 
-  /** @throws what the inspector says against the request, or that the process ended */
-  post<Result = unknown>(method: string, params: object = {}): Promise<Result> {
+  /**
+   * @param ends JavaScript that stands still is to end as soon as it goes on
+   * @throws what the inspector says against the request, or that the process ended
+   */
+  post<Result = unknown>(method: string, params: object = {}, ends = false): Promise<Result> {
     const id = ++this.#count;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.send({ id, method, params });
+      this.send({ id, method, params }, ends);
     });
   }
 

@@ -5,7 +5,13 @@ import { body, pathAfter } from "../requests.js";
 import { Refusal } from "../refusal.js";
 import { digestName, Store } from "./store.js";
 
-type Schemas = Readonly<Record<string, { version: string; schema: unknown }>>;
+type Schemas = Readonly<Record<string, { version: string; schema: { properties?: Record<string, { default?: unknown }> } }>>;
+
+/**
+ * Where the lab begins with other settings than JupyterLab, which drops completions that took a second: the first of a kernel may,
+ * on a machine that is busy with what the notebook is there for.
+ */
+const DEFAULTS: readonly (readonly [plugin: string, setting: string, value: unknown])[] = [["@jupyterlab/completer-extension:manager", "providerTimeout", 3000]];
 
 export interface StateFolders {
   /** Jupyter's own, so that a user's choices hold in both. */
@@ -28,7 +34,7 @@ export function stateRoutes(app: Hono, assets: Assets, folders: StateFolders): v
 function settingsRoutes(app: Hono, assets: Assets, store: Store): void {
   const prefix = "/lab/api/settings";
   let schemas: Schemas | undefined;
-  const all = () => (schemas ??= JSON.parse(assets.text("schemas.json")) as Schemas);
+  const all = () => (schemas ??= withDefaults(JSON.parse(assets.text("schemas.json")) as Schemas));
   const entry = async (id: string) => {
     const known = all()[id];
     if (!known) throw new Refusal(404, `settings: ${id} (no plugin of that name has any)`);
@@ -53,6 +59,14 @@ function settingsRoutes(app: Hono, assets: Assets, store: Store): void {
     await store.write(id, raw);
     return c.body(null, 204);
   });
+}
+
+function withDefaults(schemas: Schemas): Schemas {
+  for (const [plugin, setting, value] of DEFAULTS) {
+    const property = schemas[plugin]?.schema.properties?.[setting];
+    if (property) property.default = value;
+  }
+  return schemas;
 }
 
 function workspaceRoutes(app: Hono, store: Store): void {

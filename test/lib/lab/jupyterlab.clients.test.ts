@@ -17,6 +17,8 @@ describe("JupyterLab by sdtp lab", { skip: noChromium }, () => {
   before(async () => {
     at = await LabInBrowser.start();
     lab = at.lab;
+    // JupyterLab drops completions that took the kernel longer, as the first may on a busy machine.
+    assert.equal((await lab.json("PUT", "/lab/api/settings/@jupyterlab/completer-extension:manager", { raw: JSON.stringify({ providerTimeout: PATIENCE }) })).status, 204);
   });
   after(() => at?.close());
 
@@ -106,8 +108,6 @@ describe("JupyterLab by sdtp lab", { skip: noChromium }, () => {
   });
 
   it("a new notebook from the launcher: completion, a tooltip, and its name changed while its kernel runs", async () => {
-    // JupyterLab drops completions that took the kernel a second, as the first may on a busy machine.
-    assert.equal((await lab.json("PUT", "/lab/api/settings/@jupyterlab/completer-extension:manager", { raw: JSON.stringify({ providerTimeout: PATIENCE }) })).status, 204);
     page = await open();
     await page.locator('.jp-LauncherCard[data-category="Notebook"]').first().click();
     await page.waitForSelector(".jp-NotebookPanel");
@@ -135,6 +135,32 @@ describe("JupyterLab by sdtp lab", { skip: noChromium }, () => {
     assert.match(stored("renamed.ipynb").cells[0]?.source.join("") ?? "", /measured\.toSorted/);
     assert.equal(existsSync(join(lab.folder, "Untitled.ipynb")), false);
     assert.equal(await page.evaluate(() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.id), kernel);
+    await page.context().close();
+  });
+
+  it("answers beside a cell that runs: completion in the notebook, code in a subshell's console, which ends the cell", async () => {
+    store("beside.ipynb", "let n = 0;\nwhile (n >= 0) { n++; await new Promise((end) => setTimeout(end, 5)); }\n'left'", "const list = [n]; list.");
+    page = await open("beside.ipynb");
+    await execute(page, "notebook:run-cell-and-select-next");
+    await page.waitForFunction(() => [...jupyterapp.shell.currentWidget.content.model.cells][0]?.executionState === "running");
+    await page.locator(".jp-NotebookPanel .jp-Cell .cm-content").nth(1).click();
+    await page.keyboard.press("End");
+    await page.keyboard.press("Tab");
+    await page.waitForFunction(() => [...document.querySelectorAll(".jp-Completer-item")].some((item) => item.textContent?.includes("toSorted")));
+    await page.keyboard.press("Escape");
+    await execute(page, "notebook:create-subshell-console");
+    const prompt = page.locator(".jp-ConsolePanel .jp-CodeConsole-promptCell .cm-content");
+    await prompt.waitFor();
+    // JupyterLab has the console before it has its subshell.
+    await page.waitForFunction(() => typeof (jupyterapp.shell.currentWidget.sessionContext?.session?.kernel as { subshellId?: string } | undefined)?.subshellId === "string");
+    for (const [typed, answer] of [["n > 0", "true"], ["n = -1000", "-1000"]] as const) {
+      await prompt.click();
+      await page.keyboard.type(typed);
+      await page.keyboard.press("Shift+Enter");
+      await page.locator(".jp-ConsolePanel .jp-OutputArea-output", { hasText: answer }).first().waitFor();
+    }
+    await page.locator(".jp-NotebookPanel .jp-OutputArea-output", { hasText: "left" }).waitFor();
+    assert.deepEqual(at.serious(), []);
     await page.context().close();
   });
 

@@ -19,7 +19,7 @@ export interface CellModel {
 }
 declare global {
   var jupyterapp: {
-    commands: { execute(command: string, args?: object): Promise<unknown>; isEnabled(command: string): boolean };
+    commands: { execute(command: string, args?: object): Promise<unknown>; isToggled(command: string, args?: object): boolean };
     shell: { currentWidget: { content: { model: { cells: Iterable<CellModel> } }; context: { path: string; save(): Promise<void>; model: { dirty: boolean } }; sessionContext: { session?: { kernel?: { id: string; status: string } } } } };
   };
 }
@@ -67,9 +67,9 @@ export class LabInBrowser {
     return tab.evaluate(() => [...jupyterapp.shell.currentWidget.content.model.cells].filter(({ type }) => type === "code").map((cell) => ({ count: cell.executionCount, state: cell.executionState, source: cell.sharedModel.getSource(), outputs: cell.outputs.toJSON() })));
   }
 
-  /** What a page complained of, but for what JupyterLab complains of by itself wherever it is served. */
+  /** What a page complained of, but for what JupyterLab complains of by itself wherever it is served, and of a slow machine. */
   serious(): string[] {
-    return this.problems.filter((each) => !/No active debugger session|WebSocket is closed before|Terminal websocket closed/.test(each));
+    return this.problems.filter((each) => !/No active debugger session|WebSocket is closed before|Terminal websocket closed|GL Driver Message|task queue exceeded|took [\d.]+ms to activate|taking too long/.test(each));
   }
 
   async close(): Promise<void> {

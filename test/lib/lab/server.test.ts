@@ -77,6 +77,8 @@ describe("the lab's server", () => {
     assert.equal(await packed.text(), await plain.text());
     const { body } = await lab.json<{ settings: { id: string; schema: object }[] }>("GET", "/lab/api/settings");
     assert.ok(body.settings.some(({ id }) => id === "@jupyterlab/notebook-extension:tracker"));
+    const completer = await lab.json<{ schema: { properties: Record<string, { default: unknown }> } }>("GET", "/lab/api/settings/@jupyterlab/completer-extension:manager");
+    assert.equal(completer.body.schema.properties.providerTimeout?.default, 3000);
     assert.match(await (await lab.fetch("/lab/api/themes/@jupyterlab/theme-dark-extension/index.css")).text(), /--jp-layout-color0/);
     assert.match(await (await lab.fetch("/lab/api/licenses/text")).text(), /@jupyterlab\/application/);
   });
