@@ -40,7 +40,7 @@ export const batches = ({ positions }: Pick<ModelConfig, "positions">): boolean 
  * `wanted` `[w]` int64, rows whose logits are asked for; of the first slot `rows.first` `[m.first]` int64 (its rows), `self_bias` (and
  * `self_bias.unlimited`) and for each layer L `past_key.L`, `past_value.L`, `bias.L` as in `decodeGraph`; of each group G of others (see
  * `slotGroups`) `active.G` bool and `rows.G` int64, the row of each of its slots (of an idle one any); of each slot S of them and each layer L
- * `past_key.L@S`, `past_value.L@S` `[1, kvHeads, 1, capacity, headDim]` (with int8 their scales `[1, kvHeads, 1, 1, capacity]`) and `bias.L@S` `[1, capacity]`.
+ * the same as layer `L@S`, with `bias.L@S` `[1, capacity]`.
  * Outputs: `logits` `[w, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, m, headDim]`, rows of all sequences.
  */
 export function batchGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { slots, kvDtype }: BatchOptions): void {
@@ -51,8 +51,8 @@ export function batchGraph(g: GraphBuilder, weights: Weights, config: ModelConfi
   const order = g.input("order", "int64", ["m"]);
   const wanted = g.input("wanted", "int64", ["w"]);
   const firstRows = g.input("rows.first", "int64", ["m.first"]);
-  const selfBias = g.input("self_bias", "float32", ["rows", "m.first"]);
-  const unlimited = config.fullLayers.length > 0 ? g.input("self_bias.unlimited", "float32", ["rows", "m.first"]) : selfBias;
+  const selfBias = g.input("self_bias", "float32", ["m.first", "m.first"]);
+  const unlimited = config.fullLayers.length > 0 ? g.input("self_bias.unlimited", "float32", ["m.first", "m.first"]) : selfBias;
   const groups = slotGroups(slots).map((group) => ({ ...group, active: g.input(`active.${group.name}`, "bool", [1]), rows: g.input(`rows.${group.name}`, "int64", [group.slots.length]) }));
 
   const attentionOf = (layer: number): Attention => {

@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
-import type { Dim, Value } from "../onnx/graph.js";
+import type { Value } from "../onnx/graph.js";
 import { softmaxWithSinks, type Attention } from "./attention.js";
 import { block, type BlockResult } from "./block.js";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
@@ -34,17 +34,17 @@ interface Past {
  * `m` further tokens on top of a cache that stays outside the graph: attention looks at `past` and at the new
  * tokens without joining them, and only the new keys and values come out.
  * Inputs: `ids` `[1, m]` int64; `positions` `[m]` int64; with rotary positions `cos`, `sin` for them (see `rotaryInputs`); for each layer L `past_key.L` and
- * `past_value.L` `[1, kvHeads, capacity_L, headDim]` (with int8 `past_key_scale.L`, `past_value_scale.L` too, see `cachedInput`) and `bias.L` `[1 or group * m, capacity_L]`, added to the scores
+ * `past_value.L` `[1, kvHeads, 1, capacity_L, headDim]` (with int8 `past_key_scale.L`, `past_value_scale.L` too, see `cachedInput`) and `bias.L` `[1 or m, capacity_L]`, added to the scores
  * (0 where a slot may be seen, -inf where it is empty or out of the window), with ALiBi `slots.L` `[capacity_L]` int32, the
- * slots' positions; with `ragged` the same of each head apart, as layer `L.H` of one head; `self_bias` `[group * m, m]`, the same among
- * the new tokens (row g * m + i belongs to new token i), and `self_bias.unlimited` where only some blocks have a window. group = heads / kvHeads.
- * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, m, headDim]`; with `attention`, for each layer
+ * slots' positions; with `ragged` the same of each head apart, as layer `L.H` of one head; `self_bias` `[m, m]`, the same among
+ * the new tokens, and `self_bias.unlimited` where only some blocks have a window.
+ * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, 1, m, headDim]`; with `attention`, for each layer
  * `attention.L` `[kvHeads, m, capacity_L + m]`: what each new token pays to each slot and to each new token, the mean over the queries that share a head;
  * and `query.L` `[1, m, heads * headDim]`, after rotary embedding.
  */
 export function decodeGraph(g: GraphBuilder, weights: Weights, config: ModelConfig, { attention = false, finite = false, kvDtype = "fp32", ragged = false }: DecodeOptions = {}): void {
-  const selfBias = g.input("self_bias", "float32", ["rows", "m"]);
-  const unlimited = config.fullLayers.length > 0 ? g.input("self_bias.unlimited", "float32", ["rows", "m"]) : selfBias;
+  const selfBias = g.input("self_bias", "float32", ["m", "m"]);
+  const unlimited = config.fullLayers.length > 0 ? g.input("self_bias.unlimited", "float32", ["m", "m"]) : selfBias;
   decodeBlocks(g, weights, config, { attention, finite }, (layer, positions) => {
     const self = layerWindow(config, layer) === config.slidingWindow ? selfBias : unlimited;
     return layerAttention(g, config, String(layer), { kvDtype, ragged }, positions, self);
@@ -92,9 +92,7 @@ export function decodeBlocks(g: GraphBuilder, weights: Weights, config: ModelCon
     if (finite) outputFiniteBlock(g, layer, result);
     if (!attention) return;
     g.output(result.queries, `query.${layer}`);
-    const paid = result.inside["attention.weights"]!;
-    const byHead = g.reshape(paid, [config.kvHeads, config.heads / config.kvHeads, "m", paid.shape[paid.rank - 1]!]);
-    g.output(g.reduceMean(byHead, [1]), `attention.${layer}`);
+    g.output(g.reduceMean(result.inside["attention.weights"]!, [0, 2]), `attention.${layer}`);
   }, (embedded) => {
     if (finite) outputFinite(g, "embedding", embedded, 1);
   });
@@ -125,37 +123,32 @@ export function hiddenStates(g: GraphBuilder, weights: Weights, config: ModelCon
   return hidden;
 }
 
-/** Attention over cached keys and values and the new tokens' own. */
+/** Attention over cached keys and values and the new tokens' own. All of it has an axis for the queries that share a head: no node does nothing but change a shape. */
 function cachedAttention(config: ModelConfig, past: Past, positions: Value, selfBias: Value): Attention {
   const { heads, kvHeads, headDim } = config;
   const group = heads / kvHeads;
   return (g, { q, k, v, sinks }) => {
-    const [m, count] = [q.shape[1]!, selfBias.shape[0]!];
-    const split = (x: Value) => g.transpose(g.reshape(x, [1, m, kvHeads, headDim]), [0, 2, 1, 3]);
-    const [key, value] = [split(k), split(v)];
-    const grouped = g.transpose(g.reshape(g.mul(q, config.attentionScale), [1, m, kvHeads, group, headDim]), [0, 2, 3, 1, 4]);
-    const rowsOf = (x: Value, width: Dim) => g.reshape(x, [1, kvHeads, count, width]);
+    const m = q.shape[1]!;
+    const split = (x: Value, sharing: number) => g.transpose(g.reshape(x, [1, m, kvHeads, sharing, headDim]), [0, 2, 3, 1, 4]);
+    const [key, value] = [split(k, 1), split(v, 1)];
     // One product for each query head, and no factor in it: with one new token ONNX Runtime then takes matrix-vector products, which
     // read the cache as it lies. Rows of a group in one product would have it copied into another order first.
-    const forGroup = (elements: Value) => g.reshape(elements, [1, kvHeads, 1, elements.shape[2]!, headDim]);
+    const query = split(g.mul(q, config.attentionScale), group);
     const scaled = (x: Value, scale: Value | null) => (scale ? g.mul(x, scale) : x);
     const scores = ({ elements, scale }: CachedInput, bias: Value, at: Value | null) => {
       // A scale for each token is a scale for each product: the elements need not be multiplied one by one.
-      const products = scaled(rowsOf(g.matmul(grouped, forGroup(elements), { transB: true }), elements.shape[2]!), scale);
-      const masked = g.add(softcap(g, products, config.attentionSoftcap), bias);
-      return at ? g.add(masked, g.reshape(alibi(g, config, positions, at), [kvHeads, count, elements.shape[2]!])) : masked;
+      const products = scaled(g.matmul(query, elements, { transB: true }), scale);
+      // In this order the sum has the products' rows: of the mask there may be one for all.
+      const masked = g.add(bias, softcap(g, products, config.attentionSoftcap));
+      return at ? g.add(masked, alibi(g, config, positions, at)) : masked;
     };
     const before = scores(past.key, past.bias, past.slots && g.cast(past.slots, "int64"));
     const own = scores({ elements: key, scale: null }, selfBias, past.slots && positions);
-    const capacity = past.key.elements.shape[2]!;
-    const all = g.concat([before, own], 3, `${capacity}+${m}`);
-    const sinkOfRow = (x: Value) => g.reshape(g.expand(g.reshape(x, [1, kvHeads, group, 1]), [1, kvHeads, group, m]), [1, kvHeads, count, 1]);
-    const weights = sinks ? softmaxWithSinks(g, all, sinkOfRow(sinks)) : g.softmax(all);
-    const [onPast, onSelf] = g.splitAt(weights, 3, capacity, m);
-    const mix = (paid: Value, { elements, scale }: CachedInput) =>
-      rowsOf(g.matmul(g.reshape(scaled(paid, scale), [1, kvHeads, group, m, elements.shape[2]!]), forGroup(elements)), headDim);
-    const mixed = g.add(mix(onPast, past.value), mix(onSelf, { elements: value, scale: null }));
-    const rows = g.transpose(g.reshape(mixed, [1, kvHeads, group, m, headDim]), [0, 3, 1, 2, 4]);
-    return { output: g.reshape(rows, [1, m, heads * headDim]), key, value, weights };
+    const capacity = past.key.elements.shape[3]!;
+    const all = g.concat([before, own], 4, `${capacity}+${m}`);
+    const weights = sinks ? softmaxWithSinks(g, all, g.reshape(sinks, [1, kvHeads, group, 1, 1])) : g.softmax(all);
+    const [onPast, onSelf] = g.splitAt(weights, 4, capacity, m);
+    const mixed = g.add(g.matmul(scaled(onPast, past.value.scale), past.value.elements), g.matmul(onSelf, value));
+    return { output: g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [1, m, heads * headDim]), key, value, weights };
   };
 }

@@ -22,6 +22,6 @@ export function outputFinite(g: GraphBuilder, name: string, x: Value, axis: numb
 export function outputFiniteBlock(g: GraphBuilder, layer: number, { inside }: Pick<BlockResult, "inside">): void {
   for (const [part, value] of Object.entries(inside)) {
     if (scoreActivations.some((name) => name === part)) continue;
-    outputFinite(g, `block.${layer}.${part}`, value, value.rank === 4 ? 2 : 1);
+    outputFinite(g, `block.${layer}.${part}`, value, value.rank > 3 ? value.rank - 2 : 1);
   }
 }

@@ -67,7 +67,9 @@ function slots(g: GraphBuilder, keys: Value, start: Value, end: Value, size: str
   return g.node("Slice", [keys, start, end, g.constant("int64", [2])], [{ dtype: keys.dtype, shape: keys.shape.map((dim, i) => (i === 2 ? size : dim)) }])[0]!;
 }
 
-/** Cached keys or values with their scales taken in. */
-function widened(g: GraphBuilder, { elements, scale }: CachedInput, { kvHeads }: ModelConfig): Value {
-  return scale ? g.mul(elements, g.reshape(scale, [1, kvHeads, elements.shape[2]!, 1])) : elements;
+/** Cached keys or values with their scales taken in, `[1, kvHeads, capacity, headDim]`. */
+function widened(g: GraphBuilder, { elements, scale }: CachedInput, { kvHeads, headDim }: ModelConfig): Value {
+  const capacity = elements.shape[3]!;
+  const whole = g.reshape(elements, [1, kvHeads, capacity, headDim]);
+  return scale ? g.mul(whole, g.reshape(scale, [1, kvHeads, capacity, 1])) : whole;
 }

@@ -56,7 +56,7 @@ function batchFeeds(config: ModelConfig, parts: readonly BatchPart<HostCache>[],
     const part = rest[slot - 1];
     for (let layer = 0; layer < config.layers; layer++) {
       const held = part ? (part.cache.layer(layer) as LayerCache) : idle;
-      Object.assign(feeds, held.slotFeeds(`${layer}@${slot}`, part?.positions[0] ?? 0, part ? layerWindow(config, layer) : null));
+      Object.assign(feeds, held.namedFeeds(`${layer}@${slot}`, [part?.positions[0] ?? 0], part ? layerWindow(config, layer) : null, false));
     }
   }
   return feeds;

@@ -37,7 +37,7 @@ export interface JointTokens {
 /** What a decoder gets from its model. */
 export interface DecoderSource {
   /** Works with the decode graph for such a step. */
-  use<T>(step: DecodeStep, work: (session: LoadedGraph) => Promise<T>): Promise<T>;
+  use<T>(step: Omit<DecodeStep, "inPlace">, work: (session: LoadedGraph) => Promise<T>): Promise<T>;
   /** Works with the graph that decodes up to so many sequences in one run. */
   useTogether<T>(slots: number, work: (graph: LoadedGraph) => Promise<T>): Promise<T>;
   /** Runs that graph; null: the device has none. */

@@ -3,6 +3,7 @@ import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import type { Tensor } from "onnxruntime-node";
 import { decodeGraph } from "../decoder/decode.js";
+import { decodesInPlace, inPlaceGraph } from "../decoder/decode-in-place.js";
 import { batchGraph } from "../decoder/decode-batch.js";
 import type { Weights } from "../decoder/weights.js";
 import { GraphBuilder } from "../onnx/builder.js";
@@ -24,6 +25,8 @@ export interface DecodeStep {
   readonly attention: boolean;
   /** Heads of a layer hold different numbers of tokens. */
   readonly ragged: boolean;
+  /** Graphs can write into arrays of this process. */
+  readonly inPlace: boolean;
 }
 
 /** A graph, and by which name it is kept. */
@@ -56,8 +59,6 @@ export interface Home {
   attention(config: ModelConfig): AttentionKind;
   /** Fused attention of prompts is of 16-bit numbers; default false. */
   readonly halfAttention?: boolean;
-  /** Pieces that spelled-out attention takes a long prompt in at least; absent: as memory wants it. */
-  readonly pieces?: number;
   /** Caches may be ragged: heads of a layer hold different numbers of tokens. */
   readonly ragged: boolean;
   /** Evicted tokens are taken from the caches inside the prefill graph, not after it. */
@@ -73,10 +74,6 @@ export interface Home {
   readonly wideTables: boolean;
   /** Whether all graphs hold one copy of the weights, as far as those lie in files as they are multiplied. Absent: each has its own. */
   readonly oneCopy?: () => boolean;
-  /** Quantised weights are multiplied as the numbers that they stand for; absent: in their blocks. */
-  readonly wideProducts?: boolean;
-  /** Whether the device computes the graph of a key; absent: each. Others the CPU computes as it does its own. */
-  readonly isThere?: (key: string) => boolean;
   /** Whether products of many rows may take 8-bit weights by output channel (see `exactIntegerProducts`); null or absent: never. */
   readonly byChannel?: (() => Promise<boolean>) | null;
   builder(name: string): GraphBuilder;
@@ -111,9 +108,9 @@ export function hostHome(attention: AttentionKind = "fused", kvDtype: KvDtype = 
     builder: (name) => new GraphBuilder(name),
     load: (g, settings) => createSession(g, settings),
     ragged: true,
-    decode: (config, { attention, ragged }) => ({
+    decode: (config, { attention, ragged, inPlace }) => ({
       key: `${DECODE}${attention ? " attention" : ""}${ragged ? " ragged" : ""}`,
-      build: (g, weights) => decodeGraph(g, weights, config, { attention, kvDtype, ragged }),
+      build: (g, weights) => (inPlace && !attention && decodesInPlace(config, kvDtype) ? inPlaceGraph(g, weights, config, { ragged }) : decodeGraph(g, weights, config, { attention, kvDtype, ragged })),
     }),
     together: {
       graph: (config, slots) => ({ key: `${TOGETHER} ${slots}`, build: (g, weights) => batchGraph(g, weights, config, { slots, kvDtype }) }),

@@ -9,6 +9,9 @@ import { rowsOf } from "./present.js";
 import { RaggedLayer } from "./ragged-layer.js";
 import type { LoadedGraph, Outputs } from "./session.js";
 
+/** An input of `inPlaceGraph` alone. */
+const LENGTHS = "lengths";
+
 /** The key/value cache of a model in host memory. */
 export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements HostKv {
   readonly home = "host";
@@ -89,16 +92,36 @@ export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements
   }
 
   step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
-    return stepFed(this, graph, feeds, config, positions);
+    return graph.inputNames.includes(LENGTHS) ? this.stepInPlace(graph, feeds, positions) : stepFed(this, graph, feeds, config, positions);
+  }
+
+  /** `step` with a graph that puts keys and values where they belong itself. */
+  private async stepInPlace(graph: LoadedGraph, others: Readonly<Record<string, Tensor>>, positions: readonly number[]): Promise<Outputs> {
+    const count = positions.length;
+    const lengths = this.layers.flatMap((layer) => (layer instanceof LayerCache ? [layer.length] : layer.headLengths));
+    const feeds: Record<string, Tensor> = { ...others, [LENGTHS]: new Tensor("int32", Int32Array.from(lengths, (length) => length + count), [lengths.length]) };
+    const into: Record<string, Tensor> = {};
+    this.layers.forEach((layer, index) => {
+      const { past, present } = layer.growing(String(index), count);
+      Object.assign(feeds, past);
+      Object.assign(into, present);
+    });
+    try {
+      const results = await graph.run(Object.fromEntries(graph.inputNames.map((name) => [name, feeds[name]!])), graph.outputNames, { into });
+      for (const layer of this.layers) layer.grew(positions);
+      return results;
+    } catch (error) {
+      for (const layer of this.layers) layer.forget(count);
+      throw error;
+    }
   }
 
   feeds(config: ModelConfig, positions: readonly number[]): Record<string, Tensor> {
     const count = positions.length;
-    const group = config.heads / config.kvHeads;
-    const self = (window: number | null) => new Tensor("float32", selfBias(count, group, window), [group * count, count]);
+    const self = (window: number | null) => new Tensor("float32", selfBias(count, window), [count, count]);
     const feeds: Record<string, Tensor> = { self_bias: self(config.slidingWindow) };
     if (config.fullLayers.length > 0) feeds["self_bias.unlimited"] = self(null);
-    this.layers.forEach((layer, index) => Object.assign(feeds, layer.namedFeeds(String(index), positions, group, layerWindow(config, index), config.positions === "alibi")));
+    this.layers.forEach((layer, index) => Object.assign(feeds, layer.namedFeeds(String(index), positions, layerWindow(config, index), config.positions === "alibi")));
     return feeds;
   }
 
@@ -129,12 +152,11 @@ function picked(layer: HostLayer, part: "key" | "value", rows: readonly Int32Arr
   return { elements: all as StoredHead["elements"], scales: allScales };
 }
 
-/** `[group * count, count]`: new token i sees new token j where j <= i, within the window. */
-function selfBias(count: number, group: number, window: number | null): Float32Array {
-  const bias = new Float32Array(group * count * count);
-  for (let row = 0; row < group * count; row++) {
-    const i = row % count;
-    for (let j = 0; j < count; j++) if (j > i || (window !== null && i - j >= window)) bias[row * count + j] = -Infinity;
+/** `[count, count]`: new token i sees new token j where j <= i, within the window. */
+function selfBias(count: number, window: number | null): Float32Array {
+  const bias = new Float32Array(count * count);
+  for (let i = 0; i < count; i++) {
+    for (let j = 0; j < count; j++) if (j > i || (window !== null && i - j >= window)) bias[i * count + j] = -Infinity;
   }
   return bias;
 }

@@ -96,13 +96,18 @@ export class KvStore {
     [this.elements, this.scales, this.capacity] = [elements, scales, capacity];
   }
 
-  /** As inputs of the decode graph, in place. */
+  /** The whole in place, `[1, kvHeads, capacity, headDim]`; of fp32. */
+  tensor(): Tensor {
+    return new Tensor("float32", this.elements as Float32Array, [1, this.kvHeads, this.capacity, this.headDim]);
+  }
+
+  /** As inputs of the decode graph, in place: `[1, kvHeads, 1, capacity, headDim]`. */
   feeds(name: string): Record<string, Tensor> {
     const { kvHeads, capacity, headDim, elements } = this;
-    const shape = [1, kvHeads, capacity, headDim];
+    const shape = [1, kvHeads, 1, capacity, headDim];
     if (elements instanceof Float32Array) return { [name]: new Tensor("float32", elements, shape) };
     if (elements instanceof Uint16Array) return { [name]: new Tensor("float16", elements, shape) };
-    return { [name]: new Tensor("int8", elements, shape), [`${name}_scale`]: new Tensor("float32", this.scales!, [1, kvHeads, 1, capacity]) };
+    return { [name]: new Tensor("int8", elements, shape), [`${name}_scale`]: new Tensor("float32", this.scales!, [1, kvHeads, 1, 1, capacity]) };
   }
 
   /** An independent copy of the first `filled` tokens, with room for `capacity`. */

@@ -43,8 +43,8 @@ export class LayerCache implements HostLayer {
   private own: Int32Array[] | null = null;
   private mask: Float32Array;
   private tensors: CacheFeeds | null = null;
-  /** Those of keys and values with an axis of one element more, as the slots of `batchGraph` take them. */
-  private slotTensors: Readonly<Record<string, Tensor>> | null = null;
+  /** Keys and values alone, as graphs take them that grow them. */
+  private whole: Readonly<Record<"key" | "value", Tensor>> | null = null;
   private visibleFrom = 0;
   private filled = 0;
   private capacity: number;
@@ -122,6 +122,28 @@ export class LayerCache implements HostLayer {
         else rows.forEach((row, i) => to.write(head, this.filled + i, from.subarray(source + row * width, source + (row + 1) * width)));
       }
     }
+    this.grow(positions, added);
+  }
+
+  /** Arrays with room for `count` tokens more, for a graph that puts those behind the ones held (see `inPlaceGraph`), by its names. @param name of the layer there */
+  growing(name: string, count: number): { readonly past: Record<string, Tensor>; readonly present: Record<string, Tensor> } {
+    this.reserve(count);
+    this.whole ??= { key: this.keys.tensor(), value: this.values.tensor() };
+    const { key, value } = this.whole;
+    return { past: { [`past_key.${name}`]: key, [`past_value.${name}`]: value }, present: { [`key.${name}`]: key, [`value.${name}`]: value } };
+  }
+
+  /** Takes over the tokens that such a graph has put there. @param positions original positions */
+  grew(positions: readonly number[]): void {
+    this.grow(positions, positions.length);
+  }
+
+  /** What a graph put there that failed is nobody's: slots out of sight must hold finite numbers (see `drop`). */
+  forget(count: number): void {
+    this.clear(this.filled, count);
+  }
+
+  private grow(positions: ArrayLike<number>, added: number): void {
     for (const slots of this.own ?? [this.slots]) slots.set(positions as ArrayLike<number>, this.filled);
     this.mask.fill(0, this.filled, this.filled + added);
     this.filled += added;
@@ -183,11 +205,15 @@ export class LayerCache implements HostLayer {
   /** Forgets the last `count` tokens. */
   drop(count: number): void {
     this.filled -= count;
-    // Slots out of sight still meet a weight of zero, and zero times what is not finite is not a number.
-    const nothing = new Float32Array(count * this.headDim);
-    for (const store of [this.keys, this.values]) for (let head = 0; head < this.kvHeads; head++) store.write(head, this.filled, nothing);
+    this.clear(this.filled, count);
     this.mask.fill(-Infinity, this.filled, this.filled + count);
     this.visibleFrom = Math.min(this.visibleFrom, this.filled);
+  }
+
+  private clear(from: number, count: number): void {
+    // Slots out of sight still meet a weight of zero, and zero times what is not finite is not a number.
+    const nothing = new Float32Array(count * this.headDim);
+    for (const store of [this.keys, this.values]) for (let head = 0; head < this.kvHeads; head++) store.write(head, from, nothing);
   }
 
   /** Makes room for `extra` tokens beyond those held. */
@@ -208,14 +234,14 @@ export class LayerCache implements HostLayer {
     mask.set(this.mask.subarray(0, this.filled));
     this.mask = mask;
     this.capacity = capacity;
-    this.tensors = this.slotTensors = null;
+    this.tensors = this.whole = null;
   }
 
   /**
-   * The arrays as inputs of the decode graph, for `rows` queries at `queryPositions`.
+   * The arrays as inputs of the decode graph, for queries at `queryPositions`.
    * With a sliding window, slots out of a query's reach are masked.
    */
-  feeds(queryPositions: readonly number[], group: number, window: number | null): CacheFeeds {
+  feeds(queryPositions: readonly number[], window: number | null): CacheFeeds {
     // A graph cannot take an axis of length 0 here: the mask has something to be added to.
     if (this.capacity === 0) this.reserve(1);
     this.tensors ??= {
@@ -230,25 +256,18 @@ export class LayerCache implements HostLayer {
       return this.tensors;
     }
     const count = queryPositions.length;
-    const bias = new Float32Array(group * count * this.capacity).fill(-Infinity);
-    for (let row = 0; row < group * count; row++) {
-      const oldest = queryPositions[row % count]! - window;
+    const bias = new Float32Array(count * this.capacity).fill(-Infinity);
+    for (let row = 0; row < count; row++) {
+      const oldest = queryPositions[row]! - window;
       for (let slot = 0; slot < this.filled; slot++) if (this.slots[slot]! > oldest) bias[row * this.capacity + slot] = 0;
     }
-    return { ...this.tensors, bias: new Tensor("float32", bias, [group * count, this.capacity]) };
+    return { ...this.tensors, bias: new Tensor("float32", bias, [count, this.capacity]) };
   }
 
   /** The same by the names of the decode graph's inputs. @param name of the layer there */
-  namedFeeds(name: string, queryPositions: readonly number[], group: number, window: number | null, alibi: boolean): Record<string, Tensor> {
-    const { kv, bias, slots } = this.feeds(queryPositions, group, window);
+  namedFeeds(name: string, queryPositions: readonly number[], window: number | null, alibi: boolean): Record<string, Tensor> {
+    const { kv, bias, slots } = this.feeds(queryPositions, window);
     return { ...Object.fromEntries(Object.entries(kv).map(([part, tensor]) => [`${part}.${name}`, tensor])), [`bias.${name}`]: bias, ...(alibi && { [`slots.${name}`]: slots }) };
-  }
-
-  /** The same for one query, by the names of a slot's inputs of `batchGraph`. */
-  slotFeeds(name: string, queryPosition: number, window: number | null): Record<string, Tensor> {
-    const { kv, bias } = this.feeds([queryPosition], 1, window);
-    this.slotTensors ??= Object.fromEntries(Object.entries(kv).map(([part, { type, data, dims: [one, heads, ...rest] }]) => [part, new Tensor(type as "float32", data as Float32Array, [one!, heads!, 1, ...rest])]));
-    return { ...Object.fromEntries(Object.entries(this.slotTensors).map(([part, tensor]) => [`${part}.${name}`, tensor])), [`bias.${name}`]: bias };
   }
 
   /** An independent copy, without the last `drop` tokens and with room for `room` more; default: as much as here. */

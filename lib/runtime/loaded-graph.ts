@@ -4,6 +4,8 @@ import type { InferenceSession, Tensor } from "onnxruntime-node";
 export type Outputs = InferenceSession.OnnxValueMapType;
 
 export interface RunOptions {
+  /** Arrays that outputs are written into, by name, of the type and shape that these have. They are not among what is given. */
+  readonly into?: Readonly<Record<string, Tensor>> | undefined;
   /**
    * Ends a run with the signal's reason: where ONNX Runtime's C API runs it, when it has stopped, between two operators; elsewhere the run
    * goes on for nobody.

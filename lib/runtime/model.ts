@@ -14,6 +14,7 @@ import { resolveMethod } from "../methods/resolve.js";
 import type { Scorer } from "../methods/scorer.js";
 import { presets } from "../methods/sdtp.js";
 import { listActivations, readCapture, type ActivationInfo, type ActivationsOptions } from "./capture.js";
+import { backend } from "./c-api/backend.js";
 import { chat, type ChatOptions, type ChatReply } from "./chat.js";
 import { computeDtype } from "./compute-dtype.js";
 import { Decoder } from "./decoder.js";
@@ -46,7 +47,7 @@ export type { LoadOptions, PrefillSettings } from "./settings.js";
  * @throws an error that says what is wrong with the folder, or with the device
  */
 export async function load(name = "tiny", options: LoadOptions = {}): Promise<Model> {
-  const home = await openHome(options.device, { ...options, modelHash: async () => (await openCheckpoint(name, options)).hash() });
+  const home = await openHome(options.device, options);
   return new Model(await formOfGraphs(await openCheckpoint(name, options), home, options), options, home);
 }
 
@@ -74,7 +75,10 @@ export class Model implements PromptModel {
     this.speculators = new Speculators(checkpoint, (name) => load(name, { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }), ...(memoryLimit !== undefined && { memoryLimit }) }));
     this.context = { home, graphs: this.graphs, room: this.room, rotaries, diagnosed };
     this.decoder = new Decoder(this.config, rotaries, {
-      use: (step: DecodeStep, work) => this.graphs.use(home.decode(this.config, step), false, work),
+      use: async (step: Omit<DecodeStep, "inPlace">, work) => {
+        const inPlace = home.device === "cpu" && (await backend()).library !== null;
+        return this.graphs.use(home.decode(this.config, { ...step, inPlace }), false, work);
+      },
       useLoop: (work) => this.graphs.use({ key: "decode loop", build: (g, _, weightsOf) => loopGraph(g, weightsOf, this.config) }, false, work),
       useTogether: (slots, work) => this.graphs.use(home.together!.graph(this.config, slots), false, work),
       together: batches(this.config) ? (home.together ?? null) : null,
@@ -291,7 +295,7 @@ export class Model implements PromptModel {
 
   /** What plans depend on beside method and length. */
   private get planned(): PlannedModel {
-    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu", pieces: this.home.pieces, ragged: this.home.ragged, worker: this.options.worker === true, kvDtype: this.kvDtype };
+    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu", ragged: this.home.ragged, worker: this.options.worker === true, kvDtype: this.kvDtype };
   }
 
   /** The scorer of a plan's stages; null where it has none. */

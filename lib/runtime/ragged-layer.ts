@@ -93,8 +93,26 @@ export class RaggedLayer implements HostLayer {
     for (const head of this.heads) head.reserve(extra);
   }
 
-  namedFeeds(name: string, queryPositions: readonly number[], group: number, window: number | null, alibi: boolean): Record<string, Tensor> {
-    return Object.assign({}, ...this.heads.map((head, h) => head.namedFeeds(`${name}.${h}`, queryPositions, group, window, alibi))) as Record<string, Tensor>;
+  namedFeeds(name: string, queryPositions: readonly number[], window: number | null, alibi: boolean): Record<string, Tensor> {
+    return Object.assign({}, ...this.heads.map((head, h) => head.namedFeeds(`${name}.${h}`, queryPositions, window, alibi))) as Record<string, Tensor>;
+  }
+
+  growing(name: string, count: number): ReturnType<LayerCache["growing"]> {
+    const all = this.heads.map((head, h) => head.growing(`${name}.${h}`, count));
+    return { past: Object.assign({}, ...all.map(({ past }) => past)) as Record<string, Tensor>, present: Object.assign({}, ...all.map(({ present }) => present)) as Record<string, Tensor> };
+  }
+
+  grew(positions: readonly number[]): void {
+    for (const head of this.heads) head.grew(positions);
+  }
+
+  forget(count: number): void {
+    for (const head of this.heads) head.forget(count);
+  }
+
+  /** Tokens that each head holds. */
+  get headLengths(): number[] {
+    return this.heads.map(({ length }) => length);
   }
 
   clone(options?: CopyOptions): RaggedLayer {

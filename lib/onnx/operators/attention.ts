@@ -54,28 +54,32 @@ export class Attention extends Experts {
    * `q` `[1, n, heads * headDim]`, `k`, `v` `[1, n, kvHeads * headDim]` -> output `[1, n, heads * headDim]`,
    * present keys and values `[1, kvHeads, p + n, headDim]`; `present` names that length.
    * On a CPU the keys are taken in tiles with a running softmax, or, with `tiled` false, all scores of the n tokens are held at a time: faster for few queries.
+   * `lengths`, int32 of one element: tokens with the new ones, and one less, where `past` has room for more than it holds; what is returned is then as large as `past`.
    * `sinks` `[heads]`: a score that every query's softmax has besides, with no value (gpt_oss); never in tiles.
    */
   groupQueryAttention(
     q: Value,
     k: Value,
     v: Value,
-    { heads, kvHeads, headDim, scale, softcap = null, window = null, past = null, present, tiled = true, sinks = null }: {
-      sinks?: Value | null; heads: number; kvHeads: number; headDim: number; scale: number; softcap?: number | null; window?: number | null; past?: { key: Value; value: Value } | null; present?: Dim; tiled?: boolean;
+    { heads, kvHeads, headDim, scale, softcap = null, window = null, past = null, present, lengths = null, tiled = true, sinks = null }: {
+      sinks?: Value | null; heads: number; kvHeads: number; headDim: number; scale: number; softcap?: number | null; window?: number | null; past?: { key: Value; value: Value } | null; present?: Dim; lengths?: { readonly total: Value; readonly last: Value } | null; tiled?: boolean;
     },
   ): [Value, Value, Value] {
     const n = q.shape[1]!;
     const empty = past ? null : this.emptyCache(kvHeads, headDim, q.dtype === "float16" ? "float16" : "float32");
-    const tokens = past ? this.add(this.dim(n), this.dim(past.key.shape[2]!)) : this.dim(n);
-    const total = this.cast(tokens, "int32");
-    const last = this.sub(total, 1);
+    const { total, last } = lengths ?? this.totals(past ? this.add(this.dim(n), this.dim(past.key.shape[2]!)) : this.dim(n));
     const cache = { dtype: q.dtype, shape: [1, kvHeads, present ?? (past ? `${past.key.shape[2]}+${n}` : n), headDim] };
     // ONNX Runtime takes no tiles where there are attention sinks: such of no weight change nothing else.
     const sink = sinks ?? (tiled ? null : this.constant("float32", new Float32Array(heads).fill(NO_WEIGHT)));
-    const outputs = this.node("GroupQueryAttention", [q, k, v, past?.key ?? empty, past?.value ?? empty, last, this.squeeze(total, [0]), ...(sink ? [null, null, null, null, this.cast(sink, q.dtype)] : [])],
+    const outputs = this.node("GroupQueryAttention", [q, k, v, past?.key ?? empty, past?.value ?? empty, last, lengths ? total : this.squeeze(total, [0]), ...(sink ? [null, null, null, null, this.cast(sink, q.dtype)] : [])],
       [{ dtype: q.dtype, shape: q.shape }, cache, cache],
       { num_heads: int(heads), kv_num_heads: int(kvHeads), scale: float(scale), do_rotary: int(0), softcap: float(softcap ?? 0), local_window_size: int(window ?? -1) }, "com.microsoft");
     return [outputs[0]!, outputs[1]!, outputs[2]!];
+  }
+
+  private totals(tokens: Value): { total: Value; last: Value } {
+    const total = this.cast(tokens, "int32");
+    return { total, last: this.sub(total, 1) };
   }
 
   private emptyCache(kvHeads: number, headDim: number, dtype: "float32" | "float16"): Value {

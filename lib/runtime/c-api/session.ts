@@ -5,7 +5,6 @@ import { elementOf, elementOfCode } from "./elements.js";
 import { giveBackFreedMemory } from "./heap.js";
 import type { ExternalWeight } from "../serialized-graph.js";
 import type { Address, Library } from "./library.js";
-import { appendProvider, assignedOperators, type ChosenProvider } from "./provider.js";
 import { SharedWeights } from "./shared-weights.js";
 
 export interface CApiSettings {
@@ -13,8 +12,6 @@ export interface CApiSettings {
   readonly folder?: string | undefined;
   /** Weights in files of the folder: all sessions of this thread hold them together. Default: none; the session has each for itself. */
   readonly weights?: readonly ExternalWeight[];
-  /** A plugin provider that does what it can of the graph; the CPU does the rest. */
-  readonly provider?: ChosenProvider | undefined;
 }
 
 /** Names as C has them, and their addresses. */
@@ -44,6 +41,10 @@ let stopsAtExit = false;
 
 const forgotten = new FinalizationRegistry<Native>(free);
 
+/** What ONNX Runtime has for tensors that outputs are written into: used as long as someone has the tensor, which holds the array under it. */
+const lasting = new WeakMap<Tensor, { readonly value: Address; readonly data: unknown }>();
+const unused = new FinalizationRegistry<{ readonly library: Library; readonly value: Address }>(({ library, value }) => library.call("ReleaseValue", value));
+
 function free(native: Native): void {
   if (native.session === 0n) return;
   native.library.call("ReleaseSession", native.session);
@@ -65,8 +66,6 @@ export class CApiSession implements LoadedGraph {
     private readonly native: Native,
     readonly inputNames: readonly string[],
     readonly outputNames: readonly string[],
-    /** Operators by the provider that does them, where that was to be recorded. */
-    readonly assigned: ReadonlyMap<string, readonly string[]> | null,
   ) {
     const texts = [...inputNames, ...outputNames].map((name) => Buffer.from(`${name}\0`));
     const all = [...inputNames, ...outputNames];
@@ -75,7 +74,7 @@ export class CApiSession implements LoadedGraph {
   }
 
   /** Loads a graph. @param onnx the graph as an ONNX model @throws with ONNX Runtime's message */
-  static open(library: Library, onnx: Uint8Array, { threads, folder, weights = [], provider }: CApiSettings): CApiSession {
+  static open(library: Library, onnx: Uint8Array, { threads, folder, weights = [] }: CApiSettings): CApiSession {
     const shared = folder !== undefined && weights.length > 0 ? SharedWeights.of(library, folder) : null;
     const options = library.make("CreateSessionOptions");
     // What is said of each is said in session.ts, where onnxruntime-node is given the same.
@@ -86,7 +85,6 @@ export class CApiSession implements LoadedGraph {
       // Not even errors: they are thrown. ONNX Runtime would print them as well, a run that was stopped among them.
       library.call("SetSessionLogSeverityLevel", options, 4);
       if (folder !== undefined) library.call("AddSessionConfigEntry", options, "session.model_external_initializers_file_folder_path", folder);
-      if (provider) appendProvider(library, options, provider);
       // In this thread: what loading frees on another one, the C library keeps for that one (a third more memory with experts).
       const model = [library.env, onnx, onnx.byteLength, options] as const;
       const session = shared
@@ -94,13 +92,13 @@ export class CApiSession implements LoadedGraph {
         : library.make("CreateSessionFromArray", ...model);
       giveBackFreedMemory();
       const native = { library, session, shared };
-      return new CApiSession(native, names(native, "Input"), names(native, "Output"), provider?.record ? assignedOperators(library, session) : null);
+      return new CApiSession(native, names(native, "Input"), names(native, "Output"));
     } finally {
       library.call("ReleaseSessionOptions", options);
     }
   }
 
-  async run(feeds: Readonly<Record<string, Tensor>>, wanted: readonly string[] = this.outputNames, { signal }: RunOptions = {}): Promise<Outputs> {
+  async run(feeds: Readonly<Record<string, Tensor>>, wanted: readonly string[] = this.outputNames, { signal, into = {} }: RunOptions = {}): Promise<Outputs> {
     signal?.throwIfAborted();
     const { library, session } = this.native;
     if (this.over || session === 0n) throw new Error("session: it was released");
@@ -113,21 +111,25 @@ export class CApiSession implements LoadedGraph {
     if (!stopsAtExit) process.once("exit", () => underWay.forEach((each) => each()));
     stopsAtExit = true;
     try {
-      const inputs = BigUint64Array.from(this.inputNames, (name) => this.value(name, feeds[name], job));
+      const again = new Set(Object.values(into));
+      const valueOf = (name: string, tensor: Tensor | undefined) => (tensor && again.has(tensor) ? this.lastingValue(name, tensor, job) : this.value(name, tensor, job));
+      const inputs = BigUint64Array.from(this.inputNames, (name) => valueOf(name, feeds[name]));
       const inputNames = BigUint64Array.from(this.inputNames, (name) => this.names.addresses.get(name)!);
       const outputNames = BigUint64Array.from(wanted, (name) => this.addressOfName(name));
       job.arrays.push(inputs, inputNames, outputNames, found);
+      wanted.forEach((name, i) => into[name] && (found[i] = valueOf(name, into[name])));
       signal?.addEventListener("abort", stop);
       const at = (array: BigUint64Array) => (array.length === 0 ? 0n : library.addressOf(array));
       await library.callAside("Run", session, options, at(inputNames), at(inputs), inputs.length, at(outputNames), wanted.length, at(found));
       signal?.throwIfAborted();
-      return Object.fromEntries(wanted.map((name, i) => [name, this.take(name, found, i)]));
+      return Object.fromEntries(wanted.flatMap((name, i) => (into[name] ? [] : [[name, this.take(name, found, i)]])));
     } catch (error) {
       // Whoever stopped a run gets his reason, not ONNX Runtime's words for it.
       throw signal?.aborted ? signal.reason : error;
     } finally {
       signal?.removeEventListener("abort", stop);
       underWay.delete(stop);
+      wanted.forEach((name, i) => into[name] && (found[i] = 0n));
       for (const value of [...job.values, ...found]) if (value !== 0n) library.call("ReleaseValue", value);
       library.call("ReleaseRunOptions", options);
       this.jobs.delete(job);
@@ -167,6 +169,19 @@ export class CApiSession implements LoadedGraph {
     job.arrays.push(array);
     const value = library.make("CreateTensorWithDataAsOrtValue", library.memory, library.addressOf(array), data.byteLength, shape, dims.length, code);
     job.values.push(value);
+    return value;
+  }
+
+  /** As `value`, of a tensor that outputs are written into: the same run after run, so that what ONNX Runtime has for it is made once. */
+  private lastingValue(name: string, tensor: Tensor, job: Job): Address {
+    const { library } = this.native;
+    job.arrays.push(tensor);
+    const known = lasting.get(tensor);
+    if (known && known.data === tensor.data) return known.value;
+    const made: Job = { arrays: [], values: [] };
+    const value = this.value(name, tensor, made);
+    lasting.set(tensor, { value, data: tensor.data });
+    unused.register(tensor, { library, value });
     return value;
   }
 

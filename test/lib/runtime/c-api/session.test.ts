@@ -44,6 +44,18 @@ test("what is wrong with a graph, a feed or a name is an error that says so, and
   assert.deepEqual([...((await session.run(feeds))["y"]!.data as Float32Array)], [2, 3]);
 });
 
+test("an output is written into the array that is given for it, again and again, and is not among what is returned", async () => {
+  const session = await open(addAndPick());
+  const into = { y: float32([0, 0, 0, 0], [2, 2]) };
+  for (const base of [1, 10, 100]) {
+    const results = await session.run({ x: float32([base, 2, 3, 4], [2, 2]), rows: int64([1], [1]) }, undefined, { into });
+    assert.deepEqual(Object.keys(results), ["picked", "rows.again"]);
+    assert.deepEqual([...(into.y.data as Float32Array)], [base + 1, 3, 4, 5]);
+    assert.deepEqual([...(results["picked"]!.data as Float32Array)], [3, 4]);
+  }
+  await assert.rejects(session.run({ x: float32([1, 2], [1, 2]), rows: int64([0], [1]) }, undefined, { into }), /shape|size/i);
+});
+
 test("a run that would never end is stopped by its signal; the event loop is free meanwhile, other runs go on, and the session is right afterwards", async () => {
   const session = await open(counting());
   const controller = new AbortController();
