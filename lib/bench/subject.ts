@@ -1,4 +1,3 @@
-import { openCheckpoint } from "../checkpoint/open.js";
 import type { Checkpoint } from "../checkpoint/types.js";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
@@ -6,6 +5,7 @@ import { computeDtype } from "../runtime/compute-dtype.js";
 import { type Device, requireDevice } from "../runtime/devices/names.js";
 import { openHome } from "../runtime/devices/open.js";
 import { requireKvDtype } from "../runtime/kv-store.js";
+import { openModel } from "../runtime/open.js";
 import { defaultScorer, resolveScorer } from "../runtime/scorers.js";
 import type { Provider } from "../runtime/session.js";
 import { defaultThreads } from "./environment.js";
@@ -59,7 +59,7 @@ export async function openSubject(options: SubjectOptions): Promise<Subject> {
   if (scorer !== undefined) requireNamed(scorer);
   // Before weights are made for a device that is not there.
   const { device: used, accuracy } = elsewhere && asked !== "cpu" ? absent(asked) : await openHome(asked, { kvDtype, ...(dtype !== undefined && { dtype }) });
-  const checkpoint = await openCheckpoint(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) });
+  const checkpoint = await openModel(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) });
   const { key: scorerKey } = await (scorer === undefined ? defaultScorer(checkpoint) : resolveScorer(scorer, checkpoint));
   return { checkpoint, device: used, dtype: checkpoint.dtype, accuracy, computeDtype: computeDtype(checkpoint.dtype, accuracy), kvDtype, threads, seed, scorerKey };
 }

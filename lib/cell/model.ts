@@ -26,5 +26,5 @@ export async function load(name = "tiny", options: LoadOptions = {}): Promise<Mo
  * checkpoint.config
  */
 export async function openCheckpoint(name: string, options: OpenOptions = {}): Promise<Checkpoint> {
-  return (await import("../checkpoint/open.js")).openCheckpoint(name, options);
+  return (await import("../runtime/open.js")).openModel(name, options);
 }

@@ -23,21 +23,23 @@ export interface CachedOptions {
   readonly folder?: string;
   /** Milliseconds after which the lock of a builder that was killed is taken over; at least 5000. */
   readonly staleAfter?: number;
+  /** What a build that was stopped has made stays, as an entry `KEY.part`, for the next one to go on with. Default false. */
+  readonly keep?: boolean;
 }
 
 /**
  * The folder of a cache entry, built when it is not there. When two processes ask at once, one builds and the other
  * waits; should both build all the same, the first to finish wins and the other's work is dropped.
  * @param key name of the entry: letters, digits, `.`, `_`, `-`
- * @param build fills the empty temporary folder that it is given; when it throws, nothing is left
+ * @param build fills the temporary folder that it is given, empty unless something was kept in it; when it throws, nothing is left unless it is to be kept
  * @returns absolute path of the entry's folder
  */
 export async function cached(
   key: string,
   build: (temporaryFolder: string) => Promise<void>,
-  { folder: root = cacheFolder(), staleAfter = 30_000 }: CachedOptions = {},
+  { folder: root = cacheFolder(), staleAfter = 30_000, keep = false }: CachedOptions = {},
 ): Promise<string> {
-  if (!/^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(key) || key.endsWith(lockSuffix) || temporaryOwner(key)) {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(key) || key.endsWith(lockSuffix) || key.endsWith(partSuffix) || temporaryOwner(key)) {
     throw new Error(`cache key: ${key} (must be letters, digits, ".", "_", "-")`);
   }
   const folder = join(root, key);
@@ -57,7 +59,7 @@ export async function cached(
   try {
     if (!existsSync(folder)) {
       await removeLeftovers(root);
-      await buildInto(folder, build);
+      await buildInto(folder, keep ? folder + partSuffix : temporaryName(folder), build, keep);
     }
   } finally {
     await release().catch(() => {});
@@ -107,6 +109,8 @@ export async function clearCache(selected?: readonly string[], root = cacheFolde
 }
 
 const lockSuffix = ".lock";
+/** Of what a build that was stopped has made, and of one under way that would keep it. */
+const partSuffix = ".part";
 
 /** `KEY.tmp~HOST~PID~RANDOM`: says whose it is, so that leftovers can be told from work in progress. */
 function temporaryName(folder: string): string {
@@ -118,14 +122,14 @@ function temporaryOwner(name: string): { host: string; pid: number } | undefined
   return match ? { host: match[1]!, pid: Number(match[2]) } : undefined;
 }
 
-async function buildInto(folder: string, build: (temporaryFolder: string) => Promise<void>): Promise<void> {
-  const temporary = temporaryName(folder);
-  await mkdir(temporary);
+async function buildInto(folder: string, temporary: string, build: (temporaryFolder: string) => Promise<void>, keep: boolean): Promise<void> {
+  await mkdir(temporary, { recursive: keep });
   try {
     await build(temporary);
     await rename(temporary, folder);
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    const worth = keep && !existsSync(folder) && (await readdir(temporary)).length > 0;
+    if (!worth) await rm(temporary, { recursive: true, force: true });
     if (!existsSync(folder)) throw error;
   }
 }

@@ -52,8 +52,8 @@ export function encodeTensors(tensors: readonly RequiredTensor[], format: Weight
   });
 }
 
-/** Counted up when the same weights would be held otherwise in a format, so that old cache entries are not used. */
-export const formatVersion = ({ dtype }: WeightFormat): number => (dtype === "int8" ? 2 : 1);
+/** Counted up when the same weights would be held otherwise in a format, so that old cache entries are not used: int4's also when its texts or its way of rounding change. */
+export const formatVersion = ({ dtype, rounding }: WeightFormat): number => (dtype === "int8" || rounding === "gptq" ? 2 : 1);
 
 /** What a tensor is held in. */
 export function dtypeOf(tensor: RequiredTensor, { dtype, embedding, head }: WeightFormat): WeightDtype {

@@ -4,6 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { readConfig } from "./config.js";
 import { familyTensors } from "./family-tensors.js";
+import type { RoundInto } from "./convert.js";
 import { hashCheckpoint } from "./hash.js";
 import { readJsonObject } from "./json.js";
 import type { FetchProgress } from "./hub/fetch.js";
@@ -21,7 +22,7 @@ import { checkTensors, indexFile, readWeights, weightsFile } from "./weights.js"
 
 export interface OpenOptions {
   /**
-   * What weights are held in: fp32, fp16, int8, int4, with choices as in `int4:symmetric:head=fp16`; default: as they are stored, without loss.
+   * What weights are held in: fp32, fp16, int8, int4, with choices as in `int4:symmetric:head=fp16`; int4 is rounded by what the model's inputs are, `int4:nearest` without; default: as they are stored, without loss.
    * `compact`: so too, but for types whose lossless form takes much more than the file, which get the nearest form that does not.
    * Others than the stored one are made once and kept in the cache folder. On the CPU fp16 is computed in float32.
    */
@@ -34,8 +35,10 @@ export interface OpenOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** Called while files of a repository come from the hub, with bytes there and in all. */
   readonly onFetch?: (progress: FetchProgress) => void;
-  /** Stops making or converting weights; nothing is left. Stops fetching; what came is kept. */
+  /** Stops making or converting weights; nothing is left but what was rounded by inputs so far. Stops fetching; what came is kept. */
   readonly signal?: AbortSignal;
+  /** Rounds int4 by the model's inputs; `openModel` has it. */
+  readonly round?: RoundInto;
 }
 
 /**

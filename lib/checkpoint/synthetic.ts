@@ -67,8 +67,10 @@ export async function synthesize(
   { dtype = "bf16", seed = 0, cacheFolder: root = cacheFolder(), onProgress, signal, shardBytes = SHARD_BYTES }: SyntheticOptions = {},
   file = `synthetic model ${label}`,
 ): Promise<string> {
-  const format = dtype === "bf16" ? null : parseWeightFormat(dtype);
-  const name = format ? formatName(format) : dtype;
+  const asked = dtype === "bf16" ? null : parseWeightFormat(dtype);
+  const name = asked ? formatName(asked) : dtype;
+  // Random weights have no inputs that are worth anything.
+  const format = asked && { ...asked, rounding: "nearest" as const };
   if (!Number.isSafeInteger(seed)) throw new Error(`seed: ${seed} (must be an integer)`);
   const config = { ...raw, torch_dtype: torchDtypes[name] ?? "float32" };
   const shapes = parseConfig(raw, file);

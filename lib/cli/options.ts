@@ -25,7 +25,7 @@ export function addCheckpointOptions(command: Command): Command {
     .option("--threads <n>", "threads for one operator (default: ONNX Runtime's choice)", positiveInteger);
 }
 
-export const dtypeHelp = "what weights are held in: fp32, fp16, int8, int4, with choices as in int4:symmetric:head=fp16:embedding=int8; compact: as stored but for types whose lossless form takes much more than the file, which get the nearest smaller one; made once, kept in the cache folder (default: as stored, without loss)";
+export const dtypeHelp = "what weights are held in: fp32, fp16, int8, int4, with choices as in int4:symmetric:head=fp16:embedding=int8; int4 is rounded by the model's own inputs, which takes a while, int4:nearest is not; compact: as stored but for types whose lossless form takes much more than the file, which get the nearest smaller one; made once, kept in the cache folder, and gone on with where it was stopped (default: as stored, without loss)";
 
 export const addDtypeOption = (command: Command): Command => command.option("--dtype <name>", dtypeHelp);
 

@@ -1,7 +1,6 @@
 import { ambientSignal } from "../ambient-signal.js";
 import type { ChatMessage } from "../checkpoint/chat-template.js";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
-import { openCheckpoint } from "../checkpoint/open.js";
 import type { Tokenizer } from "../checkpoint/tokenizer.js";
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import { checkPrompt } from "../checkpoint/validate.js";
@@ -31,6 +30,7 @@ import { choose, compute, planGraph, type PrefillContext } from "./prefill.js";
 import { allPositions } from "./present.js";
 import { givenPositions, renewedFrom } from "./renewed.js";
 import { repeating } from "./repeating.js";
+import { openModel } from "./open.js";
 import { Room } from "./room.js";
 import { Run, type PromptModel, type RewindOptions } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
@@ -48,7 +48,7 @@ export type { LoadOptions, PrefillSettings } from "./settings.js";
  */
 export async function load(name = "tiny", options: LoadOptions = {}): Promise<Model> {
   const home = await openHome(options.device, options);
-  return new Model(await formOfGraphs(await openCheckpoint(name, options), home, options), options, home);
+  return new Model(await formOfGraphs(await openModel(name, options), home, options), options, home);
 }
 
 /** A model ready for inference. Its graphs are built and loaded when first needed and kept. */

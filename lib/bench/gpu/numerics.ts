@@ -1,4 +1,4 @@
-import { openCheckpoint } from "../../checkpoint/open.js";
+import { openModel } from "../../runtime/open.js";
 import { OperatorCheck, wrongOperators } from "../../runtime/devices/operators.js";
 import { openHome } from "../../runtime/devices/open.js";
 import { hostHome } from "../../runtime/home.js";
@@ -19,7 +19,7 @@ const STEPS = 3;
 
 /** Every operator of the graphs that are used, on the same inputs as on the CPU: of prompts by every method, of decode steps, of the loop where there is one. */
 export async function checkOperators({ device, model: name, dtype, configs, length }: Asked): Promise<OperatorsResult> {
-  const checkpoint = await openCheckpoint(name, { dtype });
+  const checkpoint = await openModel(name, { dtype });
   const check = new OperatorCheck();
   const { ids } = await prompt(checkpoint, length + STEPS);
   const home = await openHome(device, { dtype });
@@ -42,7 +42,7 @@ export async function checkOperators({ device, model: name, dtype, configs, leng
 
 /** Every method on the device and on the CPU, on the same prompt: tokens that stayed, logits of the prompt and of the steps after it. */
 export async function checkMethods({ device, model: name, dtype, configs, length }: Asked): Promise<MethodResult[]> {
-  const checkpoint = await openCheckpoint(name, { dtype });
+  const checkpoint = await openModel(name, { dtype });
   const { ids } = await prompt(checkpoint, length + STEPS);
   const [here, there] = [new Model(checkpoint, {}, hostHome()), new Model(checkpoint, {}, await openHome(device, { dtype }))];
   const results: MethodResult[] = [];

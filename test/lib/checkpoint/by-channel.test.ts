@@ -67,7 +67,7 @@ test("int8 holds its projections in both forms, each within half a level; embedd
         });
       }
     }
-    const int4 = await openCheckpoint(tiny.folder, { dtype: "int4", cacheFolder });
+    const int4 = await openCheckpoint(tiny.folder, { dtype: "int4:nearest", cacheFolder });
     assert.ok([...int4.tensors.values()].every(({ quantization }) => !quantization?.byChannel));
   }
 });

@@ -138,9 +138,29 @@ test("lists entries with their bytes; clears all or some", async (t) => {
 
 test("keys that are no plain names are refused", async (t) => {
   const folder = await temporaryFolder(t);
-  for (const key of ["", "../a", "a/b", ".hidden", "a b", "a.lock", "a.tmp~h~1~0123abcd"]) {
+  for (const key of ["", "../a", "a/b", ".hidden", "a b", "a.lock", "a.part", "a.tmp~h~1~0123abcd"]) {
     await assert.rejects(cached(key, async () => {}, { folder }), /cache key: /, key);
   }
+});
+
+test("what is to be kept of a build that threw is there for the next one, listed, and gone when that is done", async (t) => {
+  const folder = await temporaryFolder(t);
+  const build = (fails: boolean) => cached("a", async (temporary) => {
+    if (fails) {
+      await writeFile(join(temporary, "first half"), "1");
+      throw new Error("stopped");
+    }
+    assert.deepEqual(await readdir(temporary), ["first half"]);
+    await writeFile(join(temporary, "second half"), "2");
+  }, { folder, keep: true });
+  await assert.rejects(build(true), /stopped/);
+  assert.deepEqual((await listCache(folder)).map(({ key }) => key), ["a.part"]);
+  assert.deepEqual((await readdir(await build(false))).sort(), ["first half", "second half"]);
+  assert.deepEqual(await readdir(folder), ["a"]);
+  await assert.rejects(cached("b", async () => { throw new Error("at once"); }, { folder, keep: true }), /at once/);
+  assert.deepEqual(await readdir(folder), ["a"], "nothing made, nothing kept");
+  await assert.rejects(cached("c", async (temporary) => { await writeFile(join(temporary, "half"), ""); throw new Error("stopped"); }, { folder, keep: true }), /stopped/);
+  assert.deepEqual((await clearCache(["c.part"], folder)).map(({ key }) => key), ["c.part"]);
 });
 
 test("too little free space: an error with the needed and the free bytes", async (t) => {

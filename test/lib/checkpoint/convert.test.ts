@@ -18,14 +18,14 @@ import { rawConfig, temporaryFolder, tinyTensors, writeModel } from "./fixtures.
 const projection = "model.layers.1.mlp.down_proj.weight";
 
 test("dtypes and their choices are read and written", () => {
-  assert.deepEqual(parseWeightFormat("int4"), { dtype: "int4", symmetric: false, embedding: "int8", head: "int8" });
-  assert.deepEqual(parseWeightFormat("fp16"), { dtype: "fp16", symmetric: true, embedding: "fp16", head: "fp16" });
-  assert.deepEqual(parseWeightFormat("int8:asymmetric:head=fp16"), { dtype: "int8", symmetric: false, embedding: "int8", head: "fp16" });
-  for (const name of ["fp32", "int8", "int4", "int4:symmetric:embedding=int4:head=fp32", "fp16:head=int8"]) assert.equal(formatName(parseWeightFormat(name)), name);
+  assert.deepEqual(parseWeightFormat("int4"), { dtype: "int4", symmetric: false, rounding: "gptq", embedding: "int8", head: "int8" });
+  assert.deepEqual(parseWeightFormat("fp16"), { dtype: "fp16", symmetric: true, rounding: "nearest", embedding: "fp16", head: "fp16" });
+  assert.deepEqual(parseWeightFormat("int8:asymmetric:head=fp16"), { dtype: "int8", symmetric: false, rounding: "nearest", embedding: "int8", head: "fp16" });
+  for (const name of ["fp32", "int8", "int4", "int4:nearest", "int4:nearest:symmetric:head=fp16", "int4:symmetric:embedding=int4:head=fp32", "fp16:head=int8"]) assert.equal(formatName(parseWeightFormat(name)), name);
   assert.equal(formatName(parseWeightFormat("int4:asymmetric:head=int8")), "int4");
   assert.throws(() => parseWeightFormat("int3"), /dtype: int3 \(must be fp32, fp16, int8, int4\)/);
   assert.throws(() => parseWeightFormat("int4:head=q8"), /dtype: int4:head=q8/);
-  for (const bad of ["int4:sym", "int4:symmetric=1", "fp16:symmetric", "int4:"]) assert.throws(() => parseWeightFormat(bad), /after int8 or int4 may come/);
+  for (const bad of ["int4:sym", "int4:symmetric=1", "fp16:symmetric", "int4:", "int8:nearest", "int4:nearest=1"]) assert.throws(() => parseWeightFormat(bad), /after int8 or int4 may come/);
 });
 
 test("projections, embedding and head are held as asked for, norms and biases as they are", async (t) => {
@@ -35,8 +35,8 @@ test("projections, embedding and head are held as asked for, norms and biases as
   const before = await readdir(tiny.folder);
   const plain = await openCheckpoint(tiny.folder);
   assert.equal(plain.dtype, "bf16");
-  const int4 = await openCheckpoint(tiny.folder, { dtype: "int4", cacheFolder });
-  assert.equal(int4.dtype, "int4");
+  const int4 = await openCheckpoint(tiny.folder, { dtype: "int4:nearest", cacheFolder });
+  assert.equal(int4.dtype, "int4:nearest");
   assert.equal(int4.folder, tiny.folder);
   const bits = (name: string) => int4.tensors.get(name)!.quantization?.bits;
   assert.deepEqual([bits(projection), bits("model.embed_tokens.weight"), bits("lm_head.weight"), bits("model.norm.weight")], [4, 8, 8, undefined]);
@@ -53,7 +53,7 @@ test("projections, embedding and head are held as asked for, norms and biases as
     }
   }
   assert.notEqual(await int4.hash(), await plain.hash());
-  const other = await openCheckpoint(tiny.folder, { dtype: "int4:symmetric:head=fp32:embedding=fp16", cacheFolder });
+  const other = await openCheckpoint(tiny.folder, { dtype: "int4:nearest:symmetric:head=fp32:embedding=fp16", cacheFolder });
   assert.notEqual(await other.hash(), await int4.hash());
   assert.equal(other.tensors.get(projection)!.quantization!.zeroPoints, null);
   assert.deepEqual([other.tensors.get("lm_head.weight")!.dtype, other.tensors.get("model.embed_tokens.weight")!.dtype], ["F32", "F16"]);
@@ -100,7 +100,7 @@ test("two processes at once make one entry, and both get it", async (t) => {
   const tiny = tinyCheckpoint("mistral");
   t.after(() => tiny.remove());
   const script = join(dirname(fileURLToPath(import.meta.url)), "converter.js");
-  const run = async () => JSON.parse((await promisify(execFile)(process.execPath, [script, tiny.folder, "int4", cacheFolder])).stdout) as { elements: number; file: string };
+  const run = async () => JSON.parse((await promisify(execFile)(process.execPath, [script, tiny.folder, "int4:nearest", cacheFolder])).stdout) as { elements: number; file: string };
   const [a, b] = await Promise.all([run(), run()]);
   assert.equal(a.file, b.file);
   const total = [...tiny.weights.values()].reduce((sum, { length }) => sum + length, 0);
@@ -113,9 +113,9 @@ test("stopped in the middle nothing is left, and the next conversion is whole", 
   const tiny = tinyCheckpoint("llama");
   t.after(() => tiny.remove());
   const controller = new AbortController();
-  await assert.rejects(openCheckpoint(tiny.folder, { dtype: "int4", cacheFolder, signal: controller.signal, onProgress: () => controller.abort() }), { name: "AbortError" });
+  await assert.rejects(openCheckpoint(tiny.folder, { dtype: "int4:nearest", cacheFolder, signal: controller.signal, onProgress: () => controller.abort() }), { name: "AbortError" });
   assert.deepEqual(await readdir(cacheFolder), []);
-  const whole = await openCheckpoint(tiny.folder, { dtype: "int4", cacheFolder });
+  const whole = await openCheckpoint(tiny.folder, { dtype: "int4:nearest", cacheFolder });
   assert.equal(whole.tensors.get(projection)!.quantization!.bits, 4);
 });
 
@@ -141,7 +141,7 @@ test("synthetic weights are made quantised: the float32 ones, never written", as
   assert.deepEqual([made.dtype, made.synthetic], ["int4:head=int4", true]);
   assert.equal((await readdir(cacheFolder)).length, 1);
   const tiny = await make("fp32");
-  const converted = await openCheckpoint(tiny.folder, { dtype: "int4:head=int4", cacheFolder });
+  const converted = await openCheckpoint(tiny.folder, { dtype: "int4:nearest:head=int4", cacheFolder });
   for (const name of [projection, "model.embed_tokens.weight", "lm_head.weight"]) {
     assert.deepEqual(await allValues(made.tensors.get(name)!), await allValues(converted.tensors.get(name)!), name);
   }

@@ -116,7 +116,7 @@ test("bad input stops a sweep before it begins", async (t) => {
     [["--lengths", "30", "--model", "/nowhere"], /model: \/nowhere \(no such folder/],
     [["--lengths", "30", "--scorer", "norm", "norm"], /scorer: norm \(is given twice\)/],
     [["--lengths", "30", "--kv-dtype", "fp16,int3"], /KV dtype: int3 \(must be fp32, fp16, int8\)/],
-    [["--lengths", "30", "--dtype", "int4:asymmetric,int4"], /cell: .*, int4, .*30 tokens \(is there twice: two of the values given come to the same here\)/],
+    [["--lengths", "30", "--dtype", "int8:symmetric,int8"], /cell: .*, int8, .*30 tokens \(is there twice: two of the values given come to the same here\)/],
     [["--lengths", "30", "--max-minutes", "0"], /max minutes: 0 \(must be above 0\)/],
     [["--lengths", "30", "--output", "table"], /output: table \(must end in/],
   ];

@@ -14,11 +14,11 @@ const text = "The year that has passed has been one of peace and of general pros
 test("each way of holding a model meets the same prompts; losses are those of its own predictions from the cache", async (t) => {
   const cacheFolder = await temporaryFolder(t);
   const rows: DtypeRow[] = [];
-  const ways = [{ dtype: undefined, kvDtype: "fp32" }, { dtype: "int4:embedding=int4:head=int4", kvDtype: "int8" }] as const;
+  const ways = [{ dtype: undefined, kvDtype: "fp32" }, { dtype: "int4:nearest:embedding=int4:head=int4", kvDtype: "int8" }] as const;
   const open = ({ dtype, kvDtype }: HeldAs) => load("tiny", { threads: 1, kvDtype, cacheFolder, ...(dtype !== undefined && { dtype }) });
   for await (const row of compareDtypes(open, ways, { text, length: 160, prompts: 3, seed: 1 })) rows.push(row);
   const [stored, small] = rows as [DtypeRow, DtypeRow];
-  assert.deepEqual([stored.dtype, small.dtype, small.kv_dtype], ["fp16", "int4:embedding=int4:head=int4", "int8"]);
+  assert.deepEqual([stored.dtype, small.dtype, small.kv_dtype], ["fp16", "int4:nearest:embedding=int4:head=int4", "int8"]);
   assert.ok(small.weight_bytes < 0.4 * stored.weight_bytes && small.kv_bytes < 0.4 * stored.kv_bytes);
   assert.ok(rows.every(({ losses, perplexity }) => losses.length === 3 && Math.abs(Math.log(perplexity) - mean(losses)) < 1e-9));
   assert.ok(small.perplexity > stored.perplexity);

@@ -181,7 +181,7 @@ test("a weight beyond half precision is refused, not made infinite", async () =>
   tiny.remove();
 });
 
-for (const dtype of ["int4:asymmetric", "int8"]) {
+for (const dtype of ["int4:nearest", "int8"]) {
   test(`blocks of ${dtype} are written as the numbers they stand for`, async () => {
     const cacheFolder = join(folder, "cache");
     const output = join(folder, `from-${dtype.replace(":", "-")}`);

@@ -32,7 +32,7 @@ const largest = (a: Float32Array, b: Float32Array) => {
   return a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i]!)), 0);
 };
 
-async function check(tiny: { folder: string; remove(): void }, options: LoadOptions, bound: number, dtype?: "int8" | "int4"): Promise<void> {
+async function check(tiny: { folder: string; remove(): void }, options: LoadOptions, bound: number, dtype?: "int8" | "int4:nearest"): Promise<void> {
   const model = await load(tiny.folder, { threads: 1, ...options, ...(dtype && { dtype }) });
   try {
     const runs: Run[] = [];
@@ -74,7 +74,7 @@ test("caches in fp16 and int8 have a place too", async () => {
 });
 test("int8 and int4 weights: company changes no number by more than float32 does", async () => {
   await check(tinyCheckpoint("llama"), {}, 1e-4, "int8");
-  await check(tinyCheckpoint("llama"), {}, 1e-4, "int4");
+  await check(tinyCheckpoint("llama"), {}, 1e-4, "int4:nearest");
 });
 test("in a worker thread: the same", () => check(tinyCheckpoint("llama"), { worker: true }, 1e-4));
 

@@ -8,7 +8,7 @@ import { load, Model } from "../../../lib/runtime/model.js";
 import { relativeError } from "../relative-error.js";
 import { tinyCheckpoint } from "../../reference/checkpoints.js";
 
-for (const [stored, dtype] of [["F32", undefined], ["BF16", undefined], ["F16", undefined], ["F32", "int8"], ["F32", "int4"]] as const) {
+for (const [stored, dtype] of [["F32", undefined], ["BF16", undefined], ["F16", undefined], ["F32", "int8"], ["F32", "int4:nearest"]] as const) {
   test(`${stored} weights${dtype ? ` as ${dtype}` : ""}: logits of prefill and decode are those of float32 to rounding`, async (t) => {
     const tiny = tinyCheckpoint("llama", { dtype: stored });
     t.after(tiny.remove);

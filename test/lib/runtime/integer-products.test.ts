@@ -54,7 +54,7 @@ test("int8: prompts take weights by channel in all but what is of one token, dec
 });
 
 test("without exact integer products, with activations in float32, and of other dtypes, all products are of blocks", async (t) => {
-  const cases: [LoadOptions, Partial<Home>][] = [[{ dtype: "int8" }, { byChannel: () => Promise.resolve(false) }], [{ dtype: "int8", accuracy: "float32" }, {}], [{ dtype: "int4" }, {}]];
+  const cases: [LoadOptions, Partial<Home>][] = [[{ dtype: "int8" }, { byChannel: () => Promise.resolve(false) }], [{ dtype: "int8", accuracy: "float32" }, {}], [{ dtype: "int4:nearest" }, {}]];
   for (const [options, change] of cases) {
     const { model, graphs } = await watched(t, "llama", options, change);
     await model.prefill(ids);

@@ -34,8 +34,8 @@ async function valuesOf(checkpoint: Checkpoint): Promise<Map<string, Float32Arra
 
 const cases: [Variant, string][] = [
   ["llama", "int4"], ["llama", "int4:symmetric"], ["mistral", "int8"], ["qwen2", "int8:asymmetric:embedding=int4:head=fp16"],
-  ["qwen2-tied", "int4:head=int4"], ["qwen3-tied", "int4"], ["llama-linear-biases", "int4:embedding=fp32:head=fp32"], ["qwen3", "fp16"],
-  ["gpt2", "int4"], ["bloom", "int8:embedding=fp16:head=fp16"], ["bloom-six-heads", "int4"], ["phi3", "int4"], ["gemma2", "int4"],
+  ["qwen2-tied", "int4:nearest:head=int4"], ["qwen3-tied", "int4:nearest"], ["llama-linear-biases", "int4:nearest:embedding=fp32:head=fp32"], ["qwen3", "fp16"],
+  ["gpt2", "int4"], ["bloom", "int8:embedding=fp16:head=fp16"], ["bloom-six-heads", "int4:nearest"], ["phi3", "int4:nearest"], ["gemma2", "int4"],
 ];
 for (const [variant, dtype] of cases) {
   describe(`${variant} in ${dtype}`, async () => {
@@ -69,7 +69,7 @@ for (const [variant, dtype] of cases) {
 test("gradients go through quantised weights as through the values that they stand for", async (t) => {
   const tiny = tinyCheckpoint("qwen2");
   t.after(() => tiny.remove());
-  const { checkpoint } = await load(tiny.folder, { dtype: "int4", cacheFolder });
+  const { checkpoint } = await load(tiny.folder, { dtype: "int4:nearest", cacheFolder });
   const values = await valuesOf(checkpoint);
   const saliency = async (g: GraphBuilder, weights: ReturnType<typeof valueWeights>) => {
     saliencyGraph(g, weights, { config: checkpoint.config, blocks: [0, 1], target: "gradnorm", objective: "cross-entropy" });
