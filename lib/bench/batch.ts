@@ -110,7 +110,7 @@ export async function benchBatch(model: Model, { sequences, length, newTokens, r
     largest_difference: Math.max(...last[at]!.map((logits, i) => logits.reduce((most, x, j) => Math.max(most, Math.abs(x - alone[i]![j]!)), 0))),
   }));
   return {
-    model_id: model.name, dtype: model.dtype, compute_dtype: model.computeDtype, environment: await measuredEnvironment(), threads: model.threads ?? null, prompt_lengths: lengths, new_tokens: newTokens, ttft_seconds: runs.map(({ prefillSeconds }) => prefillSeconds), rows,
+    model_id: model.name, dtype: model.dtype, compute_dtype: model.computeDtype, environment: await measuredEnvironment(model.device), threads: model.threads ?? null, prompt_lengths: lengths, new_tokens: newTokens, ttft_seconds: runs.map(({ prefillSeconds }) => prefillSeconds), rows,
     memory: { prompts, with_batch_graph: withBatch, with_graph_for_one: process.memoryUsage.rss() },
   };
 }

@@ -5,6 +5,8 @@ import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../checkpoint/package-root.js";
 import { backend } from "../runtime/c-api/backend.js";
+import { isPluginName, pluginOf } from "../runtime/providers/names.js";
+import type { Provider } from "../runtime/session.js";
 import type { Metadata } from "./record.js";
 
 /** On what, and with what, something was measured. */
@@ -22,10 +24,15 @@ export function environment(): Environment {
   };
 }
 
-/** As `environment`, and who calls ONNX Runtime on the CPU: `c-api` (through koffi) or `node` (onnxruntime-node's binding). For what measures. */
-export async function measuredEnvironment(): Promise<Environment> {
+/**
+ * As `environment`, and who calls ONNX Runtime on the CPU: `c-api` (through koffi) or `node` (onnxruntime-node's binding); with a plugin's provider, which it is. For
+ * what measures.
+ * @param device that it is measured on
+ */
+export async function measuredEnvironment(device: Provider = "cpu"): Promise<Environment> {
   const all = environment();
-  return { ...all, versions: { ...all.versions, "cpu backend": (await backend()).name } };
+  const plugin = isPluginName(device) ? { [`provider ${pluginOf(device)}`]: await (await import("../runtime/providers/open.js")).pluginVersion(device) } : {};
+  return { ...all, versions: { ...all.versions, "cpu backend": (await backend()).name, ...plugin } };
 }
 
 /**

@@ -26,7 +26,7 @@ export async function runFacts(subject: Subject, settings: MeasureSettings, prom
     modelHash: await subject.checkpoint.hash(),
     settings,
     prompt: { source: prompt.source, hash: prompt.hash },
-    environment: await measuredEnvironment(),
+    environment: await measuredEnvironment(subject.device),
     ...newRun(),
   };
 }

@@ -3,6 +3,7 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import { delimiter, join } from "node:path";
+import { isPluginName } from "../runtime/providers/names.js";
 import type { Provider } from "../runtime/session.js";
 import { defaultThreads } from "./environment.js";
 
@@ -19,8 +20,9 @@ export interface Placement {
 
 /** @throws on a device that is not known, or cannot be told apart from others of its kind */
 export function parsePlacement(name: string): Placement {
+  if (isPluginName(name)) return { name, device: name };
   const [, device, part] = /^(cpu|cuda|webgpu)(?::(.+))?$/.exec(name) ?? [];
-  if (device === undefined) throw new Error(`device: ${name} (must be cpu, cuda or webgpu, one card as in cuda:1, or some processors as in cpu:0-7)`);
+  if (device === undefined) throw new Error(`device: ${name} (must be cpu, cuda, webgpu or openvino, one card as in cuda:1, some processors as in cpu:0-7, or a provider as in plugin:NAME)`);
   if (part === undefined) return { name, device: device as Provider };
   if (device === "webgpu") throw new Error(`device: ${name} (WebGPU does not let a card be chosen: must be webgpu)`);
   if (device === "cuda") {

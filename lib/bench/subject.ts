@@ -58,7 +58,7 @@ export async function openSubject(options: SubjectOptions): Promise<Subject> {
   requireKvDtype(kvDtype);
   if (scorer !== undefined) requireNamed(scorer);
   // Before weights are made for a device that is not there.
-  const { device: used, accuracy } = elsewhere && asked !== "cpu" ? absent(asked) : await openHome(asked, { kvDtype, ...(dtype !== undefined && { dtype }) });
+  const { device: used, accuracy } = elsewhere && asked !== "cpu" ? absent(asked) : await openHome(asked, { kvDtype, ...(dtype !== undefined && { dtype }), modelHash: async () => (await openModel(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) })).hash() });
   const checkpoint = await openModel(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) });
   const { key: scorerKey } = await (scorer === undefined ? defaultScorer(checkpoint) : resolveScorer(scorer, checkpoint));
   return { checkpoint, device: used, dtype: checkpoint.dtype, accuracy, computeDtype: computeDtype(checkpoint.dtype, accuracy), kvDtype, threads, seed, scorerKey };

@@ -3,7 +3,8 @@ import { kvDtypes, type KvDtype } from "../checkpoint/kv-dtype.js";
 import { methodNames } from "../methods/all.js";
 import { methodForms } from "../methods/resolve.js";
 import type { LoadOptions, Model } from "../runtime/model.js";
-import { devices, type Device } from "../runtime/devices/names.js";
+import { devices, requireDevice, type Device } from "../runtime/devices/names.js";
+import { LIBRARY_VARIABLE } from "../runtime/providers/names.js";
 
 /** Options that every command with a model has. */
 export interface ModelOptions {
@@ -15,7 +16,19 @@ export interface ModelOptions {
 }
 
 export function addModelOptions(command: Command): Command {
-  return addCheckpointOptions(command).addOption(new Option("--device <name>", "where to run; auto: the best that computes what the CPU does (sdtp doctor shows it)").choices(devices).default("cpu"));
+  return addProviderOption(addCheckpointOptions(command).option("--device <name>", `where to run: ${devices.join(", ")}, plugin:NAME; auto: the best that computes what the CPU does (sdtp doctor shows it), openvino and plugin:NAME: plugin providers (sdtp provider)`, deviceName, "cpu"));
+}
+
+/** Goes through the environment: processes that measure or check are started from here. */
+export const addProviderOption = (command: Command): Command =>
+  command.option("--provider-library <path>", "library of a plugin provider of ONNX Runtime, for --device openvino or plugin:NAME (default: what sdtp provider add brought)", (path: string) => (process.env[LIBRARY_VARIABLE] = path));
+
+function deviceName(text: string): Device {
+  try {
+    return requireDevice(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
 /** For what runs on the CPU alone. */

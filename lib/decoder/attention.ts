@@ -92,17 +92,28 @@ function triangle(rows: number, columns: number): Float32Array {
 }
 
 /**
- * Attention spelled out for one sequence of any length, in `chunks` groups of queries one after the other, so that
- * only one group's scores are in memory at a time: any head size, any device. The mask is made from the tokens' original positions `[n]` and the sliding window.
+ * Attention spelled out for one sequence of any length, in `chunks` groups of queries one after the other, each with the keys up to its own end, so that
+ * only one group's scores are in memory at a time: any head size, any device. The mask is made from the tokens' original positions `[n]`, ascending, and the sliding window.
  */
 export function chunkedAttention(config: ModelConfig, positions: Value, chunks: number): Attention {
+  const masks = new Map<number | null, readonly Value[]>();
   return (g, projections, layer) => {
     const { q, key, value } = splitHeads(g, config, projections);
     const n = key.shape[2]!;
     const size = (chunk: number) => `${n}/${chunks}.${chunk}`;
-    const [queries, places] = chunks === 1 ? [[q], [positions]] : [g.splitEvenly(q, 3, chunks, size), g.splitEvenly(positions, 0, chunks, size)];
-    const parts = queries.map((part, chunk) =>
-      attend(g, config, part, key, value, scoreBias(g, config, layer, places[chunk]!, positions), projections.sinks));
+    const split = (x: Value, axis: number) => (chunks === 1 ? [x] : g.splitEvenly(x, axis, chunks, size));
+    /** What there is up to the end of each piece. */
+    const upTo = (x: Value, axis: number) => {
+      let all: Value | null = null;
+      return split(x, axis).map((piece, chunk) => (all = chunk === chunks - 1 ? x : all ? g.concat([all, piece], axis, `${n}/${chunks}.0-${chunk}`) : piece));
+    };
+    const window = layerWindow(config, layer);
+    if (!masks.has(window)) {
+      const before = upTo(positions, 0);
+      masks.set(window, split(positions, 0).map((places, chunk) => scoreBias(g, config, layer, places, before[chunk]!)));
+    }
+    const [keys, values, biases] = [upTo(key, 2), upTo(value, 2), masks.get(window)!];
+    const parts = split(q, 3).map((part, chunk) => attend(g, config, part, keys[chunk]!, values[chunk]!, biases[chunk]!, projections.sinks));
     if (chunks === 1) return { ...parts[0]!, key, value };
     return { output: g.concat(parts.map(({ output }) => output), 1, n), key, value };
   };

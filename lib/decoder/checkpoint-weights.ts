@@ -9,15 +9,18 @@ const dtypes: Partial<Record<StoredTensor["dtype"], Dtype>> = { F32: "float32", 
 /**
  * What activations are rounded to where they meet weights. `int8`: where those are quantised, in blocks of 32 with a scale each, as most
  * engines do, or, in products of many rows with weights that have a form for them, to 16 bits a row, in two terms of 8; `float32`: never, which with quantised weights is many times slower for single tokens; `float16`: always, weights and their
- * scales with them, all else staying float32: for GPUs with 16-bit numbers.
+ * scales with them, all else staying float32: for GPUs with 16-bit numbers; `bfloat16`: by the provider that computes, with most else that it does: the graph
+ * is that of `float32`.
  */
-export type Accuracy = "int8" | "float32" | "float16";
+export type Accuracy = "int8" | "float32" | "float16" | "bfloat16";
 
 export interface CheckpointWeightsOptions {
   /** Default `int8`. */
   readonly accuracy?: Accuracy;
   /** Widen tables before rows are taken from them, for devices that may have no 16-bit numbers: the whole table is then held in float32. */
   readonly wideTables?: boolean;
+  /** Quantised weights become the numbers that they stand for when the graph is loaded, for providers that may not have products with blocks. Default false. */
+  readonly wideProducts?: boolean;
   /** Products of many rows take weights in 8 bits by output channel where there is such a form of them and activations may be rounded. Default false. */
   readonly byChannel?: boolean;
 }
@@ -27,7 +30,7 @@ export interface CheckpointWeightsOptions {
  * behind a cast to float32 where it is stored otherwise (ONNX Runtime folds the cast when it loads the graph).
  * Quantised ones are multiplied as they are.
  */
-export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { accuracy = "int8", wideTables = false, byChannel = false }: CheckpointWeightsOptions = {}): Weights {
+export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { accuracy = "int8", wideTables = false, wideProducts = false, byChannel = false }: CheckpointWeightsOptions = {}): Weights {
   const folder = weightsFolder(checkpoint);
   const known = new Map<string, Value>();
   const once = (key: string, make: () => Value): Value => {
@@ -102,9 +105,9 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     product(name, x) {
       const stored = lookUp(name);
       if (accuracy === "float16") return halfProduct(stored, x);
-      if (!stored.quantization) return g.linear(x, dense(stored));
+      if (!stored.quantization || wideProducts) return g.linear(x, dense(stored));
       // Its gradient, for x alone, is the product with what the weight stands for.
-      return g.composite([x], () => quantisedProduct(stored, x, accuracy), (gradient) => [g.matmul(gradient, dense(stored))]);
+      return g.composite([x], () => quantisedProduct(stored, x, accuracy === "int8" ? accuracy : "float32"), (gradient) => [g.matmul(gradient, dense(stored))]);
     },
     blocks(name) {
       const stored = lookUp(name);

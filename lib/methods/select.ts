@@ -23,9 +23,7 @@ export function stageCounts(g: GraphBuilder, stage: number): StageCounts {
  * @param size the symbolic name of the kept count
  */
 export function select(g: GraphBuilder, scores: Value, { keep, head, tail }: StageCounts, size: string): Value {
-  const [, chosen] = g.topK(withForced(g, scores, head, tail), keep, size);
-  const [, order] = g.topK(chosen, keep, size, { largest: false });
-  return g.gather(chosen, order);
+  return g.highest(withForced(g, scores, head, tail), keep, size);
 }
 
 /** Scores along the last axis, infinite where a token stays whatever it scores. */
@@ -57,17 +55,14 @@ export function selectByHead(g: GraphBuilder, scores: Value, { keep, head, tail,
   const [kvHeads, n] = [scores.shape[0] as number, scores.shape[1]!];
   const forced = withForced(g, scores, head, tail);
   if (!safe) {
-    const [, chosen] = g.topK(forced, keep, `${size}.each`);
-    const [rows] = g.topK(chosen, keep, `${size}.each`, { largest: false });
+    const rows = g.highest(forced, keep, `${size}.each`);
     const start = g.mul(g.constant("int64", Array.from({ length: kvHeads }, (_, i) => i), [kvHeads, 1]), g.dim(n));
     return g.reshape(g.add(rows, start), [size]);
   }
-  const [, best] = g.topK(forced, safe, `${size}.safe`);
+  const best = g.highest(forced, safe, `${size}.safe`);
   const zeros = g.expand(g.constant("float32", [0], [1, 1]), [kvHeads, n]);
   const ones = g.expand(g.constant("float32", [1], [1, 1]), [kvHeads, `${size}.safe`]);
   const all = g.where(g.greater(g.scatterAdd(zeros, best, ones, 1), 0), Infinity, forced);
   const total = g.mul(keep, kvHeads);
-  const [, chosen] = g.topK(g.reshape(all, [`${n}*heads`]), total, size);
-  const [rows] = g.topK(chosen, total, size, { largest: false });
-  return rows;
+  return g.highest(g.reshape(all, [`${n}*heads`]), total, size);
 }

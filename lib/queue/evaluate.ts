@@ -10,7 +10,7 @@ import { type Filing, Following } from "./follow.js";
 import type { QualityJob } from "./jobs.js";
 import { pathIn } from "./models.js";
 import { hashOf, putText } from "./prompts.js";
-import { defaultQueueName, requireQueueName } from "./queues.js";
+import { defaultQueueName, queuedDevice, requireQueueName } from "./queues.js";
 import { packed, qualityId, type Slice, slicesOf } from "./slices.js";
 import { scorerFile } from "./timed.js";
 
@@ -127,7 +127,7 @@ function jobOf(model: Model, configurations: readonly Configuration[], slice: As
   const { task } = slice;
   const { text, tokens } = packed(task, slice.items);
   return {
-    model: name, modelPath: pathIn(name), dtype: model.askedDtype ?? null, kvDtype, device: device as QualityJob["device"], threads: threads ?? null, seed,
+    model: name, modelPath: pathIn(name), dtype: model.askedDtype ?? null, kvDtype, device: queuedDevice(device), threads: threads ?? null, seed,
     task: { name: task.name, settings: { ...task.settings }, metric: task.metric, better: task.better }, prompts: hashOf(text), tokens, items: slice.items.map(({ id }) => id),
     configurations: slice.which.map((index) => {
       const { preset, scorer, kvPolicy } = configurations[index]!;

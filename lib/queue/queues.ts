@@ -1,11 +1,18 @@
 // The queues of one name on a server: one for each kind of work and device, so that a worker asks only for what it can do.
 import type { Queue, QueueEvents, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import type { Provider } from "../runtime/session.js";
+import type { BuiltIn, Provider } from "../runtime/session.js";
 
 export const kinds = ["timed", "quality"] as const;
 export type Kind = (typeof kinds)[number];
-export const providers = ["cpu", "webgpu", "cuda"] as const satisfies readonly Provider[];
+export const providers = ["cpu", "webgpu", "cuda"] as const satisfies readonly BuiltIn[];
+
+/** The device of a job. @throws on a plugin's provider, which workers are not asked for */
+export function queuedDevice(device: Provider): BuiltIn {
+  const known = providers.find((each) => each === device);
+  if (!known) throw new Error(`device: ${device} (jobs of a queue run on ${providers.join(", ")})`);
+  return known;
+}
 
 export const defaultQueueName = "sdtp";
 

@@ -11,7 +11,7 @@ import { type Ended, type Filing, Following } from "./follow.js";
 import type { TimedJob } from "./jobs.js";
 import { pathIn } from "./models.js";
 import { putPrompt } from "./prompts.js";
-import { defaultQueueName, requireQueueName } from "./queues.js";
+import { defaultQueueName, queuedDevice, requireQueueName } from "./queues.js";
 import { storedCell } from "./stored.js";
 import { scorerFile } from "./timed.js";
 
@@ -113,7 +113,7 @@ function jobOf(cell: Cell, { promptFile }: QueueSweepOptions, folder: string, ti
   const { subject, presets, scorer, kvPolicy, ids, memory, mode, repeats, warmup, maxNewTokens } = cell.group;
   const file = scorerFile(scorer);
   return {
-    model: subject.checkpoint.name, modelPath: pathIn(subject.checkpoint.name), dtype: cell.dtype ?? null, kvDtype: subject.kvDtype, device: subject.device, threads: cell.threads ?? null, seed: subject.seed,
+    model: subject.checkpoint.name, modelPath: pathIn(subject.checkpoint.name), dtype: cell.dtype ?? null, kvDtype: subject.kvDtype, device: queuedDevice(subject.device), threads: cell.threads ?? null, seed: subject.seed,
     presets: presets.map((preset) => methodText(preset) ?? preset), asked: cell.asked.map(({ name }) => name),
     scorer: scorer ?? null, scorerPath: file === null ? null : resolve(file), kvPolicy: kvPolicy ?? null, prompt: { ...promptOf(cell), length: ids.length },
     memory, mode, repeats, warmup, maxNewTokens, cost: cell.cost, identity: cell.anywhere,

@@ -39,7 +39,7 @@ export async function prepareTimed(id: string, job: TimedJob, { placement, allow
     const subject = { ...opened, checkpoint: renamed(opened.checkpoint, job.model) };
     const presets = job.presets.map((preset) => resolveMethod(preset));
     const group: Group = { ...settings, subject, presets, scorer: job.scorer ?? undefined, kvPolicy: job.kvPolicy ?? undefined, memory: job.memory, ids };
-    const facts = { subject, modelHash: await opened.checkpoint.hash(), settings, prompt: { source: job.prompt.source, hash: job.prompt.hash }, environment: await measuredEnvironment(), time: "", run: "" };
+    const facts = { subject, modelHash: await opened.checkpoint.hash(), settings, prompt: { source: job.prompt.source, hash: job.prompt.hash }, environment: await measuredEnvironment(subject.device), time: "", run: "" };
     return { group, facts, measuredAs: { ...group, subject: opened, scorer } };
   });
   const here = anywhereOf(cell.group, cell.facts, job.threads ?? undefined);

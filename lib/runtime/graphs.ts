@@ -25,7 +25,7 @@ export class Graphs {
   constructor(
     private readonly checkpoint: Checkpoint,
     private readonly options: GraphsOptions,
-    private readonly home: Pick<Home, "builder" | "load" | "release" | "wideTables" | "accuracy" | "byChannel">,
+    private readonly home: Pick<Home, "builder" | "load" | "release" | "wideTables" | "wideProducts" | "isThere" | "accuracy" | "byChannel">,
   ) {
     this.files = new UnchangedFiles(checkpoint.tensors.values());
   }
@@ -98,7 +98,11 @@ export class Graphs {
     this.files.check();
     const g = this.home.builder(key);
     const byChannel = prompt && hasChannelForms(this.checkpoint) && (await this.home.byChannel?.()) === true;
-    const weightsOf = (graph: GraphBuilder) => checkpointWeights(graph, this.checkpoint, { accuracy: this.home.accuracy, ...this.options, wideTables: this.home.wideTables, byChannel });
+    const { wideTables, wideProducts = false, isThere } = this.home;
+    const there = isThere?.(key) ?? true;
+    const asked = this.options.accuracy;
+    const accuracy = there ? (asked ?? this.home.accuracy) : asked === "float32" ? asked : "int8";
+    const weightsOf = (graph: GraphBuilder) => checkpointWeights(graph, this.checkpoint, { ...this.options, accuracy, wideTables, wideProducts: wideProducts && there, byChannel });
     build(g, weightsOf(g), weightsOf);
     return this.home.load(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
   }

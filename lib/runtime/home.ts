@@ -59,6 +59,8 @@ export interface Home {
   attention(config: ModelConfig): AttentionKind;
   /** Fused attention of prompts is of 16-bit numbers; default false. */
   readonly halfAttention?: boolean;
+  /** Pieces that spelled-out attention takes a long prompt in at least; absent: as memory wants it. */
+  readonly pieces?: number;
   /** Caches may be ragged: heads of a layer hold different numbers of tokens. */
   readonly ragged: boolean;
   /** Evicted tokens are taken from the caches inside the prefill graph, not after it. */
@@ -74,6 +76,10 @@ export interface Home {
   readonly wideTables: boolean;
   /** Whether all graphs hold one copy of the weights, as far as those lie in files as they are multiplied. Absent: each has its own. */
   readonly oneCopy?: () => boolean;
+  /** Quantised weights are multiplied as the numbers that they stand for; absent: in their blocks. */
+  readonly wideProducts?: boolean;
+  /** Whether the device computes the graph of a key; absent: each. Others the CPU computes as it does its own. */
+  readonly isThere?: (key: string) => boolean;
   /** Whether products of many rows may take 8-bit weights by output channel (see `exactIntegerProducts`); null or absent: never. */
   readonly byChannel?: (() => Promise<boolean>) | null;
   builder(name: string): GraphBuilder;

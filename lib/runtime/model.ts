@@ -47,7 +47,7 @@ export type { LoadOptions, PrefillSettings } from "./settings.js";
  * @throws an error that says what is wrong with the folder, or with the device
  */
 export async function load(name = "tiny", options: LoadOptions = {}): Promise<Model> {
-  const home = await openHome(options.device, options);
+  const home = await openHome(options.device, { ...options, modelHash: async () => (await openModel(name, options)).hash() });
   return new Model(await formOfGraphs(await openModel(name, options), home, options), options, home);
 }
 
@@ -295,7 +295,7 @@ export class Model implements PromptModel {
 
   /** What plans depend on beside method and length. */
   private get planned(): PlannedModel {
-    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu", ragged: this.home.ragged, worker: this.options.worker === true, kvDtype: this.kvDtype };
+    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu", pieces: this.home.pieces, ragged: this.home.ragged, worker: this.options.worker === true, kvDtype: this.kvDtype };
   }
 
   /** The scorer of a plan's stages; null where it has none. */

@@ -4,12 +4,17 @@ import type { Graph } from "../onnx/graph.js";
 import { backend } from "./c-api/backend.js";
 import "./float16-tensors.js";
 import type { LoadedGraph, Outputs, RunOptions } from "./loaded-graph.js";
+import type { ChosenProvider } from "./c-api/provider.js";
+import type { PluginName } from "./providers/names.js";
 import { serialized, type SerializedGraph } from "./serialized-graph.js";
 
 export type { LoadedGraph, Outputs, RunOptions } from "./loaded-graph.js";
 
-/** ONNX Runtime's execution providers that are used here. */
-export type Provider = "cpu" | "webgpu" | "cuda";
+/** ONNX Runtime's execution providers that are used here: its own, and those of plugins. */
+export type Provider = BuiltIn | PluginName;
+
+/** Those of onnxruntime-node. */
+export type BuiltIn = "cpu" | "webgpu" | "cuda";
 
 export interface SessionSettings {
   /** Threads for one operator; default: ONNX Runtime's choice, one a physical core. */
@@ -17,7 +22,9 @@ export interface SessionSettings {
   /** Folder that external data locations are relative to. */
   readonly folder?: string | undefined;
   /** Default `cpu`. What a provider cannot do, ONNX Runtime does on the CPU. */
-  readonly provider?: Provider;
+  readonly provider?: BuiltIn;
+  /** A plugin's provider instead, called by ONNX Runtime's C API. */
+  readonly plugin?: ChosenProvider;
   /** Outputs of the graph that stay in buffers of the device (WebGPU alone can), by the start of their name. */
   readonly onDevice?: readonly string[];
 }
@@ -32,7 +39,8 @@ export async function createSession(graph: Graph, settings: SessionSettings): Pr
  * There all graphs hold one copy of the weights that lie in files of one folder.
  */
 export async function openSession({ onnx, outputs, weights }: SerializedGraph, settings: SessionSettings): Promise<LoadedGraph> {
-  const { threads, folder, provider = "cpu" } = settings;
+  const { threads, folder, provider = "cpu", plugin } = settings;
+  if (plugin) return (await import("./providers/session.js")).openPluginSession(onnx, plugin, { threads, folder });
   const { library } = provider === "cpu" ? await backend() : { library: null };
   if (!library) return BindingSession.open(onnx, outputs, settings);
   const { CApiSession } = await import("./c-api/session.js");

@@ -11,20 +11,22 @@ export interface LoadOptions extends OpenOptions {
   readonly threads?: number;
   /** `fused` (default on the CPU): memory linear in the prompt length. `plain`: attention spelled out, quadratic memory. */
   readonly attention?: AttentionKind;
-  /** Where to run: `cpu` (default), `webgpu`, `cuda`, or `auto`: the best that computes what the CPU does (`sdtp doctor` shows it). */
+  /** Where to run: `cpu` (default), `webgpu`, `cuda`, a plugin's provider (`openvino`, `plugin:NAME`), or `auto`: the best that computes what the CPU does (`sdtp doctor` shows it). */
   readonly device?: Device;
+  /** Library of a plugin's provider; default: what `SDTP_PROVIDER_LIBRARY` says, else what `sdtp provider add` brought. */
+  readonly providerLibrary?: string;
   /**
    * Run graphs in a thread of their own, so that this one stays free: timers, streaming, a stop button in the middle of a prompt. Caches live there
    * (`run.toHost()` reads one back). CPU only.
    */
   readonly worker?: boolean;
-  /** Told, once a process, what `auto` found; default: stderr. */
+  /** Told, once a process, what was found of a device; default: stderr. */
   readonly onDevice?: (message: string) => void;
   /**
    * What activations are rounded to where they meet weights. `int8` (default on the CPU): blocks of 32, where the weights are int8 or int4;
    * in prompts with weights in int8, rows to 16 bits. `float32`
    * (default elsewhere): not at all; on the CPU exact and many times slower with such weights. `float16`: always, weights stay 16-bit on the device; only
-   * on a GPU that has 16-bit numbers.
+   * on a GPU that has 16-bit numbers. `bfloat16`: most of what a plugin's provider computes (default on `openvino`, where the processor can).
    */
   readonly accuracy?: Accuracy;
   /** What the caches hold keys and values in: fp32 (default), fp16 (half the memory), int8 (a quarter); each token then costs more time. */

@@ -128,7 +128,7 @@ export async function benchEngine(options: EngineOptions = {}): Promise<EngineRe
       schema_version: 1,
       model: checkpoint.name === engineModel ? "synthetic: 8 blocks, d 512" : checkpoint.name,
       synthetic_weights: checkpoint.synthetic, dtype: subject.dtype, compute_dtype: subject.computeDtype, device: subject.device, threads, length, memory_length: memoryLength, repeats,
-      environment: await measuredEnvironment(), time,
+      environment: await measuredEnvironment(subject.device), time,
       ...latencies(baseline.prefill, baseline.perToken),
       prefill_flops: flops, prefill_seconds: prefill, prefill_gflops_per_second: flops / prefill / 1e9, matrix_gflops_per_second: matrix / 1e9,
       bandwidth_bytes_per_second: bandwidth, decode_bytes: bytes,

@@ -1,6 +1,6 @@
 import { Tensor } from "onnxruntime-node";
 import { GraphBuilder } from "../../onnx/builder.js";
-import { createSession, type Provider } from "../../runtime/session.js";
+import { createSession, type BuiltIn } from "../../runtime/session.js";
 import { memoryBandwidth } from "../engine/machine.js";
 
 const COLUMNS = 4096;
@@ -9,7 +9,7 @@ const READS = 8;
 const REPEATS = 9;
 
 /** Memory bandwidth of a device in bytes a second: a float32 matrix read as the weights of products with a vector, the fastest of several runs. */
-export async function deviceBandwidth({ device, threads, bytes }: { readonly device: Provider; readonly threads: number; readonly bytes: number }): Promise<number> {
+export async function deviceBandwidth({ device, threads, bytes }: { readonly device: BuiltIn; readonly threads: number; readonly bytes: number }): Promise<number> {
   if (device === "cpu") return memoryBandwidth({ threads, bytes });
   const rows = Math.max(COLUMNS, Math.round(bytes / 4 / COLUMNS));
   const g = new GraphBuilder("bandwidth", device === "webgpu" ? "standard" : "fused");

@@ -3,12 +3,12 @@ import { OperatorCheck, wrongOperators } from "../../runtime/devices/operators.j
 import { openHome } from "../../runtime/devices/open.js";
 import { hostHome } from "../../runtime/home.js";
 import { Model } from "../../runtime/model.js";
-import type { Provider } from "../../runtime/session.js";
+import type { BuiltIn } from "../../runtime/session.js";
 import { prompt } from "../prompt.js";
 import type { MethodResult, OperatorsResult } from "./tasks.js";
 
 interface Asked {
-  readonly device: Provider;
+  readonly device: BuiltIn;
   readonly model: string;
   readonly dtype: string;
   readonly configs: readonly string[];

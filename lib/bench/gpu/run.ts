@@ -8,7 +8,8 @@ import { prove } from "../../runtime/devices/check.js";
 import { requireDevice } from "../../runtime/devices/names.js";
 import type { Card } from "../../runtime/devices/nvidia-smi.js";
 import { checked, type Verdict } from "../../runtime/devices/verdict.js";
-import type { Provider } from "../../runtime/session.js";
+import { isPluginName } from "../../runtime/providers/names.js";
+import type { BuiltIn } from "../../runtime/session.js";
 import { defaultThreads, measuredEnvironment } from "../environment.js";
 import { isFailure, type Failure, type Job } from "../job.js";
 import { prompt } from "../prompt.js";
@@ -62,8 +63,8 @@ class TimeUp extends Error {}
 export async function benchGpu({ device: asked = "cuda", tiny = false, minutes = 12, folder: given = "results/gpu", retryFailed = false, settings: other, signal = ambientSignal(), onProgress = () => {}, onParts = () => Promise.resolve() }: GpuOptions = {}): Promise<GpuEnd> {
   if (!(minutes > 0)) throw new Error(`minutes: ${minutes} (must be above 0)`);
   const named = requireDevice(asked);
-  if (named === "auto") throw new Error("device: auto (must be cuda, webgpu or cpu: rows say where they were made)");
-  const device: Provider = named;
+  if (named === "auto" || isPluginName(named)) throw new Error(`device: ${named} (must be cuda, webgpu or cpu: rows say where they were made)`);
+  const device: BuiltIn = named;
   const folder = resolve(given);
   const until = AbortSignal.timeout(Math.min(Math.ceil(60e3 * minutes), 2 ** 31 - 1));
   const stop = new AbortController();
@@ -110,7 +111,7 @@ export async function benchGpu({ device: asked = "cuda", tiny = false, minutes =
 }
 
 interface Context {
-  readonly device: Provider;
+  readonly device: BuiltIn;
   readonly settings: GpuSettings;
   readonly card: Card | null;
   readonly signal: AbortSignal;
@@ -148,7 +149,7 @@ async function single({ device, settings, signal, ...context }: Context, part: P
 }
 
 /** As `sdtp doctor` checks a GPU; of the CPU, that plain attention agrees with the fused one. */
-async function deviceCheck(device: Provider, signal: AbortSignal): Promise<Verdict> {
+async function deviceCheck(device: BuiltIn, signal: AbortSignal): Promise<Verdict> {
   if (device === "cpu") return prove(await openCheckpoint("tiny", {}), ({ prefill }) => hostHome(prefill === "fused" ? "plain" : "fused"));
   signal.throwIfAborted();
   return (await checked(device)).verdict;

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { writeOutput } from "../../files.js";
 import { formatJson } from "../../format-json.js";
-import type { Provider } from "../../runtime/session.js";
+import type { BuiltIn } from "../../runtime/session.js";
 
 /** What a run of `sdtp bench gpu` measures. */
 export interface GpuSettings {
-  readonly device: Provider;
+  readonly device: BuiltIn;
   /** A small shape at short lengths: tries the script, says nothing of a card. */
   readonly tiny: boolean;
   /** Models of Table 2, by a name of their own. */
@@ -42,7 +42,7 @@ const NEW_TOKENS = 128;
 const LONGEST = 128 * K - NEW_TOKENS;
 
 /** A card, in full. */
-export function fullSettings(device: Provider, folder: string): GpuSettings {
+export function fullSettings(device: BuiltIn, folder: string): GpuSettings {
   return {
     device, tiny: false,
     models: ["qwen2-7b", "mistral-7b"].map((label) => ({ label, name: `synthetic:${label}` })),
@@ -56,7 +56,7 @@ export function fullSettings(device: Provider, folder: string): GpuSettings {
 }
 
 /** The same steps over a shape that any machine computes. */
-export function tinySettings(device: Provider, folder: string): GpuSettings {
+export function tinySettings(device: BuiltIn, folder: string): GpuSettings {
   return {
     ...fullSettings(device, folder), tiny: true,
     models: [{ label: "small", name: `synthetic:${join(folder, "models", "small.json")}` }],

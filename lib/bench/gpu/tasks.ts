@@ -1,13 +1,13 @@
 // What the process that measures is asked for, as plain values that go through a process boundary.
-import type { Provider } from "../../runtime/session.js";
+import type { BuiltIn } from "../../runtime/session.js";
 import type { OperatorRecord } from "../../runtime/devices/operators.js";
 import type { Failure, Job, Measured } from "../job.js";
 import type { DeviceRecord } from "../record.js";
 
 export type Task =
-  | { readonly kind: "operators"; readonly device: Provider; readonly model: string; readonly dtype: string; readonly configs: readonly string[]; readonly length: number }
-  | { readonly kind: "methods"; readonly device: Provider; readonly model: string; readonly dtype: string; readonly configs: readonly string[]; readonly length: number }
-  | { readonly kind: "bandwidth"; readonly device: Provider; readonly threads: number; readonly bytes: number }
+  | { readonly kind: "operators"; readonly device: BuiltIn; readonly model: string; readonly dtype: string; readonly configs: readonly string[]; readonly length: number }
+  | { readonly kind: "methods"; readonly device: BuiltIn; readonly model: string; readonly dtype: string; readonly configs: readonly string[]; readonly length: number }
+  | { readonly kind: "bandwidth"; readonly device: BuiltIn; readonly threads: number; readonly bytes: number }
   /** `job.ids` are those of the longest of `lengths`. */
   | { readonly kind: "rows"; readonly job: Job; readonly lengths: readonly number[] }
   | { readonly kind: "energy"; readonly job: Job; readonly seconds: number };

@@ -35,10 +35,12 @@ export interface PlanAttentionOptions {
   readonly plain?: boolean;
   /** On a CPU: fewest tokens that a block gets, after all stages (fused attention takes no empty pieces). Default 0: in one piece and as the device likes it. */
   readonly fewest?: number;
+  /** Groups of queries that plain attention takes a long prompt in at least, no more than a block gets tokens. Default 1. */
+  readonly pieces?: number;
 }
 
 /** The plan for a prompt of `n` tokens. */
-export function planAttention(config: ModelConfig, n: number, { plain = false, fewest = 0 }: PlanAttentionOptions = {}): AttentionPlan {
+export function planAttention(config: ModelConfig, n: number, { plain = false, fewest = 0, pieces = 1 }: PlanAttentionOptions = {}): AttentionPlan {
   const windowed = config.slidingWindow !== null && n > config.slidingWindow;
   const fused = fusedPlan(config, n, fewest, windowed);
   // Fused attention has no room for ALiBi's slopes, and takes no tiles where there are sinks.
@@ -46,7 +48,8 @@ export function planAttention(config: ModelConfig, n: number, { plain = false, f
   const kind = plain || config.positions === "alibi" || config.headDim % FUSED_HEAD_MULTIPLE !== 0 || !fits ? "plain" : "fused";
   const bytes = 4 * config.heads * n * n;
   // Powers of two, so that prompts of like length share a graph. Where attention is fused, plain one is left for layers with a window after a stage.
-  const chunks = kind === "fused" && !windowed ? 1 : 2 ** Math.max(0, Math.ceil(Math.log2(bytes / SCORE_BYTES)));
+  const least = n >= PIECES_FROM ? Math.floor(Math.log2(pieces)) : 0;
+  const chunks = kind === "fused" && !windowed ? 1 : 2 ** Math.max(least, Math.ceil(Math.log2(bytes / SCORE_BYTES)));
   return { kind, ...(kind === "fused" ? fused : fusedPlan(config, n, 0, windowed)), chunks, windowed };
 }
 

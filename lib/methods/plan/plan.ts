@@ -38,6 +38,8 @@ export interface PlannedModel {
   readonly plain: boolean;
   /** A CPU, where attention is taken in pieces. */
   readonly cpu: boolean;
+  /** See `PlanAttentionOptions`. */
+  readonly pieces?: number | undefined;
   /** What caches hold keys and values in. */
   readonly kvDtype: KvDtype;
   /** Heads of a layer may hold different numbers of tokens; default true. */
@@ -98,7 +100,7 @@ export function planOf(method: Method, n: number, model: PlannedModel, { kvPolic
 }
 
 /** A plan from counts that are there already. */
-export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragged = true, worker = false }: PlannedModel, { capture, captureLimit }: Pick<PlanSettings, "capture" | "captureLimit"> = {}): Plan {
+export function planFrom(counts: TokenPlan, { config, plain, cpu, pieces = 1, kvDtype, ragged = true, worker = false }: PlannedModel, { capture, captureLimit }: Pick<PlanSettings, "capture" | "captureLimit"> = {}): Plan {
   const { n, stages, tokens, kvLengths, method, cache } = counts;
   if (cache && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) {
     throw new Error(`preset ${method.name}: a cache budget (heads then hold other tokens each, and the model's ${config.positions === "alibi" ? "ALiBi positions are" : "sliding window is"} by token; methods with stages alone, as keep07, prune it)`);
@@ -112,12 +114,12 @@ export function planFrom(counts: TokenPlan, { config, plain, cpu, kvDtype, ragge
   const { speculation, ...plainly } = method;
   if (speculation && (config.positions !== "rotary" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) throw new Error(`preset ${method.name}: a prompt that others are missing from when the first block sees it (tokens keep their positions: the model's must be rotary, without a sliding window)`);
   if (speculation && capture?.length) throw new Error(`preset ${method.name}: capture (another model chooses before there is anything to capture)`);
-  const again = speculation ? planFrom({ ...planTokens({ ...plainly, stages: [] }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, kvDtype, ragged, worker }) : restarts ? planFrom({ ...planTokens({ ...method, stages: [], restart: false }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, kvDtype, ragged, worker }) : null;
+  const again = speculation ? planFrom({ ...planTokens({ ...plainly, stages: [] }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, pieces, kvDtype, ragged, worker }) : restarts ? planFrom({ ...planTokens({ ...method, stages: [], restart: false }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, pieces, kvDtype, ragged, worker }) : null;
   const flops = (counting: "exact" | "paper") => planFlops(counts, config, { counting, modules: method.scorer === undefined });
   return {
     ...counts,
     // In pieces on the CPU alone: what it is good for, and where it was measured.
-    attention: speculation ? again!.attention : planAttention(config, n, { plain, fewest: cpu ? (again ? n : Math.min(...tokens)) : 0 }),
+    attention: speculation ? again!.attention : planAttention(config, n, { plain, pieces: Math.min(pieces, ...tokens), fewest: cpu ? (again ? n : Math.min(...tokens)) : 0 }),
     again,
     lastTokens: lastTokenWillDo(stages.map(({ afterLayer }) => afterLayer), config, capture) ? (cache ? queriesWanted(cache.at(-1)!.scoring) : 1) : "all",
     capture: capture?.length ? planCapture(config, capture, tokens, captureLimit) : null,

@@ -150,6 +150,17 @@ export class Arrange extends Elementwise {
     return [values!, indices!];
   }
 
+  /** Where the `k` (int64 vector of one element) highest along the last axis stand, ascending, the earlier of equal ones before the later: int64. */
+  highest(x: Value, k: Value, size: Dim): Value {
+    const [, chosen] = this.topK(x, k, size);
+    return this.topK(chosen, k, size, { largest: false })[0];
+  }
+
+  /** Sums of an axis's elements up to each. */
+  cumSum(x: Value, axis: number): Value {
+    return this.node("CumSum", [x, this.scalar("int64", normalizeAxis(axis, x.rank))], [{ dtype: x.dtype, shape: x.shape }])[0]!;
+  }
+
   /** Index of the largest element along the last axis (the first of equal ones), int64. */
   argMax(x: Value): Value {
     return this.node("ArgMax", [x], [{ dtype: "int64", shape: x.shape.slice(0, -1) }], { axis: int(-1), keepdims: int(0) })[0]!;

@@ -26,6 +26,8 @@ export interface Library {
   call(name: Name, ...args: Argument[]): void;
   /** As `call`, on a thread of Node's pool. Arguments that are arrays go as addresses. */
   callAside(name: Name, ...args: (Address | number | string)[]): Promise<void>;
+  /** What a function gives as its result that makes no status: a text, a number, an address (null for none). */
+  ask(name: Name, ...args: Argument[]): string | number | Address | null;
   /** As `call`, for functions that give what they made by a last parameter. */
   make(name: Name, ...args: Argument[]): Address;
   /** Where an array's elements lie; they stay there as long as the array is held. */
@@ -85,6 +87,7 @@ async function open(): Promise<Library> {
         }
       });
     }),
+    ask: (name, ...args) => functions[name](...args) as string | number | Address | null,
     make(name, ...args) {
       const out = new BigUint64Array(1);
       check(name, functions[name](...args, out) as Address | null);

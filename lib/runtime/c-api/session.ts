@@ -5,6 +5,7 @@ import { elementOf, elementOfCode } from "./elements.js";
 import { giveBackFreedMemory } from "./heap.js";
 import type { ExternalWeight } from "../serialized-graph.js";
 import type { Address, Library } from "./library.js";
+import { appendProvider, assignedOperators, type ChosenProvider } from "./provider.js";
 import { SharedWeights } from "./shared-weights.js";
 
 export interface CApiSettings {
@@ -12,6 +13,8 @@ export interface CApiSettings {
   readonly folder?: string | undefined;
   /** Weights in files of the folder: all sessions of this thread hold them together. Default: none; the session has each for itself. */
   readonly weights?: readonly ExternalWeight[];
+  /** A plugin provider that does what it can of the graph; the CPU does the rest. */
+  readonly provider?: ChosenProvider | undefined;
 }
 
 /** Names as C has them, and their addresses. */
@@ -66,6 +69,8 @@ export class CApiSession implements LoadedGraph {
     private readonly native: Native,
     readonly inputNames: readonly string[],
     readonly outputNames: readonly string[],
+    /** Operators by the provider that does them, where that was to be recorded. */
+    readonly assigned: ReadonlyMap<string, readonly string[]> | null,
   ) {
     const texts = [...inputNames, ...outputNames].map((name) => Buffer.from(`${name}\0`));
     const all = [...inputNames, ...outputNames];
@@ -74,7 +79,7 @@ export class CApiSession implements LoadedGraph {
   }
 
   /** Loads a graph. @param onnx the graph as an ONNX model @throws with ONNX Runtime's message */
-  static open(library: Library, onnx: Uint8Array, { threads, folder, weights = [] }: CApiSettings): CApiSession {
+  static open(library: Library, onnx: Uint8Array, { threads, folder, weights = [], provider }: CApiSettings): CApiSession {
     const shared = folder !== undefined && weights.length > 0 ? SharedWeights.of(library, folder) : null;
     const options = library.make("CreateSessionOptions");
     // What is said of each is said in session.ts, where onnxruntime-node is given the same.
@@ -85,6 +90,7 @@ export class CApiSession implements LoadedGraph {
       // Not even errors: they are thrown. ONNX Runtime would print them as well, a run that was stopped among them.
       library.call("SetSessionLogSeverityLevel", options, 4);
       if (folder !== undefined) library.call("AddSessionConfigEntry", options, "session.model_external_initializers_file_folder_path", folder);
+      if (provider) appendProvider(library, options, provider);
       // In this thread: what loading frees on another one, the C library keeps for that one (a third more memory with experts).
       const model = [library.env, onnx, onnx.byteLength, options] as const;
       const session = shared
@@ -92,7 +98,7 @@ export class CApiSession implements LoadedGraph {
         : library.make("CreateSessionFromArray", ...model);
       giveBackFreedMemory();
       const native = { library, session, shared };
-      return new CApiSession(native, names(native, "Input"), names(native, "Output"));
+      return new CApiSession(native, names(native, "Input"), names(native, "Output"), provider?.record ? assignedOperators(library, session) : null);
     } finally {
       library.call("ReleaseSessionOptions", options);
     }

@@ -12,6 +12,9 @@ const used = `
   CreateCpuMemoryInfo CreateTensorWithDataAsOrtValue GetTensorMutableData GetTensorTypeAndShape GetTensorElementType GetDimensionsCount GetDimensions
   ReleaseTensorTypeAndShapeInfo ReleaseValue
   CreateRunOptions RunOptionsSetTerminate ReleaseRunOptions Run
+  RegisterExecutionProviderLibrary GetEpDevices EpDevice_EpName EpDevice_EpVendor EpDevice_EpMetadata EpDevice_Device HardwareDevice_Type GetKeyValue
+  SessionOptionsAppendExecutionProvider_V2
+  Session_GetEpGraphAssignmentInfo EpAssignedSubgraph_GetEpName EpAssignedSubgraph_GetNodes EpAssignedNode_GetOperatorType
 `.trim().split(/\s+/);
 
 const source = readFileSync(process.argv[2], "utf8");
@@ -24,7 +27,8 @@ const scalars = { int: "int", size_t: "size_t", int64_t: "int64_t", uint32_t: "u
 function typeOf(text, name) {
   const outward = /_Out|_Inout_updates/.test(text);
   const type = text.replace(/\b_\w+_(\([^)]*\))?/g, "").replace(/\bORT_API_CALL\b/, "").replace(/\s+/g, " ").trim();
-  if (/ORTCHAR_T/.test(type)) throw new Error(`${name}: texts of a width of their own on Windows`);
+  // Texts of a width of their own on Windows: given as their bytes.
+  if (/ORTCHAR_T/.test(type)) return "void *";
   if (!outward && /^const char ?\*( \w+)?$/.test(type)) return "const char *";
   if (/[*[]/.test(type)) return "void *";
   const word = type.replace(/^(const|enum) /, "").split(" ")[0];

@@ -18,7 +18,8 @@ export const FLOAT16_TOLERANCE = 2e-2;
 const LENGTH = 160;
 const STEPS = [5, 9, 17];
 
-interface Checked {
+/** What a model computes somewhere. */
+export interface Checked {
   readonly kept: Int32Array;
   readonly prefill: Float32Array;
   readonly steps: readonly Float32Array[];
@@ -60,7 +61,7 @@ export async function prove(checkpoint: Checkpoint, homeOf: (attention: DeviceAt
 /** Why the device does not multiply 16-bit numbers well enough; null: it does. Which tokens are kept may change with the rounding: nothing is pruned. */
 async function noFloat16(checkpoint: Checkpoint, home: Home): Promise<string | null> {
   try {
-    const [{ prefill, steps }, half] = [await compute(checkpoint, hostHome(), "baseline"), await compute(checkpoint, home, "baseline")];
+    const [{ prefill, steps }, half] = [await compute(checkpoint, hostHome(), { preset: "baseline" }), await compute(checkpoint, home, { preset: "baseline" })];
     const scale = prefill.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
     const far = Math.max(largest(prefill, half.prefill), ...steps.map((logits, step) => largest(logits, half.steps[step]!))) / scale;
     return far <= FLOAT16_TOLERANCE ? null : `with 16-bit products logits differ from the CPU by ${far.toPrecision(2)} of the largest`;
@@ -76,8 +77,9 @@ function plainer({ prefill, decode }: DeviceAttention, differences: Differences 
   return decode === "fused" ? { prefill, decode: "plain" } : null;
 }
 
-async function compute(checkpoint: Checkpoint, home: Home, preset = "keep07"): Promise<Checked> {
-  const model = new Model(checkpoint, { threads: 1 }, home);
+/** A prompt with pruning and decode steps, by a home. */
+export async function compute(checkpoint: Checkpoint, home: Home, { preset = "keep07", threads = 1 } = {}): Promise<Checked> {
+  const model = new Model(checkpoint, { threads }, home);
   try {
     const ids = Array.from({ length: LENGTH }, (_, i) => (i * 7919 + 13) % checkpoint.config.vocabSize);
     const run = await model.prefill(ids, { preset, scorer: norm, reserve: STEPS.length });
@@ -92,7 +94,8 @@ async function compute(checkpoint: Checkpoint, home: Home, preset = "keep07"): P
   }
 }
 
-function compare(expected: Checked, found: Checked): Differences {
+/** How far a device is from what was expected. */
+export function compare(expected: Checked, found: Checked): Differences {
   const same = expected.kept.length === found.kept.length && expected.kept.every((position, i) => position === found.kept[i]);
   const parts = same ? expected.kv.layers.flatMap((layer, l) => (["key", "value"] as const).flatMap((part) =>
     Array.from({ length: layer.kvHeads }, (_, head) => largest(layer[part](head), found.kv.layer(l)[part](head))))) : [Infinity];
@@ -104,8 +107,8 @@ function compare(expected: Checked, found: Checked): Differences {
   };
 }
 
-/** What is not a number is infinitely far. */
-function largest(a: Float32Array, b: Float32Array): number {
+/** The largest difference of two vectors. What is not a number is infinitely far. */
+export function largest(a: Float32Array, b: Float32Array): number {
   let most = a.length === b.length ? 0 : Infinity;
   for (let i = 0; i < a.length && most < Infinity; i++) {
     const difference = Math.abs(a[i]! - b[i]!);
@@ -114,7 +117,8 @@ function largest(a: Float32Array, b: Float32Array): number {
   return most;
 }
 
-function wrong({ prefillLogits, decodeLogits, cache, keptPositions }: Differences): string {
+/** What of that is too far; empty: nothing. */
+export function wrong({ prefillLogits, decodeLogits, cache, keptPositions }: Differences): string {
   const far = Object.entries({ "logits after prefill": prefillLogits, "logits of decode steps": decodeLogits, "keys and values": cache })
     .filter(([, difference]) => !(difference <= TOLERANCE))
     .map(([what, difference]) => `${what} by ${difference.toPrecision(2)}`);

@@ -4,6 +4,8 @@ import { backend } from "../c-api/backend.js";
 import { hostHome, type AttentionKind, type Home } from "../home.js";
 import type { DeviceAttention, GpuAccuracy } from "../webgpu-home.js";
 import { driverFacts, onlySoftware } from "./driver.js";
+import type { PluginFile } from "../providers/installed.js";
+import { isPluginName, type PluginName } from "../providers/names.js";
 import { requireDevice, type Device } from "./names.js";
 import { checked, type Accelerator, type CheckRecord } from "./verdict.js";
 
@@ -16,24 +18,40 @@ export interface HomeOptions {
   readonly dtype?: string;
   /** Run graphs in a thread of their own (CPU only). */
   readonly worker?: boolean;
+  /** Library of a plugin provider; default: what `SDTP_PROVIDER_LIBRARY` says, else what `sdtp provider add` brought. */
+  readonly providerLibrary?: string;
+  /** The model's hash, for `auto`: a plugin's provider is taken for models on which its loss was measured. Absent: for none. */
+  readonly modelHash?: () => Promise<string>;
   /** Told, once a process, what a user should know of the choice of a device: that it is being checked, why it was not taken. Default: stderr. */
   readonly onDevice?: (message: string) => void;
 }
 
 /**
  * A device other than the CPU is used only where it computes what the CPU does, with the attention that it was found to get right
- * (`attention` overrides that, unchecked). `auto` takes the first of CUDA and WebGPU that does, but no software driver, else the CPU.
+ * (`attention` overrides that, unchecked). `auto` takes the first of CUDA, WebGPU and plugins' providers that does, but no software driver, and a plugin's
+ * only where its loss on the model was measured and is small; else the CPU.
  * @throws on an unknown device, one that is not there or computes wrongly, and a cache dtype that it has not
  */
-export async function openHome(device: Device = "cpu", { attention, kvDtype = "fp32", worker = false, onDevice = toStderr, accuracy, dtype }: HomeOptions = {}): Promise<Home> {
+export async function openHome(device: Device = "cpu", { attention, kvDtype = "fp32", worker = false, onDevice = toStderr, accuracy, dtype, providerLibrary, modelHash }: HomeOptions = {}): Promise<Home> {
   const named = requireDevice(device);
   if (accuracy === "float16" && named === "cpu") throw new Error("accuracy: float16 (is for GPUs; the CPU has int8 and float32)");
   if (worker && named !== "cpu") throw new Error(`worker: true (is for device cpu, not ${named})`);
   // Known from now on: how many copies of the weights there will be, which plans of memory count.
   if (named === "cpu" || named === "auto") await backend();
+  if (accuracy === "bfloat16" && !isPluginName(named)) throw new Error(`accuracy: bfloat16 (is for plugin providers as openvino, not ${named})`);
+  const say = (message: string) => once(message, onDevice);
+  if (isPluginName(named)) {
+    const [{ openPluginHome }, { pluginFile }] = await Promise.all([import("../providers/open.js"), import("../providers/installed.js")]);
+    return openPluginHome(await pluginFile(named, providerLibrary), { accuracy, attention, kvDtype, say });
+  }
   if (named === "cpu") return worker ? (await import("../worker/home.js")).workerHome(attention, kvDtype) : hostHome(attention, kvDtype);
   if (named === "auto") {
-    const choice = await chooseDevice({ onDevice, kvDtype });
+    // Who asks for a way of computing asks for that of the devices that are built in.
+    const choice = await chooseDevice({ onDevice, kvDtype, ...(modelHash && !accuracy && !attention && { modelHash }) });
+    if ("plugin" in choice) {
+      const home = await (await import("../providers/open.js")).openPluginHome(choice.plugin, { kvDtype, say }).catch((error: unknown) => say(`device: cpu (${(error as Error).message})`));
+      return home ?? hostHome(attention, kvDtype);
+    }
     if (choice.device !== "cpu") return homeOf(choice.device, attention ? both(attention) : choice.attention, products(choice.device, choice.noFloat16, { accuracy, dtype, onDevice }));
     if (accuracy === "float16") throw new Error(`accuracy: float16 (is for GPUs; auto found ${choice.why.join("; ") || "none"})`);
     return hostHome(attention, kvDtype);
@@ -63,10 +81,11 @@ const homeOf = async (device: Accelerator, attention: DeviceAttention, accuracy:
 
 export type Choice =
   | { readonly device: "cpu"; readonly why: readonly string[] }
+  | { readonly device: PluginName; readonly plugin: PluginFile; readonly why: readonly string[] }
   | { readonly device: Accelerator; readonly attention: DeviceAttention; readonly noFloat16: string | null; readonly why: readonly string[] };
 
 /** The device that `auto` stands for here, and why better ones were passed over. */
-export async function chooseDevice({ onDevice = toStderr, kvDtype = "fp32" }: Pick<HomeOptions, "onDevice" | "kvDtype"> = {}): Promise<Choice> {
+export async function chooseDevice({ onDevice = toStderr, kvDtype = "fp32", modelHash }: Pick<HomeOptions, "onDevice" | "kvDtype" | "modelHash"> = {}): Promise<Choice> {
   const { hasCuda } = await import("./cuda-home.js");
   const why: string[] = [];
   for (const device of ["cuda", "webgpu"] as const) {
@@ -84,6 +103,9 @@ export async function chooseDevice({ onDevice = toStderr, kvDtype = "fp32" }: Pi
     if (verdict.ok) return { device, attention: verdict.attention, noFloat16: verdict.noFloat16, why };
     why.push(`${device}: ${verdict.reason}`);
   }
+  const { pluginForAuto } = await import("../providers/auto.js");
+  const plugin = await pluginForAuto(modelHash, why);
+  if (plugin) return { device: plugin.device, plugin, why };
   once(`device: cpu (${why.join("; ")})`, onDevice);
   return { device: "cpu", why };
 }

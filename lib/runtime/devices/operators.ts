@@ -4,7 +4,7 @@ import type { Graph, Node, Value } from "../../onnx/graph.js";
 import type { Home } from "../home.js";
 import type { LoadedGraph, Outputs } from "../loaded-graph.js";
 import { serialized } from "../serialized-graph.js";
-import { openSession, type Provider } from "../session.js";
+import { openSession, type BuiltIn } from "../session.js";
 
 /** How one operator fared on a device, over all its nodes in all graphs that ran. */
 export interface OperatorRecord {
@@ -33,7 +33,7 @@ export class OperatorCheck {
    * A home whose graphs run on the device and on the CPU, all values of a graph coming out of both.
    * Caches are in this process's memory, so that both have the same.
    */
-  home(home: Home, device: Provider): Home {
+  home(home: Home, device: BuiltIn): Home {
     return {
       ...home,
       takesAllOutputs: false,
