@@ -100,7 +100,7 @@ export function createApp(parts: AppParts): Hono {
   app.get("/doc/*", show);
   function show(c: Context): Response {
     const path = pathAfter(c, "");
-    const [, app = "lab", workspace = "default", tree = ""] = /^(lab|doc)(?:\/workspaces\/([^/]+))?(?:\/tree\/?(.*))?$/.exec(path) ?? [];
+    const [, app = "lab", workspace = "default", tree = ""] = /^(lab|doc)(?:\/workspaces\/([^/]+))?(?:\/tree\/?(.*))?$/s.exec(path) ?? [];
     if (path.startsWith("lab/api/")) throw new Refusal(404, `${c.req.path}: there is no such route`);
     c.header("Cache-Control", "no-store");
     return c.html(page(assets, { folder: root.folder, terminals: terminals.offered, tree, workspace, single: app === "doc" }));

@@ -12,7 +12,7 @@ export function fileRefusal(error: unknown, path: string): Refusal {
   // Messages of this package end in `(cannot be written: CODE)`.
   const reason = code ?? /\(cannot be written: ([A-Z]+)\)/.exec(message)?.[1];
   switch (reason) {
-    case "ENOENT": return new Refusal(404, `${path}: there is no such file or folder`);
+    case "ENOENT": case "ENOTDIR": return new Refusal(404, `${path}: there is no such file or folder`);
     case "EEXIST": return new Refusal(409, `${path}: is there already`);
     case "EACCES": case "EPERM": case "EROFS": return new Refusal(403, `${path}: this user may not do that (${reason})`);
     case "ENOTEMPTY": return new Refusal(400, `${path}: the folder is not empty`);

@@ -1,6 +1,6 @@
 import { lstat, realpath } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
-import { Refusal } from "../refusal.js";
+import { fileRefusal, Refusal } from "../refusal.js";
 
 /** The parts of a path of the API. @throws Refusal for what is hidden, leaves the folder, or is no name of a file */
 export function partsOf(path: string): string[] {
@@ -24,7 +24,7 @@ export class Root {
   async at(path: string): Promise<string> {
     const parts = partsOf(path);
     const file = join(this.folder, ...parts);
-    const real = await realOf(file);
+    const real = await realOf(file).catch((error) => { throw fileRefusal(error, path); });
     if (real !== this.folder && !real.startsWith(this.folder.endsWith(sep) ? this.folder : this.folder + sep)) throw new Refusal(403, `${path}: leads out of the folder`);
     return file;
   }

@@ -28,7 +28,7 @@ export function contentsRoutes(app: Hono, root: Root, trust: Trust, watcher: Wat
   /** The path, and what of its checkpoints is meant. */
   const split = (c: Context) => {
     const path = pathAfter(c, PREFIX);
-    const [, file, id] = /^(.*)\/checkpoints(?:\/([^/]+))?$/.exec(path) ?? [];
+    const [, file, id] = /^(.*)\/checkpoints(?:\/([^/]+))?$/s.exec(path) ?? [];
     return file === undefined ? { path } : { path: file, checkpoint: id ?? true as const };
   };
 

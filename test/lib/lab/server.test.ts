@@ -111,6 +111,22 @@ describe("the lab's server", () => {
     assert.ok(names.includes("large.bin") && !names.some((name) => String(name).startsWith(".")));
   });
 
+  it("takes names of any characters, and says of what is below a file that it is not there", { skip: process.platform === "win32" && "has names that Windows does not take" }, async () => {
+    for (const name of ["two\nlines.txt", "a #1 ?x=100%&amp;.txt", "quote \"' <b>.txt", "ünï 表 🎉.txt", "checkpoints.txt"]) {
+      const path = `/api/contents/${encodeURIComponent(name)}`;
+      assert.equal((await lab.json("PUT", path, { type: "file", format: "text", content: "x" })).status, 200, name);
+      assert.equal((await lab.json("POST", `${path}/checkpoints`)).status, 201, name);
+      assert.equal((await lab.json("GET", `${path}/checkpoints`)).body.length, 1, name);
+      assert.equal((await lab.json("POST", "/api/contents/", { copy_from: name })).status, 201, name);
+      assert.equal((await lab.json("POST", `${path}/checkpoints/checkpoint`)).status, 204, name);
+      assert.equal((await lab.fetch(`/lab/tree/${encodeURIComponent(name)}`)).status, 200, name);
+      assert.equal((await lab.json("DELETE", path)).status, 204, name);
+    }
+    await lab.json("PUT", "/api/contents/file.txt", { type: "file", format: "text", content: "x" });
+    for (const path of ["/api/contents/file.txt/below", "/files/file.txt/below"]) assert.equal((await lab.fetch(path)).status, 404, path);
+    assert.equal((await lab.json("POST", "/api/contents/file.txt", { type: "notebook" })).status, 404);
+  });
+
   it("keeps a checkpoint and gives it back", async () => {
     const put = (content: string) => lab.json("PUT", "/api/contents/kept.txt", { type: "file", format: "text", content });
     await put("first");
