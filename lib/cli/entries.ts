@@ -39,6 +39,7 @@ export const entries: readonly CommandEntry[] = [
   ["vscode", "install the extension by which VS Code shows no false errors in cells: names of earlier cells, what is preloaded, await", () => import("./commands/vscode.js")],
   ["doctor", "devices, drivers, kernel and installation: what is there, what was checked, what to do about each problem", () => import("./commands/doctor.js")],
   ["provider", "plugin providers of ONNX Runtime, such as OpenVINO: add, list, check against the CPU", () => import("./commands/provider.js")],
+  ["cuda", "ONNX Runtime's CUDA provider: what is there, what fits, and how it gets there", () => import("./commands/cuda.js")],
   ["train", "train pruning modules for a model, or the embedded model itself", () => import("./commands/train.js")],
   ["cache", "show or clear the cache folder (SDTP_CACHE sets another one)", () => import("./commands/cache.js")],
 ];

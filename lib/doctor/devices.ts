@@ -3,8 +3,11 @@ import { listSupportedBackends } from "onnxruntime-node";
 import { formatBytes } from "../checkpoint/free-space.js";
 import { backend, type Backend } from "../runtime/c-api/backend.js";
 import { memoryLimit } from "../runtime/memory.js";
-import { cudaInstall, hasCuda } from "../runtime/devices/cuda-home.js";
+import { TRIED_VERSION } from "../runtime/c-api/library.js";
+import { cudaInstall } from "../runtime/devices/cuda-home.js";
+import { CUDA_VARIABLE, cudaPlatform, cudaProvider, LEAST_DRIVER } from "../runtime/devices/cuda-provider.js";
 import { driverFacts, onlySoftware, type DriverFacts } from "../runtime/devices/driver.js";
+import { lookForCards, olderDriver } from "../runtime/devices/nvidia-smi.js";
 import { checked, type CheckRecord } from "../runtime/devices/verdict.js";
 import type { Finding } from "./finding.js";
 
@@ -56,14 +59,24 @@ function webgpu({ verdict, time, seconds }: CheckRecord, driver: DriverFacts): F
 
 async function cuda({ nvidia }: DriverFacts, onCheck: (device: string) => void): Promise<Finding> {
   const what = "device cuda";
-  if (!hasCuda()) {
-    const says = "ONNX Runtime's CUDA provider is not installed";
-    return { what, state: "note", says, todo: nvidia ? cudaInstall : `with an NVIDIA GPU: ${cudaInstall}; without one: nothing`, data: { installed: false } };
+  const provider = cudaProvider();
+  const [{ cards, problem }, fits] = [await lookForCards(), `fits: ONNX Runtime ${TRIED_VERSION}, from npm (CUDA 12, driver ${LEAST_DRIVER[12]}) or PyPI's onnxruntime-gpu ${TRIED_VERSION} (CUDA 13, driver ${LEAST_DRIVER[13]})`];
+  const [card] = cards;
+  const data = { provider, cards };
+  const seen = card ? `${cards.map(({ name }) => name).join(", ")}, driver ${card.driver}` : `no card: ${problem}`;
+  if (provider.missing.length > 0 || !cudaPlatform()) {
+    const todo = card ?? nvidia ? `${cudaInstall} (${fits})` : `with an NVIDIA GPU: ${cudaInstall}; without one: nothing`;
+    return { what, state: process.env[CUDA_VARIABLE] ? "problem" : "note", says: `ONNX Runtime's CUDA provider is not installed: ${provider.problem}; ${seen}`, todo, data };
   }
+  const about = `provider of ONNX Runtime ${provider.version ?? "(version unknown)"} for CUDA ${provider.cuda ?? "(unknown)"} in ${provider.folder}`;
+  if (!card) return { what, state: "problem", says: `${about}; ${seen}`, todo: "NVIDIA's driver must be loaded, and in a container the card be passed on (nvidia-smi must list it)", data };
+  const least = LEAST_DRIVER[provider.cuda ?? 12] ?? LEAST_DRIVER[12]!;
+  if (olderDriver(card.driver, least)) return { what, state: "problem", says: `${about}; ${seen}: too old`, todo: `a driver from ${least} on, or a provider for an older CUDA (${fits})`, data };
+  if (provider.problem !== null) return { what, state: "problem", says: `${provider.problem}; ${seen}`, todo: fits, data };
   const { verdict, time, seconds } = await checked("cuda", { onStart: () => onCheck("cuda") });
-  const data = { verdict, time, seconds };
-  if (verdict.ok) return { what, state: "ok", says: `computes what the CPU does (checked ${time.slice(0, 10)} in ${seconds.toFixed(0)} s)`, data };
-  return { what, state: "problem", says: verdict.reason, todo: "its libraries (CUDA 12, cuDNN 9) must be found (LD_LIBRARY_PATH), and the NVIDIA driver loaded (nvidia-smi)", data };
+  const result = { ...data, verdict, time, seconds };
+  if (verdict.ok) return { what, state: "ok", says: `computes what the CPU does (checked ${time.slice(0, 10)} in ${seconds.toFixed(0)} s); ${about}; ${seen}`, data: result };
+  return { what, state: "problem", says: `${verdict.reason}; ${about}; ${seen}`, todo: "its libraries must be found (LD_LIBRARY_PATH), and the driver be loaded (nvidia-smi)", data: result };
 }
 
 const renderNodes = (): string[] => (existsSync("/dev/dri") ? readdirSync("/dev/dri").filter((name) => name.startsWith("render")).map((name) => `/dev/dri/${name}`) : []);

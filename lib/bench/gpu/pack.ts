@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { createGzip } from "node:zlib";
 import { packageRoot } from "../../checkpoint/package-root.js";
-import { CUDA_VARIABLE, PROVIDER_FILES, cudaProvider, runtimeFolder } from "../../runtime/devices/cuda-provider.js";
+import { CUDA_VARIABLE, PROVIDER_FILES, cudaProvider, hasCudaFiles, runtimeFolder } from "../../runtime/devices/cuda-provider.js";
 
 /** Largest piece, in bytes: what most ways of bringing a file to a machine still take. */
 export const PIECE_BYTES = 60e6;
@@ -55,7 +55,7 @@ function providerToPack(env: NodeJS.ProcessEnv): string | null {
   const { folder, missing, problem, version } = cudaProvider(env);
   if (missing.length === 0 && problem !== null && version !== null && /must be/.test(problem)) throw new Error(`pack: ${problem}`);
   if (missing.length > 0 && env[CUDA_VARIABLE]) throw new Error(`pack: ${CUDA_VARIABLE}: ${problem}`);
-  return PROVIDER_FILES.every((file) => existsSync(join(folder, file))) ? folder : null;
+  return missing.length === 0 && hasCudaFiles(env) ? folder : null;
 }
 
 /** The archive's tree, of links to what lies elsewhere. */

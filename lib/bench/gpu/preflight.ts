@@ -2,15 +2,12 @@ import { formatBytes } from "../../checkpoint/free-space.js";
 import type { Checkpoint } from "../../checkpoint/types.js";
 import { planOf, type PlannedModel } from "../../methods/plan/plan.js";
 import { resolveMethod } from "../../methods/resolve.js";
-import { chosenCard, lookForCards, type Card } from "../../runtime/devices/nvidia-smi.js";
+import { chosenCard, lookForCards, olderDriver, type Card } from "../../runtime/devices/nvidia-smi.js";
 import { deviceMemoryPlan } from "../../runtime/devices/device-memory.js";
 import { requireCuda } from "../../runtime/devices/cuda-home.js";
-import { cudaProvider } from "../../runtime/devices/cuda-provider.js";
+import { cudaProvider, LEAST_DRIVER } from "../../runtime/devices/cuda-provider.js";
 import { memoryLimit, memoryPlan } from "../../runtime/memory.js";
 import type { Subject } from "../subject.js";
-
-/** Linux drivers from this one on run what was built with CUDA 12 (NVIDIA's CUDA compatibility guide, minor version compatibility), and with CUDA 13. */
-const DRIVERS: Readonly<Record<number, string>> = { 12: "525.60.13", 13: "580.65.06" };
 
 /**
  * The card that a CUDA run will use. Refuses by name what cannot work, before anything long: no card or driver, a driver too old, no provider or one of
@@ -22,18 +19,11 @@ export async function requireCard(env: NodeJS.ProcessEnv = process.env): Promise
   const card = chosenCard(cards, env);
   const provider = cudaProvider(env);
   const cuda = provider.cuda ?? 12;
-  const least = DRIVERS[cuda] ?? DRIVERS[12]!;
-  if (older(card.driver, least)) throw new Error(`driver: ${card.driver} (too old: CUDA ${cuda} needs ${least} or newer; ${card.name})`);
+  const least = LEAST_DRIVER[cuda] ?? LEAST_DRIVER[12]!;
+  if (olderDriver(card.driver, least)) throw new Error(`driver: ${card.driver} (too old: CUDA ${cuda} needs ${least} or newer; ${card.name})`);
   requireCuda();
   if (provider.problem !== null) throw new Error(`provider: ${provider.problem}`);
   return card;
-}
-
-/** Compares `550.127.05` part by part. */
-export function older(version: string, least: string): boolean {
-  const [a, b] = [version, least].map((text) => text.split(".").map(Number)) as [number[], number[]];
-  for (let i = 0; i < b.length; i++) if ((a[i] ?? 0) !== b[i]) return (a[i] ?? 0) < b[i]!;
-  return false;
 }
 
 /** Why a prompt does not fit into the device's memory, or this process's; null: it does, or how much there is cannot be known. */

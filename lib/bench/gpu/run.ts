@@ -84,7 +84,7 @@ export async function benchGpu({ device: asked = "cuda", tiny = false, minutes =
   const parts = new Map<string, PartRecord>();
   for (const { id } of all) {
     const record = await store.read(id);
-    if (record && !(retryFailed && record.error !== null)) parts.set(id, record);
+    if (record && !(retryFailed && (record.error !== null || wrongChecks(new Map([[id, record]])) !== null))) parts.set(id, record);
   }
   const found = parts.size;
   const keep = async (part: Part, outcome: { result: unknown; error: string | null }): Promise<void> => {
@@ -157,15 +157,21 @@ async function deviceCheck(device: BuiltIn, signal: AbortSignal): Promise<Verdic
 
 /** @throws where the device was found to compute wrongly: figures of it would say nothing */
 function refuseWrong(parts: ReadonlyMap<string, PartRecord>): void {
+  const wrong = wrongChecks(parts);
+  if (wrong !== null) throw new Error(`device: ${wrong} (once that is mended, --retry-failed checks it again)`);
+}
+
+/** What checks that are done found wrong, in words; null: nothing. */
+function wrongChecks(parts: ReadonlyMap<string, PartRecord>): string | null {
   const check = parts.get("check-device");
-  if (check?.error) throw new Error(`device: could not be checked (${check.error})`);
+  if (check?.error) return `could not be checked: ${check.error}`;
   const verdict = check?.result as Verdict | undefined;
-  if (verdict && !verdict.ok) throw new Error(`device: computes wrongly (${verdict.reason})`);
-  const operators = parts.get("check-operators")?.result as OperatorsResult | undefined;
-  if (operators && operators.wrong.length > 0) throw new Error(`device: computes wrongly (${operators.wrong.join("; ")})`);
+  if (verdict && !verdict.ok) return `computes wrongly: ${verdict.reason}`;
+  const operators = parts.get("check-operators")?.result as OperatorsResult | null | undefined;
   const methods = (parts.get("check-methods")?.result ?? []) as readonly MethodResult[];
   const wrong = methods.filter(methodIsWrong).map(({ config, kept, logits, error }) => `${config}: ${error ?? (logits === null ? `${(100 * kept).toFixed(1)} % of the kept tokens are the CPU's` : `logits by ${logits.toPrecision(2)} of the largest`)}`);
-  if (wrong.length > 0) throw new Error(`device: computes wrongly (${wrong.join("; ")})`);
+  const all = [...(operators?.wrong ?? []), ...wrong];
+  return all.length > 0 ? `computes wrongly: ${all.join("; ")}` : null;
 }
 
 async function measureRows(context: Context, group: readonly Part[]): Promise<void> {

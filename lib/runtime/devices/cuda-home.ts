@@ -10,7 +10,7 @@ import type { DeviceAttention, GpuAccuracy } from "../webgpu-home.js";
 const LOOP = 32;
 
 /** How CUDA gets there. */
-export const cudaInstall = "ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false";
+export const cudaInstall = "npx sdtp cuda --install npm";
 
 /** Whether ONNX Runtime knows CUDA here and its provider is there. That onnxruntime-node does not bundle it says nothing: it never does, installed or not. */
 export const hasCuda = (): boolean => listSupportedBackends().some(({ name }) => name === "cuda") && hasCudaFiles();

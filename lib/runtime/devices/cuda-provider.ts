@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, lstatSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { closeSync, existsSync, lstatSync, openSync, readFileSync, readlinkSync, readSync, rmSync, symlinkSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { libraryPath, TRIED_VERSION } from "../c-api/library.js";
 import { neededLibraries } from "./elf.js";
@@ -10,13 +10,16 @@ export const CUDA_VARIABLE = "SDTP_ORT_CUDA";
 /** What ONNX Runtime looks for beside its own library, and nowhere else. */
 export const PROVIDER_FILES = ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"] as const;
 
+/** Linux drivers from this one on run what was built with that CUDA (NVIDIA's CUDA compatibility guide, minor version compatibility). */
+export const LEAST_DRIVER: Readonly<Record<number, string>> = { 12: "525.60.13", 13: "580.65.06" };
+
 /** The CUDA provider as it lies on disk. */
 export interface CudaProvider {
   /** Where it was looked for. */
   readonly folder: string;
   /** Files that are not there. */
   readonly missing: readonly string[];
-  /** Of ONNX Runtime, as far as the package around it says; null: it does not. */
+  /** Of ONNX Runtime, as the package around it or the library itself says; null: neither does. */
   readonly version: string | null;
   /** Major version of CUDA that it was built for, and libraries that it needs and the system's loader would not find. */
   readonly cuda: number | null;
@@ -35,7 +38,25 @@ export const runtimeFolder = (): string => dirname(libraryPath());
 export function hasCudaFiles(env: NodeJS.ProcessEnv = process.env): boolean {
   if (!cudaPlatform()) return false;
   const folder = env[CUDA_VARIABLE] || runtimeFolder();
-  return PROVIDER_FILES.every((file) => existsSync(join(folder, file)));
+  return PROVIDER_FILES.every((file) => isLibrary(join(folder, file)));
+}
+
+/** Whether a library lies there. Where this package was installed by npm, small texts stand in for libraries that were not asked for. */
+export function isLibrary(file: string): boolean {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, "r");
+  } catch {
+    return false;
+  }
+  try {
+    const start = Buffer.alloc(4);
+    return readSync(descriptor, start, 0, 4, 0) === 4 && start.toString("latin1") === "\x7fELF";
+  } catch {
+    return false;
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** All that can be said of the provider without loading it. */
@@ -43,7 +64,7 @@ export function cudaProvider(env: NodeJS.ProcessEnv = process.env): CudaProvider
   const folder = resolve(env[CUDA_VARIABLE] || runtimeFolder());
   const nothing = { folder, missing: [] as string[], version: null, cuda: null, notFound: [] as string[] };
   if (!cudaPlatform()) return { ...nothing, problem: `${process.platform} ${process.arch} (ONNX Runtime has a CUDA provider for linux x64 alone)` };
-  const missing = PROVIDER_FILES.filter((file) => !existsSync(join(folder, file)));
+  const missing = PROVIDER_FILES.filter((file) => !isLibrary(join(folder, file)));
   if (missing.length > 0) return { ...nothing, missing, problem: `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} not in ${folder}` };
   const version = versionOf(folder);
   let needed: string[];
@@ -75,7 +96,7 @@ export function linkCudaProvider(env: NodeJS.ProcessEnv = process.env): void {
       const before = lstatSync(to, { throwIfNoEntry: false });
       if (before?.isSymbolicLink() && readlinkSync(to) === from) continue;
       // A file that is there is someone's own installation: it is not taken away.
-      if (before && !before.isSymbolicLink()) throw new Error(`is there already and no link (unset ${CUDA_VARIABLE} to use it, or remove it)`);
+      if (before && !before.isSymbolicLink() && isLibrary(to)) throw new Error(`is there already and no link (unset ${CUDA_VARIABLE} to use it, or remove it)`);
       if (before) rmSync(to);
       symlinkSync(from, to);
     } catch (error) {
@@ -84,13 +105,29 @@ export function linkCudaProvider(env: NodeJS.ProcessEnv = process.env): void {
   }
 }
 
-/** The PyPI package says its version beside its libraries, and in the folder of its metadata. */
+/** The PyPI package says its version beside its libraries; else it stands in the library itself, as a text of its own. */
 function versionOf(folder: string): string | null {
   try {
     const info = readFileSync(join(folder, "build_and_package_info.py"), "utf8");
-    return /__version__ = ["']([^"']+)["']/.exec(info)?.[1] ?? null;
+    const [, version] = /__version__ = ["']([^"']+)["']/.exec(info) ?? [];
+    if (version !== undefined) return version;
   } catch {
-    return null;
+    // Not out of that package.
+  }
+  const descriptor = openSync(join(folder, PROVIDER_FILES[1]), "r");
+  try {
+    const chunk = Buffer.alloc(2 ** 24);
+    let rest = "";
+    for (;;) {
+      const length = readSync(descriptor, chunk, 0, chunk.length, null);
+      if (length === 0) return null;
+      const text = rest + chunk.toString("latin1", 0, length);
+      const [, version] = /\0(1\.\d{1,3}\.\d{1,3})\0/.exec(text) ?? [];
+      if (version !== undefined) return version;
+      rest = text.slice(-16);
+    }
+  } finally {
+    closeSync(descriptor);
   }
 }
 

@@ -64,6 +64,13 @@ export function chosenCard(cards: readonly Card[], env: NodeJS.ProcessEnv = proc
   return card;
 }
 
+/** Compares `550.127.05` part by part. */
+export function olderDriver(version: string, least: string): boolean {
+  const [a, b] = [version, least].map((text) => text.split(".").map(Number)) as [number[], number[]];
+  for (let i = 0; i < b.length; i++) if ((a[i] ?? 0) !== b[i]) return (a[i] ?? 0) < b[i]!;
+  return false;
+}
+
 /** Rows of `--format=csv,noheader,nounits`. */
 export const rows = (text: string): string[][] => text.split("\n").filter((line) => line.trim() !== "").map((line) => line.split(",").map((cell) => cell.trim()));
 

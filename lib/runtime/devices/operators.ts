@@ -32,18 +32,21 @@ export class OperatorCheck {
   /**
    * A home whose graphs run on the device and on the CPU, all values of a graph coming out of both.
    * Caches are in this process's memory, so that both have the same.
+   * @param open how the device loads a graph
    */
-  home(home: Home, device: BuiltIn): Home {
+  home(home: Home, device: BuiltIn, open: typeof openSession = openSession): Home {
     return {
       ...home,
       takesAllOutputs: false,
       load: async (g, { threads, folder }) => {
         const wanted = g.outputs.map(({ name }) => name);
         const named = new Set(g.outputs.map(({ value }) => value.name));
-        const inside = g.nodes.flatMap(({ outputs }) => outputs).filter((value) => !named.has(value.name) && comes(value));
+        // What nobody reads (a norm's statistics), a device need not compute.
+        const used = new Set(g.nodes.flatMap(({ inputs }) => inputs.flatMap((input) => (input ? [input.name] : []))));
+        const inside = g.nodes.flatMap(({ outputs }) => outputs).filter((value) => !named.has(value.name) && used.has(value.name) && comes(value));
         for (const value of inside) g.output(value);
         const model = await serialized(g);
-        const [here, there] = [await openSession(model, { threads, folder, provider: "cpu" }), await openSession(model, { threads, folder, provider: device })];
+        const [here, there] = [await openSession(model, { threads, folder, provider: "cpu" }), await open(model, { threads, folder, provider: device })];
         return this.both(g, here, there, wanted);
       },
       release: (session) => session.release(),

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { partsOf, together } from "../../../../lib/bench/gpu/parts.js";
-import { older, requireCard, tooLarge } from "../../../../lib/bench/gpu/preflight.js";
+import { requireCard, tooLarge } from "../../../../lib/bench/gpu/preflight.js";
 import { benchGpu, type GpuOptions } from "../../../../lib/bench/gpu/run.js";
 import { fullSettings } from "../../../../lib/bench/gpu/settings.js";
 import type { PartRecord } from "../../../../lib/bench/gpu/store.js";
@@ -13,6 +13,7 @@ import { verdictOf } from "../../../../lib/bench/gpu/verdict.js";
 import { readResultsFolder } from "../../../../lib/bench/results.js";
 import { openSubject } from "../../../../lib/bench/subject.js";
 import { writeGpuReport } from "../../../../lib/report/gpu-bench.js";
+import { olderDriver } from "../../../../lib/runtime/devices/nvidia-smi.js";
 import { fakeSmi } from "../reading/fake-smi.js";
 
 function temporary(t: TestContext): string {
@@ -88,7 +89,7 @@ test("a card that is missing, a driver that is too old and a provider that is no
   const line = (driver: string) => `0, GPU-1, Tesla V100-SXM2-32GB, ${driver}, 32768, 3, [N/A], 7.0`;
   await assert.rejects(requireCard(fakeSmi(t, { gpus: [line("470.57.02")] })), { message: "driver: 470.57.02 (too old: CUDA 12 needs 525.60.13 or newer; Tesla V100-SXM2-32GB)" });
   await assert.rejects(requireCard(fakeSmi(t, { gpus: [line("550.127.05")] })), /^Error: device: cuda \(its provider is not installed/);
-  assert.deepEqual([older("525.60.13", "525.60.13"), older("525.60.11", "525.60.13"), older("535.54", "525.60.13"), older("525", "525.60.13")], [false, true, false, true]);
+  assert.deepEqual([olderDriver("525.60.13", "525.60.13"), olderDriver("525.60.11", "525.60.13"), olderDriver("535.54", "525.60.13"), olderDriver("525", "525.60.13")], [false, true, false, true]);
   await assert.rejects(benchGpu({ device: "auto" }), /^Error: device: auto \(must be cuda, webgpu or cpu/);
   await assert.rejects(benchGpu({ device: "cpu", minutes: 0 }), { message: "minutes: 0 (must be above 0)" });
 });

@@ -52,7 +52,7 @@ test("auto passes a software driver over, which is slower than the CPU itself", 
 
 test("unknown devices and CUDA that is not installed are refused with what would be right", async () => {
   await assert.rejects(openHome("gpu" as never), { message: "device: gpu (must be cpu, webgpu, cuda, openvino, auto, or plugin:NAME for another plugin provider: sdtp provider list)" });
-  await assert.rejects(openHome("cuda", { attention: "plain" }), /^Error: device: cuda \(its provider is not installed; to install it: ONNXRUNTIME_NODE_INSTALL=cuda12/);
+  await assert.rejects(openHome("cuda", { attention: "plain" }), /^Error: device: cuda \(its provider is not installed; to install it: npx sdtp cuda --install npm\)/);
 });
 
 test("a driver is told from another by its library", (t) => {
