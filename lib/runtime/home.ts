@@ -1,4 +1,6 @@
-import type { ModelConfig } from "../checkpoint/types.js";
+import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
+import type { Plan } from "../methods/plan/plan.js";
+import type { MemoryPlan } from "./memory.js";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import type { Tensor } from "onnxruntime-node";
@@ -52,11 +54,21 @@ export interface Together {
   step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, parts: readonly BatchPart<KvCache>[], slots: number): Promise<Outputs>;
 }
 
+/** A device's own memory. */
+export interface DeviceMemory {
+  /** Bytes that were free when the device was opened. */
+  readonly limit: number;
+  /** What a prompt takes of it. @param graphs that are loaded */
+  plan(checkpoint: Checkpoint, plan: Plan, options: { readonly reserve: number; readonly graphs: number }): MemoryPlan;
+}
+
 /** Where a model runs and where its caches live: everything in which devices differ. */
 export interface Home {
   readonly device: Provider;
   /** Attention of prompts. */
   attention(config: ModelConfig): AttentionKind;
+  /** The device's own memory, where it says how much is free; null or absent: the process's, or unknown. */
+  readonly memory?: DeviceMemory | null;
   /** Fused attention of prompts is of 16-bit numbers; default false. */
   readonly halfAttention?: boolean;
   /** Pieces that spelled-out attention takes a long prompt in at least; absent: as memory wants it. */

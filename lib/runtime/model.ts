@@ -69,7 +69,7 @@ export class Model implements PromptModel {
     if (options.kvDtype !== undefined) requireKvDtype(options.kvDtype);
     const rotaries = new RotaryTables(this.config);
     this.graphs = new Graphs(checkpoint, options, home);
-    this.room = new Room(checkpoint, this.planned, this.graphs, options.memoryLimit, () => home.oneCopy?.() === true);
+    this.room = new Room(checkpoint, this.planned, this.graphs, options.memoryLimit, () => home.oneCopy?.() === true, home.memory ?? null);
     const diagnosed: Diagnosed = { checkpoint, graphs: this.graphs, kvDtype: this.kvDtype, accuracy: this.accuracy };
     const { threads, device, memoryLimit } = options;
     this.speculators = new Speculators(checkpoint, (name) => load(name, { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }), ...(memoryLimit !== undefined && { memoryLimit }) }));

@@ -2,6 +2,7 @@ import type { Checkpoint } from "../checkpoint/types.js";
 import type { Method } from "../methods/method.js";
 import { planOf, type Plan, type PlannedModel } from "../methods/plan/plan.js";
 import type { Graphs } from "./graphs.js";
+import type { DeviceMemory } from "./home.js";
 import { isOutOfMemory, memoryError, memoryLimit, memoryPlan, type MemoryPlan } from "./memory.js";
 
 /** What memory is needed for: a plan's method at any length, and room for so many tokens after the prompt. */
@@ -18,13 +19,16 @@ export class Room {
     private readonly graphs: Graphs,
     private readonly given: number | undefined,
     private readonly oneCopy: () => boolean,
+    private readonly device: DeviceMemory | null,
   ) {}
 
   /** @param graphs that are loaded */
   plan(n: number, graphs: number, { method, reserve }: Wanted): MemoryPlan {
-    const plan = planOf(method, n, this.planned);
+    const all = planOf(method, n, this.planned);
     // Where another model chooses, this one never sees the other tokens.
-    return memoryPlan(this.checkpoint, method.speculation ? plan.again! : plan, { reserve, graphs, oneCopy: this.oneCopy(), kvDtype: this.planned.kvDtype });
+    const plan = method.speculation ? all.again! : all;
+    if (this.device) return this.device.plan(this.checkpoint, plan, { reserve, graphs });
+    return memoryPlan(this.checkpoint, plan, { reserve, graphs, oneCopy: this.oneCopy(), kvDtype: this.planned.kvDtype });
   }
 
   /** @throws where the plan does not fit by itself, with what it takes and the longest prompt that would */
@@ -40,7 +44,7 @@ export class Room {
   }
 
   private get limit(): number {
-    // How much a GPU has, ONNX Runtime does not say.
-    return this.given ?? (this.planned.cpu ? memoryLimit() : Infinity);
+    // How much a GPU has, ONNX Runtime does not say: some drivers do.
+    return this.given ?? this.device?.limit ?? (this.planned.cpu ? memoryLimit() : Infinity);
   }
 }

@@ -3,7 +3,9 @@ import { listSupportedBackends } from "onnxruntime-node";
 import { GraphBuilder } from "../../onnx/builder.js";
 import { hostHome, type Home } from "../home.js";
 import { createSession } from "../session.js";
+import { deviceMemoryPlan } from "./device-memory.js";
 import { hasCudaFiles, linkCudaProvider } from "./cuda-provider.js";
+import { chosenCard, lookForCards } from "./nvidia-smi.js";
 import type { DeviceAttention, GpuAccuracy } from "../webgpu-home.js";
 
 /** Tokens generated in one run: then caches cross to the host and back, which costs their bytes twice. */
@@ -15,6 +17,17 @@ export const cudaInstall = "npx sdtp cuda --install npm";
 /** Whether ONNX Runtime knows CUDA here and its provider is there. That onnxruntime-node does not bundle it says nothing: it never does, installed or not. */
 export const hasCuda = (): boolean => listSupportedBackends().some(({ name }) => name === "cuda") && hasCudaFiles();
 
+/** Bytes of the card's memory that nobody uses; null: the driver does not say, or it cannot be told which card CUDA takes. */
+export async function freeMemory(env: NodeJS.ProcessEnv = process.env): Promise<number | null> {
+  const { cards } = await lookForCards({ env });
+  try {
+    const { memoryBytes, usedBytes } = chosenCard(cards, env);
+    return memoryBytes === null || usedBytes === null ? null : memoryBytes - usedBytes;
+  } catch {
+    return null;
+  }
+}
+
 /** @throws where its provider is not installed, or is of another version */
 export function requireCuda(): void {
   linkCudaProvider();
@@ -24,15 +37,17 @@ export function requireCuda(): void {
 /**
  * CUDA: the graphs of the CPU on the device. Caches are in this process's memory, since with CUDA ONNX Runtime hands every output over there; greedy
  * decoding runs in a loop inside the graph, so that they stay on the device between tokens.
+ * @param free bytes of the card's memory that nobody uses; null: unknown, and no prompt is refused
  * @throws where its provider is not installed
  */
-export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefill: "plain" }, accuracy: GpuAccuracy = "float32"): Home {
+export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefill: "plain" }, accuracy: GpuAccuracy = "float32", free: number | null = null): Home {
   requireCuda();
   return {
     ...hostHome(prefill),
     // CUDA's fused attention takes 16-bit numbers alone: others ONNX Runtime would take back to the CPU.
     attention: () => (accuracy === "float16" ? prefill : "plain"),
     halfAttention: accuracy === "float16",
+    memory: free === null ? null : { limit: free, plan: (checkpoint, plan, options) => deviceMemoryPlan(checkpoint, plan, { ...options, accuracy }) },
     // ONNX Runtime would take them back to the CPU.
     byChannel: null,
     device: "cuda",

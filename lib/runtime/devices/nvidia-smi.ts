@@ -54,6 +54,7 @@ export function chosenCard(cards: readonly Card[], env: NodeJS.ProcessEnv = proc
     }
     const index = Number(asked ?? 0);
     const card = cards[index];
+    if (cards.length === 0) throw new Error("cards: none (nvidia-smi lists none)");
     if (!card) throw new Error(`CUDA_VISIBLE_DEVICES: ${asked} (there ${cards.length === 1 ? "is one card, 0" : `are cards 0 to ${cards.length - 1}`})`);
     return card;
   }

@@ -76,8 +76,11 @@ function products(device: Accelerator, noFloat16: string | null, { accuracy, dty
 }
 
 const both = (attention: AttentionKind): DeviceAttention => ({ prefill: attention, decode: attention });
-const homeOf = async (device: Accelerator, attention: DeviceAttention, accuracy: GpuAccuracy): Promise<Home> =>
-  device === "webgpu" ? (await import("../webgpu-home.js")).webgpuHome(attention, accuracy) : (await import("./cuda-home.js")).cudaHome(attention, accuracy);
+async function homeOf(device: Accelerator, attention: DeviceAttention, accuracy: GpuAccuracy): Promise<Home> {
+  if (device === "webgpu") return (await import("../webgpu-home.js")).webgpuHome(attention, accuracy);
+  const { cudaHome, freeMemory } = await import("./cuda-home.js");
+  return cudaHome(attention, accuracy, await freeMemory());
+}
 
 export type Choice =
   | { readonly device: "cpu"; readonly why: readonly string[] }
