@@ -69,6 +69,8 @@ async function run(): Promise<void> {
     return prompts.get(key)!;
   };
   const left = visitsLeft(visits, samples.lines, options["retry-failed"]);
+  // A row that fails now is not tried again in the rounds that follow; one that failed before may be.
+  const before = samples.lines.length;
   const say = (line: string) => process.stderr.write(`${line}\n`);
 
   // Before the clock runs: what cannot be had is a row with its reason.
@@ -99,7 +101,7 @@ async function run(): Promise<void> {
   let stopped: string | null = null;
   try {
     for (const [i, next] of left.entries()) {
-      const todo = left.slice(i).filter((each) => visitsLeft([each], samples.lines, false).length > 0);
+      const todo = visitsLeft(left.slice(i), samples.lines.slice(before), false);
       if (!todo.includes(next)) continue;
       const { model, length, row, round } = next;
       const reason = unready.get(`${model} ${row.id}`);
@@ -131,7 +133,7 @@ async function run(): Promise<void> {
     // What is there is shown, whatever ended it.
     if (samples.lines.length > 0) print(await report());
   }
-  if (stopped !== null) say(`${stopped}: ${visitsLeft(visits, samples.lines, false).length} of ${visits.length} measurements are left, and the same command goes on`);
+  if (stopped !== null) say(`${stopped}: ${visitsLeft(left, samples.lines.slice(before), false).length} of ${visits.length} measurements are left, and the same command goes on`);
 }
 
 function print(written: readonly string[]): void {

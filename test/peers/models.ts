@@ -1,4 +1,4 @@
-import { copyFile, readdir, stat } from "node:fs/promises";
+import { copyFile, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { engineModel } from "../../lib/bench/engine/engine.js";
@@ -6,6 +6,7 @@ import { prompt, type Prompt } from "../../lib/bench/prompt.js";
 import { cached } from "../../lib/checkpoint/cache.js";
 import { openCheckpoint, packageRoot } from "../../lib/checkpoint/index.js";
 import { exportModel } from "../../lib/export-model/index.js";
+import { formatJson } from "../../lib/format-json.js";
 import { smollm2 } from "../lib/models/smollm2.js";
 import { command, python, source } from "./environments.js";
 import type { Format } from "./peers.js";
@@ -70,7 +71,9 @@ async function original(model: ModelName, output: string, signal?: AbortSignal):
   const checkpoint = await openCheckpoint(from, { dtype: "fp32", ...(signal && { signal }) });
   await exportModel(checkpoint, { to: "safetensors", output, dtype: "fp32", ...(signal && { signal }) });
   if (model === "smollm2") return;
-  // Peers want some tokenizer to be there: ids are all that is ever given to them.
+  // Peers want the name of a class, and some tokenizer to be there: ids are all that is ever given to them.
+  const config = join(output, "config.json");
+  await writeFile(config, formatJson({ architectures: ["LlamaForCausalLM"], ...(JSON.parse(await readFile(config, "utf8")) as object), bos_token_id: 0, eos_token_id: 0 }));
   await copyFile(join(packageRoot(), "lib", "models", "tiny", "tokenizer.json"), join(output, "tokenizer.json"));
 }
 

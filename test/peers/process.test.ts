@@ -27,8 +27,9 @@ await serve({ load: async ({ threads, maxTokens }) => ({ versions: { peer: "1" }
 }
 
 test("a_sample_is_of_the_second_run_of_a_process_of_its_own", async () => {
-  const sample = await visited("for (let i = 0; i <= newTokens; i++) onToken(100 * runs + i); return ids;");
-  assert.deepEqual(sample.tokens, [200, 201, 202, 203, 204, 205]);
+  const sample = await visited("for (let i = 0; i <= newTokens; i++) onToken(100 * runs + 10 * ids[0] + i); return ids;");
+  // The run before it was of the ids from back to front: [3, 2, 1].
+  assert.deepEqual(sample.tokens, [210, 211, 212, 213, 214, 215]);
   assert.equal(sample.decode_seconds.length, 5);
   assert.ok(sample.prefill_seconds >= 0 && sample.start_to_first_token_seconds > sample.prefill_seconds);
   assert.deepEqual(sample.settings, { threads: 2, maxTokens: 8 });
@@ -43,6 +44,7 @@ test("the_largest_memory_of_the_process_counts_though_it_was_given_back", { skip
 
 test("a_peer_that_was_fed_other_tokens_is_refused", async () => {
   await assert.rejects(visited("for (let i = 0; i <= newTokens; i++) onToken(i); return ids.slice(1);"), /was fed other tokens than the 3 given/);
+  await assert.rejects(visited("for (let i = 0; i <= newTokens; i++) onToken(i); return [3, 2, 1];"), /was fed other tokens than the 3 given/);
 });
 
 test("a_peer_that_stops_early_fails_crashes_or_ends_says_why", async () => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { loadSince } from "../../lib/bench/load.js";
 import type { Prompt } from "../../lib/bench/prompt.js";
 import type { Start } from "./environments.js";
@@ -22,11 +23,13 @@ export interface VisitOptions {
 }
 
 /**
- * One process of a peer: loaded, run once to be warm (from the start of the process to its first token is measured there), then run for
+ * One process of a peer: loaded, run once on other tokens to be warm (from the start of the process to its first token is measured there), then run for
  * the sample. @throws where it ends, answers with an error, was fed something else, or takes too long; the signal's reason
  */
 export async function visit({ model, length, row, round }: Visit, { start, path, prompt, settings, commit, timeout, signal }: VisitOptions): Promise<Sample> {
   const { ids } = prompt;
+  // The same tokens from back to front: what a peer may keep of a prompt that it has seen is of no use to it for the next one.
+  const others = [...ids].reverse();
   const newTokens = settings.new_tokens;
   await readThrough(path);
   signal.throwIfAborted();
@@ -43,7 +46,7 @@ export async function visit({ model, length, row, round }: Visit, { start, path,
   given.catch(() => {});
   const work = async (): Promise<{ loaded: Loaded; ran: Ran; busy: number | null }> => {
     peer.send({ op: "load", model: path, threads: settings.threads, maxTokens: ids.length + newTokens, settings: row.settings });
-    peer.send({ op: "run", ids, newTokens: WARM_TOKENS });
+    peer.send({ op: "run", ids: others, newTokens: WARM_TOKENS });
     const loaded = await peer.loaded();
     const warm = await peer.ran();
     const [load, cpu] = [loadSince(), peer.cpuSeconds];
@@ -51,7 +54,7 @@ export async function visit({ model, length, row, round }: Visit, { start, path,
     const ran = await peer.ran();
     const now = peer.cpuSeconds;
     const busy = cpu === null || now === null ? null : load(now - cpu);
-    for (const each of [warm, ran]) if (each.fed !== prompt.hash) throw new Error(`prompt: was fed other tokens than the ${ids.length} given (sha256 ${each.fed}, not ${prompt.hash})`);
+    for (const [fed, given] of [[warm.fed, hashOf(others)], [ran.fed, prompt.hash]]) if (fed !== given) throw new Error(`prompt: was fed other tokens than the ${ids.length} given (sha256 ${fed}, not ${given})`);
     return { loaded, ran, busy };
   };
   try {
@@ -67,6 +70,8 @@ export async function visit({ model, length, row, round }: Visit, { start, path,
     peer.kill();
   }
 }
+
+const hashOf = (ids: readonly number[]): string => createHash("sha256").update(JSON.stringify(ids)).digest("hex");
 
 /** Microseconds are as far as clocks go. */
 const rounded = (seconds: number): number => Number(seconds.toFixed(6));

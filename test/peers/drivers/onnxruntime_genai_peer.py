@@ -20,7 +20,7 @@ def load(message):
 
 def run(ids, new_tokens, on_token):
     params = og.GeneratorParams(model)
-    params.set_search_options(max_length=max_tokens + 1, do_sample=False, past_present_share_buffer=True)
+    params.set_search_options(min_length=max_tokens + 1, max_length=max_tokens + 1, do_sample=False, past_present_share_buffer=True)
     generator = og.Generator(model, params)
     prompt = numpy.array(ids, dtype=numpy.int32)
     generator.append_tokens(prompt)

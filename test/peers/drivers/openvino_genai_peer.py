@@ -10,7 +10,7 @@ pipeline = None
 def load(message):
     global pipeline
     settings = message["settings"]
-    properties = {"INFERENCE_NUM_THREADS": message["threads"], "INFERENCE_PRECISION_HINT": settings["precision"], "ATTENTION_BACKEND": settings.get("attention", "SDPA")}
+    properties = {"INFERENCE_NUM_THREADS": message["threads"], "INFERENCE_PRECISION_HINT": settings["precision"], "ATTENTION_BACKEND": settings.get("attention", "PA")}
     if settings["precision"] == "f32":
         # Its own choice is 8 bits, which is no float32 run.
         properties["KV_CACHE_PRECISION"] = "f32"
