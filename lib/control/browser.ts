@@ -110,12 +110,16 @@ export default {
       model.save_changes();
     });
     const values = () => shown(model.get("values"));
+    // Told where the kernel ends or is started anew. What comes from a kernel comes from a living one.
+    const gone = (is = true) => root.classList.toggle("sdtp-control-gone", is);
     const state = () => {
+      gone(false);
       root.setAttribute("aria-busy", String(model.get("busy")));
       error.textContent = model.get("error");
       error.hidden = model.get("error") === "";
     };
     const html = () => {
+      gone(false);
       // A view that is drawn anew keeps the place of the page.
       view.style.minHeight = view.offsetHeight + "px";
       view.innerHTML = model.get("html");
@@ -126,7 +130,7 @@ export default {
       };
       connected();
     };
-    const listeners = { "change:values": values, "change:busy": state, "change:error": state, "change:html": html };
+    const listeners = { "change:values": values, "change:busy": state, "change:error": state, "change:html": html, "comm_live_update": () => gone() };
     for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
     state();
     html();
@@ -145,7 +149,12 @@ export const controlsCss = `
 .sdtp-control-form :is(input:not([type=range],[type=checkbox]),select,textarea,button){background:transparent;border:1px solid #8888;border-radius:3px;padding:.15em .4em}
 .sdtp-control-form option{color:#000;background:#fff}
 .sdtp-control[aria-busy=true] .sdtp-control-view{opacity:.55;transition:opacity .2s .15s}
-.sdtp-control-error{color:#c0392b;white-space:pre-wrap;margin:.3em 0}`.trim();
+.sdtp-control-error{color:#c0392b;white-space:pre-wrap;margin:.3em 0}
+.sdtp-control-gone .sdtp-control-form>*{opacity:.5;pointer-events:none}
+.sdtp-control-gone .sdtp-control-form::after{content:"The kernel that drew this is gone: run the cell again"}`.trim();
 
 /** As long as a control is alive in the page, its last state, which stands in the notebook for where none is, is not shown beside it. */
 export const hidesLast = (id: string): string => `.jp-OutputArea-child:has(.${id}),.${id}{display:none}`;
+
+/** Where the last state is shown, JupyterLab's complaint beside it, that the widget is not there any more, is not. */
+export const hidesMissing = (id: string): string => `.jp-OutputArea-child:has(.${id})+.jp-OutputArea-child:has(>.jupyter-widgets):not(:has(.jupyter-widgets *)){display:none}`;

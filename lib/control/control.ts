@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { withProgress } from "../cell/live.js";
-import { controlsCss, esm, hidesLast } from "./browser.js";
+import { controlsCss, esm, hidesLast, hidesMissing } from "./browser.js";
 import { host, type Task } from "./host.js";
 import { outputsHtml, valuesHtml, valuesText } from "./html.js";
 import { CONTROL, type KeptControl } from "./kept.js";
@@ -62,6 +62,8 @@ export class LiveControl<Specs = unknown> {
   /** Names what the notebook keeps of it. */
   readonly #id = `sdtp-control-${randomUUID()}`;
   #values: Record<string, unknown>;
+  /** The values that clients show, as far as is known here. */
+  #told: Record<string, unknown>;
   #outputs: readonly Output[] = [];
   #states: Record<string, readonly Output[]> | undefined;
   #task: Task<unknown> | undefined;
@@ -77,6 +79,7 @@ export class LiveControl<Specs = unknown> {
     this.#view = view;
     this.#precompute = precompute;
     this.#values = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
+    this.#told = this.#values;
     this.#widget = new Widget(this.#id, {
       esm,
       css: `${controlsCss}\n${hidesLast(this.#id)}`,
@@ -99,7 +102,7 @@ export class LiveControl<Specs = unknown> {
    */
   async set(values: Partial<Values<Specs>>): Promise<void> {
     this.#values = { ...this.#values, ...this.#accepted(values) };
-    this.#widget.set({ values: this.#values });
+    this.#tell();
     await this.#latest(this.#draw());
   }
 
@@ -130,10 +133,11 @@ export class LiveControl<Specs = unknown> {
 
   /** A person chose. */
   #changed(values: Record<string, unknown>): void {
+    this.#told = values;
     try {
       this.#values = { ...this.#values, ...this.#accepted(values) };
     } catch (error) {
-      return this.#widget.set({ values: this.#values, error: messageOf(error) });
+      return this.#tell({ error: messageOf(error) });
     }
     if (this.#queued) return;
     this.#queued = true;
@@ -144,6 +148,16 @@ export class LiveControl<Specs = unknown> {
         if (!isSuperseded(error)) this.#widget.set({ error: messageOf(error), busy: false });
       });
     });
+  }
+
+  /**
+   * Tells clients a state, and the values where they show others. What they show already is not said again: meanwhile a person may have
+   * chosen what is still on its way here, and would lose it.
+   */
+  #tell(state: Record<string, unknown> = {}): void {
+    const other = this.#controls.some(({ name }) => this.#told[name] !== this.#values[name]);
+    this.#told = this.#values;
+    this.#widget.set({ ...state, ...(other && { values: this.#values }) });
   }
 
   /** Draws the view for the values of now, in place of what is still being drawn. Rejects with what it throws. */
@@ -209,7 +223,7 @@ export class LiveControl<Specs = unknown> {
   #show(outputs: readonly Output[], html: string): void {
     this.#outputs = outputs;
     this.#hasView = true;
-    this.#widget.set({ html, values: this.#values, error: "", busy: false });
+    this.#tell({ html, error: "", busy: false });
     clearTimeout(this.#settling);
     if (this.#kept.length > 0) this.#settling = setTimeout(() => void this.#keep(), SETTLED);
   }
@@ -224,7 +238,7 @@ export class LiveControl<Specs = unknown> {
     const kept: KeptControl = { version: 1, model_id: this.#widget.id, controls, values, outputs, ...(this.#states && { states: this.#states }) };
     return {
       [CONTROL]: kept,
-      "text/html": `<div class="${this.#id}">${valuesHtml(controls, values)}${await outputsHtml(outputs, { still: true })}</div>`,
+      "text/html": `<div class="${this.#id}"><style>${hidesMissing(this.#id)}</style>${valuesHtml(controls, values)}${await outputsHtml(outputs, { still: true })}</div>`,
       "text/plain": `${valuesText(controls, values)}\n${outputsText(outputs)}`,
     };
   }

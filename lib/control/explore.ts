@@ -79,6 +79,6 @@ function overview(folder: string, runs: readonly StoredRun[], { model, length, f
     .map((each) => each.cells)
     .filter((each) => words.every((word) => each.join(" ").toLowerCase().includes(word)));
   const head = ["run", "model", "device", "dtype", "method", "length", "prefill (s)", "total (s)", "prefill speedup", "end-to-end speedup", "KV reduction"];
-  const caption = `${folder}: ${cells.length} of ${all.length} measurements in ${runs.length} runs`;
+  const caption = `${folder}: ${cells.length} of ${all.length} measurements in ${runs.length} ${runs.length === 1 ? "run" : "runs"}`;
   return { html: htmlTable(caption, head, cells), text: textTable(caption, head, cells) };
 }

@@ -82,6 +82,30 @@ export async function attentionPaid(run: Run, { tokens = 16 } = {}): Promise<Att
   return sum.result();
 }
 
+/**
+ * Generates greedily from a fork of the run, and how much the new tokens look at each token of the prompt, head by head of keys and values.
+ * @returns their ids; shares of 1, the mean over steps and the queries that share a head, 0 where the head does not hold it: `[layers][kvHeads][n]`
+ */
+export async function attentionByHead(run: Run, { tokens = 16 } = {}): Promise<{ readonly ids: readonly number[]; readonly paid: readonly (readonly Float32Array[])[] }> {
+  requireTokens(tokens);
+  const fork = run.fork();
+  const paid = run.kv.layers.map(({ kvHeads }) => Array.from({ length: kvHeads }, () => new Float32Array(run.ids.length)));
+  const ids: number[] = [];
+  for (let step = 0; step < tokens; step++) {
+    ids.push(greedy(fork.logits));
+    const { byHead } = await fork.observe([ids.at(-1)!]);
+    for (const [l, heads] of byHead.entries()) {
+      for (const [head, shares] of heads.entries()) {
+        fork.kv.layer(l).headPositions(head).forEach((position, slot) => {
+          if (position < run.ids.length) paid[l]![head]![position]! += shares[slot]! / tokens;
+        });
+      }
+    }
+  }
+  fork.dispose();
+  return { ids, paid };
+}
+
 export function requireTokens(tokens: number): void {
   if (!Number.isSafeInteger(tokens) || tokens < 1) throw new Error(`tokens: ${tokens} (must be a positive integer)`);
 }

@@ -2,6 +2,7 @@ import { runLabel } from "../../inspect/label.js";
 import { stagePlace } from "../../methods/plan/stages.js";
 import type { TokenFates } from "../../inspect/fate.js";
 import type { Run } from "../../runtime/run.js";
+import type { LookedAt } from "./looked-at.js";
 import { harmless, short } from "./text.js";
 import { tokenHtml, type TokenKind } from "./token-html.js";
 import { shown, type Shown } from "./view.js";
@@ -18,26 +19,28 @@ export interface TokenView extends TokenFates {
  * underlined.
  * @param trace when pointed at, a token tells all of itself below the text: score and rank at every stage that it came to, its row in
  *   each layer's cache, and by head where heads hold other tokens each; by styles alone, so in exported pages too. Default false: it
- *   takes 200 to 500 bytes a token
+ *   takes 200 to 500 bytes a token. `{ generate: 8 }`: beside that, how much the next tokens look at it and with which heads, and how much
+ *   they hang on it (saliency)
  * @example
  * const run = await model.prefill(ids, { preset: "sdtp", scores: true });
  * await sdtp.tokens(run)
  */
-export async function tokens(run: Run, { trace = false }: { trace?: boolean } = {}): Promise<Shown<TokenView>> {
+export async function tokens(run: Run, { trace = false }: { trace?: boolean | LookedAt } = {}): Promise<Shown<TokenView>> {
   const { tokenFates } = await import("../../inspect/fate.js");
   const fates = tokenFates(run);
   const texts = (await run.texts()) ?? run.ids.map((id) => `${id} `);
   const afterLayers = run.stages.map(({ afterLayer }) => afterLayer);
   const data = { ...fates, texts, afterLayers };
-  const lines = trace ? await traceLines(run) : undefined;
+  const lines = trace ? await traceLines(run, trace === true ? undefined : trace) : undefined;
   const title = `Tokens: ${runLabel(run)}, ${run.kept.length} of ${run.ids.length} kept`;
   return shown(data, { title, text: tokenText(data, title), html: () => html(data, title, lines) });
 }
 
 /** What each token tells of itself. */
-async function traceLines(run: Run): Promise<string[][]> {
+async function traceLines(run: Run, more: LookedAt | undefined): Promise<string[][]> {
   const { traceText, traceTokens } = await import("../../inspect/trace.js");
-  return traceTokens(run).map((each) => traceText(each, short));
+  const computed = more && (await (await import("./looked-at.js")).lookedAtLines(run, more));
+  return traceTokens(run).map((each, position) => [...(computed?.[position] ?? []), ...traceText(each, short)]);
 }
 
 function html({ stage, score, forced, texts, afterLayers }: TokenView, title: string, lines: readonly string[][] | undefined): string {

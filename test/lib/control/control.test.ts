@@ -56,11 +56,17 @@ describe("controls in a kernel", { timeout: PATIENCE * 5 }, () => {
     const echo = await until((message) => message.header.msg_type === "comm_msg" && data(message).method === "echo_update", from);
     assert.deepEqual(data(echo).state, { values: { keep: 0.7, scorer: "learned" } });
     assert.equal((echo.parent_header as { msg_type?: string }).msg_type, "comm_msg");
-    assert.match(String(data(await until(isUpdate(html), from)).state.html), /learned keeps 70/);
+    const drawn = data(await until(isUpdate(html), from)).state;
+    assert.match(String(drawn.html), /learned keeps 70/);
+    // Values that the client has are not told again: what was chosen meanwhile would be lost. Others are.
+    assert.equal(Object.hasOwn(drawn, "values"), false);
     // What the notebook keeps follows.
     const last = await until(({ header, content }) => header.msg_type === "update_display_data" && (content.data as JsonObject)[CONTROL] !== undefined, from);
     assert.equal((last.content.transient as JsonObject).display_id, (kept.content.transient as JsonObject).display_id);
     assert.deepEqual(((last.content.data as JsonObject)[CONTROL] as JsonObject).values, { keep: 0.7, scorer: "learned" });
+    const later = seen.length;
+    await choose({ keep: 0.79, scorer: "norm" });
+    assert.deepEqual(data(await until(isUpdate(html), later)).state.values, { keep: 0.8, scorer: "norm" });
   });
 
   it("tell a client that comes later what they show", async () => {

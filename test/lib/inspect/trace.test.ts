@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { traceText, traceTokens } from "../../../lib/inspect/trace.js";
+import { attentionByHead, attentionPaid } from "../../../lib/inspect/attention.js";
+import { SaliencyMeter } from "../../../lib/train/saliency.js";
 import { tokens } from "../../../lib/report/views/index.js";
 import { prompt, setup, twice } from "./setup.js";
 
@@ -43,5 +45,23 @@ describe("a token's trace", async () => {
     assert.match(html, /span\[title\]:hover::after\{content:attr\(title\)/);
     assert.doesNotMatch(html, /<script/);
     assert.ok(!(await tokens(run)).html.includes("::after"));
+  });
+
+  test("tells what generated tokens look at, head by head, and hang on", async () => {
+    const run = await model.prefill(prompt, { preset: twice, scorer: "norm", scores: true });
+    const { ids, paid } = await attentionByHead(run, { tokens: 3 });
+    const mean = await attentionPaid(run, { tokens: 3 });
+    assert.equal(ids.length, 3);
+    for (const [l, heads] of paid.entries()) {
+      for (const position of [0, 5, prompt.length - 1]) assert.ok(Math.abs(heads.reduce((sum, shares) => sum + shares[position]!, 0) / heads.length - mean.byLayer[l]![position]!) < 1e-6);
+    }
+    const { html } = await tokens(run, { trace: { generate: 3 } });
+    const { values } = await (await SaliencyMeter.create(model.checkpoint, { blocks: [0] })).measure({ ids: [...prompt, ...ids], promptLength: prompt.length });
+    const said = /<span title="0 · [^"]*\nattention of 3 generated tokens: ([^ ]+) over all heads; most: layer \d+ head \d+ [^"]*\nsaliency after block 0: ([^,]+), rank (\d+) of 48/.exec(html)!;
+    const all = paid.flat();
+    assert.ok(Math.abs(Number(said[1]) - all.reduce((sum, shares) => sum + shares[0]!, 0) / all.length) < 1e-3);
+    assert.ok(Math.abs(Number(said[2]) / values[0]![0]! - 1) < 1e-2);
+    assert.equal(Number(said[3]), 1 + values[0]!.subarray(0, prompt.length).filter((other) => other > values[0]![0]!).length);
+    await assert.rejects(tokens(run, { trace: { generate: 0 } }), { message: "tokens: 0 (must be a positive integer)" });
   });
 });

@@ -90,3 +90,11 @@ test("streams, errors, and how many outputs there are", () => {
   assert.deepEqual(places([], [stream("new")]), ["output 1: (none) -> stdout: new"]);
   assert.deepEqual(places([stream("loss 1")], [stream("loss 2")], 0, { ignoreNumbers: true }), []);
 });
+
+test("controls: the widget's id and pictures are of one run, values and what they show are not", () => {
+  const view = (id: string) => ({ "application/vnd.jupyter.widget-view+json": { version_major: 2, model_id: id }, "text/plain": "" });
+  assert.deepEqual(data(view("a-1"), view("b-2")), []);
+  const kept = (id: string, n: number, picture: string) => ({ "application/vnd.sdtp-notebook.control+json": { version: 1, model_id: id, values: { n }, outputs: [{ output_type: "display_data", data: { "image/png": picture, "text/plain": `n is ${n}` }, metadata: {} }] }, "text/plain": "" });
+  assert.deepEqual(data(kept("a-1", 1, PNG), kept("b-2", 1, "other")), []);
+  assert.equal(data(kept("a-1", 1, PNG), kept("a-1", 2, PNG)).length, 2);
+});
