@@ -36,10 +36,11 @@ async function addSaliency({ ids: prompt, stages, model }: Run, ids: readonly nu
   const meter = await SaliencyMeter.create(model!.checkpoint, { blocks: blocks.length > 0 ? blocks : [0], threads: model!.threads });
   try {
     const { values } = await meter.measure({ ids: [...ids], promptLength: prompt.length });
-    for (const [b, all] of values.entries()) {
-      const own = all.subarray(0, prompt.length);
-      const sorted = Float32Array.from(own).sort().reverse();
-      own.forEach((value, position) => lines[position]!.push(`saliency after block ${meter.blocks[b]}: ${short(value)}, rank ${sorted.indexOf(value) + 1} of ${own.length}`));
+    const blocksOf = values.map((all) => all.subarray(0, prompt.length));
+    const sorted = blocksOf.map((own) => Float32Array.from(own).sort().reverse());
+    for (const [position, own] of lines.entries()) {
+      const each = blocksOf.map((all, b) => `block ${meter.blocks[b]} ${short(all[position]!)} (${sorted[b]!.indexOf(all[position]!) + 1})`);
+      own.push(`saliency (and rank of ${prompt.length}) after ${each.join(", ")}`);
     }
   } finally {
     await meter.release();

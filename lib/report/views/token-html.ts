@@ -27,6 +27,9 @@ export interface MarkedTokens {
 /** Above this many tokens only runs of tokens of one kind can be pointed at. */
 const MOST_HOVERS = 8192;
 
+/** Lines that the panel has room for. */
+const MOST_LINES = 28;
+
 /** Text with its tokens coloured: one element a run of tokens of one kind, in it a short one a token for its hover; no script. */
 export function tokenHtml({ title: heading, scope, texts, kinds, kind, hover, panel }: MarkedTokens): string {
   const name = `sdtp-tokens ${scope}`;
@@ -36,7 +39,7 @@ export function tokenHtml({ title: heading, scope, texts, kinds, kind, hover, pa
     `${selector}{line-height:1.7;font-size:13px}${selector} .t{white-space:pre-wrap;overflow-wrap:anywhere;max-height:480px;overflow-y:auto;border:1px solid #8886;padding:8px}` +
     `${selector} :is(span,del,u,b,em){font:inherit;text-decoration:none;border-radius:2px}${selector} span[title]:hover{outline:1px solid}${selector} .g>*{padding:0 5px;margin-right:10px;white-space:nowrap;display:inline-block}`;
   const own = panel === undefined ? "" :
-    `${selector}.p{position:relative;padding-bottom:${(1.4 * Math.min(panel, 16) + 1).toFixed(1)}em}${selector}.p .t span[title]:hover::after{content:attr(title);position:absolute;left:0;right:0;bottom:0;height:${(1.4 * Math.min(panel, 16)).toFixed(1)}em;overflow:hidden;padding:0 8px;border-left:3px solid #8886;font:12px/1.4 monospace;white-space:pre-wrap;text-align:left;pointer-events:none}`;
+    `${selector}.p{position:relative;padding-bottom:${(1.4 * Math.min(panel, MOST_LINES) + 1).toFixed(1)}em}${selector}.p .t span[title]:hover::after{content:attr(title);position:absolute;left:0;right:0;bottom:0;height:${(1.4 * Math.min(panel, MOST_LINES)).toFixed(1)}em;overflow:hidden;padding:0 8px;border-left:3px solid #8886;font:12px/1.4 monospace;white-space:pre-wrap;text-align:left;pointer-events:none}`;
   const wrapped = (k: number, inner: string, title = "") => {
     const { tag = "span" } = kinds[k]!;
     return `<${tag} class=k${k}${title}>${inner}</${tag}>`;

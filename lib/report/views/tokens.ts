@@ -36,6 +36,9 @@ export async function tokens(run: Run, { trace = false }: { trace?: boolean | Lo
   return shown(data, { title, text: tokenText(data, title), html: () => html(data, title, lines) });
 }
 
+/** Letters that a line of a trace has room for, in a window of usual width. */
+const WIDTH = 110;
+
 /** What each token tells of itself. */
 async function traceLines(run: Run, more: LookedAt | undefined): Promise<string[][]> {
   const { traceText, traceTokens } = await import("../../inspect/trace.js");
@@ -53,7 +56,9 @@ function html({ stage, score, forced, texts, afterLayers }: TokenView, title: st
   const line = (i: number) => `${i}${score ? ` · ${short(score[i]!)}` : ""} · ${stage[i]! < 0 ? (forced[i] ? "always kept" : "kept") : `stage ${stage[i]}`}`;
   if (!lines) return tokenHtml({ title, scope: `fate${afterLayers.length}`, texts, kinds, kind, hover: line });
   const hover = (i: number) => [`${line(i)} · ${JSON.stringify(harmless(texts[i]!))}`, ...lines[i]!].join("\n");
-  return tokenHtml({ title, scope: `fate${afterLayers.length}`, texts, kinds, kind, hover, panel: 1 + lines.reduce((most, { length }) => Math.max(most, length), 0) });
+  // Long lines are broken.
+  const height = (own: readonly string[]) => own.reduce((sum, { length }) => sum + Math.ceil(length / WIDTH), 0);
+  return tokenHtml({ title, scope: `fate${afterLayers.length}`, texts, kinds, kind, hover, panel: 1 + lines.reduce((most, own) => Math.max(most, height(own)), 0) });
 }
 
 /** From violet, fell first, to yellow, fell last. */

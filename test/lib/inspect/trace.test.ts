@@ -57,7 +57,7 @@ describe("a token's trace", async () => {
     }
     const { html } = await tokens(run, { trace: { generate: 3 } });
     const { values } = await (await SaliencyMeter.create(model.checkpoint, { blocks: [0] })).measure({ ids: [...prompt, ...ids], promptLength: prompt.length });
-    const said = /<span title="0 · [^"]*\nattention of 3 generated tokens: ([^ ]+) over all heads; most: layer \d+ head \d+ [^"]*\nsaliency after block 0: ([^,]+), rank (\d+) of 48/.exec(html)!;
+    const said = /<span title="0 · [^"]*\nattention of 3 generated tokens: ([^ ]+) over all heads; most: layer \d+ head \d+ [^"]*\nsaliency \(and rank of 48\) after block 0 (\S+) \((\d+)\)/.exec(html)!;
     const all = paid.flat();
     assert.ok(Math.abs(Number(said[1]) - all.reduce((sum, shares) => sum + shares[0]!, 0) / all.length) < 1e-3);
     assert.ok(Math.abs(Number(said[2]) / values[0]![0]! - 1) < 1e-2);
