@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { listSupportedBackends } from "onnxruntime-node";
 import { formatBytes } from "../checkpoint/free-space.js";
 import { backend, type Backend } from "../runtime/c-api/backend.js";
@@ -8,7 +9,8 @@ import { cudaInstall } from "../runtime/devices/cuda-home.js";
 import { CUDA_VARIABLE, cudaPlatform, cudaProvider, LEAST_DRIVER } from "../runtime/devices/cuda-provider.js";
 import { driverFacts, onlySoftware, type DriverFacts } from "../runtime/devices/driver.js";
 import { lookForCards, olderDriver } from "../runtime/devices/nvidia-smi.js";
-import { checked, type CheckRecord } from "../runtime/devices/verdict.js";
+import { checked, checkedPlugin, type CheckRecord } from "../runtime/devices/verdict.js";
+import { installedProviders } from "../runtime/providers/installed.js";
 import type { Finding } from "./finding.js";
 
 /** CPU, WebGPU, CUDA: drivers, whether they prove themselves. @param onCheck called before a check, which can take a minute */
@@ -21,6 +23,7 @@ export async function devices(onCheck: (device: string) => void = () => {}): Pro
     ...drivers(driver),
     webgpu(await checked("webgpu", { onStart: () => onCheck("webgpu") }), driver),
     await cuda(driver, onCheck),
+    ...(await plugins(onCheck)),
   ];
 }
 
@@ -77,6 +80,20 @@ async function cuda({ nvidia }: DriverFacts, onCheck: (device: string) => void):
   const result = { ...data, verdict, time, seconds };
   if (verdict.ok) return { what, state: "ok", says: `computes what the CPU does (checked ${time.slice(0, 10)} in ${seconds.toFixed(0)} s); ${about}; ${seen}`, data: result };
   return { what, state: "problem", says: `${verdict.reason}; ${about}; ${seen}`, todo: "its libraries must be found (LD_LIBRARY_PATH), and the driver be loaded (nvidia-smi)", data: result };
+}
+
+/** Plugins' providers that were added, the newest of each name. */
+async function plugins(onCheck: (device: string) => void): Promise<Finding[]> {
+  const newest = (await installedProviders()).filter(({ name }, i, all) => all.findIndex((each) => each.name === name) === i);
+  const findings: Finding[] = [];
+  for (const { device, folder, library, version, name } of newest) {
+    const what = `device ${device}`;
+    const { verdict, time, seconds } = await checkedPlugin({ device, file: join(folder, library), version }, { onStart: () => onCheck(device) });
+    const data = { verdict, time, seconds, version };
+    if (!verdict.ok) findings.push({ what, state: "problem", says: verdict.reason, todo: `sdtp provider add ${name} brings the newest version; until it computes what the CPU does it is not used`, data });
+    else findings.push({ what, state: "ok", says: `${version} computes what the CPU does (checked ${time.slice(0, 10)} in ${seconds.toFixed(0)} s); bfloat16: ${verdict.plugin!.noBfloat16 ?? `yes (sdtp provider check ${name} says what that costs a model)`}`, data });
+  }
+  return findings;
 }
 
 const renderNodes = (): string[] => (existsSync("/dev/dri") ? readdirSync("/dev/dri").filter((name) => name.startsWith("render")).map((name) => `/dev/dri/${name}`) : []);

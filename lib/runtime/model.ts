@@ -21,7 +21,7 @@ import { DecodingCuts } from "./decoding-budget.js";
 import { openHome } from "./devices/open.js";
 import { formOfGraphs } from "./form-of-graphs.js";
 import { Graphs } from "./graphs.js";
-import { hostHome, type DecodeStep, type Home } from "./home.js";
+import { DECODE, hostHome, type DecodeStep, type Home } from "./home.js";
 import type { KvCache } from "./kv-cache.js";
 import { requireKvDtype } from "./kv-store.js";
 import type { MemoryPlan } from "./memory.js";
@@ -31,6 +31,7 @@ import { allPositions } from "./present.js";
 import { givenPositions, renewedFrom } from "./renewed.js";
 import { repeating } from "./repeating.js";
 import { openModel } from "./open.js";
+import { isPluginName } from "./providers/names.js";
 import { Room } from "./room.js";
 import { Run, type PromptModel, type RewindOptions } from "./run.js";
 import { defaultScorer, resolveScorer } from "./scorers.js";
@@ -76,7 +77,7 @@ export class Model implements PromptModel {
     this.context = { home, graphs: this.graphs, room: this.room, rotaries, diagnosed };
     this.decoder = new Decoder(this.config, rotaries, {
       use: async (step: Omit<DecodeStep, "inPlace">, work) => {
-        const inPlace = home.device === "cpu" && (await backend()).library !== null;
+        const inPlace = (home.device === "cpu" || home.isThere?.(DECODE) === false) && (await backend()).library !== null;
         return this.graphs.use(home.decode(this.config, { ...step, inPlace }), false, work);
       },
       useLoop: (work) => this.graphs.use({ key: "decode loop", build: (g, _, weightsOf) => loopGraph(g, weightsOf, this.config) }, false, work),
@@ -295,7 +296,8 @@ export class Model implements PromptModel {
 
   /** What plans depend on beside method and length. */
   private get planned(): PlannedModel {
-    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu", pieces: this.home.pieces, ragged: this.home.ragged, worker: this.options.worker === true, kvDtype: this.kvDtype };
+    // Caches and activations of a plugin's provider are in this machine's memory too.
+    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu" || isPluginName(this.home.device), pieces: this.home.pieces, ragged: this.home.ragged, worker: this.options.worker === true, kvDtype: this.kvDtype };
   }
 
   /** The scorer of a plan's stages; null where it has none. */

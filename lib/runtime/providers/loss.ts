@@ -43,7 +43,7 @@ export const LOSS_LIMITS = { extraLoss: 0.005, keptSame: 0.98, keysLost: 0.01, p
 
 /** Why `auto` does not take a device for a model, by what was measured; null: it does. */
 export function tooCostly({ prompts, extra_loss: extra, kept_same: kept, keys_right: keys, prefill_seconds: seconds }: ProviderLoss): string | null {
-  if (prompts < LOSS_LIMITS.prompts) return `measured on ${prompts} prompts (${LOSS_LIMITS.prompts} are needed)`;
+  if (prompts < LOSS_LIMITS.prompts) return `was measured on ${prompts} prompts (${LOSS_LIMITS.prompts} are needed)`;
   if (!(extra.mean <= LOSS_LIMITS.extraLoss)) return `costs ${extra.mean.toFixed(4)} nats a token (at most ${LOSS_LIMITS.extraLoss})`;
   if (!(kept >= LOSS_LIMITS.keptSame)) return `keeps ${(100 * kept).toFixed(1)} % of the tokens that the CPU keeps (at least ${100 * LOSS_LIMITS.keptSame} %)`;
   if (keys.cpu - keys.device > LOSS_LIMITS.keysLost * prompts) return `finds ${keys.device} pass keys, the CPU ${keys.cpu}`;

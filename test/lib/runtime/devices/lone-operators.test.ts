@@ -20,6 +20,7 @@ const spoiling = (operator: string, spoil: (g: GraphBuilder, node: Node) => void
   const host = hostHome("plain");
   return {
     ...host,
+    device: "plugin:test",
     builder,
     pieces: 4,
     async load(g, settings) {

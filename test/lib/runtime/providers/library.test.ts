@@ -47,7 +47,7 @@ const loss: ProviderLoss = {
 test("auto takes what was measured to cost little and to be faster, and says why not", () => {
   assert.equal(tooCostly(loss), null);
   for (const [change, why] of [
-    [{ prompts: 20 }, /measured on 20 prompts/], [{ extra_loss: { mean: 0.02, low: 0, high: 1 } }, /costs 0\.0200 nats/], [{ extra_loss: { mean: NaN, low: 0, high: 1 } }, /nats/],
+    [{ prompts: 20 }, /was measured on 20 prompts/], [{ extra_loss: { mean: 0.02, low: 0, high: 1 } }, /costs 0\.0200 nats/], [{ extra_loss: { mean: NaN, low: 0, high: 1 } }, /nats/],
     [{ kept_same: 0.9 }, /keeps 90\.0 %/], [{ keys_right: { cpu: 60, device: 55 } }, /finds 55 pass keys, the CPU 60/], [{ prefill_seconds: { cpu: 1, device: 1.2 } }, /takes 1\.200 s/],
   ] as const) assert.match(tooCostly({ ...loss, ...change })!, why);
 });
