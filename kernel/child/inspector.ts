@@ -10,6 +10,26 @@ import { writeFrame } from "./frame.js";
 /** Scripts in which nobody sets a breakpoint. */
 const FOREIGN = /^node:|[\\/]node_modules[\\/]|^$/;
 
+/** Milliseconds until a request is followed by another that does nothing, and the longest between two of those. */
+const FIRST = 20;
+const LAST = 1000;
+
+/**
+ * Wakes the main thread until it has answered: on Node 26 one that stands at a breakpoint may not notice a request until the next
+ * one comes. @returns ends it
+ */
+export function awake(session: Session): () => void {
+  let timer: NodeJS.Timeout;
+  const again = (after: number) => {
+    timer = setTimeout(() => {
+      session.post("Runtime.getIsolateId" as "Runtime.enable", () => undefined);
+      again(Math.min(2 * after, LAST));
+    }, after);
+  };
+  again(FIRST);
+  return () => clearTimeout(timer);
+}
+
 type Notification = { method: string; params: Record<string, unknown> };
 
 /** @returns takes a request to the inspector; answers and notifications are sent to the kernel */
@@ -39,9 +59,12 @@ export function openInspector(backlog: Backlog): (call: InspectorCall) => void {
       send({ type: "inspector-event", method, params: params ?? {} });
     }
   });
+  const post = session.post.bind(session) as (method: string, params: object, answer: (error: Error | null, result?: object) => void) => void;
   return ({ id, method, params }) => {
-    (session.post as (method: string, params: object, answer: (error: Error | null, result?: object) => void) => void)(method, params, (error, result) =>
-      send(error ? { type: "inspector", id, error: error.message } : { type: "inspector", id, result: result ?? {} }),
-    );
+    const answered = awake(session);
+    post(method, params, (error, result) => {
+      answered();
+      send(error ? { type: "inspector", id, error: error.message } : { type: "inspector", id, result: result ?? {} });
+    });
   };
 }

@@ -72,13 +72,18 @@ void sendOn();
 const session = new Session();
 session.connectToMainThread();
 
-let inspector: Promise<(call: InspectorCall) => void> | undefined;
+const load = () => import("./inspector.js").then(({ awake, openInspector }) => ({ awake, inspector: openInspector(new Backlog(buffers.backlog)) }));
+let loaded: ReturnType<typeof load> | undefined;
 
 async function inspect(call: InspectorCall): Promise<void> {
-  // What stands at a breakpoint and is let go on before it is to end may come to its own end first.
-  if (call.ends !== undefined) await Promise.race([stop(call.ends), new Promise((resolve) => setTimeout(resolve, STANDS))]);
-  inspector ??= import("./inspector.js").then(({ openInspector }) => openInspector(new Backlog(buffers.backlog)));
-  (await inspector)(call);
+  const { awake, inspector } = await (loaded ??= load());
+  if (call.ends !== undefined) {
+    // What stands at a breakpoint and is let go on before it is to end may come to its own end first.
+    const stopped = awake(session);
+    await Promise.race([stop(call.ends), new Promise((resolve) => setTimeout(resolve, STANDS))]);
+    stopped();
+  }
+  inspector(call);
 }
 
 let unfinished = "";

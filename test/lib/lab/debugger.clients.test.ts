@@ -32,8 +32,12 @@ describe("JupyterLab's debugger panel", { skip: noChromium }, () => {
     return cell?.executionState === "idle" && cell.executionCount !== null;
   }, n);
   const debug = async () => {
-    await page.click('.jp-DebuggerBugButton[aria-disabled="false"]');
-    await page.waitForSelector('.jp-NotebookPanel[data-jp-debugger="true"]');
+    const on = page.locator('.jp-NotebookPanel[data-jp-debugger="true"]');
+    // A click while JupyterLab still asks the kernel about the debugger is undone by JupyterLab.
+    for (let isOn = false; !isOn;) {
+      await page.click('.jp-DebuggerBugButton[aria-disabled="false"][aria-pressed="false"]');
+      isOn = await on.waitFor({ timeout: 30_000 }).then(() => true, () => false);
+    }
   };
   /** Sets a breakpoint, or takes it away. */
   const mark = async (n: number, line: number) => {
