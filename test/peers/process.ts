@@ -41,6 +41,10 @@ export class PeerProcess {
     this.child.stderr!.setEncoding("utf8").on("data", (text: string) => (this.stderr = (this.stderr + text).slice(-STDERR_TAIL)));
     this.child.stdin!.on("error", () => {});
     createInterface({ input: this.child.stdio[3] as Duplex }).on("line", (line) => this.heard(JSON.parse(line) as Message));
+    // Whatever ends this process, it measures for nobody then.
+    const kill = () => this.kill();
+    process.once("exit", kill);
+    this.child.once("close", () => process.off("exit", kill));
     this.child.on("error", (error) => this.end(error));
     this.child.on("close", (code, signal) => this.end(new Error(`ended with ${signal ?? `code ${code}`}${lastWords(this.stderr) && `: ${lastWords(this.stderr)}`}`)));
   }
