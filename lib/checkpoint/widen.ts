@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { cached, cacheFolder } from "./cache.js";
-import { convertInto, type ConvertOptions } from "./convert.js";
+import type { ConvertOptions } from "./convert.js";
 import { elementCount } from "./dtype.js";
 import { headName, tensorsToHold } from "./encode.js";
 import { filesIdentity } from "./hash.js";
@@ -37,7 +37,7 @@ export async function widened(checkpoint: Checkpoint, options: ConvertOptions = 
   const id = createHash("sha256").update(`float32 1\n${await filesIdentity(checkpoint.config, [...checkpoint.tensors.values()])}`).digest("hex").slice(0, 16);
   const label = basename(checkpoint.folder).replace(/[^A-Za-z0-9._-]/g, "_").slice(0, 60);
   const folder = await cached(`float32-${label}-${id}`, async (temporary) => {
-    await convertInto(temporary, checkpoint, tensorsToHold(checkpoint.config, format), format, options);
+    await (await import("./convert.js")).convertInto(temporary, checkpoint, tensorsToHold(checkpoint.config, format), format, options);
   }, { folder: options.cacheFolder ?? cacheFolder() });
   const { tensors } = await readWeights(folder);
   checkTensors(checkpoint.config, tensors, folder);
