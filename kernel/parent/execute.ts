@@ -44,10 +44,10 @@ export class Executor {
   }
 
   /** Interrupts what runs, in all shells: they share one thread, and a signal ends whatever it meets there. */
-  interrupt(): void {
+  interrupt(stands = false): void {
     for (const shell of this.shells.all()) shell.interrupts++;
     this.compiler.interrupt();
-    this.execution.interrupt();
+    this.execution.interrupt(stands);
   }
 
   /** Deletes a subshell: what it runs is interrupted as soon as it waits, what it has queued is aborted. @throws where there is none */

@@ -133,8 +133,10 @@ export class Execution {
    * Interrupts what runs, the cells of all shells or a callback that one left behind. In this order: a signal, which V8 sees, and a message,
    * which the event loop sees; the watchdog, where neither does, again and again; meanwhile the kernel replies for the cell;
    * at last the process is ended, where native code does not come back. A process that is still starting runs nothing.
+   * @param stands at a breakpoint, where the debugger ends it: a signal ends nothing of a cell that has awaited, and one that came
+   * behind that end could end the process
    */
-  interrupt(): void {
+  interrupt(stands = false): void {
     if (!this.#ready) return;
     const number = ++this.#interrupts;
     const child = this.#child;
@@ -147,7 +149,7 @@ export class Execution {
       // A waiting cell that was told is about to end by itself.
       if (this.#lastSeen < number) (child.stdio[WATCHDOG_FD] as Writable).write(`${this.#acknowledged}\n`);
     };
-    signal(child);
+    if (!stands) signal(child);
     this.send({ type: "interrupt", runs: running.map(({ run }) => run) });
     later(BLOCKED_AFTER, stop);
     later(ABANDONED_AFTER, () => running.forEach((each) => isOver(each) || each.settle({ error: ABANDONED, reached: [] })));

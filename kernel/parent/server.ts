@@ -70,8 +70,7 @@ export class KernelServer {
   }
 
   interrupt(): void {
-    this.#debugger.interrupted();
-    this.#executor.interrupt();
+    this.#executor.interrupt(this.#debugger.interrupted());
   }
 
   /** Ends the execution process, then this one. */

@@ -222,14 +222,19 @@ describe("breakpoints", () => {
   it("step over, into, out of and past await", async () => {
     await front.breakAt(CELL, 6);
     const running = session.run(CELL);
-    const stops = [(await front.stopped(running)).at.join(" < ")];
-    for (const command of ["stepIn", "next", "stepOut", "next", "next", "next", "next"]) {
+    await front.stopped(running);
+    const stops: string[] = [];
+    const step = async (command: string) => {
       await front.body(command, { threadId: 1 });
       const { at, reason } = await front.stopped(running);
-      stops.push(at.join(" < ").replace(/Cell \[\d+\]/g, "Cell"));
       if (command === "stepIn") assert.equal(reason, "step");
-    }
-    assert.deepEqual(stops.slice(1), ["twice:3 < Cell:6", "twice:4 < Cell:6", "Cell:5", "Cell:6", "Cell:5", "Cell:8", "Cell:9"]);
+      stops.push(at.join(" < ").replace(/Cell \[\d+\]/g, "Cell"));
+    };
+    for (const command of ["stepIn", "next", "stepOut", "next"]) await step(command);
+    assert.deepEqual(stops, ["twice:3 < Cell:6", "twice:4 < Cell:6", "Cell:5", "Cell:6"]);
+    while (stops.at(-1) !== "Cell:9") await step("next");
+    // The V8 of Node 26 does not come back to the head of a loop that is over.
+    assert.deepEqual(stops.slice(4).filter((at) => at !== "Cell:5"), ["Cell:8", "Cell:9"]);
     await front.breakAt(CELL);
     await front.body("next", { threadId: 1 });
     assert.equal((await running).text, "7");

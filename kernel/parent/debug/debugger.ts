@@ -107,12 +107,13 @@ export class Debugger {
     else if (message.method === "Debugger.resumed") this.#resumed();
   }
 
-  /** What runs is interrupted: nothing stops any more until the next cell. */
-  interrupted(): void {
-    if (!this.#enabled) return;
+  /** What runs is interrupted: nothing stops any more until the next cell. @returns whether it stands still, and is ended here */
+  interrupted(): boolean {
+    if (!this.#enabled) return false;
     void this.#skip(true).catch(() => undefined);
-    // A signal may come late, and ends nothing of a cell that has awaited.
-    if (this.#stop) void this.#inspector.post("Debugger.resume", {}, true).catch(() => undefined);
+    const stands = this.#stop !== undefined;
+    if (stands) void this.#inspector.post("Debugger.resume", {}, true).catch(() => undefined);
+    return stands;
   }
 
   /** The execution process ended. */
