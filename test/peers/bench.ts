@@ -9,9 +9,10 @@ import { packageRoot } from "../../lib/checkpoint/package-root.js";
 import { interruptSignal } from "../../lib/cli/interrupt.js";
 import { progressBar } from "../../lib/cli/progress.js";
 import { duration } from "../../lib/report/duration.js";
-import { startOf, type Start } from "./environments.js";
+import { openModel } from "../../lib/runtime/open.js";
+import { provider, startOf, type Start } from "./environments.js";
 import { modelIn, modelNames, type ModelName, promptOf } from "./models.js";
-import { chosenRows, peerOf, peers } from "./peers.js";
+import { chosenRows, OWN, peerOf, peers } from "./peers.js";
 import { secondsOf, type Visit, visitsLeft, visitsOf } from "./plan.js";
 import { peersResult } from "./result.js";
 import { Samples } from "./samples.js";
@@ -84,7 +85,10 @@ async function run(): Promise<void> {
       const peer = peerOf(row.peer);
       const begun = performance.now();
       await starts.get(peer.name)!();
-      await modelIn(model, row.format, signal);
+      const path = await modelIn(model, row.format, signal);
+      // Weights in fewer bits are made once, which is no part of a start.
+      if (row.peer === OWN) await openModel(path, { dtype: String(row.settings.dtype), signal });
+      if (row.settings.device !== undefined) await provider(String(row.settings.device), signal);
       const seconds = (performance.now() - begun) / 1e3;
       if (seconds > 2) say(`${row.id}, ${model}: ready after ${duration(seconds)}`);
     } catch (error) {

@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { cached } from "../../lib/checkpoint/cache.js";
 import { packageRoot } from "../../lib/checkpoint/package-root.js";
 import { lastWords } from "../../lib/bench/isolate.js";
+import { checkedPlugin } from "../../lib/runtime/devices/verdict.js";
+import { addProvider } from "../../lib/runtime/providers/install/add.js";
+import { pluginFile } from "../../lib/runtime/providers/installed.js";
 import type { Peer } from "./peers.js";
 
 export const source = (...parts: string[]): string => join(packageRoot(), "test", "peers", ...parts);
@@ -24,6 +27,14 @@ export async function startOf({ driver, environment }: Peer, signal?: AbortSigna
   // Packages are found from where a file lies.
   for (const name of ["peer.mjs", driver]) await copyFile(source("drivers", name), join(folder, name));
   return { command: process.execPath, args: ["--expose-gc", join(folder, driver)] };
+}
+
+/** A plugin provider that a row of this package computes on, brought and held against the CPU, once. @throws why it cannot be had or is refused */
+export async function provider(name: string, signal?: AbortSignal): Promise<void> {
+  const { installed } = await addProvider(name, { ...(signal && { signal }) });
+  const plugin = { ...(await pluginFile(installed.device, join(installed.folder, installed.library))), version: installed.version };
+  const { verdict } = await checkedPlugin(plugin);
+  if (!verdict.ok) throw new Error(`${name}: refused (${verdict.reason})`);
 }
 
 async function nodePackages(signal?: AbortSignal): Promise<string> {

@@ -54,6 +54,11 @@ export function peerOf(name: string): Peer {
 const own = (dtype: "fp32" | "int8" | "int4", preset = "baseline"): Row => ({
   id: [OWN, dtype, ...(preset === "baseline" ? [] : [preset])].join(" "), peer: OWN, dtype, bits: ({ fp32: 32, int8: 8, int4: 4 } as const)[dtype], whole: preset === "baseline", format: "safetensors", settings: { dtype, preset },
 });
+/** Prompts by OpenVINO as a plugin provider, in brain floats whatever weights are held in; tokens are decoded on the CPU. */
+const ownOnOpenvino = (dtype: "fp32" | "int8" | "int4", preset = "baseline"): Row => {
+  const { settings, bits, ...row } = own(dtype, preset);
+  return { ...row, id: row.id.replace(OWN, `${OWN} openvino`), bits: dtype === "fp32" ? 16 : bits, settings: { ...settings, device: "openvino" } };
+};
 const openvino = (dtype: "fp32" | "bf16" | "int8" | "int4"): Row => ({
   id: `openvino-genai ${dtype}`, peer: "openvino-genai", dtype, bits: ({ fp32: 32, bf16: 16, int8: 8, int4: 4 } as const)[dtype], whole: true,
   // Brain floats are made by the runtime: files hold 16-bit weights as half precision.
@@ -69,8 +74,8 @@ const genai = (dtype: "fp32" | "int4"): Row => ({ id: `onnxruntime-genai ${dtype
 
 /** All rows, those first that say most: a run that is stopped early has them. */
 export const rows: readonly Row[] = [
-  own("fp32"), openvino("bf16"), torch("bf16"), own("int8"), openvino("int8"), llama("q8_0", true), own("int4"), openvino("int4"), llama("q4_0", true), genai("int4"),
-  own("fp32", "sdtp"), own("int8", "sdtp"), own("int4", "sdtp"), torch("fp32"), genai("fp32"), llama("bf16", true), llama("fp32", true),
+  own("fp32"), ownOnOpenvino("fp32"), openvino("bf16"), torch("bf16"), own("int8"), ownOnOpenvino("int8"), openvino("int8"), llama("q8_0", true), own("int4"), ownOnOpenvino("int4"), openvino("int4"), llama("q4_0", true), genai("int4"),
+  own("fp32", "sdtp"), own("int8", "sdtp"), own("int4", "sdtp"), ownOnOpenvino("fp32", "sdtp"), ownOnOpenvino("int8", "sdtp"), torch("fp32"), genai("fp32"), llama("bf16", true), llama("fp32", true),
   own("fp32", "keep07"), own("int8", "keep07"), own("int4", "keep07"), openvino("fp32"),
   { id: "transformers.js fp32", peer: "transformers.js", dtype: "fp32", bits: 32, whole: true, format: "onnx", settings: {} },
   llama("q8_0", false), llama("q4_0", false), llama("bf16", false), llama("fp32", false),

@@ -9,9 +9,9 @@ let model, preset, scorer;
 await serve({
   async load({ model: folder, threads, settings }) {
     preset = settings.preset;
-    model = await load(folder, { threads, dtype: settings.dtype });
+    model = await load(folder, { threads, dtype: settings.dtype, ...(settings.device && { device: settings.device }) });
     const { versions } = environment();
-    return { versions: { "sdtp-notebook": versions["sdtp-notebook"], "onnxruntime-node": versions["onnxruntime-node"], node: process.versions.node }, settings: { backend: (await backend()).name, dtype: model.dtype, computed_in: model.computeDtype, kv_cache: model.kvDtype, preset } };
+    return { versions: { "sdtp-notebook": versions["sdtp-notebook"], "onnxruntime-node": versions["onnxruntime-node"], node: process.versions.node }, settings: { device: model.device, backend: (await backend()).name, dtype: model.dtype, computed_in: model.computeDtype, kv_cache: model.kvDtype, preset } };
   },
   async run(ids, newTokens, onToken) {
     const run = await model.prefill(ids, { preset, reserve: newTokens });
