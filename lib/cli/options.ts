@@ -3,7 +3,7 @@ import { kvDtypes, type KvDtype } from "../checkpoint/kv-dtype.js";
 import { methodNames } from "../methods/all.js";
 import { methodForms } from "../methods/resolve.js";
 import type { LoadOptions, Model } from "../runtime/model.js";
-import { devices, requireDevice, type Device } from "../runtime/devices/names.js";
+import { devices, mustBeDevice, requireDevice, type Device } from "../runtime/devices/names.js";
 import { LIBRARY_VARIABLE } from "../runtime/providers/names.js";
 
 /** Options that every command with a model has. */
@@ -26,8 +26,8 @@ export const addProviderOption = (command: Command): Command =>
 function deviceName(text: string): Device {
   try {
     return requireDevice(text);
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
+  } catch {
+    throw new InvalidArgumentError(mustBeDevice);
   }
 }
 

@@ -4,10 +4,13 @@ import { isPluginName, type PluginName } from "../providers/names.js";
 export const devices = ["cpu", "webgpu", "cuda", "openvino", "auto"] as const;
 export type Device = (typeof devices)[number] | PluginName;
 
+/** What a device's name must be, for messages. */
+export const mustBeDevice = `must be ${devices.join(", ")}, or plugin:NAME for another plugin provider: sdtp provider list`;
+
 /** @throws on another device, with those known */
 export function requireDevice(text: string): Device {
   const device = devices.find((each) => each === text);
   if (device) return device;
   if (isPluginName(text)) return text;
-  throw new Error(`device: ${text} (must be ${devices.join(", ")}, or plugin:NAME for another plugin provider: sdtp provider list)`);
+  throw new Error(`device: ${text} (${mustBeDevice})`);
 }

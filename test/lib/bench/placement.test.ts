@@ -16,7 +16,7 @@ test("a device, a card or a set of processors by its name", linux, () => {
 
 test("what cannot be told apart, or shares hardware, is refused", linux, () => {
   for (const [names, message] of [
-    [["gpu"], /device: gpu \(must be cpu, cuda or webgpu/], [["cuda:x"], /device: cuda:x \(must be cuda and the number of one card/], [["webgpu:1"], /device: webgpu:1 \(WebGPU does not let a card be chosen/],
+    [["gpu"], /device: gpu \(must be cpu, cuda, webgpu or openvino/], [["cuda:x"], /device: cuda:x \(must be cuda and the number of one card/], [["webgpu:1"], /device: webgpu:1 \(WebGPU does not let a card be chosen/],
     [["cpu:5-2"], /device: cpu:5-2 \(must be cpu and one processor or a range/], [["cuda:0", "cuda:0"], /devices: cuda:0 and cuda:0 \(share hardware/], [["cuda", "cuda:1"], /devices: cuda and cuda:1 \(share hardware/],
     [["cpu:0", "cpu:0-0"], /devices: cpu:0 and cpu:0-0 \(share hardware/], [["cpu:0-99999"], /device: cpu:0-99999 \(this machine has processors 0 to \d+\)/], [["cpu:$(id)"], /device: cpu:\$\(id\) \(must be/],
   ] as const) assert.throws(() => parsePlacements(names), message);

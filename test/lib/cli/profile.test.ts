@@ -87,7 +87,7 @@ test("bad input is one clear line, before anything runs or is written", async (t
     [["--lengths", "64", "--config", "keep6"], /preset: keep6 \(known: baseline/],
     [["--lengths", "64", "--config", "keep07", "keep07"], /config: keep07 \(is given twice\)/],
     [["--lengths", "64", "--scorer", "magic"], /scorer: magic/],
-    [["--lengths", "64", "--device", "tpu"], /'tpu' is invalid. Allowed choices are cpu, webgpu, cuda, auto/],
+    [["--lengths", "64", "--device", "tpu"], /'tpu' is invalid\. must be cpu, webgpu, cuda, openvino, auto, or plugin:NAME/],
     [["--lengths", "64", "--dtype", "int3"], /dtype: int3/],
     [["--lengths", "64", "--kv-dtype", "int3"], /Allowed choices are fp32, fp16, int8/],
     [["--lengths", "64", "--prompt-file", "short.txt"], /prompt: short\.txt has \d+ tokens \(length 64 needs as many/],
