@@ -28,6 +28,11 @@ interface Taken extends Record<"weights" | "total" | "peak" | "cache" | "cacheHe
   readonly held: readonly number[];
 }
 
+/** Weights in that form are in the cache folder then: what converting leaves to be collected is another process's. */
+async function converted(folder: string, dtype: string): Promise<void> {
+  await (await load(folder, { dtype, cacheFolder: `${folder}-cache` })).release();
+}
+
 async function measured(args: readonly string[], backend?: "node"): Promise<Taken> {
   const { stdout } = await promisify(execFile)(process.execPath, [script, ...args], { env: { ...process.env, ...(backend && { SDTP_BACKEND: backend }) } });
   return JSON.parse(stdout) as Taken;
@@ -38,6 +43,7 @@ test("the plan against the peak of a process: long and short prompts, float and 
   const [model, experts] = [await synthesize(raw, "m", { cacheFolder, dtype: "bf16" }), await synthesize(withExperts, "e", { cacheFolder, dtype: "bf16" })];
   const cases = [[model, "bf16", 64, "fused"], [model, "bf16", 4000, "fused"], [model, "int4", 64, "fused"], [model, "int8", 1024, "plain"], [experts, "bf16", 64, "fused"], [experts, "bf16", 3000, "fused"], [experts, "int4", 64, "fused"]] as const;
   for (const [folder, dtype, length, attention] of cases) {
+    await converted(folder, dtype);
     const { total, peak, cache, cacheHeld } = await measured([folder, dtype, String(length), attention]);
     const figures = `${folder === experts ? "experts, " : ""}${dtype}, ${length}, ${attention}: planned ${Math.round(total / 1e6)} MB, took ${Math.round(peak / 1e6)} MB`;
     t.diagnostic(figures);
@@ -50,13 +56,13 @@ test("graphs of a model hold its weights once: eight presets one after the other
   const cacheFolder = await temporaryFolder(t);
   const model = await synthesize(raw, "m", { cacheFolder, dtype: "bf16" });
   for (const dtype of ["bf16", "int8", "int4"]) {
-    // What converting leaves to be collected is another process's.
-    await (await load(model, { dtype, cacheFolder: `${model}-cache` })).release();
+    await converted(model, dtype);
     const { weights, total, peak, held } = await measured([model, dtype, "64", "fused", "baseline", "keep09", "keep08", "keep07", "sdtp", "sdtp-low", "cascade09", "gemfilter"]);
     const [first, last] = [held[0]!, held.at(-1)!];
     const figures = `${dtype}: planned ${Math.round(total / 1e6)} MB, ${Math.round(weights / 1e6)} of it weights; took ${Math.round(first / 1e6)} MB after one preset, ${Math.round(last / 1e6)} after eight, ${Math.round(peak / 1e6)} at most`;
     t.diagnostic(figures);
-    assert.ok(peak < 1.15 * total && (process.platform !== "linux" || last - first < weights), figures);
+    // Seven further graphs with weights of their own would take seven times those.
+    assert.ok(peak < 1.15 * total && (process.platform !== "linux" || 2 * (last - first) < 7 * weights), figures);
   }
 });
 
