@@ -150,6 +150,8 @@ describe("variables in a debugger's panel", () => {
     messages.forEach((message, i) => assert.match(message, expected[i]!));
     const { content } = await session.client.request("control", "debug_request", { command: 5, arguments: [] }, wait);
     assert.deepEqual([content.success, content.message], [false, 'command: 5 (must be a string, such as "debugInfo")']);
+    // Front ends read the list of a reply that failed.
+    assert.deepEqual([(await front.ask("scopes", { frameId: 1 })).body, (await front.ask("variables", { variablesReference: 1e9 })).body], [{ scopes: [] }, { variables: [] }]);
     assert.equal(await session.value("n"), "5");
   });
 });

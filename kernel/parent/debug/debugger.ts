@@ -31,6 +31,12 @@ export interface DebuggerHost {
   isCaught(text: string, line: number, column: number): Promise<boolean>;
 }
 
+/** Milliseconds in which the answer to a step arrives: JupyterLab forgets where it stands with it, so that a stop that is told before would not be seen. */
+const AFTER_REPLY = 50;
+
+/** Bodies of replies that failed: JupyterLab reads the list without looking whether there is one, as when a thread went on before it had asked all it shows. */
+const EMPTY: Readonly<Record<string, JsonObject>> = { scopes: { scopes: [] }, variables: { variables: [] }, inspectVariables: { variables: [] }, stackTrace: { stackFrames: [] }, setBreakpoints: { breakpoints: [] } };
+
 /**
  * Answers debug_request: the Debug Adapter Protocol, with what Jupyter adds to it (debugInfo, dumpCell, inspectVariables,
  * richInspectVariables). Source: https://jupyter-client.readthedocs.io/en/stable/messaging.html#debug-request
@@ -61,6 +67,8 @@ export class Debugger {
   #asked: "step" | "pause" | undefined;
   /** A step goes on until it comes to another line: a line may be several statements for V8, and so may an `await`. */
   #step: { method: string; from: Frame[] } | undefined;
+  /** Until whoever had it go on has the answer. */
+  #answered: Promise<unknown> = Promise.resolve();
   #seq = 0;
 
   constructor(host: DebuggerHost) {
@@ -76,7 +84,7 @@ export class Debugger {
     try {
       return { ...reply, success: true, body: await this.#handle(asRequest(content)) };
     } catch (error) {
-      return { ...reply, success: false, message: (error as Error).message, body: {} };
+      return { ...reply, success: false, message: (error as Error).message, body: EMPTY[reply.command] ?? {} };
     }
   }
 
@@ -268,6 +276,7 @@ export class Debugger {
     this.#asked = command === "continue" ? undefined : "step";
     this.#step = command === "next" || command === "stepIn" ? { method, from: frames } : undefined;
     await this.#inspector.post(method);
+    this.#answered = new Promise((resolve) => setTimeout(resolve, AFTER_REPLY));
     return command === "continue" ? { allThreadsContinued: true } : {};
   }
 
@@ -305,9 +314,11 @@ export class Debugger {
       return;
     }
     this.#step = undefined;
-    this.#stop = new Stop(frames, this.#inspector);
+    const stop = (this.#stop = new Stop(frames, this.#inspector));
     const reason = isException ? "exception" : (paused.hitBreakpoints?.length ?? 0) > 0 ? "breakpoint" : (this.#asked ?? "breakpoint");
     this.#asked = undefined;
+    await this.#answered;
+    if (this.#stop !== stop) return;
     this.#event("stopped", { reason, threadId: THREAD, allThreadsStopped: true, ...(isException && { text: paused.data?.description?.split("\n")[0] ?? String(paused.data?.value) }) });
   }
 
