@@ -48,7 +48,6 @@ async function rows(job: Job, lengths: readonly number[]): Promise<void> {
   meter.stop();
 }
 
-
 function send(answer: Answer): void {
   process.send?.(answer);
 }

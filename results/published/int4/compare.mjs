@@ -8,17 +8,13 @@ import { environment } from "../../../dist/lib/bench/environment.js";
 import { bootstrap } from "../../../dist/lib/bench/statistics.js";
 import { packageRoot } from "../../../dist/lib/checkpoint/index.js";
 import { totalBytes } from "../../../dist/lib/checkpoint/sizes.js";
-import { block } from "../../../dist/lib/decoder/block.js";
-import { fusedAttention } from "../../../dist/lib/decoder/attention.js";
-import { checkpointWeights, weightsFolder } from "../../../dist/lib/decoder/checkpoint-weights.js";
-import { embed, head } from "../../../dist/lib/decoder/head.js";
-import { crossEntropy, divergence } from "../../../dist/lib/decoder/loss.js";
-import { layerRotary, rotaryInputs } from "../../../dist/lib/decoder/positions.js";
+import { weightsFolder } from "../../../dist/lib/decoder/checkpoint-weights.js";
+import { divergence } from "../../../dist/lib/decoder/loss.js";
 import { RotaryTables } from "../../../dist/lib/decoder/rotary.js";
-import { GraphBuilder } from "../../../dist/lib/onnx/builder.js";
 import { openModel } from "../../../dist/lib/runtime/open.js";
 import { rotaryFeeds } from "../../../dist/lib/runtime/rotary-feeds.js";
 import { createSession } from "../../../dist/lib/runtime/session.js";
+import { lossGraph } from "../loss-graph.mjs";
 
 const { values: options, positionals: [name] } = parseArgs({ allowPositionals: true, options: { dtypes: { type: "string", default: "int8,int4:nearest,int4" }, texts: { type: "string", default: "16" }, tokens: { type: "string", default: "1024" }, threads: { type: "string" } } });
 const N = Number(options.tokens);
@@ -40,18 +36,9 @@ for (const dtype of dtypes) {
 }
 
 /** Losses, first choices, logits; with a reference's logits, how far they are from those. */
-async function session({ checkpoint }, reference) {
-  const { config } = checkpoint;
-  const g = new GraphBuilder("losses");
-  const weights = checkpointWeights(g, checkpoint);
-  const ids = g.input("ids", "int64", [1, "n"]);
-  const rotaries = rotaryInputs(g, config, "n");
-  let hidden = embed(g, weights, config, ids, g.range("n"));
-  for (let layer = 0; layer < config.layers; layer++) hidden = block(g, weights, config, layer, hidden, layerRotary(config, rotaries, layer), fusedAttention(config)).hidden;
-  const logits = g.reshape(head(g, weights, config, hidden), ["n", config.vocabSize]);
-  g.output(crossEntropy(g, logits, g.input("targets", "int64", ["n", 1])), "losses");
-  g.output(g.argMax(logits), "choices");
-  if (reference) g.output(divergence(g, logits, g.input("reference", "float32", ["n", config.vocabSize])), "divergence");
+function session({ checkpoint }, reference) {
+  const { g, logits } = lossGraph(checkpoint);
+  if (reference) g.output(divergence(g, logits, g.input("reference", "float32", ["n", checkpoint.config.vocabSize])), "divergence");
   else g.output(logits, "logits");
   return createSession(g, { threads, folder: weightsFolder(checkpoint) });
 }

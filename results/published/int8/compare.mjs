@@ -8,18 +8,13 @@ import { Tensor } from "onnxruntime-node";
 import { environment } from "../../../dist/lib/bench/environment.js";
 import { median } from "../../../dist/lib/bench/statistics.js";
 import { openCheckpoint, packageRoot } from "../../../dist/lib/checkpoint/index.js";
-import { block } from "../../../dist/lib/decoder/block.js";
-import { fusedAttention } from "../../../dist/lib/decoder/attention.js";
-import { checkpointWeights, weightsFolder } from "../../../dist/lib/decoder/checkpoint-weights.js";
-import { embed, head } from "../../../dist/lib/decoder/head.js";
-import { crossEntropy } from "../../../dist/lib/decoder/loss.js";
-import { layerRotary, rotaryInputs } from "../../../dist/lib/decoder/positions.js";
+import { weightsFolder } from "../../../dist/lib/decoder/checkpoint-weights.js";
 import { RotaryTables } from "../../../dist/lib/decoder/rotary.js";
-import { GraphBuilder } from "../../../dist/lib/onnx/builder.js";
 import { hostHome } from "../../../dist/lib/runtime/home.js";
 import { Model } from "../../../dist/lib/runtime/model.js";
 import { rotaryFeeds } from "../../../dist/lib/runtime/rotary-feeds.js";
 import { createSession } from "../../../dist/lib/runtime/session.js";
+import { lossGraph } from "../loss-graph.mjs";
 
 const { values: options, positionals: [name] } = parseArgs({ allowPositionals: true, options: { lengths: { type: "string", default: "1024,4096" }, rounds: { type: "string", default: "5" }, texts: { type: "string", default: "16" }, threads: { type: "string", default: "1" } } });
 const threads = Number(options.threads);
@@ -29,20 +24,7 @@ const checkpoints = new Map();
 for (const dtype of ["fp32", "int8"]) checkpoints.set(dtype, await openCheckpoint(name, { dtype }));
 const prose = (await checkpoints.get("fp32").tokenizer()).encode(text, { addSpecialTokens: false });
 
-/** Losses and first choices of all tokens of a prompt, in one graph. */
-async function lossSession(checkpoint, byChannel) {
-  const { config } = checkpoint;
-  const g = new GraphBuilder("losses");
-  const weights = checkpointWeights(g, checkpoint, { byChannel });
-  const ids = g.input("ids", "int64", [1, "n"]);
-  const rotaries = rotaryInputs(g, config, "n");
-  let hidden = embed(g, weights, config, ids, g.range("n"));
-  for (let layer = 0; layer < config.layers; layer++) hidden = block(g, weights, config, layer, hidden, layerRotary(config, rotaries, layer), fusedAttention(config)).hidden;
-  const logits = g.reshape(head(g, weights, config, hidden), ["n", config.vocabSize]);
-  g.output(crossEntropy(g, logits, g.input("targets", "int64", ["n", 1])), "losses");
-  g.output(g.argMax(logits), "choices");
-  return createSession(g, { folder: weightsFolder(checkpoint) });
-}
+const lossSession = (checkpoint, byChannel) => createSession(lossGraph(checkpoint, { byChannel }).g, { folder: weightsFolder(checkpoint) });
 
 const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 const N = 1024;
