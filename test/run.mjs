@@ -2,11 +2,14 @@
 // `node test/run.mjs [--clients|--real|--queue] [PATH-PART …]`: only files whose path contains one of the parts;
 // `*.clients.test.js` (slow, need system packages) run only with --clients, `*.real.test.js` (fetch a model from PyPI) only with --real,
 // `*.queue.test.js` (need redis-server, some of them root and network namespaces) only with --queue.
-import { spawn } from "node:child_process";
+// A file that has not ended after PATIENCE is ended and counts as failed: one that hangs takes nothing from those after it.
 import { readdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { run } from "node:test";
+import { spec, tap } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 
+const PATIENCE = 15 * 60_000;
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const args = process.argv.slice(2);
 const kinds = ["clients", "real", "queue"];
@@ -23,8 +26,13 @@ if (files.length === 0) {
   console.error(`no test file matches: ${parts.join(" ") || "(all)"}`);
   process.exit(2);
 }
-const runner = spawn(process.execPath, ["--enable-source-maps", "--test", "--test-concurrency=2", ...files], {
-  stdio: "inherit",
-  cwd: root,
+// Children take the flags from here: as an option in newer releases, from this process in Node 20.
+const execArgv = ["--enable-source-maps"];
+process.execArgv.push(...execArgv);
+process.chdir(root);
+const results = run({ files, concurrency: 2, timeout: PATIENCE, execArgv });
+results.on("test:fail", ({ todo }) => {
+  if (todo === undefined || todo === false) process.exitCode = 1;
 });
-runner.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
+// A program that a test left running may hold this process's output: the end of the results is the end.
+results.compose(process.stdout.isTTY ? new spec() : tap).pipe(process.stdout).on("unpipe", () => process.stdout.write("", () => process.exit()));

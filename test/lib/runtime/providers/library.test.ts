@@ -70,5 +70,5 @@ test("the command line says what is there and what is wrong", async () => {
   assert.deepEqual([missing.code, missing.stderr.trim()], [1, "sdtp: device: openvino (its provider is not installed; to install it: sdtp provider add openvino; a library of one's own is named by --provider-library)"]);
   const wrong = await sdtp(folder, "generate", "--device", "plugin:mine", "--provider-library", "none.so", "--prompt", "x");
   assert.match(wrong.stderr, /^sdtp: provider library: none\.so \(no such file/);
-  assert.match((await sdtp(folder, "generate", "--device", "gpu", "--prompt", "x")).stderr, /device: gpu \(must be cpu, webgpu, cuda, openvino, auto/);
+  assert.match((await sdtp(folder, "generate", "--device", "gpu", "--prompt", "x")).stderr, /argument .gpu. is invalid\. must be cpu, webgpu, cuda, openvino, auto/);
 });
