@@ -7,8 +7,8 @@ import type { FromChild, InspectorCall } from "../messages.js";
 import { type Backlog, WATCHDOG } from "./backlog.js";
 import { writeFrame } from "./frame.js";
 
-/** Scripts in which nobody sets a breakpoint. */
-const FOREIGN = /^node:|[\\/]node_modules[\\/]|^$/;
+/** Scripts of Node's and of the kernel's own, which nobody looks for. */
+const FOREIGN = /^node:|[\\/]dist[\\/]kernel[\\/]|^$/;
 
 /** Milliseconds until a request is followed by another that does nothing, and the longest between two of those. */
 const FIRST = 20;

@@ -37,12 +37,12 @@ export interface Chosen {
  * await sdtp.explore("results")
  */
 export async function explore(folder = "results"): Promise<LiveControl> {
-  const found = await findRuns(folder);
+  const found = chooseable(await findRuns(folder));
   const lengths = [...new Set(found.runs.flatMap(({ rows }) => rows.map(({ length }) => length)))].sort((a, b) => a - b);
   const specs = {
     run: [ALL, ...found.runs.map(({ name }) => name)],
     against: [NOTHING, ...found.runs.map(({ name }) => name)],
-    model: [ALL, ...new Set(found.runs.flatMap(({ models }) => models))],
+    model: [...new Set([ALL, ...found.runs.flatMap(({ models }) => models)])],
     length: [ALL, ...lengths],
     filter: "",
   };
@@ -50,6 +50,11 @@ export async function explore(folder = "results"): Promise<LiveControl> {
     const parts = explored(folder, found, chosen as Chosen);
     return { [Symbol.for("Jupyter.display")]: () => ({ "text/html": parts.map(({ html }) => html).join("\n"), "text/plain": parts.map(({ text }) => text).join("\n\n") }) };
   }) as unknown as LiveControl;
+}
+
+/** A folder may be called as what stands for all, or for none. */
+export function chooseable({ runs, ...found }: FoundRuns): FoundRuns {
+  return { ...found, runs: runs.map((run) => ([ALL, NOTHING].includes(run.name) ? { ...run, name: `./${run.name}` } : run)) };
 }
 
 /** What is shown for a choice. @throws where two runs cannot be compared */

@@ -6,6 +6,7 @@ import { Assets } from "./assets.js";
 import type { Root } from "./contents/place.js";
 import { contentsRoutes } from "./contents/routes.js";
 import type { Trust } from "./contents/trust.js";
+import type { Turns } from "./contents/turns.js";
 import { Events } from "./events.js";
 import { guard, type GuardOptions } from "./guard.js";
 import type { Keeper } from "./kernels/keeper.js";
@@ -25,6 +26,7 @@ export interface AppParts extends GuardOptions {
   readonly root: Root;
   readonly assets: Assets;
   readonly trust: Trust;
+  readonly turns: Turns;
   readonly kernels: Kernels;
   readonly sessions: Sessions;
   readonly keeper: Keeper;
@@ -45,7 +47,7 @@ const API_VERSION = "2.17.0";
 
 /** Every route that JupyterLab asks for. */
 export function createApp(parts: AppParts): Hono {
-  const { root, assets, trust, kernels, sessions, keeper, terminals, events, logos, folders } = parts;
+  const { root, assets, trust, turns, kernels, sessions, keeper, terminals, events, logos, folders } = parts;
   const app = new Hono();
   const started = new Date();
   app.onError((error, c) => refused(c, error, parts.onError));
@@ -53,7 +55,7 @@ export function createApp(parts: AppParts): Hono {
   app.use(guard(parts));
   app.use(bodyLimit({ maxSize: LARGEST, onError: () => { throw new Refusal(413, `the request is larger than ${LARGEST / 2 ** 20} MiB`); } }));
 
-  contentsRoutes(app, root, trust, {
+  contentsRoutes(app, root, trust, turns, {
     beforeRead: (path) => keeper.flush(path),
     saved: (path) => keeper.saved(path),
     moved: (from, to) => sessions.moved(from, to),

@@ -9,6 +9,7 @@ import { createApp } from "./app.js";
 import { Assets } from "./assets.js";
 import { Root } from "./contents/place.js";
 import { Trust } from "./contents/trust.js";
+import { Turns } from "./contents/turns.js";
 import { Events } from "./events.js";
 import { PROTOCOL } from "./kernels/framing.js";
 import { Keeper } from "./kernels/keeper.js";
@@ -63,8 +64,9 @@ export async function openLab(folder: string, options: LabOptions = {}): Promise
   const root = new Root(real);
   const data = join(userDataDir(), "sdtp-lab");
   const trust = new Trust(data);
+  const turns = new Turns();
   const events = new Events();
-  const keeper: Keeper = new Keeper(root, trust, () => sessions, onError);
+  const keeper: Keeper = new Keeper(root, trust, turns, () => sessions, onError);
   const kernels = new Kernels(root, {
     progressed: (kernel, execution) => keeper.progressed(kernel, execution),
     left: (kernel, session) => keeper.left(kernel, session),
@@ -76,7 +78,7 @@ export async function openLab(folder: string, options: LabOptions = {}): Promise
   let stop = () => {};
   const shutdown = new Promise<void>((resolve) => (stop = resolve));
   const app = createApp({
-    root, assets: await Assets.open(), trust, kernels, sessions, keeper, terminals, events, logos, token, hosts: [host], onError, onShutdown: () => stop(),
+    root, assets: await Assets.open(), trust, turns, kernels, sessions, keeper, terminals, events, logos, token, hosts: [host], onError, onShutdown: () => stop(),
     folders: { settings: settingsFolder(), workspaces: join(data, "workspaces", digestName(real)) },
   });
   const websockets = new WebSocketServer({

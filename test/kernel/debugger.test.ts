@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import type { JsonObject } from "../../lib/jupyter/index.js";
 import { murmur2 } from "../../kernel/parent/debug/hash.js";
 import { sparing } from "../../kernel/parent/debug/sparing.js";
+import { within } from "../waits.js";
 import { PATIENCE, type Ran, Session } from "./session.js";
 
 const wait = { timeout: PATIENCE };
@@ -58,7 +61,7 @@ class Front {
   async event(name: string): Promise<JsonObject> {
     for (;;) {
       for (let next = this.#events.shift(); next; next = this.#events.shift()) if (next.event === name) return next.body as JsonObject;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+      await within(`the event ${name}`, new Promise<void>((resolve) => (this.#wake = resolve)));
     }
   }
 
@@ -146,7 +149,7 @@ describe("variables in a debugger's panel", () => {
         async ([command, args]) => String((await front.ask(command as string, args as JsonObject)).message),
       ),
     );
-    const expected = [/^command: nonsense \(not supported/, /^code: undefined \(must be a string\)/, /^variablesReference: 1000000000 /, /^variablesReference: "1" \(must be an integer\)/, /^source: \/etc\/passwd \(no cell/, /initialize/, /initialize/, /initialize/];
+    const expected = [/^command: nonsense \(not supported/, /^code: undefined \(must be a string\)/, /^variablesReference: 1000000000 /, /^variablesReference: "1" \(must be an integer\)/, /^source: \/etc\/passwd \(no cell has this path, and no module/, /initialize/, /initialize/, /initialize/];
     messages.forEach((message, i) => assert.match(message, expected[i]!));
     const { content } = await session.client.request("control", "debug_request", { command: 5, arguments: [] }, wait);
     assert.deepEqual([content.success, content.message], [false, 'command: 5 (must be a string, such as "debugInfo")']);
@@ -251,6 +254,33 @@ describe("breakpoints", () => {
     await front.breakAt(source);
     await front.body("continue", { threadId: 1 });
     assert.equal((await running).text, "8");
+  });
+
+  it("are as the last request wants them, where several come without waiting", async () => {
+    const source = "const base: number = 10;\nfunction twice(x: number) {\n  const y = x * 2;\n  return y;\n}";
+    const { sourcePath: path } = await front.body<{ sourcePath: string }>("dumpCell", { code: source });
+    const set = (...lines: number[]) => front.body("setBreakpoints", { source: { path }, breakpoints: lines.map((line) => ({ line })) });
+    await Promise.all([set(3), set(4), set(), set(4), set(3)]);
+    const running = session.run("twice(5)");
+    assert.match((await front.stopped(running)).at[0]!, /^twice:3$/);
+    await Promise.all([set(4), set(3, 4), set()]);
+    assert.deepEqual((await front.body("debugInfo")).breakpoints, []);
+    await front.body("continue", { threadId: 1 });
+    assert.equal((await running).text, "10");
+  });
+
+  it("sources are the modules that run, the notebook's own by their place, packages by their names", async () => {
+    writeFileSync(join(session.folder, "own.ts"), "export const own: number = 5;\n");
+    await session.run("import { own } from './own.ts'; const zip = await import('fflate'); own");
+    const { modules, totalModules } = await front.body<{ modules: { name: string; path: string }[]; totalModules: number }>("modules");
+    assert.equal(modules.length, totalModules);
+    assert.deepEqual(modules.filter(({ name }) => name === "own.ts").map(({ path }) => path), [join(session.folder, "own.ts")]);
+    const zip = modules.find(({ name }) => name.startsWith("fflate/"));
+    assert.match(String((await front.body("source", { source: { path: zip?.path } })).content), /zipSync/);
+    assert.deepEqual(await front.body("source", { source: { path: join(session.folder, "own.ts") } }), { content: "export const own: number = 5;\n", mimeType: "text/typescript" });
+    assert.deepEqual((await front.body<{ modules: unknown[] }>("modules", { startModule: 1, moduleCount: 1 })).modules, modules.slice(1, 2));
+    assert.equal((await front.ask("modules", { startModule: -1 })).message, "startModule: -1 (must not be negative)");
+    assert.match(String((await front.ask("source", { source: { path: join(session.folder, "other.ts") } })).message), /no module that runs/);
   });
 
   it("are left by an interrupt, which keeps variables and stops nowhere else", async () => {

@@ -63,7 +63,7 @@ describe("clients from PyPI", { skip: "missing" in clients ? clients.missing : f
 
   it("papermill stops at a cell that fails, with its error", () => {
     write(path("bad.ipynb"), [code("1"), code('throw new TypeError("stop")'), code("3")]);
-    const done = spawnSync(join(bin, "papermill"), ["bad.ipynb", "bad-out.ipynb"], { env, cwd: home, encoding: "utf8" });
+    const done = spawnSync(join(bin, "papermill"), ["bad.ipynb", "bad-out.ipynb"], { env, cwd: home, encoding: "utf8", timeout: 300_000 });
     assert.notEqual(done.status, 0);
     assert.match(done.stderr, /TypeError: stop/);
   });

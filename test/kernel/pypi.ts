@@ -27,7 +27,7 @@ function environment(packages: readonly string[], given: string | undefined): En
   if (given !== undefined || existsSync(join(folder, "complete"))) return { bin };
   rmSync(folder, { recursive: true, force: true });
   for (const [command, ...args] of [["python3", "-m", "venv", folder], [join(bin, "pip"), "install", "-q", ...packages], ["touch", join(folder, "complete")]] as [string, ...string[]][]) {
-    const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });
+    const { status, stderr } = spawnSync(command, args, { encoding: "utf8", timeout: 600_000 });
     if (status !== 0) return { missing: `needs a virtual environment from PyPI (${[command, ...args].join(" ")}: ${stderr?.trim().split("\n").at(-1) ?? "cannot be run"})` };
   }
   return { bin };

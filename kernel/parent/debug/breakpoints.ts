@@ -12,6 +12,8 @@ interface Location {
 export class Breakpoints {
   readonly #lines = new Map<string, number[]>();
   readonly #set = new Map<string, string[]>();
+  /** One change at a time: requests come without waiting for the answer to those before them, and the last is what counts. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly inspector: Inspector,
@@ -24,13 +26,28 @@ export class Breakpoints {
   }
 
   /** Replaces the breakpoints of a source. @returns one for each line: where it is, which may be further down */
-  async replace(path: string, lines: number[]): Promise<JsonObject[]> {
+  replace(path: string, lines: number[]): Promise<JsonObject[]> {
+    return this.#inTurn(() => this.#replace(path, lines));
+  }
+
+  /** Sets in a script what is wanted in its source. */
+  place(scriptId: string): Promise<unknown> {
+    return this.#inTurn(() => this.#place(scriptId));
+  }
+
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const changing = this.#last.then(change);
+    this.#last = changing.catch(() => undefined);
+    return changing;
+  }
+
+  async #replace(path: string, lines: number[]): Promise<JsonObject[]> {
     for (const breakpointId of this.#set.get(path) ?? []) await this.inspector.post("Debugger.removeBreakpoint", { breakpointId }).catch(() => undefined);
     this.#set.delete(path);
     const ids = this.scripts.at(path);
     let placed = new Map<number, number>();
     this.#lines.set(path, lines);
-    for (const id of ids) placed = await this.place(id);
+    for (const id of ids) placed = await this.#place(id);
     if (ids.length > 0) this.#lines.set(path, [...new Set(lines.map((line) => placed.get(line) ?? line))]);
     return lines.map((line) => {
       const source = { path };
@@ -41,8 +58,8 @@ export class Breakpoints {
     });
   }
 
-  /** Sets in a script what is wanted in its source. @returns lines by the lines that were asked for */
-  async place(scriptId: string): Promise<Map<number, number>> {
+  /** @returns lines by the lines that were asked for */
+  async #place(scriptId: string): Promise<Map<number, number>> {
     const placed = new Map<number, number>();
     const path = this.scripts.script(scriptId)?.path;
     const lines = path === undefined ? [] : (this.#lines.get(path) ?? []);

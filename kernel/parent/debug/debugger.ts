@@ -1,8 +1,9 @@
+import { readFile } from "node:fs/promises";
 import type { JsonObject } from "../../../lib/jupyter/messages.js";
 import type { FromChild, InspectorCall, RunCell } from "../../messages.js";
 import { Breakpoints } from "./breakpoints.js";
 import { Inspector } from "./inspector.js";
-import { asRequest, type DapRequest, integer, lines, path, strings, text } from "./protocol.js";
+import { asRequest, type DapRequest, integer, lines, path, range, strings, text } from "./protocol.js";
 import { sparing } from "./sparing.js";
 import { cellPath, PREFIX, Scripts, SEED, SUFFIX } from "./scripts.js";
 import { evaluate, type Frame, framesOf, isElsewhere, type Paused, Stop } from "./stop.js";
@@ -17,6 +18,8 @@ const EXCEPTIONS = [
   { filter: "uncaught", label: "Uncaught Exceptions", default: false },
   { filter: "all", label: "All Exceptions", default: false },
 ];
+
+const TYPESCRIPT = "text/typescript";
 
 const NAME = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
 
@@ -35,7 +38,7 @@ export interface DebuggerHost {
 const AFTER_REPLY = 50;
 
 /** Bodies of replies that failed: JupyterLab reads the list without looking whether there is one, as when a thread went on before it had asked all it shows. */
-const EMPTY: Readonly<Record<string, JsonObject>> = { scopes: { scopes: [] }, variables: { variables: [] }, inspectVariables: { variables: [] }, stackTrace: { stackFrames: [] }, setBreakpoints: { breakpoints: [] } };
+const EMPTY: Readonly<Record<string, JsonObject>> = { scopes: { scopes: [] }, variables: { variables: [] }, inspectVariables: { variables: [] }, stackTrace: { stackFrames: [] }, setBreakpoints: { breakpoints: [] }, modules: { modules: [] } };
 
 /**
  * Answers debug_request: the Debug Adapter Protocol, with what Jupyter adds to it (debugInfo, dumpCell, inspectVariables,
@@ -153,18 +156,19 @@ export class Debugger {
       }
       case "source": {
         const content = this.#dumped.get(path(args)) ?? this.scripts.text(path(args));
-        if (content === undefined) throw new Error(`source: ${path(args)} (no cell has this path)`);
-        return { content, mimeType: "text/typescript" };
+        return content === undefined ? this.#file(path(args)) : { content, mimeType: TYPESCRIPT };
       }
-      case "modules":
-        return { modules: [], totalModules: 0 };
+      case "modules": {
+        const modules = this.scripts.modules();
+        return { modules: modules.slice(...range(args, "startModule", "moduleCount")), totalModules: modules.length };
+      }
       case "threads":
         return { threads: [{ id: THREAD, name: "cells" }] };
       case "initialize":
         this.#started = true;
         this.#typed = args.clientID !== "jupyterlab";
         this.#event("initialized");
-        return { supportsConfigurationDoneRequest: true, exceptionBreakpointFilters: EXCEPTIONS };
+        return { supportsConfigurationDoneRequest: true, supportsModulesRequest: true, exceptionBreakpointFilters: EXCEPTIONS };
     }
     if (!this.#started) throw new Error(`command: ${command} (not supported, or the debugger was not started: initialize)`);
     return this.#inSession({ seq: 0, command, args });
@@ -212,6 +216,15 @@ export class Debugger {
       default:
         throw new Error(`command: ${command} (not supported by this kernel)`);
     }
+  }
+
+  /** The text of a file whose code runs. @throws for any other */
+  async #file(wanted: string): Promise<JsonObject> {
+    if (!this.scripts.modules().some((module) => module.path === wanted)) throw new Error(`source: ${wanted} (no cell has this path, and no module that runs)`);
+    const content = await readFile(wanted, "utf8").catch((error: NodeJS.ErrnoException) => {
+      throw new Error(`source: ${wanted} (cannot be read: ${error.code})`);
+    });
+    return { content, mimeType: /\.[cm]?tsx?$/.test(wanted) ? TYPESCRIPT : "text/javascript" };
   }
 
   async #evaluate(args: JsonObject): Promise<JsonObject> {

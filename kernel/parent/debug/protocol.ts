@@ -33,6 +33,16 @@ export function path(args: JsonObject): string {
   return text(source, "path");
 }
 
+/** From where and to where in a list: all of it where no count is given, or 0. */
+export function range(args: JsonObject, start: string, count: string): [number, number] {
+  const [from, many] = [start, count].map((name) => {
+    const value = args[name] === undefined ? 0 : integer(args, name);
+    if (value < 0) throw new Error(`${name}: ${value} (must not be negative)`);
+    return value;
+  }) as [number, number];
+  return [from, many === 0 ? Infinity : from + many];
+}
+
 /** The lines of setBreakpoints. */
 export function lines({ breakpoints = [] }: JsonObject): number[] {
   if (!Array.isArray(breakpoints)) throw new Error(`breakpoints: ${JSON.stringify(breakpoints)} (must be a list)`);

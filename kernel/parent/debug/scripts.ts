@@ -1,6 +1,6 @@
 import type { SourceMap } from "node:module";
 import { tmpdir } from "node:os";
-import { join, sep } from "node:path";
+import { isAbsolute, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { CompiledCell } from "../../compile/cells.js";
 import { originalPosition, readMaps } from "../../source-maps.js";
@@ -82,6 +82,13 @@ export class Scripts {
     return this.#of(this.#names.get(id) ?? "");
   }
 
+  /** Files whose code runs: the notebook's own modules, and whatever V8 has told of. By name, as somebody would import them. */
+  modules(): { id: string; name: string; path: string }[] {
+    const noted = [...this.#noted.values()].filter(({ text }) => text === undefined).map(({ name }) => name);
+    const paths = new Set([...noted, ...this.#ids.keys()].filter(isAbsolute));
+    return [...paths].map((path) => ({ id: path, name: moduleName(path), path })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   /** The text of a cell by its path. */
   text(path: string): string | undefined {
     for (const [name, { text }] of this.#noted) if (text !== undefined && this.#of(name)?.path === path) return text;
@@ -110,6 +117,13 @@ export class Scripts {
     const { text, lines, payloads } = noted;
     return (noted.script ??= { name, ...(text !== undefined && { text }), path: text === undefined ? name : cellPath(text), maps: readMaps(payloads), lines });
   }
+}
+
+/** What is in a package, from the package's name on; what is in the notebook's folder, from there on. */
+function moduleName(path: string): string {
+  const [, inPackage] = /^.*[\\/]node_modules[\\/](.*)$/.exec(path) ?? [];
+  const below = inPackage ?? relative(process.cwd(), path);
+  return (below.startsWith("..") ? path : below).replaceAll(sep, "/");
 }
 
 function lineCount(code: string): number {

@@ -10,6 +10,7 @@ import { checkpoints, forget, keep, restore } from "./checkpoints.js";
 import { modelOf, mustBeFile, readModel, type Model } from "./model.js";
 import type { Root } from "./place.js";
 import type { Trust } from "./trust.js";
+import type { Turns } from "./turns.js";
 import { copy, create, move, partialOf, remove, save, type Saved } from "./write.js";
 
 /** Told of what the contents API does with a file, before it is read and after it changed. */
@@ -23,56 +24,61 @@ export interface Watcher {
 const PREFIX = "/api/contents";
 
 /** Files and folders. https://jupyter-server.readthedocs.io/en/latest/developers/contents.html */
-export function contentsRoutes(app: Hono, root: Root, trust: Trust, watcher: Watcher): void {
+export function contentsRoutes(app: Hono, root: Root, trust: Trust, turns: Turns, watcher: Watcher): void {
   const whole = async (path: string) => readModel(root, trust, path, { content: false, hash: false });
-  /** The path, and what of its checkpoints is meant. */
-  const split = (c: Context) => {
+  const isFolder = async (path: string) => stat(await root.at(path)).then((info) => info.isDirectory(), () => false);
+  /** The path, and what of its checkpoints is meant. A folder has none: what is in one may have any name, `checkpoints` too. */
+  const split = async (c: Context) => {
     const path = pathAfter(c, PREFIX);
     const [, file, id] = /^(.*)\/checkpoints(?:\/([^/]+))?$/s.exec(path) ?? [];
-    return file === undefined ? { path } : { path: file, checkpoint: id ?? true as const };
+    return file === undefined || (await isFolder(file)) ? { path } : { path: file, checkpoint: id ?? true as const };
   };
 
   app.get(`${PREFIX}/*`, async (c) => {
-    const { path, checkpoint } = split(c);
+    const { path, checkpoint } = await split(c);
     if (checkpoint !== undefined) return c.json(await checkpoints(root, path));
     await watcher.beforeRead?.(path);
     const [type, format] = [c.req.query("type"), c.req.query("format")];
-    return c.json(await readModel(root, trust, path, { content: c.req.query("content") !== "0", hash: c.req.query("hash") === "1", ...(type !== undefined && { type }), ...(format !== undefined && { format }) }));
+    return c.json(await turns.take(path, () => readModel(root, trust, path, { content: c.req.query("content") !== "0", hash: c.req.query("hash") === "1", ...(type !== undefined && { type }), ...(format !== undefined && { format }) })));
   });
   app.put(`${PREFIX}/*`, async (c) => {
-    const { path } = split(c);
+    const path = pathAfter(c, PREFIX);
     const saved = await body<Saved>(c);
-    await save(root, trust, path, saved);
-    watcher.saved?.(path);
-    if (saved.chunk === undefined || saved.chunk === -1) return c.json(await whole(path));
-    const partial = partialOf(await root.at(path));
-    return c.json(await modelOf(partial, path, await stat(partial)));
+    return turns.take(path, async () => {
+      await save(root, trust, path, saved);
+      watcher.saved?.(path);
+      if (saved.chunk === undefined || saved.chunk === -1) return c.json(await whole(path));
+      const partial = partialOf(await root.at(path));
+      return c.json(await modelOf(partial, path, await stat(partial)));
+    });
   });
   app.post(`${PREFIX}/*`, async (c) => {
-    const { path, checkpoint } = split(c);
-    if (checkpoint === true) return c.json(await keep(root, path), 201);
+    const { path, checkpoint } = await split(c);
+    if (checkpoint === true) return c.json(await turns.take(path, () => keep(root, path)), 201);
     if (checkpoint !== undefined) {
-      await restore(root, path);
+      await turns.take(path, () => restore(root, path));
       return c.body(null, 204);
     }
-    if (path.endsWith("/trust")) return trusted(c, path.slice(0, -"/trust".length));
+    const [, notebook] = /^(.*)\/trust$/s.exec(path) ?? [];
+    if (notebook !== undefined && !(await isFolder(notebook))) return trusted(c, notebook);
     const asked = await body<{ type?: string; ext?: string; copy_from?: string }>(c);
     const made = asked.copy_from !== undefined ? await copy(root, path, asked.copy_from) : await create(root, path, asked);
     return c.json(await whole(made), 201, { Location: `${PREFIX}/${encodeURI(made)}` });
   });
   app.patch(`${PREFIX}/*`, async (c) => {
-    const { path } = split(c);
+    const path = pathAfter(c, PREFIX);
     const { path: to } = await body<{ path?: string }>(c);
     if (typeof to !== "string" || to === "") throw new Refusal(400, "path: none (must be the new one)");
     await watcher.beforeRead?.(path);
-    await move(root, path, to.replace(/^\/+/, ""));
-    watcher.moved?.(path, to.replace(/^\/+/, ""));
-    return c.json(await whole(to));
+    return turns.take([path, to], async () => {
+      await move(root, path, to.replace(/^\/+/, ""));
+      watcher.moved?.(path, to.replace(/^\/+/, ""));
+      return c.json(await whole(to));
+    });
   });
   app.delete(`${PREFIX}/*`, async (c) => {
-    const { path, checkpoint } = split(c);
-    if (checkpoint !== undefined) await forget(root, path);
-    else await remove(root, path);
+    const { path, checkpoint } = await split(c);
+    await turns.take(path, () => (checkpoint !== undefined ? forget(root, path) : remove(root, path)));
     return c.body(null, 204);
   });
 

@@ -5,6 +5,7 @@ import { JupyterPluginRegistry, PageConfig } from "@jupyterlab/coreutils";
 import { IConnectionStatus, IServiceManager } from "@jupyterlab/services";
 import { extensions, mimeExtensions } from "sdtp-extensions";
 import * as anywidget from "./anywidget.js";
+import * as atStop from "./debugger.js";
 import * as outlive from "./outlive.js";
 
 const disabled = [];
@@ -28,7 +29,7 @@ function active([name, module]) {
 
 async function main() {
   const mime = (await mimeExtensions()).flatMap(active);
-  const plugins = [...(await extensions()), ["sdtp-notebook", outlive], ["sdtp-notebook", anywidget]].flatMap(active);
+  const plugins = [...(await extensions()), ["sdtp-notebook", outlive], ["sdtp-notebook", anywidget], ["sdtp-notebook", atStop]].flatMap(active);
   const pluginRegistry = new JupyterPluginRegistry();
   pluginRegistry.registerPlugins(plugins);
   const connectionStatus = await pluginRegistry.resolveOptionalService(IConnectionStatus);

@@ -50,38 +50,55 @@ const follow = {
   },
 };
 
-/** Outputs so far by the server's list, and from then on by the kernel's messages. */
+/**
+ * Outputs so far by the server's list, and from then on by the kernel's messages: the server puts a mark among those, behind what is
+ * in the list.
+ */
 async function followKernel(settings, panel, kernel) {
-  const early = [];
-  const gather = (_, message) => void early.push(message);
-  kernel.iopubMessage.connect(gather);
-  const path = panel.context.localPath;
-  const answer = await ServerConnection.makeRequest(`${settings.baseUrl}lab/api/running`, { method: "POST", body: JSON.stringify({ path, session: kernel.clientId }) }, settings);
-  kernel.iopubMessage.disconnect(gather);
-  if (!answer.ok || panel.isDisposed) return;
-  const cells = new Map([...(panel.content.model?.cells ?? [])].map((model) => [model.id, model]));
-  const running = (await answer.json()).filter(({ cell_id: id }) => cells.get(id)?.type === "code");
-  // What this tab itself sent is shown by JupyterLab.
-  const followed = new Map(running.filter(({ msg_id: id }) => !early.some((message) => message.parent_header.msg_id === id && message.parent_header.session === kernel.clientId)).map((each) => [each.msg_id, new Followed(cells.get(each.cell_id), each)]));
-  for (const [id, each] of followed) {
-    const own = early.filter((message) => message.parent_header.msg_id === id);
-    const last = own.findIndex((message) => message.header.msg_id === each.last);
-    for (const message of own.slice(last + 1)) each.receive(message);
-  }
-  const receive = (_, message) => {
-    if (panel.isDisposed) return void kernel.iopubMessage.disconnect(receive);
-    if (message.header.msg_type === "update_display_data") for (const each of followed.values()) each.update(message.content);
-    else followed.get(message.parent_header.msg_id)?.receive(message);
+  const messages = [];
+  let arrived = () => {};
+  const gather = (_, message) => {
+    messages.push(message);
+    arrived();
   };
-  if (followed.size > 0) kernel.iopubMessage.connect(receive);
+  kernel.iopubMessage.connect(gather);
+  try {
+    const path = panel.context.localPath;
+    const answer = await ServerConnection.makeRequest(`${settings.baseUrl}lab/api/running`, { method: "POST", body: JSON.stringify({ path, session: kernel.clientId }) }, settings);
+    if (!answer.ok) return;
+    const { mark, running } = await answer.json();
+    const cells = new Map([...(panel.content.model?.cells ?? [])].map((model) => [model.id, model]));
+    // What this tab itself sent is not in the list: JupyterLab shows that.
+    const known = running.filter(({ cell_id: id }) => cells.get(id)?.type === "code");
+    if (known.length === 0) return;
+    const at = () => messages.findIndex(({ header }) => header.msg_id === mark);
+    while (mark !== null && at() < 0 && kernel.connectionStatus === "connected" && !panel.isDisposed) {
+      await new Promise((resolve) => {
+        arrived = resolve;
+        kernel.connectionStatusChanged.connect(resolve);
+        panel.disposed.connect(resolve);
+      });
+    }
+    if (panel.isDisposed) return;
+    const followed = new Map(known.map((each) => [each.msg_id, new Followed(cells.get(each.cell_id), each)]));
+    const receive = (_, message) => {
+      if (panel.isDisposed) return void kernel.iopubMessage.disconnect(receive);
+      if (message.header.msg_type === "update_display_data") for (const each of followed.values()) each.update(message.content);
+      else followed.get(message.parent_header.msg_id)?.receive(message);
+    };
+    for (const message of messages.slice(at() + 1)) receive(kernel, message);
+    kernel.iopubMessage.connect(receive);
+  } finally {
+    kernel.iopubMessage.disconnect(gather);
+  }
 }
 
 /** A cell whose outputs come from an execution that this tab did not start. */
 class Followed {
-  constructor(model, { outputs, execution_count: count, done, last }) {
+  constructor(model, { outputs, displays, execution_count: count, done }) {
     this.model = model;
-    this.last = last;
-    this.displays = new Map();
+    this.displays = new Map(Object.entries(displays));
+    this.clears = false;
     model.trusted = true;
     model.outputs.fromJSON(outputs);
     model.executionCount = count;
@@ -97,10 +114,12 @@ class Followed {
         break;
       case "stream":
       case "error":
+        this.cleared();
         model.outputs.add({ ...content, output_type: header.msg_type });
         break;
       case "display_data":
       case "execute_result": {
+        this.cleared();
         const { transient, ...output } = content;
         const at = model.outputs.add({ ...output, output_type: header.msg_type }) - 1;
         if (transient?.display_id !== undefined) this.displays.set(transient.display_id, [...(this.displays.get(transient.display_id) ?? []), at]);
@@ -111,11 +130,18 @@ class Followed {
         break;
       case "clear_output":
         model.outputs.clear(content.wait);
-        if (!content.wait) this.displays.clear();
+        this.clears = true;
+        if (!content.wait) this.cleared();
         break;
       case "status":
         if (content.execution_state === "idle") model.executionState = "idle";
     }
+  }
+
+  /** What was shown is gone. */
+  cleared() {
+    if (this.clears) this.displays.clear();
+    this.clears = false;
   }
 
   update({ data, metadata, transient }) {

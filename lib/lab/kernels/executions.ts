@@ -12,9 +12,9 @@ export interface Execution {
   /** The tab that shows it: the client's session. */
   session: string;
   done: boolean;
-  /** Its id on iopub: what comes later is not in the outputs yet. */
-  last: string;
   readonly cell: CodeCell;
+  /** Which of its outputs are changed by `update_display_data`, by the displays' ids. */
+  displays(): Record<string, number[]>;
 }
 
 /** Text of a stream that is not among the outputs yet: a cell that prints much is joined once, not for each line. */
@@ -36,8 +36,9 @@ export class Executions {
     const { cellId } = metadata;
     const msgId = String(header.msg_id);
     const cell: CodeCell = { cell_type: "code", metadata: {}, source: String(content().code ?? ""), execution_count: null, outputs: [] };
-    const execution: Recorded = { msgId, cellId, session: String(header.session), done: false, last: "", cell, recorder: new OutputRecorder(), characters: 0, name: "", waiting: [] };
-    execution.recorder.begin(cell);
+    const recorder = new OutputRecorder();
+    const execution: Recorded = { msgId, cellId, session: String(header.session), done: false, cell, displays: () => recorder.displaysOf(cell), recorder, characters: 0, name: "", waiting: [] };
+    recorder.begin(cell);
     const before = this.#byCell.get(cellId);
     if (before) this.forget(before);
     this.#byRequest.set(msgId, execution);
@@ -51,7 +52,6 @@ export class Executions {
     if (header.msg_type === "update_display_data") for (const { recorder } of this.#byRequest.values()) recorder.receive(message);
     const execution = this.#byRequest.get(String(message.parent_header.msg_id ?? ""));
     if (!execution) return undefined;
-    execution.last = header.msg_id;
     if (header.msg_type === "execute_input") execution.cell.execution_count = Number(content.execution_count);
     else if (header.msg_type === "status") execution.done ||= content.execution_state === "idle";
     else if (header.msg_type === "stream") this.#stream(execution, message);

@@ -5,6 +5,7 @@ import { joined, type CodeCell, type Notebook } from "../../notebook/types.js";
 import { notebookText } from "../contents/write.js";
 import type { Root } from "../contents/place.js";
 import type { Trust } from "../contents/trust.js";
+import type { Turns } from "../contents/turns.js";
 import { storedOutputs, type Execution } from "./executions.js";
 import type { LabKernel } from "./kernel.js";
 import type { Sessions } from "./sessions.js";
@@ -33,7 +34,7 @@ export class Keeper {
   /** One write at a time: each reads what the one before it wrote. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(readonly root: Root, readonly trust: Trust, readonly sessions: () => Sessions, readonly onError: (error: Error) => void) {}
+  constructor(readonly root: Root, readonly trust: Trust, readonly turns: Turns, readonly sessions: () => Sessions, readonly onError: (error: Error) => void) {}
 
   /** An execution printed something or ended. */
   progressed(kernel: LabKernel, execution: Execution): void {
@@ -57,12 +58,13 @@ export class Keeper {
     this.#soon(kernel, AWAY);
   }
 
-  /** A tab is there: what was its own, or nobody's in its notebook, it shows from now on. @returns those executions */
+  /** A tab is there: what is nobody's in its notebook it shows from now on. @returns executions that it did not start, or show already */
   adopt(path: string, session: string): Execution[] {
     const adopted: Execution[] = [];
     for (const kernel of new Set(this.sessions().kernelsOf(path))) {
       for (const execution of kernel.executions.all()) {
-        if (kernel.isLive(execution.session) && execution.session !== session) {
+        if (execution.session === session) continue;
+        if (kernel.isLive(execution.session)) {
           // Another tab shows it; this one may follow.
           adopted.push(execution);
           continue;
@@ -136,7 +138,7 @@ export class Keeper {
     for (const path of this.sessions().notebooksOf(kernel)) {
       for (const execution of changed.values()) this.#changed.delete(execution);
       try {
-        await this.#writeInto(path, changed);
+        await this.turns.take(path, () => this.#writeInto(path, changed));
         this.#told.delete(path);
       } catch (error) {
         // The outputs stay here, and are tried again.

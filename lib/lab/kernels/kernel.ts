@@ -96,6 +96,18 @@ export class LabKernel {
     };
   }
 
+  /**
+   * Tells a tab, among the outputs, that it has been told of all that came before.
+   * @returns the message's id; undefined where the tab is not there
+   */
+  mark(session: string): string | undefined {
+    const link = this.#links.get(session);
+    if (!link?.attached) return undefined;
+    const header = { ...createHeader("sdtp_mark", this.id, "sdtp lab"), version: PROTOCOL_VERSION };
+    link.deliver("iopub", [header, {}, {}, {}].map((part) => Buffer.from(JSON.stringify(part))));
+    return header.msg_id;
+  }
+
   interrupt(): Promise<void> {
     return this.kernel.interrupt({ timeout: 10_000 }).catch(() => undefined);
   }

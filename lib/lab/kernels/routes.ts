@@ -79,12 +79,14 @@ export function kernelRoutes(app: Hono, kernels: Kernels, sessions: Sessions, ke
     return c.body(null, 204);
   });
 
-  // A route of our own: what runs in a notebook that a tab opens.
+  // A route of our own: what runs in a notebook that a tab opens, and behind which message the tab has the rest from the kernel.
   app.post("/lab/api/running", async (c) => {
     const { path = "", session = "" } = await body<{ path?: string; session?: string }>(c);
-    return c.json(keeper.adopt(path, session).map((execution) => ({
-      msg_id: execution.msgId, cell_id: execution.cellId, done: execution.done, last: execution.last,
-      execution_count: execution.cell.execution_count, outputs: execution.cell.outputs,
-    })));
+    const running = keeper.adopt(path, session).map((execution) => ({
+      msg_id: execution.msgId, cell_id: execution.cellId, done: execution.done,
+      execution_count: execution.cell.execution_count, outputs: execution.cell.outputs, displays: execution.displays(),
+    }));
+    const marks = sessions.kernelsOf(path).map((kernel) => kernel.mark(session));
+    return c.json({ mark: marks.find((mark) => mark !== undefined) ?? null, running });
   });
 }

@@ -19,6 +19,12 @@ export class OutputRecorder {
     cell.outputs = [];
   }
 
+  /** Which of a cell's outputs show a display, by the display's id. */
+  displaysOf(cell: CodeCell): Record<string, number[]> {
+    const found = [...this.#displays].map(([id, shown]) => [id, shown.map((each) => cell.outputs.indexOf(each)).filter((at) => at >= 0)] as const);
+    return Object.fromEntries(found.filter(([, at]) => at.length > 0));
+  }
+
   receive({ header, content }: Message): void {
     const cell = this.#cell;
     if (!cell) return;

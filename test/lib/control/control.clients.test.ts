@@ -8,17 +8,15 @@ import type { Browser, Page } from "playwright-core";
 import { exportNotebook } from "../../../lib/notebook/export/index.js";
 import { parseNotebook } from "../../../lib/notebook/index.js";
 import { launch, noChromium, problemsOf } from "../../chromium.js";
+import { PATIENCE, within } from "../../waits.js";
 import { TestLab } from "../lab/lab.js";
-
-/** Milliseconds; the machine may be busy. */
-const PATIENCE = 300_000;
 
 const cells = [
   "sdtp.control({ keep: { min: 0.5, max: 1, step: 0.1 }, scorer: ['norm', 'learned'], note: 'a' }, ({ keep, scorer, note }) => `${note}: ${scorer} keeps ${(100 * keep).toFixed()} of 100`)",
   "sdtp.control({ n: { min: 1, max: 3 } }, ({ n }) => ({ data: [{ type: 'bar', x: [1, 2, 3], y: [n, 2 * n, 3 * n] }], layout: { title: { text: 'times ' + n }, height: 300 } }), { precompute: true })",
 ];
 
-describe("controls in JupyterLab and in exported pages", { skip: noChromium, timeout: 2 * PATIENCE }, () => {
+describe("controls in JupyterLab and in exported pages", { skip: noChromium, timeout: 3 * PATIENCE }, () => {
   let lab: TestLab;
   let browser: Browser;
   let page: Page;
@@ -31,7 +29,7 @@ describe("controls in JupyterLab and in exported pages", { skip: noChromium, tim
       nbformat: 4, nbformat_minor: 5, metadata: { kernelspec: { name: "sdtp", display_name: "TypeScript (sdtp)", language: "typescript" } },
       cells: cells.map((source, i) => ({ cell_type: "code", id: `cell-${i}`, metadata: {}, source, execution_count: null, outputs: [] })),
     }));
-    page = await (await browser.newContext({ viewport: { width: 1300, height: 1000 } })).newPage();
+    page = await within("a tab", browser.newContext({ viewport: { width: 1300, height: 1000 } }).then((context) => context.newPage()));
     page.setDefaultTimeout(PATIENCE);
     problems = problemsOf(page, lab.origin);
     await page.goto(`${lab.origin}/lab/tree/controls.ipynb?reset&token=${lab.lab.token}`, { timeout: PATIENCE });
@@ -39,7 +37,7 @@ describe("controls in JupyterLab and in exported pages", { skip: noChromium, tim
     await page.waitForFunction(() => jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === "idle");
   });
   after(async () => {
-    await browser?.close();
+    await within("the browser's end", Promise.resolve(browser?.close()));
     await lab?.close();
   });
 
@@ -73,7 +71,7 @@ describe("controls in JupyterLab and in exported pages", { skip: noChromium, tim
     assert.equal(await kept.count(), 2);
     for (const each of await kept.all()) assert.equal(await each.isVisible(), false);
     await page.waitForFunction(() => JSON.stringify([...jupyterapp.shell.currentWidget.content.model.cells].map((cell) => cell.outputs.toJSON())).includes("note = dd"));
-    await page.evaluate(() => jupyterapp.shell.currentWidget.context.save());
+    await within("a save", page.evaluate(() => jupyterapp.shell.currentWidget.context.save()), { seen: () => page.locator(".jp-Dialog").allTextContents() });
     assert.match(readFileSync(path(), "utf8"), /keep = 0.7, scorer = learned, note = dd/);
   });
 

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { explored } from "../../../lib/control/explore.js";
+import { chooseable, explored } from "../../../lib/control/explore.js";
 import { findRuns } from "../../../lib/control/runs.js";
 import { root } from "../../kernel/session.js";
 
@@ -38,6 +38,14 @@ describe("exploring what runs wrote", () => {
     assert.match(text({ run: "a" }), /Baseline.*\n.*SDTP \(keep09\)/);
     assert.match(text({ run: "a", against: join("deep", "b") }), /From deep.b to a/);
     for (const part of explored("<results>", found, all)) assert.doesNotMatch(part.html, /<results>/);
+  });
+
+  it("a run's folder may have any name", async () => {
+    for (const name of ["all", "nothing"]) cpSync(join(published, "main-job"), join(folder, "odd", name), { recursive: true });
+    const found = chooseable(await findRuns(join(folder, "odd")));
+    assert.deepEqual(found.runs.map(({ name }) => name), ["./all", "./nothing"]);
+    assert.match(explored("odd", found, { ...all, run: "./nothing" })[0]!.text, /Baseline/);
+    rmSync(join(folder, "odd"), { recursive: true });
   });
 
   it("says which files are none, and goes on; refuses a folder without any", async () => {

@@ -10,9 +10,7 @@ import { installKernel } from "../../../kernel/install.js";
 import { jupyterClients } from "../../kernel/pypi.js";
 import { root } from "../../kernel/session.js";
 import { launch, noChromium } from "../../chromium.js";
-
-/** Milliseconds; the machine may be busy. */
-const PATIENCE = 300_000;
+import { ended, PATIENCE, within } from "../../waits.js";
 
 const clients = noChromium ? { missing: noChromium } : jupyterClients();
 const bin = "bin" in clients ? clients.bin : "";
@@ -48,28 +46,24 @@ for (const { name, command, app, path } of servers) {
       const env = { ...process.env, HOME: home, JUPYTER_PATH: join(home, "share", "jupyter"), JUPYTER_RUNTIME_DIR: join(home, "runtime"), JUPYTER_CONFIG_DIR: join(home, "config"), SDTP_HISTORY: "none" };
       server = spawn(join(bin, command), ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", "--IdentityProvider.token=secret", `--ServerApp.root_dir=${home}`, `--${app}.expose_app_in_browser=True`], { env, cwd: home, stdio: ["ignore", "ignore", "pipe"] });
       let said = "";
-      const address = await new Promise<string>((resolve, reject) => {
+      const address = await within(`the address of ${name}`, new Promise<string>((resolve, reject) => {
         server.stderr!.setEncoding("utf8").on("data", (text: string) => {
           said += text;
           const found = /http:\/\/127\.0\.0\.1:(\d+)\//.exec(said);
           if (found && found[1] !== "0") resolve(found[0]);
         });
         server.once("exit", () => reject(new Error(said)));
-      });
+      }), { seen: () => said });
       browser = await launch();
-      page = await (await browser.newContext({ viewport: { width: 1300, height: 1600 } })).newPage();
+      page = await within("a tab", browser.newContext({ viewport: { width: 1300, height: 1600 } }).then((context) => context.newPage()));
       page.setDefaultTimeout(PATIENCE);
       await page.goto(`${address}${path}${path.includes("?") ? "&" : "?"}token=secret`, { timeout: PATIENCE });
       await page.waitForSelector(".jp-Notebook");
       await page.waitForFunction(() => globalThis.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === "idle");
     });
     after(async () => {
-      await browser?.close();
-      if (server) {
-        const gone = new Promise((resolve) => server.once("exit", resolve));
-        server.kill("SIGTERM");
-        await gone;
-      }
+      await within("the browser's end", Promise.resolve(browser?.close()));
+      if (server) await ended(server);
       if (home) rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
     });
 
@@ -134,9 +128,9 @@ for (const { name, command, app, path } of servers) {
       await view(3, " measurements in 1 run");
       await control(0).locator("select").selectOption({ label: "learned" });
       await page.waitForFunction(() => JSON.stringify([...jupyterapp.shell.currentWidget.content.model.cells].map((cell) => cell.outputs.toJSON())).includes("scorer = learned"));
-      await page.evaluate(() => jupyterapp.shell.currentWidget.context.save());
+      await within("a save", page.evaluate(() => jupyterapp.shell.currentWidget.context.save()), { seen: () => page.locator(".jp-Dialog").allTextContents() });
       assert.match(readFileSync(join(home, "controls.ipynb"), "utf8"), /scorer = learned/);
-      await page.evaluate(() => (jupyterapp as unknown as { serviceManager: { sessions: { shutdownAll(): Promise<void> } } }).serviceManager.sessions.shutdownAll());
+      await within("the end of all kernels", page.evaluate(() => (jupyterapp as unknown as { serviceManager: { sessions: { shutdownAll(): Promise<void> } } }).serviceManager.sessions.shutdownAll()));
       await page.reload({ timeout: PATIENCE });
       await page.locator(".jp-OutputArea-output").getByText("all 0.5 learned 3 a true 0").waitFor();
       await page.waitForFunction((count) => [...document.querySelectorAll(".jupyter-widgets")].filter((node) => node.textContent?.includes("model not found")).length === count, cells.length);

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { WebSocket } from "ws";
+import { eventually as awaits, within } from "../../waits.js";
 import { Tab, TestLab } from "./lab.js";
 
 interface Session {
@@ -19,13 +20,11 @@ describe("the lab's kernels", () => {
   type Stored = { cells: { id: string; execution_count: number | null; outputs: { output_type: string; text?: string[]; ename?: string; data?: Record<string, string[]> }[] }[] };
   const stored = (name: string) => JSON.parse(readFileSync(join(lab.folder, name), "utf8")) as Stored;
   const open = async (path: string) => (await lab.json<Session>("POST", "/api/sessions", { path, name: path, type: "notebook", kernel: { name: "sdtp" } })).body;
+  const eventually = (is: () => Promise<boolean> | boolean) => awaits(String(is), is, { seen: () => readFileSync(join(lab.folder, "work.ipynb"), "utf8") });
   /** What is in the file when a tab opens the notebook. */
   const seen = async (path: string, id: string) => {
     assert.equal((await lab.json("GET", `/api/contents/${path}`)).status, 200);
     return stored(path).cells.find((each) => each.id === id);
-  };
-  const eventually = async (is: () => Promise<boolean> | boolean) => {
-    while (!(await is())) await new Promise((resolve) => setTimeout(resolve, 100));
   };
 
   before(async () => {
@@ -68,7 +67,7 @@ describe("the lab's kernels", () => {
     await eventually(async () => (await seen("work.ipynb", "two"))?.outputs[0]?.text?.[0] === "begun\n");
     assert.deepEqual((await seen("work.ipynb", "one"))?.outputs[0]?.text, ["quick\n"]);
     const again = await Tab.open(lab, session.kernel.id);
-    const running = (await lab.json<{ cell_id: string; done: boolean; msg_id: string; outputs: { text: string[] }[] }[]>("POST", "/lab/api/running", { path: "work.ipynb", session: again.session })).body;
+    const running = (await lab.json<{ running: { cell_id: string; done: boolean; msg_id: string; outputs: { text: string[] }[] }[] }>("POST", "/lab/api/running", { path: "work.ipynb", session: again.session })).body.running;
     assert.deepEqual(running.map((each) => [each.cell_id, each.done]), [["one", true], ["two", false], ["three", false]].slice(-running.length));
     assert.deepEqual(running.find((each) => each.msg_id === long)?.outputs, [{ output_type: "stream", name: "stdout", text: "begun\n" }]);
     await again.close();
@@ -81,6 +80,24 @@ describe("the lab's kernels", () => {
     const cells = stored("work.ipynb").cells;
     assert.equal(cells[1]?.outputs[0]?.text?.[0], "begun\n");
     assert.equal(cells[1]?.execution_count !== null, true);
+  });
+
+  it("a tab that opens a notebook whose cell prints gets every line once, and what changes displays", async () => {
+    const tab = await Tab.open(lab, session.kernel.id);
+    const sent = tab.run("const bar = display('0', { displayId: 'bar', raw: false }); for (let n = 0; n < 3000; n++) { console.log(n); if (n % 50 === 0) await new Promise(setImmediate); }", "two");
+    await tab.printed(sent, "\n100\n");
+    const other = await Tab.open(lab, session.kernel.id);
+    const { mark, running } = (await lab.json<{ mark: string; running: { msg_id: string; outputs: { text: string }[]; displays: object }[] }>("POST", "/lab/api/running", { path: "work.ipynb", session: other.session })).body;
+    await other.idle(sent);
+    const at = other.received.findIndex(({ header }) => header.msg_id === mark);
+    assert.ok(at >= 0);
+    const own = running.find((each) => each.msg_id === sent);
+    const rest = other.received.slice(at).filter(({ header, parent_header: parent }) => header.msg_type === "stream" && parent.msg_id === sent).map(({ content }) => content.text);
+    assert.equal([own?.outputs[1]?.text, ...rest].join(""), Array.from({ length: 3000 }, (_, n) => `${n}\n`).join(""));
+    assert.deepEqual(own?.displays, { bar: [0] });
+    // What it is asked again, or started itself, it shows already.
+    assert.deepEqual((await lab.json<{ running: { msg_id: string }[] }>("POST", "/lab/api/running", { path: "work.ipynb", session: tab.session })).body.running.filter((each) => each.msg_id === sent), []);
+    await Promise.all([tab.close(), other.close()]);
   });
 
   it("a cell that ends as its tab goes has its outputs in the notebook", async () => {
@@ -127,12 +144,12 @@ describe("the lab's kernels", () => {
 
   it("refuses websockets without the protocol and messages that are none", async () => {
     const address = `${lab.origin.replace("http", "ws")}/api/kernels/${session.kernel.id}/channels?token=${lab.lab.token}`;
-    const refused = await new Promise<string>((resolve) => new WebSocket(address).on("error", (error) => resolve(error.message)));
+    const refused = await within("a refusal", new Promise<string>((resolve) => new WebSocket(address).on("error", (error) => resolve(error.message))));
     assert.match(refused, /400/);
     const tab = await Tab.open(lab, session.kernel.id);
     const closed = new Promise<[number, string]>((resolve) => tab.socket.once("close", (code, reason) => resolve([code, String(reason)])));
     tab.socket.send(Buffer.from("nonsense"));
-    assert.deepEqual(await closed, [1007, "message: has no offsets of four parts"]);
+    assert.deepEqual(await within("the end of the connection", closed), [1007, "message: has no offsets of four parts"]);
     assert.equal((await lab.json("GET", "/api/status")).status, 200);
   });
 

@@ -6,6 +6,7 @@ import { openLab, type Lab } from "../../../lib/lab/index.js";
 import { pack, PROTOCOL, unpack } from "../../../lib/lab/kernels/framing.js";
 import { createHeader } from "../../../lib/jupyter/wire.js";
 import type { JsonObject } from "../../../lib/jupyter/messages.js";
+import { PATIENCE, within } from "../../waits.js";
 
 export const TOKEN = "a token of tests";
 
@@ -27,7 +28,7 @@ export class TestLab {
   }
 
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    return fetch(this.origin + path, { ...init, headers: { Authorization: `token ${this.lab.token}`, ...init.headers } });
+    return fetch(this.origin + path, { signal: AbortSignal.timeout(PATIENCE), ...init, headers: { Authorization: `token ${this.lab.token}`, ...init.headers } });
   }
 
   /** @param body sent as JSON */
@@ -38,7 +39,7 @@ export class TestLab {
   }
 
   async close(): Promise<void> {
-    await this.lab.close();
+    await within("the lab's end", this.lab.close());
     for (const folder of [this.folder, this.home]) rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -68,7 +69,7 @@ export class Tab {
     const socket = new WebSocket(`${lab.origin.replace("http", "ws")}/api/kernels/${kernel}/channels?session_id=${session}&token=${lab.lab.token}`, PROTOCOL);
     // What it missed comes at once.
     const tab = new Tab(socket, session);
-    await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+    await within("a tab's websocket", new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject)));
     return tab;
   }
 
@@ -82,10 +83,11 @@ export class Tab {
 
   /** Resolves with the first message that `is` accepts, of those that came and those that come. */
   async until(is: (message: Received) => boolean): Promise<Received> {
+    const seen = () => this.received.slice(-8).map(({ header, content }) => [header.msg_type, JSON.stringify(content).slice(0, 100)]);
     for (;;) {
       const found = this.received.find(is);
       if (found) return found;
-      await new Promise<void>((resolve) => (this.#changed = resolve));
+      await within(`a message that is ${String(is)}`, new Promise<void>((resolve) => (this.#changed = resolve)), { seen });
     }
   }
 
@@ -104,6 +106,6 @@ export class Tab {
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.socket.once("close", resolve));
     this.socket.close();
-    await closed;
+    await within("the websocket's end", closed);
   }
 }

@@ -3,10 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { launch, problemsOf } from "../../chromium.js";
+import { PATIENCE, within } from "../../waits.js";
 import { TestLab } from "./lab.js";
-
-/** Milliseconds; the machine may be busy. */
-export const PATIENCE = 300_000;
 
 /** What the tests use of JupyterLab's own objects. */
 export interface CellModel {
@@ -18,6 +16,7 @@ export interface CellModel {
   sharedModel: { getSource(): string; setSource(text: string): void };
 }
 declare global {
+  var restarted: boolean;
   var jupyterapp: {
     commands: { execute(command: string, args?: object): Promise<unknown>; isToggled(command: string, args?: object): boolean };
     shell: { currentWidget: { content: { model: { cells: Iterable<CellModel> } }; context: { path: string; save(): Promise<void>; model: { dirty: boolean } }; sessionContext: { session?: { kernel?: { id: string; status: string } } } } };
@@ -37,8 +36,8 @@ export class LabInBrowser {
 
   /** A tab that shows a document; empty: what JupyterLab opens by itself. */
   async open(path = ""): Promise<Page> {
-    const context = await this.browser.newContext({ viewport: { width: 1300, height: 900 } });
-    const tab = await context.newPage();
+    const context = await within("a browser's window", this.browser.newContext({ viewport: { width: 1300, height: 900 } }));
+    const tab = await within("a tab", context.newPage());
     tab.setDefaultTimeout(PATIENCE);
     this.problems = problemsOf(tab, this.lab.origin);
     await tab.goto(`${this.lab.origin}/lab${path === "" ? "" : `/tree/${path}`}?reset&token=${this.lab.lab.token}`, { timeout: PATIENCE });
@@ -47,8 +46,51 @@ export class LabInBrowser {
     return tab;
   }
 
-  async ready(tab: Page): Promise<void> {
-    await tab.waitForFunction(() => jupyterapp.shell.currentWidget.sessionContext?.session?.kernel !== undefined && ["idle", "busy"].includes(jupyterapp.shell.currentWidget.sessionContext.session.kernel.status));
+  /** Waits for what holds in the page. @throws with what the page shows instead */
+  async until<Arg>(tab: Page, what: string, holds: (arg: Arg) => unknown, arg?: Arg): Promise<void> {
+    try {
+      await tab.waitForFunction(holds as (arg: unknown) => unknown, arg, { timeout: PATIENCE });
+    } catch (error) {
+      throw new Error(`${what}: ${(error as Error).message.split("\n")[0]}; instead: ${await this.seen(tab)}`, { cause: error });
+    }
+  }
+
+  /** What a page shows, in one line. */
+  seen(tab: Page): Promise<string> {
+    return within("what the page shows", tab.evaluate(() => JSON.stringify({
+      address: location.href,
+      dialogs: [...document.querySelectorAll(".jp-Dialog")].map(({ textContent }) => textContent),
+      kernel: globalThis.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status,
+      cells: [...(globalThis.jupyterapp?.shell.currentWidget?.content?.model?.cells ?? [])].map((cell) => [cell.executionCount, cell.executionState, JSON.stringify(cell.outputs?.toJSON()).slice(0, 300)]),
+    })), { patience: 20_000 }).then((text) => `${text} ${JSON.stringify(this.problems.slice(-5))}`, (error: Error) => error.message);
+  }
+
+  ready(tab: Page): Promise<void> {
+    return this.until(tab, "a kernel that is idle or busy", () => ["idle", "busy"].includes(globalThis.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status ?? ""));
+  }
+
+  /** Restarts the kernel, and waits until it is there again: it was idle before, too. */
+  async restart(tab: Page): Promise<void> {
+    await within("the command to restart", tab.evaluate(() => {
+      globalThis.restarted = false;
+      void jupyterapp.commands.execute("notebook:restart-kernel").then(() => (globalThis.restarted = true));
+    }));
+    await tab.click(".jp-Dialog .jp-mod-warn");
+    await this.until(tab, "the restarted kernel", () => globalThis.restarted && jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === "idle");
+  }
+
+  /** Saves the document, which asks nothing. */
+  async save(tab: Page): Promise<void> {
+    await within("a save", tab.evaluate(() => jupyterapp.shell.currentWidget.context.save()), { seen: () => this.seen(tab) });
+  }
+
+  leave(tab: Page): Promise<void> {
+    return within("the tab's end", tab.context().close());
+  }
+
+  async close(): Promise<void> {
+    await within("the browser's end", this.browser.close());
+    await this.lab.close();
   }
 
   /** A notebook of code cells in the lab's folder. */
@@ -60,20 +102,15 @@ export class LabInBrowser {
   }
 
   async execute(tab: Page, command: string, args: object = {}): Promise<void> {
-    await tab.evaluate(([name, given]) => void jupyterapp.commands.execute(name as string, given as object), [command, args] as const);
+    await within(command, tab.evaluate(([name, given]) => void jupyterapp.commands.execute(name as string, given as object), [command, args] as const));
   }
 
   async cells(tab: Page) {
-    return tab.evaluate(() => [...jupyterapp.shell.currentWidget.content.model.cells].filter(({ type }) => type === "code").map((cell) => ({ count: cell.executionCount, state: cell.executionState, source: cell.sharedModel.getSource(), outputs: cell.outputs.toJSON() })));
+    return within("the notebook's cells", tab.evaluate(() => [...jupyterapp.shell.currentWidget.content.model.cells].filter(({ type }) => type === "code").map((cell) => ({ count: cell.executionCount, state: cell.executionState, source: cell.sharedModel.getSource(), outputs: cell.outputs.toJSON() }))));
   }
 
   /** What a page complained of, but for what JupyterLab complains of by itself wherever it is served, and of a slow machine. */
   serious(): string[] {
     return this.problems.filter((each) => !/No active debugger session|WebSocket is closed before|Terminal websocket closed|GL Driver Message|task queue exceeded|took [\d.]+ms to activate|taking too long/.test(each));
-  }
-
-  async close(): Promise<void> {
-    await this.browser.close();
-    await this.lab.close();
   }
 }

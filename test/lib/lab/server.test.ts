@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { JsonObject } from "../../../lib/jupyter/messages.js";
+import { Turns } from "../../../lib/lab/contents/turns.js";
 import { TestLab } from "./lab.js";
 
 describe("the lab's server", () => {
@@ -121,6 +122,19 @@ describe("the lab's server", () => {
       assert.equal((await lab.json("POST", `${path}/checkpoints/checkpoint`)).status, 204, name);
       assert.equal((await lab.fetch(`/lab/tree/${encodeURIComponent(name)}`)).status, 200, name);
       assert.equal((await lab.json("DELETE", path)).status, 204, name);
+    }
+    // What a folder holds may be called as parts of the interface are.
+    for (const folder of ["checkpoints", "trust"]) {
+      for (const path of ["run", `run/${folder}`]) await lab.json("PUT", `/api/contents/${path}`, { type: "directory" });
+      assert.equal((await lab.json("POST", `/api/contents/run/${folder}`, { type: "notebook" })).body.path, `run/${folder}/Untitled.ipynb`);
+      const path = `/api/contents/run/${folder}/Untitled.ipynb`;
+      assert.equal((await lab.json("GET", path)).body.type, "notebook");
+      assert.deepEqual((await lab.json<{ content: JsonObject[] }>("GET", `/api/contents/run/${folder}`)).body.content.map(({ name }) => name), ["Untitled.ipynb"]);
+      assert.equal((await lab.json("PUT", path, { type: "notebook", format: "json", content: notebook("1") })).status, 200);
+      assert.equal((await lab.json("POST", `${path}/checkpoints`)).status, 201);
+      assert.equal((await lab.json("POST", `${path}/trust`)).status, 201);
+      assert.equal((await lab.json("DELETE", path)).status, 204);
+      assert.equal((await lab.json("DELETE", `/api/contents/run/${folder}`)).status, 204);
     }
     await lab.json("PUT", "/api/contents/file.txt", { type: "file", format: "text", content: "x" });
     for (const path of ["/api/contents/file.txt/below", "/files/file.txt/below"]) assert.equal((await lab.fetch(path)).status, 404, path);
@@ -240,4 +254,18 @@ describe("the lab's server", () => {
     assert.equal((await lab.json("GET", "/api/nothing")).status, 404);
     assert.deepEqual(lab.errors, []);
   });
+});
+
+it("files are read and written in the order of the requests, also after one that failed, and where two want the same two", async () => {
+  const turns = new Turns();
+  const order: string[] = [];
+  const act = (name: string, ticks: number) => async () => {
+    for (let n = 0; n < ticks; n++) await new Promise(setImmediate);
+    order.push(name);
+  };
+  const failed = turns.take("a.ipynb", () => Promise.reject(new Error("full")));
+  await Promise.all([assert.rejects(failed, /full/), turns.take("a.ipynb", act("save", 5)), turns.take("/a.ipynb/", act("read", 0)), turns.take("other", act("other", 0))]);
+  assert.deepEqual(order, ["other", "save", "read"]);
+  await Promise.all([turns.take(["x", "y"], act("there", 3)), turns.take(["y", "x"], act("and back", 0)), turns.take("x", act("last", 0))]);
+  assert.deepEqual(order.slice(3), ["there", "and back", "last"]);
 });

@@ -4,6 +4,7 @@ import { after, before, describe, it } from "node:test";
 import type { Page } from "playwright-core";
 import { loadPty } from "../../../lib/lab/terminals/pty.js";
 import { noChromium } from "../../chromium.js";
+import { within } from "../../waits.js";
 import { LabInBrowser } from "./page.js";
 
 const skip = noChromium || (await loadPty().then(() => false as const, (error: Error) => error.message));
@@ -26,7 +27,7 @@ describe("JupyterLab's terminals", { skip }, () => {
     await at?.close();
   });
 
-  const shows = (tab: Page, pattern: RegExp) => tab.waitForFunction((source) => {
+  const shows = (tab: Page, pattern: RegExp) => at.until(tab, `${pattern} in the terminal`, (source: string) => {
     const term = (jupyterapp.shell.currentWidget as unknown as Widget)?.content?._term;
     if (!term) return false;
     term.selectAll();
@@ -43,21 +44,21 @@ describe("JupyterLab's terminals", { skip }, () => {
     await page.locator(".jp-Terminal").click();
     await page.keyboard.type("stty size; echo ans''wer $((6 * 7))\n");
     await shows(page, /answer 42/);
-    const size = await page.evaluate(() => {
+    const size = await within("the terminal's size", page.evaluate(() => {
       const { rows, cols } = (jupyterapp.shell.currentWidget as unknown as Required<Widget>).content._term!;
       return `${rows} ${cols}`;
-    });
+    }));
     assert.notEqual(size, "24 80");
     await shows(page, new RegExp(size));
     await page.keyboard.type("later() { echo mean''while; }; trap later USR1; echo pid=$$=; while :; do sleep 0.1; done\n");
     await shows(page, /pid=\d+=/);
-    const pid = Number(await page.evaluate(() => {
+    const pid = Number(await within("the shell's process", page.evaluate(() => {
       const term = (jupyterapp.shell.currentWidget as unknown as Required<Widget>).content._term!;
       term.selectAll();
       return /pid=(\d+)=/.exec(term.getSelection())?.[1];
-    }));
+    })));
     assert.deepEqual(at.serious(), []);
-    await page.context().close();
+    await at.leave(page);
     process.kill(pid, "SIGUSR1");
     const again = await at.open();
     await at.execute(again, "terminal:open", { name: "1" });
@@ -66,8 +67,8 @@ describe("JupyterLab's terminals", { skip }, () => {
     await again.locator(".jp-Terminal").click();
     await again.keyboard.press("Control+c");
     await again.keyboard.type("exit\n");
-    await again.waitForFunction(() => document.querySelector(".jp-Terminal") === null);
+    await at.until(again, "a page without a terminal", () => document.querySelector(".jp-Terminal") === null);
     assert.deepEqual((await at.lab.json<unknown[]>("GET", "/api/terminals")).body, []);
-    await again.context().close();
+    await at.leave(again);
   });
 });

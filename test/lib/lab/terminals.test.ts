@@ -9,6 +9,7 @@ import { Root } from "../../../lib/lab/contents/place.js";
 import { History } from "../../../lib/lab/terminals/history.js";
 import { loadPty } from "../../../lib/lab/terminals/pty.js";
 import { Terminals } from "../../../lib/lab/terminals/terminals.js";
+import { eventually, within } from "../../waits.js";
 import { TestLab } from "./lab.js";
 
 const why = await loadPty().then(() => false as const, (error: Error) => error.message);
@@ -36,7 +37,7 @@ class Shown {
   static async open(lab: TestLab, name: string): Promise<Shown> {
     const socket = new WebSocket(`${lab.origin.replace("http", "ws")}/terminals/websocket/${name}?token=${lab.lab.token}`);
     const shown = new Shown(socket);
-    await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+    await within("a terminal's websocket", new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject)));
     await shown.#until(() => shown.#kinds[0] === "setup");
     return shown;
   }
@@ -55,12 +56,12 @@ class Shown {
   }
 
   async #until(is: () => boolean): Promise<void> {
-    while (!is()) await new Promise<void>((resolve) => (this.#changed = resolve));
+    while (!is()) await within(String(is), new Promise<void>((resolve) => (this.#changed = resolve)), { seen: () => this.text.slice(-500) });
   }
 
   async close(): Promise<void> {
     this.socket.close();
-    await this.closed;
+    await within("the websocket's end", this.closed);
   }
 }
 
@@ -71,9 +72,7 @@ const isThere = (pid: number): boolean => {
     return false;
   }
 };
-const gone = async (pid: number) => {
-  while (isThere(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
-};
+const gone = (pid: number) => eventually(`the end of process ${pid}`, () => !isThere(pid));
 
 describe("terminals", { skip }, () => {
   let lab: TestLab;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
 import { packageRoot } from "../../../lib/checkpoint/package-root.js";
+import { eventually, within } from "../../waits.js";
 import { Tab, TestLab } from "./lab.js";
 
 interface Stored {
@@ -22,7 +23,7 @@ it("a cell that prints without end neither holds the server up nor fills the not
   const sent = tab.run('for (let n = 0; ; n++) console.log(n + " " + "x".repeat(1000))', "one");
   let bytes = 0;
   tab.socket.on("message", (data: Buffer) => void (bytes += data.length));
-  while (bytes < 2 ** 23) await new Promise((resolve) => setTimeout(resolve, 50));
+  await eventually("eight megabytes", () => bytes >= 2 ** 23, { seen: () => `${bytes} bytes` });
   assert.equal((await lab.json("GET", "/api/status")).status, 200);
   assert.equal((await lab.json("PUT", "/api/contents/other.txt", { type: "file", format: "text", content: "still there" })).status, 200);
   // A browser that does not keep up, and then is gone.
@@ -34,11 +35,11 @@ it("a cell that prints without end neither holds the server up nor fills the not
   await other.idle(sent);
   await other.close();
   let outputs: Stored["cells"][0]["outputs"] = [];
-  while (!outputs.some(({ ename }) => ename === "KeyboardInterrupt")) {
+  await eventually("the interrupt in the notebook", async () => {
     await lab.json("GET", "/api/contents/flood.ipynb");
     outputs = (JSON.parse(readFileSync(file, "utf8")) as Stored).cells[0]!.outputs;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+    return outputs.some(({ ename }) => ename === "KeyboardInterrupt");
+  }, { seen: () => outputs.map(({ ename, text = [] }) => ename ?? text.length) });
   const kept = outputs.map(({ text = [] }) => text.join("").length).reduce((sum, length) => sum + length, 0);
   assert.ok(kept > 2 ** 20 && kept < 5 * 2 ** 20, `${kept} characters`);
   assert.match(outputs[0]?.text?.[0] ?? "", /^0 x+\n$/);
@@ -72,14 +73,14 @@ it("where no more can be written, that is said, and every file is as it was", { 
     stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, JUPYTER_DATA_DIR: join(home, "data"), JUPYTERLAB_SETTINGS_DIR: join(home, "settings"), SDTP_CACHE: join(home, "cache") },
   });
   t.after(() => void lab.kill("SIGKILL"));
-  const origin = await new Promise<string>((resolve, reject) => {
+  const origin = await within("the address of sdtp lab", new Promise<string>((resolve, reject) => {
     let said = "";
     lab.stdout.setEncoding("utf8").on("data", (text: string) => {
       const found = /http:\/\/localhost:\d+/.exec((said += text));
       if (found) resolve(found[0]);
     });
     lab.once("exit", (code) => reject(new Error(`sdtp lab: ended with ${code}`)));
-  });
+  }));
   const ask = async (method: string, path: string, body?: object) => {
     const response = await fetch(origin + path, { method, headers: { Authorization: "token token-of-tests" }, ...(body && { body: JSON.stringify(body) }) });
     const text = await response.text();

@@ -28,7 +28,7 @@ async function set(t: TestContext, engine: string, cells: Cell[]): Promise<strin
   const run = () => spawnSync(engine, ["-interaction=nonstopmode", "-halt-on-error", "book.tex"], { cwd: folder, encoding: "utf8", timeout: 300_000 });
   let { status, stdout } = run();
   if (files.some(({ path }) => path.endsWith(".bib"))) {
-    spawnSync("bibtex", ["book"], { cwd: folder });
+    spawnSync("bibtex", ["book"], { cwd: folder, timeout: 300_000 });
     run();
     ({ status, stdout } = run());
   }

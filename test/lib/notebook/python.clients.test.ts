@@ -15,7 +15,7 @@ const skip = !python ? "needs ipykernel and nbformat (Debian: python3-ipykernel,
 /** What nbformat finds wrong with a file, warnings too; empty where it is valid. */
 function problems(file: string): string {
   const script = "import nbformat, sys, warnings\nwarnings.simplefilter('error')\nnb = nbformat.read(sys.argv[1], as_version=4)\nnbformat.validate(nb)";
-  const { stderr, status } = spawnSync(python ?? "", ["-c", script, file], { encoding: "utf8" });
+  const { stderr, status } = spawnSync(python ?? "", ["-c", script, file], { encoding: "utf8", timeout: 300_000 });
   return status === 0 ? "" : stderr;
 }
 

@@ -19,7 +19,7 @@ const env: NodeJS.ProcessEnv = {
   GLOBAL_AGENT_HTTP_PROXY: "http://127.0.0.1:9",
   JUPYTER_DATA_DIR: data,
 };
-const run = (command: string, args: string[], cwd: string) => execFileSync(command, args, { cwd, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+const run = (command: string, args: string[], cwd: string) => execFileSync(command, args, { cwd, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], timeout: 600_000 });
 const sdtp = (...args: string[]) => run(process.execPath, [join(project, "node_modules", ".bin", "sdtp"), ...args], project);
 
 const registry = (() => {

@@ -11,9 +11,10 @@ import { cacheFolder } from "../../../lib/checkpoint/cache.js";
 import { packageRoot } from "../../../lib/checkpoint/package-root.js";
 import { vsix } from "../../../lib/vscode/pack.js";
 import { launch, noChromium } from "../../chromium.js";
+import { ended, eventually, PATIENCE, within } from "../../waits.js";
 
-/** Milliseconds; the machine may be busy. */
-const PATIENCE = 300_000;
+/** Milliseconds of a package's installation. */
+const INSTALLED = 300_000;
 const RELEASE = "4.139.1";
 
 /** VS Code's server and the Node that it wants, kept in the cache folder; a sentence where it cannot be had. */
@@ -24,7 +25,7 @@ function editor(): { node: string; server: string } | string {
   const done = join(folder, "done");
   if (existsSync(done)) return found;
   const install = (cwd: string, ...words: string[]) =>
-    execFileSync("npm", ["install", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error", ...words], { cwd, stdio: "ignore", timeout: PATIENCE, shell: process.platform === "win32" });
+    execFileSync("npm", ["install", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error", ...words], { cwd, stdio: "ignore", timeout: INSTALLED, shell: process.platform === "win32" });
   try {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
@@ -34,7 +35,7 @@ function editor(): { node: string; server: string } | string {
     install(folder, "--ignore-scripts", `code-server@${RELEASE}`);
     install(code, "--ignore-scripts");
     install(join(code, "extensions"), "--ignore-scripts");
-    execFileSync(found.node, [found.server, "--version"], { stdio: "ignore" });
+    execFileSync(found.node, [found.server, "--version"], { stdio: "ignore", timeout: PATIENCE });
     writeFileSync(done, "");
     return found;
   } catch {
@@ -73,41 +74,41 @@ describe("the extension in VS Code", { skip: typeof found === "string" ? found :
     const port = await freePort();
     child = spawn(node, [server, ...folders, "--host", "127.0.0.1", "--port", String(port), "--without-connection-token", "--accept-server-license-terms", "--telemetry-level", "off"], { env, stdio: "ignore" });
     browser = await launch();
-    page = await (await browser.newContext({ viewport: { width: 1300, height: 1000 } })).newPage();
+    page = await within("a tab", browser.newContext({ viewport: { width: 1300, height: 1000 } }).then((context) => context.newPage()));
     page.setDefaultTimeout(PATIENCE);
     const address = `http://127.0.0.1:${port}/?folder=${encodeURIComponent(work)}`;
-    while (!(await fetch(address).then(({ ok }) => ok, () => false))) await new Promise((resolve) => setTimeout(resolve, 200));
+    await eventually("VS Code's server", () => fetch(address, { signal: AbortSignal.timeout(PATIENCE) }).then(({ ok }) => ok, () => false), { seen: () => `exit code ${child.exitCode}` });
     await page.goto(address, { timeout: PATIENCE });
     // Opened before the extensions are known, it stands there as text; opened again, as cells.
     const line = page.locator(".notebookOverlay .code .view-line").first();
-    for (let shown = false; !shown; ) {
+    await eventually("the notebook's cells", async () => {
       await page.locator(".explorer-folders-view").getByText("cells.ipynb").dblclick();
-      shown = await line.waitFor({ timeout: 20_000 }).then(() => true, () => false);
+      const shown = await line.waitFor({ timeout: PATIENCE / 10 }).then(() => true, () => false);
       if (!shown) await page.keyboard.press("Control+F4");
-    }
+      return shown;
+    }, { seen });
   });
   after(async () => {
-    await browser?.close();
-    if (child) {
-      const gone = new Promise((resolve) => child.once("exit", resolve));
-      child.kill();
-      await gone;
-    }
+    await within("the browser's end", Promise.resolve(browser?.close()));
+    if (child) await ended(child);
     rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
   });
+
+  const seen = () => page.locator(".monaco-workbench").innerText({ timeout: 5_000 }).then((text) => text.slice(0, 2000));
 
   /** What is offered at the end of a cell, as soon as `name` is among it. */
   const offered = async (cell: number, name: string): Promise<string[]> => {
     await page.locator(".notebookOverlay .code").nth(cell).locator(".view-line").first().click();
     await page.keyboard.press("End");
     const rows = page.locator(".suggest-widget.visible .monaco-list-row .label-name");
-    for (;;) {
+    return eventually(`${name} among what cell ${cell} is offered`, async () => {
       // TypeScript's server may still be reading; until then words of the notebook are offered, or nothing.
       await page.keyboard.press("Control+Space");
-      const named = await rows.filter({ hasText: new RegExp(`^${name}$`) }).first().waitFor({ timeout: 10_000 }).then(() => true, () => false);
+      const named = await rows.filter({ hasText: new RegExp(`^${name}$`) }).first().waitFor({ timeout: PATIENCE / 18 }).then(() => true, () => false);
       if (named) return rows.allTextContents();
       await page.keyboard.press("Escape");
-    }
+      return undefined;
+    }, { seen: () => rows.allTextContents() });
   };
 
   it("completes what is preloaded, and names of cells above with their types", async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { packageRoot } from "../../../lib/checkpoint/package-root.js";
 import { extensionFiles, PLUGIN } from "../../../lib/vscode/pack.js";
+import { within } from "../../waits.js";
 
 /** What VS Code sets for files without a tsconfig.json. */
 const INFERRED = { module: "ESNext", moduleResolution: "Node", target: "ES2022", jsx: "react", allowImportingTsExtensions: true, strictNullChecks: true, strictFunctionTypes: true, sourceMap: true, allowJs: true, allowSyntheticDefaultImports: true, allowNonTsExtensions: true, resolveJsonModule: true };
@@ -21,7 +22,7 @@ interface Diagnostic {
   category: string;
 }
 
-/** TypeScript's server as VS Code starts and asks it, with the plugin of the packed extension. */
+/** TypeScript's server as VS Code starts and asks it, with the plugin of the packed extension; of another release by the folder in SDTP_TEST_TYPESCRIPT (typescript/lib). */
 export class Server {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, (message: { body?: unknown; success?: boolean; message?: string }) => void>();
@@ -34,7 +35,7 @@ export class Server {
       mkdirSync(dirname(join(this.#extension, name)), { recursive: true });
       writeFileSync(join(this.#extension, name), text);
     }
-    const server = join(dirname(createRequire(import.meta.url).resolve("@tslab/typescript-for-tslab")), "tsserver.js");
+    const server = join(process.env.SDTP_TEST_TYPESCRIPT ?? dirname(createRequire(import.meta.url).resolve("@tslab/typescript-for-tslab")), "tsserver.js");
     this.#child = spawn(process.execPath, [server, "--useInferredProjectPerProjectRoot", "--disableAutomaticTypingAcquisition", "--noGetErrOnBackgroundUpdate", "--globalPlugins", PLUGIN, "--pluginProbeLocations", this.#extension], { stdio: ["pipe", "pipe", "inherit"] });
     let buffer = Buffer.alloc(0);
     this.#child.stdout!.on("data", (bytes: Buffer) => {
@@ -62,11 +63,11 @@ export class Server {
 
   /** @throws where the server says that it cannot */
   ask<T = unknown>(command: string, args: object): Promise<T> {
-    return new Promise((resolve, reject) => {
+    return within(`${command} of TypeScript's server`, new Promise((resolve, reject) => {
       const seq = ++this.#sequence;
       this.#waiting.set(seq, ({ success, message, body }) => (success === false ? reject(new Error(`${command}: ${message}`)) : resolve(body as T)));
       this.#child.stdin!.write(`${JSON.stringify({ seq, type: "request", command, arguments: args })}\n`);
-    });
+    }), { seen: () => (this.#child.exitCode === null ? "it runs" : `it ended with ${this.#child.exitCode}`) });
   }
 
   /** What gets no answer. */

@@ -49,7 +49,7 @@ const turnedAlike = (g: GraphBuilder, node: Node) => rewired(g, node, () => {
 test("a device whose fused rotary embedding turns every token by the first one's angles is refused, by the operator's name", async () => {
   const verdict = await provePlugin(checkpoint, () => spoiling("RotaryEmbedding", turnedAlike, (name) => new GraphBuilder(name)), named);
   assert.ok(!verdict.ok);
-  assert.match(verdict.reason, /^differs from the CPU in com\.microsoft\.RotaryEmbedding \(float32\), which is off by [\d.e+-]+ of its largest number$/);
+  assert.match(verdict.reason, /^differs from the CPU in com\.microsoft\.RotaryEmbedding, which is off by [\d.e+-]+ where the largest number is [\d.]+/);
   assert.doesNotMatch(verdict.reason, /MatMul|Softmax|Add/);
 });
 
@@ -69,8 +69,8 @@ test("an operator that is a little off is found where the whole model would not 
   const scaled = (g: GraphBuilder, node: Node) => rewired(g, node, () => [g.mul(node.inputs[0]!, 1.003)]);
   const verdict = await provePlugin(checkpoint, () => spoiling("Softmax", scaled, (name) => new StandardBuilder(name)), named);
   assert.ok(!verdict.ok);
-  assert.match(verdict.reason, /^differs from the CPU in Softmax \(float32\), which is off by [\d.e-]+ of its largest number$/);
+  assert.match(verdict.reason, /^differs from the CPU in Softmax, which is off by [\d.e-]+ where the largest number is [\d.]+$/);
   const unknown = await provePlugin(checkpoint, () => spoiling("Sigmoid", (_, node) => void Object.assign(node, { op: "NoSuchOperator" }), (name) => new StandardBuilder(name)), named);
   assert.ok(!unknown.ok);
-  assert.match(unknown.reason, /Sigmoid \(float32\), which .*NoSuchOperator/);
+  assert.match(unknown.reason, /Sigmoid, which .*NoSuchOperator/);
 });
