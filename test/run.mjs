@@ -34,5 +34,12 @@ const results = run({ files, concurrency: 2, timeout: PATIENCE, execArgv });
 results.on("test:fail", ({ todo }) => {
   if (todo === undefined || todo === false) process.exitCode = 1;
 });
+const seconds = new Map();
+const took = ({ nesting, file, details }) => nesting === 0 && file !== undefined && seconds.set(file, (seconds.get(file) ?? 0) + details.duration_ms / 1000);
+results.on("test:pass", took).on("test:fail", took);
 // A program that a test left running may hold this process's output: the end of the results is the end.
-results.compose(process.stdout.isTTY ? new spec() : tap).pipe(process.stdout).on("unpipe", () => process.stdout.write("", () => process.exit()));
+results.compose(process.stdout.isTTY ? new spec() : tap).pipe(process.stdout).on("unpipe", () => {
+  const slowest = [...seconds].sort((a, b) => b[1] - a[1]).slice(0, 12);
+  console.error(`slowest: ${slowest.map(([file, time]) => `${relative(root, file)} ${time.toFixed(0)} s`).join(", ")}`);
+  process.stdout.write("", () => process.exit());
+});

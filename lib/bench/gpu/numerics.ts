@@ -17,7 +17,7 @@ interface Asked {
 
 const STEPS = 3;
 
-/** Every operator of the graphs that are used, on the same inputs as on the CPU: of prompts by every method, of decode steps, of the loop where there is one. */
+/** Every kind of operator of the graphs that are used, on the same inputs as on the CPU: of prompts by every method, of decode steps, of the loop where there is one. */
 export async function checkOperators({ device, model: name, dtype, configs, length }: Asked): Promise<OperatorsResult> {
   const checkpoint = await openModel(name, { dtype });
   const check = new OperatorCheck();
@@ -26,7 +26,7 @@ export async function checkOperators({ device, model: name, dtype, configs, leng
   for (const loop of home.loop === null ? [null] : [null, home.loop]) {
     // One method alone has the loop too: its steps are the same for all.
     for (const preset of loop === null ? configs : configs.slice(0, 1)) {
-      const model = new Model(checkpoint, { threads: 1 }, check.home({ ...home, loop }, device));
+      const model = new Model(checkpoint, { threads: 1 }, check.home({ ...home, loop }, hostHome()));
       try {
         const run = await model.prefill(ids.slice(0, length), { preset, reserve: STEPS });
         if (loop === null) for (const id of ids.slice(length)) await run.extend([id]);

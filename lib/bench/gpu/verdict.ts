@@ -1,3 +1,4 @@
+import { OPERATOR_TOLERANCE } from "../../runtime/devices/operators.js";
 import type { Verdict } from "../../runtime/devices/verdict.js";
 import { median } from "../statistics.js";
 import { methodIsWrong } from "./methods.js";
@@ -60,7 +61,7 @@ function computesRightly(parts: ReadonlyMap<string, PartRecord>): Demand {
 }
 
 function everyOperator(parts: ReadonlyMap<string, PartRecord>): Demand {
-  const [what, target] = ["every operator computes what the CPU's does", "within 1e-3 of its largest number, 2e-2 in float16"];
+  const [what, target] = ["every operator computes what the CPU's does", `within ${OPERATOR_TOLERANCE.float32.toExponential(0)} of its largest number, ${OPERATOR_TOLERANCE.float16.toExponential(0)} in float16`];
   const part = parts.get("check-operators");
   const result = part?.result as OperatorsResult | null | undefined;
   if (!result) return { what, target, state: part?.error ? "fail" : "not measured", found: part?.error ?? "not reached" };

@@ -8,7 +8,7 @@ import { BFLOAT16_THREADS, knownProvider } from "../providers/known.js";
 import { pluginOf } from "../providers/names.js";
 import { pluginDevices } from "../providers/session.js";
 import { compare, compute, firstLine, largest, wrong } from "./check.js";
-import { tryingOperators, type OperatorsFound } from "./lone-operators.js";
+import { OperatorCheck, wrongOperators } from "./operators.js";
 import type { PluginFindings, Verdict } from "./verdict.js";
 
 /** Largest difference in logits from the CPU with numbers rounded to bfloat16, as a share of the largest. What it costs a model is measured by `sdtp provider check`. */
@@ -27,9 +27,10 @@ export async function checkPlugin(plugin: PluginFile, name = "tiny"): Promise<Ve
 
 /** As `checkPlugin`. @param homeOf the provider, computing so */
 export async function provePlugin(checkpoint: Checkpoint, homeOf: (options: PluginHomeOptions) => Home, { bfloat16, ...named }: { readonly bfloat16: boolean } & Pick<PluginFindings, "provider" | "version">): Promise<Verdict> {
-  const found: OperatorsFound = { tried: new Set(), wrong: [] };
-  await compute(checkpoint, tryingOperators(homeOf({ decodes: true }), hostHome("plain"), found));
-  if (found.wrong.length > 0) return { ok: false, reason: `differs from the CPU in ${[...new Map(found.wrong.map(({ operator, reason }) => [operator, `${operator}, which ${reason}`])).values()].join("; ")}` };
+  const check = new OperatorCheck();
+  await compute(checkpoint, check.home(homeOf({ decodes: true }), hostHome("plain")));
+  const far = wrongOperators(check.records, { strict: true });
+  if (far.length > 0) return { ok: false, reason: `differs from the CPU in ${far.join("; ")}` };
   const expected = await compute(checkpoint, hostHome());
   const onCpu = new Set<string>();
   const onAssigned: PluginHomeOptions["onAssigned"] = (_, assigned) => {
@@ -41,7 +42,7 @@ export async function provePlugin(checkpoint: Checkpoint, homeOf: (options: Plug
   const noBfloat16 = bfloat16 ? await whyNotBfloat16(checkpoint, homeOf({ accuracy: "bfloat16" })) : "the provider has no setting for it that is known here";
   return {
     ok: true, attention: { prefill: "plain", decode: "plain" }, differences, rejected: [], noFloat16: "not for plugin providers",
-    plugin: { ...named, operators: found.tried.size, onCpu: [...onCpu].sort(), noBfloat16 },
+    plugin: { ...named, operators: check.kinds, onCpu: [...onCpu].sort(), noBfloat16 },
   };
 }
 
