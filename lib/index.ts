@@ -23,7 +23,7 @@ export type { Profile, ProfileOptions } from "./bench/profile.js";
 export type { SweepAxes, SweepEnd, SweepOptions, SweepProgress, SweepRow } from "./bench/sweep/sweep.js";
 export type { EngineOptions, EngineResult } from "./bench/engine/engine.js";
 export type { BenchmarkMode, EndToEndMeasurement, Metadata, Results } from "./bench/record.js";
-export { decodeFlops, endToEndFlops, prefillFlops, type Counting } from "./methods/plan/flops.js";
+export { countedDecodeFlops, decodeFlops, endToEndFlops, prefillFlops, type Counting } from "./methods/plan/flops.js";
 export { readResults, writeResults } from "./cell/results.js";
 export type { Measured } from "./cell/measured.js";
 

@@ -1,7 +1,7 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { Method } from "../methods/method.js";
 import { planFlops, planTokens } from "../methods/plan/plan.js";
-import { decodeFlops } from "../methods/plan/flops.js";
+import { countedDecodeFlops, decodeFlops } from "../methods/plan/flops.js";
 import type { Job, Measured } from "./job.js";
 import { endToEndEntry, endToEndMeasurement, prefillEntry, prefillMeasurement } from "./measurement.js";
 import type { EndToEndBaselineEntry, EndToEndEntry, PrefillBaselineEntry, PrefillEntry } from "./record.js";
@@ -41,19 +41,26 @@ function warmOrCold(context: EntryContext, baseline: Outcome, outcome: Outcome |
 function endToEnd(context: EntryContext, outcome: Outcome) {
   const { prefill, perToken, kvLensFinal, kvBytesFinal } = outcome.measured;
   const decode = perToken.map((tokens) => tokens.reduce((sum, seconds) => sum + seconds, 0));
-  return endToEndMeasurement({ prefill, decode, perToken }, { ...besides(context, outcome), kv_lens_final: [...kvLensFinal], kv_bytes_final: kvBytesFinal });
+  return endToEndMeasurement({ prefill, decode, perToken }, { ...besides(context, outcome), kv_lens_final: [...kvLensFinal], kv_bytes_final: kvBytesFinal, ...returned(outcome.measured) });
+}
+
+/** What came back while decoding. */
+function returned({ auxBytesFinal, stepCounts }: Measured) {
+  return stepCounts ? { aux_bytes_final: auxBytesFinal, tokens_returned: stepCounts.tokens.map((count) => count - stepCounts.steps) } : {};
 }
 
 function besides({ config, length, mode, maxNewTokens }: EntryContext, { preset, measured, peakMemory }: Outcome) {
   const plan = planTokens(preset, length, config.layers, measured.kvPolicy);
   const flops = (counting: "exact" | "paper") => {
     const prefill = planFlops(plan, config, { counting, modules: measured.scorer === "learned" });
-    const decode = () => decodeFlops({ config, stages: plan.stages, n: length, counting, newTokens: maxNewTokens, kvLengths: plan.kvLengths });
+    const { stepCounts } = measured;
+    const decode = () => stepCounts ? countedDecodeFlops({ config, counting, ...stepCounts }) : decodeFlops({ config, stages: plan.stages, n: length, counting, newTokens: maxNewTokens, kvLengths: plan.kvLengths });
     return { prefill, ...(mode === "end2end" && { end2end: prefill + decode() }) };
   };
   return {
     kv_lens_after_prefill: [...measured.kvLensAfterPrefill],
     kv_bytes_after_prefill: measured.kvBytesAfterPrefill,
+    ...(measured.auxBytesAfterPrefill !== undefined && { aux_bytes_after_prefill: measured.auxBytesAfterPrefill }),
     ...(peakMemory !== undefined && { peak_memory_bytes: peakMemory }),
     ...(measured.reading && { device: measured.reading }),
     flops: { exact: flops("exact"), paper: flops("paper") },

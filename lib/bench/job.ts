@@ -2,6 +2,7 @@
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import type { KvPolicy, UserMethod } from "../methods/method.js";
+import type { StepCounts } from "../runtime/returning/returning.js";
 import type { Provider } from "../runtime/session.js";
 import type { Spans } from "./reading/readings.js";
 import type { BenchmarkMode, DeviceRecord } from "./record.js";
@@ -53,8 +54,13 @@ export interface Measured {
   /** Tokens in each layer's cache, `[layers]`. */
   readonly kvLensAfterPrefill: readonly number[];
   readonly kvLensFinal: readonly number[];
+  /** Keys and values, and the hidden states that tokens may return from. */
   readonly kvBytesAfterPrefill: number;
   readonly kvBytesFinal: number;
+  /** Those hidden states alone, and what decode runs computed; only where tokens return. */
+  readonly auxBytesAfterPrefill?: number;
+  readonly auxBytesFinal?: number;
+  readonly stepCounts?: StepCounts;
   readonly tokensKept: number;
   readonly stages: readonly { readonly afterLayer: number; readonly present: number; readonly kept: number }[];
   /** When all that counted ran. */

@@ -59,7 +59,8 @@ async function once(model: Model, { ids, mode, maxNewTokens }: Job, { preset, sc
   const run = await model.prefill(ids, { preset, reserve: mode === "end2end" ? maxNewTokens : 0, ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }) });
   const prefilled = Date.now();
   meter?.mark();
-  const kvBytesAfterPrefill = run.kv.bytes;
+  const kvBytesAfterPrefill = run.kv.bytes + run.auxBytes;
+  const auxBytesAfterPrefill = run.auxBytes;
   const tokens: number[] = [];
   const decoding = Date.now();
   if (mode === "end2end") {
@@ -69,7 +70,7 @@ async function once(model: Model, { ids, mode, maxNewTokens }: Job, { preset, sc
   if (mode === "end2end") meter?.mark();
   const held = caches(run);
   run.dispose();
-  return { prefill: run.prefillSeconds, tokens, kvBytesAfterPrefill, prefillAt: [begun, prefilled], decodeAt: mode === "end2end" ? [decoding, decoded] : null, ...held };
+  return { prefill: run.prefillSeconds, tokens, kvBytesAfterPrefill, ...(run.stepCounts && { auxBytesAfterPrefill }), prefillAt: [begun, prefilled], decodeAt: mode === "end2end" ? [decoding, decoded] : null, ...held };
 }
 
 /** Lengths are those of the arrays in the caches; what the stages kept is what the graph returned. */
@@ -79,7 +80,8 @@ function caches(run: Run) {
     kvPolicy: run.kvPolicy,
     kvLensAfterPrefill: run.kvLengthsAfterPrefill,
     kvLensFinal: run.kv.lengths,
-    kvBytesFinal: run.kv.bytes,
+    kvBytesFinal: run.kv.bytes + run.auxBytes,
+    ...(run.stepCounts && { auxBytesFinal: run.auxBytes, stepCounts: run.stepCounts }),
     tokensKept: run.kept.length,
     stages: run.stages.map(({ afterLayer, present, kept }) => ({ afterLayer, present, kept: kept.length })),
   };

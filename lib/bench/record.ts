@@ -70,6 +70,8 @@ export interface BesideRecord {
   /** Tokens in each layer's cache, read off its tensors, `[layers]`. */
   kv_lens_after_prefill?: number[] | undefined;
   kv_bytes_after_prefill?: number | undefined;
+  /** Of these the hidden states of fallen tokens, where those may return. */
+  aux_bytes_after_prefill?: number | undefined;
   /** Tokens left after the last stage, and the others. */
   tokens_kept?: number | undefined;
   tokens_pruned?: number | undefined;
@@ -88,6 +90,9 @@ export interface EndToEndMeasurement extends BesideRecord, LatencyRecord {
   kv_lens_after_prefill: number[];
   kv_lens_final?: number[] | undefined;
   kv_bytes_final?: number | undefined;
+  aux_bytes_final?: number | undefined;
+  /** Tokens that returned to each block while decoding, `[layers]`. */
+  tokens_returned?: number[] | undefined;
   /** From the prompt until the first token was not only known (`ttft_seconds`) but decoded too. */
   first_token_seconds?: number | undefined;
   /** Median time of each decode run, `[max_new_tokens]`. */

@@ -34,6 +34,7 @@ const device = z.object({
 const beside = {
   kv_lens_after_prefill: z.array(held).min(1).optional(),
   kv_bytes_after_prefill: bytes.optional(),
+  aux_bytes_after_prefill: bytes.optional(),
   tokens_kept: tokens.optional(),
   tokens_pruned: tokens.optional(),
   peak_memory_bytes: bytes.optional(),
@@ -50,6 +51,8 @@ export const endToEndMeasurement = z.object({
   kv_lens_after_prefill: z.array(held).min(1),
   kv_lens_final: z.array(held).min(1).optional(),
   kv_bytes_final: bytes.optional(),
+  aux_bytes_final: bytes.optional(),
+  tokens_returned: z.array(tokens).optional(),
   ttft_seconds: percentiles.optional(),
   tpot_seconds: percentiles.optional(),
   itl_seconds: percentiles.optional(),

@@ -76,7 +76,7 @@ export interface PruningOptions {
 
 export function addPruningOptions(command: Command): Command {
   return command
-    .option("--scorer <name>", "learned, learned:FILE, window, last-query, recent:WEIGHT, update, blocks:TOKENS:SCORER, norm, recency, random, random:SEED, attention, speculator:MODEL (for specprefill); by attention (window, attention) after a late block only: an early one chose badly on a real model (default: the method's own; else learned where the model has trained modules, else recency)")
+    .option("--scorer <name>", "learned, learned:FILE, window, last-query, last-attention, recent:WEIGHT, update, blocks:TOKENS:SCORER, norm, recency, random, random:SEED, attention, speculator:MODEL (for specprefill); by attention (window, attention) after a late block only: an early one chose badly on a real model (default: the method's own; else learned where the model has trained modules, else recency)")
     .option("--kv-policy <policy>", "what caches keep of pruned tokens: evict (nothing) or retain (default: the preset's)", kvPolicy);
 }
 

@@ -23,7 +23,7 @@ export interface DecodeOptions {
 }
 
 /** A layer's cache. */
-interface Past {
+export interface Past {
   readonly key: CachedInput;
   readonly value: CachedInput;
   readonly bias: Value;
@@ -124,7 +124,7 @@ export function hiddenStates(g: GraphBuilder, weights: Weights, config: ModelCon
 }
 
 /** Attention over cached keys and values and the new tokens' own. All of it has an axis for the queries that share a head: no node does nothing but change a shape. */
-function cachedAttention(config: ModelConfig, past: Past, positions: Value, selfBias: Value): Attention {
+export function cachedAttention(config: ModelConfig, past: Past, positions: Value, selfBias: Value): Attention {
   const { heads, kvHeads, headDim } = config;
   const group = heads / kvHeads;
   return (g, { q, k, v, sinks }) => {

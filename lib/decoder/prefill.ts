@@ -31,6 +31,8 @@ export interface PrefillOptions {
   readonly cutLater?: boolean;
   /** Ends with the first stage: only what it kept and its scores come out. */
   readonly choose?: boolean;
+  /** The hidden states of the tokens that fall at each stage come out too. */
+  readonly aux?: boolean;
   /** Keys and values come out as the last stage leaves them, the tokens it or one before dropped taken from every layer. */
   readonly evict?: boolean;
   /** Activations that become outputs of the graph under their own names (see `activationNames`). */
@@ -47,7 +49,7 @@ export interface PrefillOptions {
  * Outputs: `logits` `[1, vocabulary]` of the last token; `key.L`, `value.L` `[1, kvHeads, n_L, headDim]` of each layer
  * (with `evict` `[1, kvHeads, k, headDim]`, with `cache` `[1, kvHeads, keep, headDim]`, or `[1, 1, kvHeads * keep, headDim]`, head after head, where heads share a budget);
  * with `cache` `cache.L.kept` `[kvHeads * keep]` int64, head * n_L + row of each, ascending, and `cache.L.scores` `[kvHeads, n_L]` (with `cutLater` no `kept`, but `cache.L.preference` `[2]`); `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
- * each captured activation, in the shape the block has it in.
+ * with `aux` `aux.S` `[1, n_S - k, d]`, the hidden states of those that fell there; each captured activation, in the shape the block has it in.
  */
 export function prefillGraph(g: GraphBuilder, weights: Weights, options: PrefillOptions): void {
   const { config, stages, scorer } = options;
@@ -92,6 +94,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     const size: Dim = `kept.${stage}`;
     const kept = select(g, scores, counts, size);
     rowsKept.push(kept);
+    if (options.aux) g.output(fallen(g, hidden, kept, counts.keep, stage), `aux.${stage}`);
     scores = g.gather(scores, kept);
     positions = g.gather(positions, kept);
     g.output(positions, `kept.${stage}`);
@@ -137,6 +140,13 @@ function keptByHead(g: GraphBuilder, config: ModelConfig, layer: number, { scori
 function futureRotaries(g: GraphBuilder, config: ModelConfig): Rotaries {
   const row = (name: string) => g.input(`future.${name}`, "float32", [1, config.rotaryDim / 2]);
   return ropeSets(config).map(({ suffix }) => ({ cos: row(`cos${suffix}`), sin: row(`sin${suffix}`) }));
+}
+
+/** Hidden states of the tokens that a stage drops. @param kept rows of the others, `keep` of them */
+function fallen(g: GraphBuilder, hidden: Value, kept: Value, keep: Value, stage: number): Value {
+  const n = hidden.shape[1]!;
+  const stays = g.scatterAdd(g.expand(g.constant("float32", [0], [1]), [n]), kept, g.expand(g.constant("float32", [1], [1]), [kept.shape[0]!]), 0);
+  return g.gather(hidden, g.highest(g.sub(1, stays), g.sub(g.dim(n), keep), `aux.${stage}`), 1);
 }
 
 /** For each stage, where in the rows before it those stand that the last stage keeps. @param rowsKept rows that each stage keeps of those before it */

@@ -95,7 +95,7 @@ async function measure(model: Model, item: EvaluationItem, configuration: Config
   const n = item.promptIds.length;
   const perBlock = run.plan.tokens;
   const meanTokens = perBlock.reduce((a, b) => a + b, 0) / perBlock.length;
-  const kvBytes = run.kv.bytes;
+  const kvBytes = run.kv.bytes + run.auxBytes;
   const lengths = [...run.kvLengthsAfterPrefill];
   const { metrics, decodeSeconds, decodedTokens, appendSeconds, output, cells } = await item.grade(run);
   run.dispose();

@@ -5,6 +5,7 @@ import type { Run } from "../runtime/run.js";
 import { Difference, differs } from "./difference.js";
 import { requireComparable, sharedSlots } from "./shared.js";
 import { cacheChoiceHolds, headsHold } from "./verify-heads.js";
+import { lengthsWithReturned, returningHold } from "./verify-returning.js";
 
 export interface Check {
   readonly name: string;
@@ -36,14 +37,14 @@ export interface VerifyOptions {
  * @throws where a check fails, naming the first difference, unless `throws` is false
  */
 export async function verifyRun(run: Run, { throws = true, against, tolerance = 1e-4 }: VerifyOptions = {}): Promise<Verification> {
-  const expected = run.plan.cache ? null : expectedPositions(run);
+  const expected = run.plan.cache || run.plan.method.revives ? null : expectedPositions(run);
   const read = await run.toHost();
   const cache = await run.kv.toHost();
   const checks = [
     check("stages", () => stagesHold(run)),
     check("choice", () => choiceHolds(run)),
-    check("lengths", () => lengthsHold(run, expected)),
-    check("positions", () => (expected ? positionsHold(run, expected) : headsHold(run))),
+    check("lengths", () => lengthsHold(run, expected, run.plan.method.revives ? lengthsWithReturned(run) : run.lengthsByRule)),
+    check("positions", () => (expected ? positionsHold(run, expected) : run.plan.method.revives ? returningHold(run) : headsHold(run))),
     check("bytes", () => bytesHold(run, cache)),
     await unprunedHolds(run, read, against, tolerance),
   ];
@@ -121,7 +122,7 @@ function choiceHolds({ stages, selections, plan }: Run): string | null {
   return "forced tokens stayed, and no token that fell scores above one that had to win its place";
 }
 
-function lengthsHold({ kv, plan, kvLengthsAfterPrefill, ids, position, lengthsByRule }: Run, expected: readonly Int32Array[] | null): string {
+function lengthsHold({ kv, plan, kvLengthsAfterPrefill, ids, position }: Run, expected: readonly Int32Array[] | null, lengthsByRule: readonly number[] | null): string {
   const sum = (lengths: readonly number[]) => Math.round(lengths.reduce((a, b) => a + b, 0) * HEADS) / HEADS;
   if (plan.shared && sum(kvLengthsAfterPrefill) !== sum(plan.kvLengths)) differs(`layers held ${sum(kvLengthsAfterPrefill)} tokens together after prefill (the plan says ${sum(plan.kvLengths)}, which ${plan.shared} share)`);
   if (!plan.shared) plan.kvLengths.forEach((length, layer) => {
@@ -130,7 +131,7 @@ function lengthsHold({ kv, plan, kvLengthsAfterPrefill, ids, position, lengthsBy
   const generated = position - ids.length;
   kv.lengths.forEach((length, layer) => {
     // Of a run from a file it is not known when its cache was cut down.
-    if (plan.decoding && !lengthsByRule && generated > 0) return;
+    if ((plan.decoding || plan.method.revives) && !lengthsByRule && generated > 0) return;
     const due = lengthsByRule?.[layer] ?? (expected ? expected[layer]!.length : (plan.shared ? kvLengthsAfterPrefill : plan.kvLengths)[layer]! + generated);
     if (Math.abs(length - due) * HEADS > 1) differs(`layer ${layer} holds ${length} tokens (must be ${due})`);
   });

@@ -11,6 +11,7 @@ import { keydiff } from "./keydiff.js";
 import { knorm } from "./knorm.js";
 import { kvzip } from "./kvzip.js";
 import { lagkv } from "./lagkv.js";
+import { lazyllm } from "./lazyllm.js";
 import type { Method } from "./method.js";
 import { promptdistill } from "./promptdistill.js";
 import { pyramidinfer } from "./pyramidinfer.js";
@@ -26,7 +27,7 @@ import { tova } from "./tova.js";
 /** Every method that has a name, in the order of tables. A new one is its file and a line here. */
 export const methods: Readonly<Record<string, Method>> = Object.freeze({
   ...presets,
-  ...Object.fromEntries([gemfilter, fastkv, promptdistill, pyramidinfer, dash, blockPruning, specprefill, snapkv, pyramidkv, h2o, tova, streamingllm, expectedAttention, knorm, keydiff, lagkv, adakv, adakvExpected, cake, kvzip, h2oDecoding, tovaDecoding, streamingDecoding, rkv, randomCache].map((method) => [method.name, method])),
+  ...Object.fromEntries([gemfilter, fastkv, promptdistill, pyramidinfer, dash, blockPruning, lazyllm, specprefill, snapkv, pyramidkv, h2o, tova, streamingllm, expectedAttention, knorm, keydiff, lagkv, adakv, adakvExpected, cake, kvzip, h2oDecoding, tovaDecoding, streamingDecoding, rkv, randomCache].map((method) => [method.name, method])),
 });
 
 export const methodNames: readonly string[] = Object.keys(methods);

@@ -56,6 +56,11 @@ export interface Method {
   readonly restart?: boolean;
   /** Its one stage stands before the first block, where another model chooses (the scorer `speculator:MODEL`); the last chunk always stays. */
   readonly speculation?: Speculation;
+  /**
+   * What fell may return while decoding: each further token chooses at every stage anew, among all tokens so far, and those that a block has not computed are computed
+   * from the hidden state that they fell with.
+   */
+  readonly revives?: boolean;
   /** What each layer's cache keeps once the prompt is through; absent: all that the layer computed. */
   readonly cache?: CacheBudget;
   /** What it keeps while decoding; only beside a budget after the prompt. */
@@ -68,6 +73,9 @@ export type UserMethod = Omit<Method, "name" | "kvPolicy"> & Partial<Pick<Method
 /** The forced tokens of SDTP's Python implementation (arXiv:2504.04514). */
 export const FORCED: ForcedTokens = { head: 4, tail: 16, tailShare: 0.1 };
 
+/** The scorer of methods whose tokens return: decoding steps choose by what it tells of a prompt's last token. */
+export const REVIVING = "last-attention";
+
 /** `evict` costs nothing after a single early stage and much after many: early blocks need tokens that late ones can do without. */
 export const defaultKvPolicy = (stages: number): KvPolicy => (stages > 1 ? "retain" : "evict");
 
@@ -77,12 +85,13 @@ export interface MethodRecord {
   stages: { after_block: number; ratio?: number | undefined; tokens?: number | undefined }[];
   restart?: boolean | undefined;
   speculation?: Record<string, unknown> | undefined;
+  revives?: boolean | undefined;
   cache?: Record<string, unknown> | undefined;
   decoding?: Record<string, unknown> | undefined;
 }
 
-export function methodRecord({ baseDepth, stages, restart, speculation, cache, decoding }: Method): MethodRecord {
-  return { base_depth: baseDepth, ...(restart && { restart }), ...(speculation && { speculation: { ...speculation } }), ...(cache && { cache: { ...cache } }), ...(decoding && { decoding: { ...decoding } }), stages: stages.map(({ afterBlock, ratio, tokens }) => ({ after_block: afterBlock, ...(ratio !== undefined ? { ratio } : { tokens: tokens! }) })) };
+export function methodRecord({ baseDepth, stages, restart, speculation, revives, cache, decoding }: Method): MethodRecord {
+  return { base_depth: baseDepth, ...(restart && { restart }), ...(speculation && { speculation: { ...speculation } }), ...(revives && { revives }), ...(cache && { cache: { ...cache } }), ...(decoding && { decoding: { ...decoding } }), stages: stages.map(({ afterBlock, ratio, tokens }) => ({ after_block: afterBlock, ...(ratio !== undefined ? { ratio } : { tokens: tokens! }) })) };
 }
 
 /**
@@ -98,7 +107,7 @@ export function checkedMethod(given: UserMethod): Method {
   const label = `preset ${name}`;
   const unknown = Object.keys(given).find((key) => !fields.has(key));
   if (unknown !== undefined) throw new Error(`${label}: ${unknown} (is no part of a method; there are ${[...fields].join(", ")})`);
-  const { baseDepth, scorer, forced, cache, restart, decoding, speculation } = given;
+  const { baseDepth, scorer, forced, cache, restart, decoding, speculation, revives } = given;
   if (!isPositiveInteger(baseDepth)) throw new Error(`${label}, baseDepth: ${String(baseDepth)} (must be a positive integer, the number of blocks the stages are stated for)`);
   if (!Array.isArray(given.stages)) throw new Error(`${label}, stages: ${JSON.stringify(given.stages)} (must be an array of { afterBlock, ratio } or { afterBlock, tokens })`);
   const stages = given.stages.map((stage: unknown, index) => checkedStage(stage, `${label}, stage ${index}`, baseDepth, speculation !== undefined));
@@ -114,12 +123,14 @@ export function checkedMethod(given: UserMethod): Method {
   if (restart !== undefined && typeof restart !== "boolean") throw new Error(`${label}, restart: ${String(restart)} (must be true or false)`);
   if (speculation !== undefined && (stages.length !== 1 || cache !== undefined || restart || scorer !== undefined || forced !== undefined)) throw new Error(`${label}, speculation: another model chooses (needs exactly one stage, no scorer, forced tokens, restart or cache budget)`);
   if (restart && (stages.length !== 1 || cache !== undefined || kvPolicy !== "evict")) throw new Error(`${label}, restart: true (needs exactly one stage, no cache budget, and kvPolicy "evict")`);
+  if (revives !== undefined && typeof revives !== "boolean") throw new Error(`${label}, revives: ${String(revives)} (must be true or false)`);
+  if (revives && (stages.length === 0 || cache !== undefined || restart || speculation !== undefined || kvPolicy !== "retain" || scorer !== REVIVING || (forced as Partial<ForcedTokens> | undefined)?.tail === 0)) throw new Error(`${label}, revives: true (needs stages, kvPolicy "retain", the scorer ${REVIVING} and a forced tail of 1 or more, and no cache budget, restart or speculation)`);
   if (cache !== undefined && kvPolicy === "evict" && stages.length > 0) throw new Error(`${label}, kvPolicy: evict (each layer's cache has a budget of its own: must be "retain")`);
   if (scorer !== undefined && typeof scorer !== "string") throw new Error(`${label}, scorer: ${String(scorer)} (must be a scorer's name)`);
-  return freeze({ name, stages, baseDepth, kvPolicy, ...(scorer !== undefined && { scorer }), ...(forced !== undefined && { forced: checkedForced(forced, label) }), ...(restart && { restart }), ...(speculation !== undefined && { speculation: checkedSpeculation(speculation, label) }), ...(cache !== undefined && { cache: checkedBudget(cache, label) }), ...(decoding !== undefined && { decoding: checkedDecoding(decoding, label) }) });
+  return freeze({ name, stages, baseDepth, kvPolicy, ...(scorer !== undefined && { scorer }), ...(forced !== undefined && { forced: checkedForced(forced, label) }), ...(restart && { restart }), ...(speculation !== undefined && { speculation: checkedSpeculation(speculation, label) }), ...(revives && { revives }), ...(cache !== undefined && { cache: checkedBudget(cache, label) }), ...(decoding !== undefined && { decoding: checkedDecoding(decoding, label) }) });
 }
 
-const fields: ReadonlySet<string> = new Set(["name", "stages", "baseDepth", "kvPolicy", "scorer", "forced", "restart", "speculation", "cache", "decoding"] satisfies (keyof Method)[]);
+const fields: ReadonlySet<string> = new Set(["name", "stages", "baseDepth", "kvPolicy", "scorer", "forced", "restart", "speculation", "revives", "cache", "decoding"] satisfies (keyof Method)[]);
 
 function checkedStage(stage: unknown, label: string, baseDepth: number, before: boolean): MethodStage {
   if (typeof stage !== "object" || stage === null) throw new Error(`${label}: ${String(stage)} (must be { afterBlock, ratio } or { afterBlock, tokens })`);

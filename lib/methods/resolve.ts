@@ -71,6 +71,7 @@ function budgeted(text: string): Method | undefined {
   const amount = Number(number) > 1 ? { tokens: Number(number) } : { ratio: Number(number) };
   const named = { ...method, name: `${name}-${Number(number)}` };
   if (method.cache) return checkedMethod({ ...named, cache: { ...method.cache, amount }, ...(method.decoding && { decoding: { ...method.decoding, amount } }) });
+  if (method.revives) return checkedMethod({ ...named, stages: method.stages.map(({ afterBlock }) => ({ afterBlock, ...amount })) });
   if (method.speculation) return checkedMethod({ ...named, stages: [{ afterBlock: -1, ...amount }] });
   if (method.scorer !== undefined && method.stages.length > 1) throw new Error(`preset: ${text} (${name} has ${method.stages.length} stages with amounts of their own: it takes none after a colon)`);
   if (method.scorer === undefined || method.stages.length !== 1) return undefined;

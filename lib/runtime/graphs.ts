@@ -1,13 +1,16 @@
 import type { Checkpoint } from "../checkpoint/types.js";
 import { checkpointWeights, weightsFolder, type CheckpointWeightsOptions } from "../decoder/checkpoint-weights.js";
 import type { GraphBuilder } from "../onnx/builder.js";
-import { DECODE, TOGETHER, type GraphToLoad, type Home } from "./home.js";
+import { DECODE, SECTION, TOGETHER, type GraphToLoad, type Home } from "./home.js";
 import { memoryError, type MemoryPlan } from "./memory.js";
 import type { LoadedGraph } from "./session.js";
 import { UnchangedFiles } from "./unchanged-files.js";
 
 /** Whether a graph is one that further tokens go through: it stays. */
-const isDecoding = (key: string): boolean => key === DECODE || key.startsWith(TOGETHER);
+const isDecoding = (key: string): boolean => key === DECODE || key.startsWith(TOGETHER) || key.startsWith(SECTION);
+
+/** What holds weights for itself: a graph, or those together that are parts of one. */
+const unitOf = (key: string): string => (key.startsWith(SECTION) ? SECTION : key);
 
 export interface GraphsOptions extends CheckpointWeightsOptions {
   readonly threads?: number;
@@ -72,7 +75,7 @@ export class Graphs {
    */
   async makeRoom(key: string, n: number, limit: number, plan: (n: number, graphs: number) => MemoryPlan): Promise<void> {
     const decoding = this.keys.filter(isDecoding);
-    const needed = new Set([...this.sessions.keys(), key, ...(decoding.length > 0 ? [] : [DECODE])]);
+    const needed = new Set([...this.sessions.keys(), key, ...(decoding.length > 0 ? [] : [DECODE])].map(unitOf));
     const spare = this.keys.filter((other) => other !== key && !isDecoding(other) && !this.running.has(other));
     const fewest = needed.size - spare.length;
     if (plan(n, fewest).total > limit) throw memoryError(n, (length) => plan(length, fewest), limit);

@@ -43,6 +43,9 @@ export interface GraphToLoad {
 /** The key of the graph that decodes. */
 export const DECODE = "decode";
 
+/** How keys of graphs begin that decode in sections of blocks: together they are one graph's worth of weights. */
+export const SECTION = "decode blocks";
+
 /** How keys of graphs begin that decode several sequences at once. */
 export const TOGETHER = "decode together";
 

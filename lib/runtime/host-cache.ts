@@ -81,6 +81,11 @@ export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements
     for (const layer of this.layers) layer.drop(count);
   }
 
+  /** Puts every layer's tokens into the order of their positions. Not of heads that hold other tokens each. */
+  sort(): void {
+    for (const layer of this.layers) if (layer instanceof LayerCache) layer.sort();
+  }
+
   async toHost(): Promise<HostCache> {
     return this;
   }

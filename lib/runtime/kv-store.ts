@@ -84,6 +84,16 @@ export class KvStore {
     });
   }
 
+  /** Puts the tokens of one head at `rows`, all of those held, one after the other. */
+  rearrange(head: number, rows: Int32Array): void {
+    const { elements, scales } = this.stored(head, rows.length);
+    const [from, own] = [elements.slice(), scales && scales.slice()];
+    rows.forEach((row, slot) => {
+      elements.set(from.subarray(row * this.headDim, (row + 1) * this.headDim), slot * this.headDim);
+      if (own) scales![slot] = own[row]!;
+    });
+  }
+
   /** Makes room for `capacity` tokens, keeping the first `filled`. */
   grow(capacity: number, filled: number): void {
     const elements = this.allocate(capacity);

@@ -202,6 +202,16 @@ export class LayerCache implements HostLayer {
     this.visibleFrom = 0;
   }
 
+  /** Puts the tokens of all heads into the order of their positions, where they are not. */
+  sort(): void {
+    const before = this.positions;
+    if (before.every((position, slot) => slot === 0 || position > before[slot - 1]!)) return;
+    const rows = Int32Array.from(before.keys()).sort((a, b) => before[a]! - before[b]!);
+    const sorted = rows.map((row) => before[row]!);
+    for (const store of [this.keys, this.values]) for (let head = 0; head < this.kvHeads; head++) store.rearrange(head, rows);
+    this.setPositions(sorted);
+  }
+
   /** Forgets the last `count` tokens. */
   drop(count: number): void {
     this.filled -= count;

@@ -42,13 +42,14 @@ const COPIES = 2;
 const BASE = 1e8;
 
 /** @param plan of the prompt */
-export function memoryPlan({ config, tensors }: Checkpoint, { n, tokens, kvLengths, attention, shared, cache: selections }: Pick<Plan, "n" | "tokens" | "kvLengths" | "attention" | "shared" | "cache">, { reserve, graphs, oneCopy = false, kvDtype }: MemoryOptions): MemoryPlan {
+export function memoryPlan({ config, tensors }: Checkpoint, { method, n, tokens, kvLengths, attention, shared, cache: selections, auxBytes }: Pick<Plan, "method" | "n" | "tokens" | "kvLengths" | "attention" | "shared" | "cache" | "auxBytes">, { reserve, graphs, oneCopy = false, kvDtype }: MemoryOptions): MemoryPlan {
   const { kvHeads, headDim, hiddenSize, vocabSize, heads } = config;
   const perToken = 2 * kvHeads * headDim;
   const cachedBytes = kvTokenBytes(config, kvDtype);
   // Where layers or heads share a budget, the whole cache is there beside the one that is cut out of it.
   const whole = shared ? tokens.reduce((sum, count) => sum + count * cachedBytes, 0) : 0;
-  const cache = kvLengths.reduce((sum, count) => sum + (count + reserve) * cachedBytes, whole);
+  // Where tokens return, every layer may come to hold all of them; what falls anew in its place is little.
+  const cache = kvLengths.reduce((sum, count) => sum + ((method.revives ? n : count) + reserve) * cachedBytes, whole) + auxBytes;
   const { kind, chunks, fusedChunks, tiled } = attention;
   const all = 4 * heads * n * n;
   const scores = kind === "plain" ? 3 * Math.max(all / chunks, Math.min(SCORE_BYTES, all)) : tiled ? 0 : all / fusedChunks;

@@ -15,10 +15,11 @@ import { presets } from "../methods/sdtp.js";
 import { listActivations, readCapture, type ActivationInfo, type ActivationsOptions } from "./capture.js";
 import { backend } from "./c-api/backend.js";
 import { chat, type ChatOptions, type ChatReply } from "./chat.js";
-import { computeDtype } from "./compute-dtype.js";
+import { computeDtype, overflowAdvice } from "./compute-dtype.js";
 import { Decoder } from "./decoder.js";
 import { DecodingCuts } from "./decoding-budget.js";
 import { openHome } from "./devices/open.js";
+import { logitsError } from "./finite.js";
 import { formOfGraphs } from "./form-of-graphs.js";
 import { Graphs } from "./graphs.js";
 import { DECODE, hostHome, type DecodeStep, type Home } from "./home.js";
@@ -29,6 +30,7 @@ import { decodeNotFinite, type Diagnosed } from "./not-finite.js";
 import { choose, compute, planGraph, type PrefillContext } from "./prefill.js";
 import { allPositions } from "./present.js";
 import { givenPositions, renewedFrom } from "./renewed.js";
+import { Returning, sectionsOf, sectionToLoad, type ReturningSource } from "./returning/returning.js";
 import { repeating } from "./repeating.js";
 import { openModel } from "./open.js";
 import { isPluginName } from "./providers/names.js";
@@ -161,7 +163,8 @@ export class Model implements PromptModel {
       await this.graphs.load(graph);
     }
     if (plan.again) await this.graphs.load(planGraph(this.context, plan.again, null));
-    await this.decoder.warm(plan.cache?.some(({ safe }) => safe !== null));
+    if (plan.method.revives) for (const section of sectionsOf(plan.stages, this.config.layers)) await this.graphs.load(sectionToLoad(this.config, section, this.kvDtype));
+    else await this.decoder.warm(plan.cache?.some(({ safe }) => safe !== null));
   }
 
   /**
@@ -186,16 +189,18 @@ export class Model implements PromptModel {
     const { preset, kvPolicy, capture, captureLimit } = settings;
     const plan = this.plan(ids.length, { ...(preset !== undefined && { preset }), kvPolicy, capture, captureLimit });
     const scorer = await this.scorer(plan, settings.scorer);
+    if (plan.method.revives && renewedFrom(this.config) !== null) throw new Error(`preset ${plan.method.name}: tokens that return (the model's rotary frequencies change with the length of its sequence)`);
     const asked = await repeating(this.checkpoint, ids, plan);
     if (plan.method.speculation) return this.speculated(ids, plan, scorer!, { reserve, grows, read, signal });
     if (plan.again) return this.startAnew(ids, plan, scorer!, { reserve, grows, read, signal });
-    const { results, kept, scores, positions, selections, kv, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, grows, signal, repeating: asked });
+    const { results, kept, scores, positions, selections, kv, aux, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, grows, signal, repeating: asked });
     return new Run({
       ids,
       plan,
       scorer: scorer?.name ?? null,
       stages: plan.stages.map((stage, s) => stageResult(stage, s === 0 ? allPositions(ids.length) : kept[s - 1]!, kept[s]!, read ? scores[s]! : null)),
       cuts: selections && DecodingCuts.start(plan, selections, this.config.attentionScale),
+      returning: aux && new Returning(this.returningSource, plan.method, plan.stages, aux),
       selections: selections && selections.map((selection) => ({ ...selection, scores: read ? selection.scores : null })),
       kv,
       logits,
@@ -305,10 +310,21 @@ export class Model implements PromptModel {
     if (stages.length === 0) return null;
     const scorer = asked ?? method.scorer;
     const resolved = typeof scorer === "string" ? await resolveScorer(scorer, this.checkpoint) : scorer;
+    if (method.revives && resolved?.name !== method.scorer) throw new Error(`preset ${method.name}: scorer ${resolved?.name ?? "none"} (its decoding steps choose as the prompt did: must be ${method.scorer})`);
     if (method.speculation && resolved?.speculator === undefined) throw new Error(`preset ${method.name}: scorer ${resolved?.name ?? "none"} (another model chooses: must be speculator:MODEL, a smaller model of the same tokenizer)`);
     if (!method.speculation && resolved?.speculator !== undefined) throw new Error(`preset ${method.name}: scorer speculator (chooses before the first block: for the method specprefill alone)`);
     if (scorer === undefined) return defaultScorer(this.checkpoint);
     return resolved!;
+  }
+
+  private get returningSource(): ReturningSource {
+    const { graphs, rotaries, diagnosed } = this.context;
+    return {
+      config: this.config, kvDtype: this.kvDtype, rotaries,
+      use: (graph, work) => graphs.use(graph, false, work),
+      explain: (error, n) => this.room.explain(error, n, { method: presets.baseline, reserve: 0 }),
+      notFinite: (logits) => logitsError(diagnosed.checkpoint, logits, overflowAdvice(diagnosed.accuracy)),
+    };
   }
 
   /** See `ModelSource.renewed`. */

@@ -1,4 +1,5 @@
 import { Tensor } from "onnxruntime-node";
+import type { ModelConfig } from "../checkpoint/types.js";
 import { prefillGraph } from "../decoder/prefill.js";
 import type { RotaryTables } from "../decoder/rotary.js";
 import { graphKey, planFeeds, type Plan } from "../methods/plan/plan.js";
@@ -14,6 +15,7 @@ import type { Repeating } from "./repeating.js";
 import { rotaryFeeds } from "./rotary-feeds.js";
 import type { Outputs } from "./session.js";
 import { cutByPreference, cutByRepetition } from "./shared-budget.js";
+import { AuxCache } from "./returning/aux-cache.js";
 import type { CacheResult } from "./stage-result.js";
 
 /** What prefilling needs of its model. */
@@ -55,6 +57,8 @@ export interface Prefilled {
   /** What each layer's cache was cut down to, scores read; null: nothing. */
   readonly selections: readonly CacheResult[] | null;
   readonly kv: KvCache;
+  /** Hidden states of the tokens that fell at each stage with blocks after it; null: none may return. */
+  readonly aux: readonly AuxCache[] | null;
   readonly logits: Float32Array;
   readonly prefillSeconds: number;
 }
@@ -67,7 +71,7 @@ export function planGraph({ home, diagnosed }: PrefillContext, plan: Plan, score
   return {
     key: graphKey(plan, scorer?.key ?? null, { evictsInGraph: home.evictsInGraph, finite }),
     prompt: true,
-    build: (g, weights) => prefillGraph(g, weights, { config, stages: stages.map(({ afterLayer }) => afterLayer), scorer, attention, halfAttention: home.halfAttention === true, cache: shared === "heads" ? null : cache, cutLater: shared === "layers", evict, finite, choose: again !== null, ...(capture && { capture: capture.names }) }),
+    build: (g, weights) => prefillGraph(g, weights, { config, stages: stages.map(({ afterLayer }) => afterLayer), scorer, attention, halfAttention: home.halfAttention === true, cache: shared === "heads" ? null : cache, cutLater: shared === "layers", evict, finite, choose: again !== null, aux: plan.method.revives === true, ...(capture && { capture: capture.names }) }),
   };
 }
 
@@ -79,8 +83,8 @@ export async function compute(context: PrefillContext, ids: readonly number[], p
   const graph = planGraph(context, plan, scorer);
   await room.make(graph.key, plan, reserve);
   const feeds = prefillFeeds(context, ids, plan, length, restored ? known! : null);
-  const done = (results: Outputs, kept: readonly Int32Array[], positions: readonly Int32Array[], selections: readonly CacheResult[] | null, kv: KvCache, prefillSeconds: number): Prefilled =>
-    ({ results, kept, scores: plan.stages.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array), positions, selections, kv, logits: results["logits"]!.data as Float32Array, prefillSeconds });
+  const done = (results: Outputs, kept: readonly Int32Array[], positions: readonly Int32Array[], selections: readonly CacheResult[] | null, kv: KvCache, prefillSeconds: number, aux: readonly AuxCache[] | null = null): Prefilled =>
+    ({ results, kept, scores: plan.stages.map((_, stage) => results[`scores.${stage}`]!.data as Float32Array), positions, selections, kv, aux, logits: results["logits"]!.data as Float32Array, prefillSeconds });
   const prefilled = await graphs.use(graph, once, async (session) => {
     const started = performance.now();
     const results = await session.run(feeds, session.outputNames, { signal });
@@ -99,7 +103,8 @@ export async function compute(context: PrefillContext, ids: readonly number[], p
       scores: results[`cache.${layer}.scores`]!.data as Float32Array,
     }));
     const kv = await home.cache(config, session, results, selections?.map(({ kept }) => kept) ?? (known ? positions.map(() => known) : positions), plan.evicts ? kept.at(-1)! : null, more);
-    return done(results, kept, positions, selections, kv, (performance.now() - started) / 1e3);
+    const aux = plan.method.revives ? fallen(plan, results, kept, positions, config) : null;
+    return done(results, kept, positions, selections, kv, (performance.now() - started) / 1e3, aux);
   }).catch((error: unknown) => {
     throw room.explain(error, ids.length, { method: plan.method, reserve });
   });
@@ -114,6 +119,14 @@ export async function compute(context: PrefillContext, ids: readonly number[], p
     throw new Error(`cache scores in block ${bad}: not finite (${plan.method.name}'s way of scoring fails on this prompt; the model's own numbers are finite)`);
   }
   return prefilled;
+}
+
+/** What fell at each stage that blocks come after, with the hidden states that the graph gave. */
+function fallen({ stages }: Plan, results: Outputs, kept: readonly Int32Array[], positions: readonly Int32Array[], { layers, hiddenSize }: ModelConfig): AuxCache[] {
+  return stages.filter(({ afterLayer }) => afterLayer < layers - 1).map(({ afterLayer }, stage) => {
+    const stays = new Set(kept[stage]!);
+    return AuxCache.of(positions[afterLayer]!.filter((position) => !stays.has(position)), results[`aux.${stage}`]!.data as Float32Array, hiddenSize);
+  });
 }
 
 /** The tokens that a plan's first pass keeps, where the prompt is to start anew on them: one run of the blocks up to its stage. */

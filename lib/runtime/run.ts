@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { formatBytes } from "../checkpoint/free-space.js";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
+import { checkPrompt } from "../checkpoint/validate.js";
 import type { Tokenizer } from "../checkpoint/tokenizer.js";
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import type { KvPolicy, Method } from "../methods/method.js";
@@ -11,6 +12,7 @@ import type { DecodingCuts } from "./decoding-budget.js";
 import type { HostCache } from "./host-cache.js";
 import type { CopyOptions, KvCache } from "./kv-cache.js";
 import { renewedFrom } from "./renewed.js";
+import type { Returning, StepCounts } from "./returning/returning.js";
 import { saveRun } from "./save-run.js";
 import type { Provider } from "./session.js";
 import type { PrefillSettings } from "./settings.js";
@@ -50,6 +52,8 @@ export interface RunState {
   readonly source: ModelSource | LoadedSource;
   /** Keeps the cache within a budget while decoding; null or absent: nothing does. */
   readonly cuts?: DecodingCuts | null;
+  /** Steps in which tokens that fell may return; null or absent: they may not. */
+  readonly returning?: Returning | null;
   /** How far back from its position each new token is turned: the tokens that a prompt started anew without; default 0. */
   readonly turnedBack?: number;
   /** Position the next token will have; default: after the prompt. */
@@ -102,6 +106,7 @@ export class Run {
   readonly activations: ReadonlyMap<string, Activation>;
   private readonly turnedBack: number;
   private readonly cuts: DecodingCuts | null;
+  private readonly returning: Returning | null;
   private current: Float32Array;
   private next: number;
   private cache: KvCache;
@@ -126,6 +131,7 @@ export class Run {
     this.source = state.source;
     this.turnedBack = state.turnedBack ?? 0;
     this.cuts = state.cuts ?? null;
+    this.returning = state.returning ?? null;
     this.shared = shared;
   }
 
@@ -145,7 +151,24 @@ export class Run {
 
   /** The key/value cache, as it is now. */
   get kv(): KvCache {
+    // Tokens that return come behind those that are there: in order they are put for whoever looks.
+    if (this.returning) (this.cache as HostCache).sort();
     return this.cache;
+  }
+
+  /** Bytes of the hidden states that fallen tokens may return from, as it is now (the Aux Cache of LazyLLM); 0 where none may. */
+  get auxBytes(): number {
+    return this.returning?.bytes ?? 0;
+  }
+
+  /** Original positions of the tokens that may return, by the stage that they fell at, ascending; null where none may, or for a run from a file. */
+  get auxPositions(): readonly Int32Array[] | null {
+    return this.returning && this.returning.aux.map(({ positions }) => positions);
+  }
+
+  /** What steps have computed since the prompt, where tokens return and it is not known beforehand; else null. */
+  get stepCounts(): StepCounts | null {
+    return this.returning && this.returning.counts;
   }
 
   /** The model that made the run; null for a run from a file. */
@@ -178,6 +201,7 @@ export class Run {
    */
   async extend(tokens: readonly number[]): Promise<Float32Array> {
     const decoder = this.decoder();
+    if (this.returning) return this.oneByOne(this.returning, tokens);
     await this.renew(tokens.length);
     if (this.cuts?.watches) return (await this.observe(tokens)).logits;
     const logits = await decoder.extend(this.kv, tokens, this.next, this.turnedBack);
@@ -189,6 +213,7 @@ export class Run {
   /** As `extend`, and what each new token looks at in every layer; from a graph of its own, loaded when first needed. */
   async observe(tokens: readonly number[]): Promise<Observation> {
     const decoder = this.decoder();
+    if (this.returning) throw new Error(`observe: attention by layer is not to be had where tokens return between blocks (preset ${this.preset.name}; a method whose tokens do not return has it)`);
     await this.renew(tokens.length);
     const observed = await decoder.observe(this.kv, tokens, this.next, this.turnedBack);
     this.cuts?.after(this.kv as HostCache, tokens.length, observed);
@@ -202,7 +227,7 @@ export class Run {
    */
   async loop(steps: number, stops: readonly number[]): Promise<number[] | null> {
     const decoder = this.decoder();
-    if (decoder.loopSteps === null || this.model!.kvDtype !== "fp32" || this.kv.ragged || this.turnedBack > 0 || this.cuts) return null;
+    if (decoder.loopSteps === null || this.model!.kvDtype !== "fp32" || this.cache.ragged || this.turnedBack > 0 || this.cuts || this.returning) return null;
     const switching = renewedFrom(this.model!.config);
     const before = switching === null || this.next >= switching ? Infinity : switching - this.next;
     await this.renew(1);
@@ -215,10 +240,10 @@ export class Run {
 
   /**
    * The run's place in a run of the graph for several sequences: where further tokens would stand. Null where they must be computed alone: where the
-   * device knows no such graph, heads hold different numbers of tokens, a budget is kept while decoding, or rotary frequencies change with the length.
+   * device knows no such graph, heads hold different numbers of tokens, a budget is kept while decoding, tokens return, or rotary frequencies change with the length.
    */
   get joint(): Pick<JointTokens, "cache" | "start" | "turnedBack"> | null {
-    if (!("model" in this.source) || !this.source.decoder?.together || this.kv.ragged || this.cuts || renewedFrom(this.source.model.config) !== null) return null;
+    if (!("model" in this.source) || !this.source.decoder?.together || this.cache.ragged || this.cuts || this.returning || renewedFrom(this.source.model.config) !== null) return null;
     return { cache: this.kv, start: this.next, turnedBack: this.turnedBack };
   }
 
@@ -237,7 +262,7 @@ export class Run {
 
   /** A second run from the same point: another continuation without prefilling again. @param room tokens to make room for; default: as here */
   fork({ room }: Pick<CopyOptions, "room"> = {}): Run {
-    return new Run({ ...this.state(), kv: this.kv.clone(room === undefined ? {} : { room }), cuts: this.cuts && this.cuts.copy() }, this.shared);
+    return new Run({ ...this.state(), kv: this.kv.clone(room === undefined ? {} : { room }), cuts: this.cuts && this.cuts.copy(), returning: this.returning && this.returning.copy() }, this.shared);
   }
 
   /** See `Model.rewound`. @param plan of a prompt of `length` tokens */
@@ -246,6 +271,7 @@ export class Run {
     const least = pruned ? this.ids.length : 1;
     if (length < least || drop < 0) throw new Error(`length: ${length} (must be ${least} … ${this.next})`);
     if (this.cuts) throw new Error("run: an earlier point (its cache was cut down while it was decoded)");
+    if (this.returning) throw new Error("run: an earlier point (tokens have returned to its cache, or may have, that were not there then)");
     const there = logits ?? (drop > 0 ? new Float32Array(0) : this.current);
     const { kvLengthsAfterPrefill, ...state } = { ...this.state(), kv: this.kv.clone({ drop, room }), position: length, logits: there, appended: this.appended.slice(0, Math.max(0, length - this.ids.length)) };
     if (length >= this.ids.length) return new Run({ ...state, kvLengthsAfterPrefill }, this.shared);
@@ -338,6 +364,20 @@ export class Run {
     this.cache = cache;
   }
 
+  /** Every token chooses for itself what returns. */
+  private async oneByOne(returning: Returning, tokens: readonly number[]): Promise<Float32Array> {
+    const { config } = this.model!;
+    checkPrompt(tokens, 0, config);
+    if (this.next + tokens.length > config.maxPositions) throw new Error(`position: ${this.next + tokens.length} (the model has ${config.maxPositions})`);
+    const all = new Float32Array(tokens.length * config.vocabSize);
+    for (const [i, id] of tokens.entries()) {
+      const logits = await returning.step(this.cache as HostCache, id, this.next);
+      all.set(logits, i * config.vocabSize);
+      this.advance([id], logits);
+    }
+    return all;
+  }
+
   private advance(tokens: readonly number[], logits: Float32Array): void {
     const count = tokens.length;
     this.next += count;
@@ -347,8 +387,8 @@ export class Run {
   }
 
   private state(): RunState {
-    const { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, turnedBack, cuts } = this;
-    return { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, turnedBack, cuts, logits: this.current, position: this.next };
+    const { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, turnedBack, cuts, returning } = this;
+    return { ids, plan, scorer, stages, selections, kv, prefillSeconds, activations, source, appended, kvLengthsAfterPrefill, turnedBack, cuts, returning, logits: this.current, position: this.next };
   }
 }
 

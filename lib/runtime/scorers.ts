@@ -4,6 +4,7 @@ import type { Checkpoint } from "../checkpoint/types.js";
 import type { Scorer } from "../methods/scorer.js";
 import { attention } from "../methods/scorers/attention.js";
 import { blockScorer } from "../methods/scorers/blocks.js";
+import { lastAttention } from "../methods/scorers/last-attention.js";
 import { learned, readPruner } from "../methods/scorers/learned.js";
 import { lastQueryScorer } from "../methods/scorers/last-query.js";
 import { norm } from "../methods/scorers/norm.js";
@@ -24,7 +25,7 @@ export async function defaultScorer(checkpoint: Checkpoint): Promise<Scorer> {
 type OfModel = Parameters<typeof prunerFile>[0];
 
 /**
- * A scorer by name: `attention`, `window` or `window:TOKENS:NEIGHBOURS`, `last-query` or `last-query:NEIGHBOURS`, `recent:WEIGHT`, `update`, `blocks:TOKENS:SCORER`, `norm`, `recency`, `random` or `random:SEED`, `learned` (the model's own modules, see `prunerFile`),
+ * A scorer by name: `attention`, `window` or `window:TOKENS:NEIGHBOURS`, `last-query` or `last-query:NEIGHBOURS`, `last-attention`, `recent:WEIGHT`, `update`, `blocks:TOKENS:SCORER`, `norm`, `recency`, `random` or `random:SEED`, `learned` (the model's own modules, see `prunerFile`),
  * `learned:FILE` or `learned:NAME` of modules that the package ships, `speculator:MODEL` (a smaller model of the same tokenizer, for methods with `speculation`).
  * @param checkpoint null: none is open, which all but `learned` alone do without
  * @throws on an unknown name, or where there are no trained modules
@@ -64,6 +65,9 @@ export async function resolveScorer(name: string, checkpoint: OfModel | null): P
       if (!odd(Number(kernel)) || (own !== undefined && own !== "own")) throw new Error(`scorer: ${name} (must be last-query:NEIGHBOURS, an odd number, as in last-query:5, or last-query:5:own with the last token's own key counted)`);
       return lastQueryScorer(Number(kernel), own !== undefined);
     }
+    case "last-attention":
+      if (argument === null) return lastAttention;
+      break;
     case "speculator":
       if (argument === null || argument === "") throw new Error(`scorer: ${name} (must be speculator:MODEL, a smaller model of the same tokenizer, as in speculator:models/SmolLM2-135M-Instruct)`);
       return speculatorScorer(argument, await (await openCheckpoint(argument)).hash());
@@ -78,7 +82,7 @@ export async function resolveScorer(name: string, checkpoint: OfModel | null): P
       return learned(await readPruner(file));
     }
   }
-  throw new Error(`scorer: ${name} (known: learned, learned:FILE, learned:NAME, attention, window, window:TOKENS:NEIGHBOURS, recent:WEIGHT, last-query, update, blocks:TOKENS:SCORER, norm, recency, random, random:SEED, speculator:MODEL)`);
+  throw new Error(`scorer: ${name} (known: learned, learned:FILE, learned:NAME, attention, window, window:TOKENS:NEIGHBOURS, recent:WEIGHT, last-query, last-attention, update, blocks:TOKENS:SCORER, norm, recency, random, random:SEED, speculator:MODEL)`);
 }
 
 /** @param hash of the model */

@@ -54,7 +54,9 @@ async function flops(options: Options): Promise<void> {
   const rows = lengths.flatMap((length) =>
     chosen.map((preset): FlopsRow => {
       const plan = planTokens(preset, length, model.layers, options.kvPolicy);
-      const prefill = planFlops(plan, model, { counting: options.counting });
+      // Which tokens return is known after a run alone, and what that costs with it.
+      if (preset.revives && newTokens > 0) throw new Error(`--config: ${preset.name} (which tokens return in a decoding step the prompt decides: sdtp profile counts them as they are computed; --max-new-tokens 0 counts the prompt)`);
+      const prefill = planFlops(plan, model, { counting: options.counting, modules: preset.scorer === undefined });
       const decode = decodeFlops({ config: model, stages: plan.stages, n: length, counting: options.counting, newTokens, kvLengths: plan.kvLengths });
       return { length, config: preset.name, prefill_flops: prefill, end2end_flops: prefill + decode };
     }),

@@ -117,6 +117,7 @@ async function generate(options: Options): Promise<void> {
     stages: run.stages.map(({ afterLayer, present, keep, kept }) => ({ after_layer: afterLayer, present, keep, kept_positions: [...kept] })),
     kv_lens_after_prefill: kvLengths,
     kv_lens_final: run.kv.lengths,
+    ...(run.stepCounts && { aux_bytes: run.auxBytes, tokens_returned: run.stepCounts.tokens.map((count) => count - run.stepCounts!.steps) }),
     prefill_latency_seconds: run.prefillSeconds,
     decode_latency_seconds: decodeSeconds,
     total_latency_seconds: run.prefillSeconds + decodeSeconds,

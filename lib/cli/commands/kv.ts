@@ -32,6 +32,7 @@ export function register(program: Command): void {
 
 async function kv(options: Options): Promise<void> {
   const run = await prefilled(options);
+  if (options.track > 0 && run.plan.method.revives) throw new Error(`--track: ${options.track} (what tokens look at, layer by layer, is not to be had where they return between blocks: preset ${run.preset.name})`);
   const views = await import("../../report/views/index.js");
   const summary = views.kvSummary(run);
   const verification = await views.verify(run, { throws: false });
@@ -44,7 +45,7 @@ async function kv(options: Options): Promise<void> {
     const pruned = run.stages.length > 0;
     const page = [
       summary, verification, await views.tokens(run), retention, views.kvLengths([await run.unpruned(), run]), ...(pruned ? [views.scores(run)] : []),
-      views.norms(run), drift, ...(run.kv.ragged ? [] : [await views.attention(run, { tokens: 16 })]), ...tracking, views.kvMemory(run.model!),
+      views.norms(run), drift, ...(run.kv.ragged || run.plan.method.revives ? [] : [await views.attention(run, { tokens: 16 })]), ...tracking, views.kvMemory(run.model!),
     ];
     await writeOutput(options.html, views.viewPage(`KV cache: ${run.modelName}, ${run.preset.name}, ${run.ids.length} tokens`, page));
     process.stderr.write(`${options.html} shows every view\n`);
@@ -61,6 +62,7 @@ async function kv(options: Options): Promise<void> {
       prompt_length: run.ids.length,
       kv: summary.rows,
       kv_bytes: summary.bytes,
+      ...(run.auxPositions && { aux_bytes: run.auxBytes, aux_positions: run.auxPositions.map((positions) => [...positions]) }),
       stages: run.stages.map(({ afterLayer, present, keep, forced, kept }) => ({ after_layer: afterLayer, present, keep, forced: forced.length, kept_positions: [...kept] })),
       verification: { ok: verification.ok, checks: verification.checks },
       drift: drift.layers,

@@ -39,7 +39,7 @@ async function plan(method: string, { length, model, kvPolicy, kvDtype = "fp32",
   console.log(json ? JSON.stringify({ ...made, inputs: planFeeds(made) }, null, 2) : planText(made, model));
 }
 
-function planText({ method, n, kvPolicy, stages, tokens, kvLengths, shared, attention, kvBytes, flops }: Plan, model: string): string {
+function planText({ method, n, kvPolicy, stages, tokens, kvLengths, shared, attention, kvBytes, auxBytes, flops }: Plan, model: string): string {
   const pieces = attention.kind === "fused" ? `fused, ${attention.fusedChunks} ${attention.fusedChunks === 1 ? "piece" : "pieces"}${attention.tiled ? ", tiled" : ""}` : `plain, ${attention.chunks} ${attention.chunks === 1 ? "piece" : "pieces"}`;
   const lines = [
     `${method.name}, ${n} tokens, model ${model}`,
@@ -47,6 +47,7 @@ function planText({ method, n, kvPolicy, stages, tokens, kvLengths, shared, atte
     `attention: ${pieces}`,
     `prefill: ${(flops.exact / 1e12).toPrecision(5)} TFLOPs, ${(flops.paper / 1e12).toPrecision(5)} in the paper's counting`,
   ];
+  if (method.revives) lines.push(`Aux Cache after prefill: ${formatBytes(auxBytes)}, the hidden states of tokens that fell: which of them return, each decoding step decides, and caches grow by them`);
   if (shared) lines.push(`${shared === "layers" ? "layers share the caches' budget by what they look at" : "heads of all layers share the caches' budget by score"}: the prompt decides, the sum is certain, what stands below is the mean`);
   const staged = stages.map(({ afterLayer, present, keep, head, tail }) => [stagePlace(afterLayer), present, keep, head, tail]);
   if (staged.length > 0) lines.push("", textTable("stages", ["", "present", "kept", "first, forced", "last, forced"], staged));

@@ -98,6 +98,18 @@ export function decodeFlops({ config, stages, n, counting, newTokens, kvPolicy =
 }
 
 /**
+ * Floating-point operations of decode runs whose work is known only when it is done, since tokens return: `tokens` and `pairs` as a run counted them (`run.stepCounts`).
+ * @example
+ * const run = (await sdtp.generate(model, ids, { preset: "lazyllm", maxNewTokens: 32 })).run;
+ * sdtp.countedDecodeFlops({ config: model.config, counting: "exact", ...run.stepCounts! })
+ */
+export function countedDecodeFlops({ config, counting, steps, tokens, pairs }: Pick<FlopsInput, "config" | "counting"> & { readonly steps: number; readonly tokens: readonly number[]; readonly pairs: readonly number[] }): number {
+  const perPair = counting === "paper" ? 3 * config.hiddenSize : attentionFlopsPerPair(config);
+  const head = (counting === "paper" ? 4 : 2) * config.vocabSize * config.hiddenSize;
+  return steps * head + sum(tokens, (count, layer) => blockFlopsPerToken(config, counting, layer) * count + perPair * pairs[layer]!);
+}
+
+/**
  * Prefill and decode together.
  * @example
  * const stages = sdtp.schedule(sdtp.resolvePreset("keep07"), 4096, model.config.layers);

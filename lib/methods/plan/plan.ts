@@ -70,6 +70,8 @@ export interface Plan extends TokenPlan {
   readonly again: Plan | null;
   /** Bytes that the caches hold after prefill. */
   readonly kvBytes: number;
+  /** Bytes of the hidden states that fallen tokens may return from, after prefill; 0 where none may. */
+  readonly auxBytes: number;
   /** Floating-point operations of the prefill, counted exactly and as the paper does; with pruning modules where there are stages without a scorer of their own. */
   readonly flops: { readonly exact: number; readonly paper: number };
 }
@@ -84,6 +86,7 @@ export function planTokens(method: Method, n: number, layers: number, kvPolicy: 
   const tokens = restarted ? Array.from({ length: layers }, (_, block) => restarted.keep + (block <= restarted.afterLayer ? n : 0)) : tokensPerBlock(stages, n, layers);
   const evicts = kvPolicy === "evict" && stages.length > 0;
   if (method.restart && kvPolicy !== "evict") throw new Error(`preset ${method.name}: KV policy ${kvPolicy} (the prompt starts anew on the tokens kept: must be evict)`);
+  if (method.revives && kvPolicy !== "retain") throw new Error(`preset ${method.name}: KV policy ${kvPolicy} (tokens that fell return: must be retain)`);
   if (evicts && method.cache) throw new Error(`preset ${method.name}: KV policy evict (each layer's cache has a budget of its own: must be retain)`);
   const cache = method.cache ? planCache(method.cache, n, tokens, `preset ${method.name}`) : null;
   const kvLengths = cache?.map(({ keep }) => keep) ?? (evicts ? tokens.map(() => tokensKept(stages, n)) : tokens);
@@ -108,6 +111,8 @@ export function planFrom(counts: TokenPlan, { config, plain, cpu, pieces = 1, kv
   if ((!ragged || worker) && method.decoding) throw new Error(`preset ${method.name}: a budget while decoding (caches must be in this thread's memory for that: --device cpu, no worker)`);
   if (!ragged && cache?.some(({ safe }) => safe !== null)) throw new Error(`preset ${method.name}: budgets by head (caches must be in this process's memory for that: --device cpu)`);
   if (!ragged && counts.shared) throw new Error(`preset ${method.name}: a budget that ${counts.shared} share (caches must be in this process's memory for that: --device cpu)`);
+  if (method.revives && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) throw new Error(`preset ${method.name}: tokens that return (they are chosen by the attention of a block that sees all of them, and the model has ${config.positions === "alibi" ? "ALiBi positions, by which it falls with distance" : "a sliding window"}; methods with stages alone, as keep07, prune it)`);
+  if (method.revives && (!cpu || worker)) throw new Error(`preset ${method.name}: tokens that return (caches and hidden states must be in this thread's memory for that: --device cpu, no worker)`);
   const restarts = method.restart === true && stages.length > 0;
   if (restarts && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) throw new Error(`preset ${method.name}: a prompt that starts anew (tokens stand at other positions then, and the model's ${config.positions === "alibi" ? "ALiBi positions count" : "sliding window counts"} by them)`);
   if (restarts && capture?.length) throw new Error(`preset ${method.name}: capture (the prompt goes through the model twice; capture without a restart)`);
@@ -123,6 +128,7 @@ export function planFrom(counts: TokenPlan, { config, plain, cpu, pieces = 1, kv
     again,
     lastTokens: lastTokenWillDo(stages.map(({ afterLayer }) => afterLayer), config, capture) ? (cache ? queriesWanted(cache.at(-1)!.scoring) : 1) : "all",
     capture: capture?.length ? planCapture(config, capture, tokens, captureLimit) : null,
+    auxBytes: method.revives ? stages.filter(({ afterLayer }) => afterLayer < config.layers - 1).reduce((sum, { present, keep }) => sum + present - keep, 0) * HIDDEN_BYTES * config.hiddenSize : 0,
     kvBytes: kvLengths.reduce((sum, length) => sum + length, 0) * kvTokenBytes(config, kvDtype),
     flops: { exact: flops("exact"), paper: flops("paper") },
   };
@@ -145,10 +151,13 @@ export function planFlops(plan: Pick<TokenPlan, "method" | "n" | "stages" | "tok
   return method.cache?.scoring.kind === "reconstruction" ? once + repeatFlops({ config, tokens, n, counting, chunk: method.cache.scoring.chunk }) : once;
 }
 
+/** Of a hidden state's element: they are kept as they are computed. */
+const HIDDEN_BYTES = 4;
+
 /** What two prompts must have in common to share a graph. */
-export function graphKey({ attention, stages, evicts, cache, shared, capture, again }: Plan, scorerKey: string | null, { evictsInGraph, finite = false }: { evictsInGraph: boolean; finite?: boolean }): string {
+export function graphKey({ method, attention, stages, evicts, cache, shared, capture, again }: Plan, scorerKey: string | null, { evictsInGraph, finite = false }: { evictsInGraph: boolean; finite?: boolean }): string {
   const blocks = stages.map(({ afterLayer }) => afterLayer).join(",");
-  return `${again ? "choose" : "prefill"} ${Object.values(attention).join(" ")} ${blocks} ${scorerKey ?? ""}${evicts && evictsInGraph ? " evict" : ""}${cache && shared !== "heads" ? ` ${shared ?? ""}${cacheKey(cache)}` : ""}${capture ? ` ${capture.key}` : ""}${finite ? " finite" : ""}`;
+  return `${again ? "choose" : "prefill"} ${Object.values(attention).join(" ")} ${blocks} ${scorerKey ?? ""}${evicts && evictsInGraph ? " evict" : ""}${cache && shared !== "heads" ? ` ${shared ?? ""}${cacheKey(cache)}` : ""}${method.revives ? " aux" : ""}${capture ? ` ${capture.key}` : ""}${finite ? " finite" : ""}`;
 }
 
 /** Ways of scoring, each once for layers in a row that share it. */

@@ -33,7 +33,8 @@ function looking(scorer: Method["scorer"], present: number, tail: number): numbe
   switch (kind) {
     case "blocks": return looking(rest.slice(1).join(":"), present, tail);
     case "recent": return tail;
-    case "last-query": return 1;
+    case "last-query":
+    case "last-attention": return 1;
     case "attention": return Math.min(32, present);
     case "window": return Math.min(Number(rest[0] ?? 32), present);
     default: return 0;

@@ -2,6 +2,7 @@ import { runLabel } from "../../inspect/label.js";
 import { kvLengths as lengthsOf, type KvLengths } from "../../inspect/lengths.js";
 import { kvMemory as memoryOf, type KvMemoryOptions, type KvMemoryRow } from "../../inspect/memory.js";
 import { formatBytes } from "../../checkpoint/free-space.js";
+import { stagePlace } from "../../methods/plan/stages.js";
 import type { ModelConfig } from "../../checkpoint/types.js";
 import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import type { KvRow } from "../../runtime/kv-cache.js";
@@ -19,7 +20,7 @@ import { shown, type Shown } from "./view.js";
  */
 export function kvSummary(run: Run): Shown<{ rows: readonly KvRow[]; bytes: number }> {
   const rows = run.kv.summary();
-  const title = `KV cache: ${run.modelName}, ${runLabel(run)}, prompt of ${run.ids.length} tokens, ${run.model ? `device ${run.model.device}, ` : ""}${formatBytes(run.kv.bytes)}`;
+  const title = `KV cache: ${run.modelName}, ${runLabel(run)}, prompt of ${run.ids.length} tokens, ${run.model ? `device ${run.model.device}, ` : ""}${formatBytes(run.kv.bytes)}${run.auxPositions ? `; Aux Cache: ${run.auxPositions.map((positions, s) => `${positions.length} hidden states ${stagePlace(run.stages[s]!.afterLayer)}`).join(", ")}, ${formatBytes(run.auxBytes)}` : ""}`;
   const head = ["layer", "length", "of prompt", "positions", "bytes", "dtype", "home"];
   const cells = rows.map(({ layer, length, first, last, bytes, dtype, home }) => [layer, length, percent(length / run.ids.length), first === null ? "none" : `${first} … ${last}`, bytes, dtype, home]);
   return shown({ rows, bytes: run.kv.bytes }, { title, text: textTable(title, head, cells), html: () => htmlTable(title, head, cells) });
