@@ -58,7 +58,9 @@ export function memoryPlan({ config, tensors }: Checkpoint, { method, n, tokens,
   // A part that repeats the prompt: scores in pieces, and a layer's keys and values joined with its own.
   const part = scoring?.kind === "reconstruction" ? Math.min(scoring.chunk, n) : 0;
   const repeating = part > 0 ? 3 * Math.min(SCORE_BYTES, 4 * heads * part * (n + part)) + 4 * (n + part) * perToken : 0;
-  const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + innerWidth(config)) + 4 * vocabSize + Math.max(scores, repeating);
+  // Tokens that return have their scores spelled out, so many at a time.
+  const returning = method.revives ? 3 * Math.min(SCORE_BYTES, all) : 0;
+  const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + innerWidth(config)) + 4 * vocabSize + Math.max(scores, repeating, returning);
   const weights = weightBytes(tensors, config.tiedEmbeddings, graphs + (part > 0 ? 1 : 0), oneCopy);
   return { weights, cache, activations, total: weights + cache + activations };
 }

@@ -152,7 +152,7 @@ export class Run {
   /** The key/value cache, as it is now. */
   get kv(): KvCache {
     // Tokens that return come behind those that are there: in order they are put for whoever looks.
-    if (this.returning) (this.cache as HostCache).sort();
+    if (this.returning && !this.returning.underWay) (this.cache as HostCache).sort();
     return this.cache;
   }
 

@@ -10,6 +10,7 @@ import { planTokens } from "../../../lib/methods/plan/plan.js";
 import { resolveMethod } from "../../../lib/methods/resolve.js";
 import { loadRun } from "../../../lib/runtime/load-run.js";
 import { load } from "../../../lib/runtime/model.js";
+import type { ReturningSource } from "../../../lib/runtime/returning/sections.js";
 import type { AuxCache } from "../../../lib/runtime/returning/aux-cache.js";
 import type { Run } from "../../../lib/runtime/run.js";
 import { architecture, type Architecture } from "../../reference/architectures.js";
@@ -95,6 +96,23 @@ function same(run: Run, lazy: Lazy, { config } = tiny, after = [0, 1]): void {
   assert.deepEqual(run.auxPositions!.map((positions) => [...positions]), missing);
   assert.equal(run.auxBytes, missing.flat().length * run.model!.config.hiddenSize * 4);
 }
+
+test("LazyLLM where what returns is computed a part after the other, and where a step fails", async () => {
+  const [run, parted] = [await model.prefill(prompt, { preset: small }), await model.prefill(prompt, { preset: small })];
+  const { returning } = parted as unknown as { returning: { scoreBytes: number; source: ReturningSource } };
+  returning.scoreBytes = 1;
+  for (const id of answer) assert.ok(relativeError(await parted.extend([id]), await run.extend([id])) < 1e-5);
+  assert.deepEqual([parted.kv.lengths, parted.stepCounts!.tokens], [run.kv.lengths, run.stepCounts!.tokens]);
+  const before = await model.prefill(prompt, { preset: small });
+  const { returning: failing } = before as unknown as { returning: { source: ReturningSource } };
+  const { source } = failing;
+  let calls = 0;
+  failing.source = { ...source, use: (graph, work) => (++calls === 3 ? Promise.reject(new Error("out of order")) : source.use(graph, work)) };
+  await assert.rejects(before.extend([7]), /out of order/);
+  assert.deepEqual([before.kv.lengths, before.position, before.stepCounts!.steps, before.auxPositions!.map(({ length }) => length)], [[48, 33, 19], n, 0, [15, 14]]);
+  const fresh = await model.prefill(prompt, { preset: small });
+  assert.deepEqual([...await before.extend([7])], [...await fresh.extend([7])]);
+});
 
 test("LazyLLM where sections have several blocks, in other families: learned positions, norms of heads, one head of keys", async () => {
   for (const [variant, config] of [["gpt2", { n_layer: 6 }], ["qwen3-tied", { num_hidden_layers: 6 }]] as const) {
