@@ -27,7 +27,6 @@ export async function refuseEarly({ models, lengths, scorers = [], promptFile }:
   if (promptFile !== undefined) await readText("prompt file", promptFile);
   for (const model of models) {
     if (promptFile !== undefined && isSyntheticName(model)) throw new Error(`prompt file: ${promptFile} (${model} has synthetic weights and no tokenizer; without a file it gets random ids)`);
-    const config = await peekConfig(model);
-    if (config) checkReach(lengths, settings, config.maxPositions);
+    checkReach(lengths, settings, (await peekConfig(model)).maxPositions);
   }
 }

@@ -22,8 +22,9 @@ import { checkTensors, indexFile, readWeights, weightsFile } from "./weights.js"
 
 export interface OpenOptions {
   /**
-   * What weights are held in: fp32, fp16, int8, int4, with choices as in `int4:symmetric:head=fp16`; int4 is rounded by what the model's inputs are, `int4:nearest` without; default: as they are stored, without loss.
-   * `compact`: so too, but for types whose lossless form takes much more than the file, which get the nearest form that does not.
+   * What weights are held in: fp32, fp16, int8, int4, with choices as in `int4:symmetric:head=fp16`; int4 is rounded by what the model's inputs are, `int4:nearest` without.
+   * `stored` (default but for GGUF files): as they are stored, without loss. `compact` (default for GGUF files): so too, but for types whose lossless form takes
+   * much more than the file, which get the nearest form that does not; what that loses is told, and is in the checkpoint's `near`.
    * Others than the stored one are made once and kept in the cache folder. On the CPU fp16 is computed in float32.
    */
   readonly dtype?: string;
@@ -35,6 +36,8 @@ export interface OpenOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** Called while files of a repository come from the hub, with bytes there and in all. */
   readonly onFetch?: (progress: FetchProgress) => void;
+  /** Told, once a process and model, what was lost to hold weights in about their files' size, or how much more they take without loss; default: stderr. */
+  readonly onNote?: (message: string) => void;
   /** Stops making or converting weights; nothing is left but what was rounded by inputs so far. Stops fetching; what came is kept. */
   readonly signal?: AbortSignal;
   /** Rounds int4 by the model's inputs; `openModel` has it. */
@@ -49,18 +52,39 @@ export interface OpenOptions {
  * @throws an error that says what is wrong where: no such folder, unsupported files, family or settings,
  * damaged safetensors, a tensor that is missing or has another shape than config.json makes it
  */
-export async function openCheckpoint(name: string, { dtype, synthetic, onFetch, ...options }: OpenOptions = {}): Promise<Checkpoint> {
+export async function openCheckpoint(name: string, { dtype, synthetic, onFetch, onNote = toStderr, ...options }: OpenOptions = {}): Promise<Checkpoint> {
   if (isSyntheticName(name)) {
     const { makeSynthetic } = await import("./synthetic.js");
-    return openFolder(await makeSynthetic(name, { ...options, ...(dtype !== undefined && { dtype }), ...synthetic }), name);
+    return openFolder(await makeSynthetic(name, { ...options, ...(dtype !== undefined && dtype !== "stored" && { dtype }), ...synthetic }), name);
   }
   const path = await localPath(name, { ...(onFetch && { onFetch }), ...(options.signal && { signal: options.signal }) });
-  const gguf = await locateGguf(path);
-  const checkpoint = gguf !== null ? await (await import("./gguf/open.js")).openGguf(gguf, name, options) : await openFolder(await locateFolder(path), name, options);
   if (dtype?.startsWith("compact:")) throw new Error(`dtype: ${dtype} (compact takes no choices: the types of the model's own files decide)`);
-  if (dtype === undefined) return checkpoint;
-  if (dtype === "compact") return (await import("./compact.js")).compactCheckpoint(checkpoint, options);
-  return (await import("./convert.js")).convertCheckpoint(checkpoint, dtype, options);
+  if (dtype?.startsWith("stored:")) throw new Error(`dtype: ${dtype} (stored takes no choices: nothing is changed)`);
+  const compact = dtype !== undefined && /^compact( \(.*\))?$/.test(dtype);
+  const gguf = await locateGguf(path);
+  const checkpoint = gguf !== null ? await (await import("./gguf/open.js")).openGguf(gguf, name, { ...options, near: dtype === undefined || compact }) : await openFolder(await locateFolder(path), name, options);
+  if (dtype === "stored") return checkpoint;
+  const held = dtype === undefined || (compact && gguf !== null) ? checkpoint
+    : compact ? await (await import("./compact.js")).compactCheckpoint(checkpoint, options)
+    : await (await import("./convert.js")).convertCheckpoint(checkpoint, dtype, options);
+  if ((dtype === undefined || dtype === "compact") && !told.has(path)) {
+    const note = await noteOf(held);
+    if (note !== null) told.add(path) && onNote(note);
+  }
+  return held;
+}
+
+const told = new Set<string>();
+
+function toStderr(message: string): void {
+  // A bar that is drawn there makes way.
+  process.stderr.write(`${process.stderr.isTTY ? "\r\u001b[K" : ""}${message}\n`);
+}
+
+/** Most models need not load what tells this. */
+async function noteOf(checkpoint: Checkpoint): Promise<string | null> {
+  const packed = [...checkpoint.tensors.values()].some(({ quantization }) => quantization?.fileBits !== undefined);
+  return packed ? (await import("./compact.js")).sizeNote(checkpoint) : null;
 }
 
 /** Opens the folder that holds config.json. @param name as it is to appear in results @param options for weights that must be made of what the folder has */

@@ -9,13 +9,15 @@ import type { ModelConfig } from "./types.js";
 
 /**
  * The shape of a model by name: no weights are looked at, and none are made.
- * @returns null of a GGUF file, which is open as soon as read
  * @throws where there is no such model, or its config.json says what is not supported
  */
-export async function peekConfig(name: string): Promise<ModelConfig | null> {
+export async function peekConfig(name: string): Promise<ModelConfig> {
   if (!isSyntheticName(name)) {
     const path = await localConfigPath(name);
-    return (await locateGguf(path)) === null ? readConfig(await locateFolder(path)) : null;
+    const gguf = await locateGguf(path);
+    if (gguf === null) return readConfig(await locateFolder(path));
+    const [{ readGguf }, { ggufConfig }] = await Promise.all([import("./gguf/split.js"), import("./gguf/config.js")]);
+    return (await ggufConfig(await readGguf(gguf), gguf)).config;
   }
   const shape = name.slice("synthetic:".length);
   if (Object.hasOwn(syntheticShapes, shape)) return parseConfig(syntheticShapes[shape]!, name);

@@ -222,6 +222,26 @@ export interface ModelConfig {
   readonly eosTokenIds: readonly number[];
 }
 
+/** Weights of one kind that are held in the nearest smaller blocks. */
+export interface NearKind {
+  /** As the model's files have them: `q6_k`. */
+  readonly kind: string;
+  readonly bits: 4 | 8;
+  readonly blockSize: number;
+  readonly elements: number;
+  /** Root mean square of the differences as a share of that of the weights. */
+  readonly error: number;
+}
+
+/** What is lost where weights are held in about their size in the file, and not without loss. */
+export interface HeldNear {
+  /** Of all kinds together, as `NearKind` says. */
+  readonly error: number;
+  readonly kinds: readonly NearKind[];
+  /** Bytes in memory of all weights, held without loss. */
+  readonly losslessBytes: number;
+}
+
 /** An opened model folder: configuration and tensor locations, weights unread. */
 export interface Checkpoint {
   /** What the user asked for, e.g. `tiny`, `synthetic:qwen2-7b`, a path. */
@@ -229,7 +249,10 @@ export interface Checkpoint {
   /** Absolute path of the folder that holds the files. */
   readonly folder: string;
   readonly config: ModelConfig;
-  /** What the weights are held in: fp32, fp16, bf16, or int8, int4 with what differs from the usual (`int4:head=fp16`). */
+  /**
+   * What the weights are held in: fp32, fp16, bf16, or int8, int4 with what differs from the usual (`int4:head=fp16`); `q4_k`: as most of a GGUF file is, without loss;
+   * `compact (q4_k)`: as most of it is, but some or all in the nearest form that takes about as much as there (see `near`).
+   */
   readonly dtype: string;
   /** Tensors by their Hugging Face name (`model.layers.0.self_attn.q_proj.weight`). */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
@@ -242,8 +265,10 @@ export interface Checkpoint {
     /** tokenizer.json; throws as `tokenizer` does. */
     tokenizer(): object;
   };
-  /** The checkpoint as its own files have it, where the weights are held otherwise. */
-  readonly original?: Checkpoint;
+  /** Where weights are held in the nearest form of about their size in the file: how near. */
+  readonly near?: HeldNear;
+  /** The checkpoint as its own files have it, where the weights are held otherwise; tensors null: what holds them without loss was not made. */
+  readonly original?: Pick<Checkpoint, "dtype" | "hash"> & { readonly tensors: Checkpoint["tensors"] | null };
   /** Loads tokenizer.json once; throws a clear error where there is none. */
   tokenizer(): Promise<Tokenizer>;
   /** Loads the chat template once; throws a clear error where there is none. */

@@ -38,7 +38,7 @@ export function addCheckpointOptions(command: Command): Command {
     .option("--threads <n>", "threads for one operator (default: ONNX Runtime's choice)", positiveInteger);
 }
 
-export const dtypeHelp = "what weights are held in: fp32, fp16, int8, int4, with choices as in int4:symmetric:head=fp16:embedding=int8; int4 is rounded by the model's own inputs, which takes a while, int4:nearest is not; compact: as stored but for types whose lossless form takes much more than the file, which get the nearest smaller one; made once, kept in the cache folder, and gone on with where it was stopped (default: as stored, without loss)";
+export const dtypeHelp = "what weights are held in: fp32, fp16, int8, int4, with choices as in int4:symmetric:head=fp16:embedding=int8; int4 is rounded by the model's own inputs, which takes a while, int4:nearest is not; stored: as in the model's files, without loss; compact: so too but for types whose lossless form takes much more than the file, which get the nearest smaller one; made once, kept in the cache folder, and gone on with where it was stopped (default: stored, for GGUF files compact)";
 
 export const addDtypeOption = (command: Command): Command => command.option("--dtype <name>", dtypeHelp);
 
@@ -50,7 +50,7 @@ export const addKvDtypeOption = (command: Command): Command =>
  * @throws AbortError on `signal`
  */
 export async function loadModel({ model, threads, device, dtype, kvDtype }: ModelOptions, signal?: AbortSignal, more: LoadOptions = {}): Promise<Model> {
-  const [{ load }, { progressBar }, { sizeNote }] = await Promise.all([import("../runtime/model.js"), import("./progress.js"), import("../checkpoint/index.js")]);
+  const [{ load }, { progressBar }] = await Promise.all([import("../runtime/model.js"), import("./progress.js")]);
   const bar = progressBar();
   if (dtype?.split(":")[0] === "fp16" && device === "cpu") process.stderr.write("fp16: the CPU computes in float32; weights are widened when they are loaded\n");
   try {
@@ -58,10 +58,11 @@ export async function loadModel({ model, threads, device, dtype, kvDtype }: Mode
       ...more, ...(device && { device }), ...(threads !== undefined && { threads }), ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(signal && { signal }),
       onFetch: ({ done, total, file }) => bar.update(total === 0 ? 1 : done / total, `fetching ${file}`),
       onProgress: (done, total) => bar.update(done / total, `weights${dtype === undefined ? "" : ` in ${dtype}`}`),
+      onNote(message) {
+        bar.clear();
+        process.stderr.write(`${message}\n`);
+      },
     });
-    bar.stop();
-    const note = dtype === undefined ? sizeNote(loaded.checkpoint) : null;
-    if (note !== null) process.stderr.write(`${note}\n`);
     return loaded;
   } finally {
     bar.stop();

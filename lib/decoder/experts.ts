@@ -1,4 +1,5 @@
 // Mixture of experts: a router chooses a few of a block's MLPs for each token and mixes what they give.
+import { multipliedInBlocks } from "../checkpoint/expert-blocks.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder, QuantizedMatrix } from "../onnx/builder.js";
 import type { Dim, Value } from "../onnx/graph.js";
@@ -106,11 +107,9 @@ function stacked(g: GraphBuilder, weights: Weights, names: readonly string[], sh
 /** Every weight in blocks of one kind, as the operator takes them; null: they are not. */
 function allBlocks(weights: Weights, lists: readonly (readonly string[])[]): Blocks[][] | null {
   const all = lists.map((list) => list.map((name) => weights.blocks(name)));
-  const first = all[0]![0];
-  // Rows of one block ONNX Runtime 1.30 takes for another layout.
-  const fits = ({ blockSize, shape: [, columns] }: Blocks) => columns % blockSize === 0 && columns > blockSize;
-  const same = (each: Blocks | null): each is Blocks => each !== null && each.bits === first!.bits && each.blockSize === first!.blockSize && !each.offsets && fits(each);
-  return all.every((list) => list.every(same)) ? (all as Blocks[][]) : null;
+  const blocks = all.flat().filter((each) => each !== null);
+  const whole = blocks.length === lists.flat().length && multipliedInBlocks(blocks.map(({ bits, blockSize, offsets, shape: [, columns] }) => ({ bits, blockSize, offsets: Boolean(offsets), columns })));
+  return whole ? (all as Blocks[][]) : null;
 }
 
 /** The matrices of all experts one below the other. */

@@ -9,7 +9,7 @@ import { weightError } from "./weight-error.js";
 
 /** How a model is held. */
 export interface HeldAs {
-  /** As `load` takes it; undefined: as stored. */
+  /** As `load` takes it (`stored`: without loss); undefined: as it does by default. */
   readonly dtype: string | undefined;
   readonly kvDtype: KvDtype;
 }
@@ -108,4 +108,4 @@ export async function* compareDtypes(
 }
 
 /** What the model's own files have, however it is held. */
-const fileBytes = ({ checkpoint }: Model): number => totalBytes((checkpoint.original ?? checkpoint).tensors).file;
+const fileBytes = ({ checkpoint }: Model): number => totalBytes(checkpoint.original?.tensors ?? checkpoint.tensors).file;

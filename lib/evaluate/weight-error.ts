@@ -7,11 +7,12 @@ const ELEMENTS = 2 ** 20;
 
 /**
  * How far held weights are from those of the checkpoint's own files: the root of the mean square difference as a share of that of the
- * weights, over (the first million elements of) all matrices.
+ * weights, over (the first million elements of) all matrices that are held otherwise; over all their elements where that was counted when they were made.
  * @returns null where they are held as they are stored
  */
-export async function weightError({ original, config, tensors }: Checkpoint): Promise<number | null> {
-  if (!original) return null;
+export async function weightError({ original, near, config, tensors }: Checkpoint): Promise<number | null> {
+  if (near) return near.error;
+  if (!original?.tensors) return null;
   let [difference, size] = [0, 0];
   for (const { name, shape } of requiredTensors(config)) {
     const [held, stored] = [tensors.get(name), original.tensors.get(name)];

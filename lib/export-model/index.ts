@@ -41,7 +41,8 @@ export async function exportModel(checkpoint: Checkpoint, { to, output: asked, d
   try {
     const notes = await writer(to).then((write) => write(checkpoint, temporary, dtype, count));
     await rename(temporary, output);
-    return { output, dtype, bytes: await bytesOf(output), notes };
+    const lost = checkpoint.near ? [`weights are not the file's own but what they are held in, near its size (${(100 * checkpoint.near.error).toFixed(2)} % off): open it with dtype "stored" to write its own`] : [];
+    return { output, dtype, bytes: await bytesOf(output), notes: [...lost, ...notes] };
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     throw error;

@@ -1,4 +1,5 @@
 import { elementCount } from "../checkpoint/dtype.js";
+import { expertsOf, multipliedInBlocks, type BlockKind } from "../checkpoint/expert-blocks.js";
 import { formatBytes } from "../checkpoint/free-space.js";
 import type { Checkpoint, ModelConfig, StoredTensor } from "../checkpoint/types.js";
 import { kvTokenBytes, type KvDtype } from "../checkpoint/kv-dtype.js";
@@ -76,18 +77,21 @@ function weightBytes(tensors: ReadonlyMap<string, StoredTensor>, tied: boolean, 
   let packed = 0;
   let widened = 0;
   let joining = 0;
+  const inBlocks = expertsInBlocks(tensors);
   for (const { name, shape, dtype, length, quantization, view, scaling } of tensors.values()) {
     // The embedding is read row by row from the file; where it is the head too, that is a product like any other.
     if (shape.length < 2 || (name === "model.embed_tokens.weight" && !(tied && !tensors.has("lm_head.weight"))) || name === "model.embed_positions.weight") continue;
-    const expert = /^model\.layers\.\d+\.mlp\.experts\./.test(name);
+    const experts = expertsOf(name);
+    const expert = experts !== null;
+    const blocks = expert && !inBlocks.has(experts) ? undefined : quantization;
     // What ONNX Runtime has to compute of a weight while it loads a graph is that graph's own.
-    const together = oneCopy && !expert && (quantization !== undefined || (dtype === "F32" && !view && !scaling));
+    const together = oneCopy && !expert && (blocks !== undefined || (dtype === "F32" && !view && !scaling));
     const copies = together ? 1 : graphs;
-    if (expert) joining += quantization ? JOINING.blocks * (length + quantization.scales.length) : JOINING.floats * 4 * elementCount(shape);
-    if (quantization) {
-      packed += copies * PACKED * (length + quantization.scales.length + (quantization.zeroPoints?.length ?? 0) + (quantization.offsets?.length ?? 0));
+    if (expert) joining += blocks ? JOINING.blocks * (length + blocks.scales.length) : JOINING.floats * 4 * elementCount(shape);
+    if (blocks) {
+      packed += copies * PACKED * (length + blocks.scales.length + (blocks.zeroPoints?.length ?? 0) + (blocks.offsets?.length ?? 0));
       // Prompts have a form of their own: a graph has one or the other.
-      if (together) packed += quantization.byChannel?.weights.length ?? 0;
+      if (together) packed += blocks.byChannel?.weights.length ?? 0;
     } else {
       packed += copies * 4 * elementCount(shape);
       // While a graph is loaded, one tensor is there in both widths.
@@ -95,6 +99,20 @@ function weightBytes(tensors: ReadonlyMap<string, StoredTensor>, tied: boolean, 
     }
   }
   return Math.round(packed + Math.max(widened, joining));
+}
+
+/** MLPs whose experts are multiplied in blocks; those of others are widened to float32. */
+function expertsInBlocks(tensors: ReadonlyMap<string, StoredTensor>): ReadonlySet<string> {
+  const kinds = new Map<string, (BlockKind | null)[]>();
+  for (const { name, shape, quantization } of tensors.values()) {
+    const experts = shape.length === 2 ? expertsOf(name) : null;
+    if (experts === null) continue;
+    const kind = quantization && !quantization.order ? { bits: quantization.bits, blockSize: quantization.blockSize, offsets: quantization.offsets !== null, columns: shape[1]! } : null;
+    const list = kinds.get(experts);
+    if (list) list.push(kind);
+    else kinds.set(experts, [kind]);
+  }
+  return new Set([...kinds].flatMap(([experts, list]) => (list.every((kind) => kind !== null) && multipliedInBlocks(list) ? [experts] : [])));
 }
 
 /** What this process has, and could have more, in bytes. */

@@ -1,26 +1,43 @@
 import { elementCount } from "../dtype.js";
-import { offsetsName, scalesName } from "../encode.js";
+import { inBlocks, offsetsName, scalesName, type BlockForm } from "../encode.js";
 import { requireFreeSpace } from "../free-space.js";
+import type { LosslessBlocks } from "../near.js";
 import { dequantizeRows } from "../quantize.js";
 import { readByteRange, readFloatChunks, tensorBytes, type TensorToWrite } from "../safetensors.js";
 import { writeShards } from "../shards.js";
 import { formats, fromGgml } from "./blocks.js";
 import { interleavedRows } from "./names.js";
 import { asStored, inPlace, type LocatedTensor } from "./tensors.js";
-import { ggmlTypes, isPlain, type BlockType } from "./types.js";
+import { ggmlTypes, isPlain, type BlockType, type GgmlType } from "./types.js";
 
 /** Elements worked on at a time. */
 const CHUNK = 2 ** 21;
 
+/** A matrix in blocks as it is held without loss; null of others. */
+export function losslessBlocks({ name, shape, tensor: { type } }: LocatedTensor): LosslessBlocks | null {
+  if (isPlain(type) || shape.length !== 2) return null;
+  const { bits, blockSize, offsets } = formats[type];
+  return { name, rows: shape[0]!, columns: shape[1]!, bits, blockSize, offsets, fileBits: bitsInFile(type) };
+}
+
+/** What an element takes in the file. */
+export const bitsInFile = (type: GgmlType): number => (8 * ggmlTypes[type].bytes) / ggmlTypes[type].block;
+
 /**
  * Writes the weights of a GGUF file with quantised tensors as blocks that the engine multiplies, some rows at a time, with nothing
  * lost: each stands for the float32 numbers of ggml's own dequantisers. Plain ones are copied.
+ * @param forms those that are to be in other blocks, by name
  */
-export async function convertGguf(folder: string, located: readonly LocatedTensor[], label: string, onProgress?: (done: number, total: number) => void): Promise<void> {
+export async function convertGguf(folder: string, located: readonly LocatedTensor[], label: string, forms: ReadonlyMap<string, BlockForm>, onProgress?: (done: number, total: number) => void): Promise<void> {
   const total = located.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   let done = 0;
   const count = (elements: number) => onProgress?.((done += elements), total);
-  const tensors = located.flatMap((tensor) => (isPlain(tensor.tensor.type) ? [plain(tensor, count)] : quantised(tensor, tensor.tensor.type, count)));
+  const tensors = located.flatMap((tensor) => {
+    const { name, tensor: { type } } = tensor;
+    if (isPlain(type)) return [plain(tensor, count)];
+    const form = forms.get(name);
+    return form ? inBlocks(tensor, form, () => rowValues(tensor, type, count)) : quantised(tensor, type, count);
+  });
   await requireFreeSpace(folder, tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0), label);
   await writeShards(folder, tensors, { format: "pt", sdtp_weights: "gguf" });
 }
@@ -73,6 +90,16 @@ function quantised(located: LocatedTensor, type: BlockType, count: Count): Tenso
     { name: scalesName(name), dtype: "F32", shape: [rows, blocks], data: () => scales },
     ...(hasOffsets ? [{ name: offsetsName(name), dtype: "F32" as const, shape: [rows, blocks], data: () => offsets }] : []),
   ];
+}
+
+/** What a matrix's rows stand for, some at a time. */
+async function* rowValues(located: LocatedTensor, type: BlockType, count: Count): AsyncGenerator<Float32Array> {
+  const { bits, blockSize } = formats[type];
+  for await (const bytes of rowPieces(located, type)) {
+    const values = dequantizeRows(fromGgml(bytes, type), located.shape[1]!, bits, blockSize);
+    yield values;
+    count(values.length);
+  }
 }
 
 /** The bytes of a weight's rows in order, interleaved heads put right, whole rows at a time. */

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { kvDtypes, type KvDtype } from "../../checkpoint/kv-dtype.js";
+import type { HeldAs } from "../../evaluate/dtypes.js";
 import { interruptSignal } from "../interrupt.js";
 import { addModelOptions, loadModel, nonNegativeInteger, positiveInteger, type ModelOptions } from "../options.js";
 
@@ -34,14 +35,14 @@ async function run({ dtype: named, kvDtype = ["fp32"], length, prompts, seed, ou
   const signal = interruptSignal();
   const bar = progressBar();
   const usual = async () => {
-    const checkpoint = await openCheckpoint(options.model, { signal, onProgress: (done, total) => bar.update(done / total, "weights"), onFetch: ({ done, total, file }) => bar.update(total === 0 ? 1 : done / total, `fetching ${file}`) });
+    const checkpoint = await openCheckpoint(options.model, { dtype: "stored", signal, onProgress: (done, total) => bar.update(done / total, "weights"), onFetch: ({ done, total, file }) => bar.update(total === 0 ? 1 : done / total, `fetching ${file}`) });
     return ["stored", "int8", "int4", ...(isCompactable(checkpoint) ? ["compact"] : [])];
   };
   const rows = [];
   let device = "cpu";
   try {
-    const ways = (named ?? (await usual())).flatMap((name) => kvDtype.map((kv) => ({ dtype: name === "stored" ? undefined : name, kvDtype: kv })));
-    const open = async (held: (typeof ways)[number]) => {
+    const ways = (named ?? (await usual())).flatMap((name) => kvDtype.map((kv) => ({ dtype: name, kvDtype: kv })));
+    const open = async (held: HeldAs) => {
       const model = await loadModel({ ...options, kvDtype: held.kvDtype, ...(held.dtype !== undefined && { dtype: held.dtype }) }, signal);
       // Caches that a device has not would have put some rows on the CPU: times of two devices are no comparison.
       if (rows.length > 0 && model.device !== device) throw new Error(`device: ${model.device} for ${held.kvDtype} caches, ${device} for those before (name one device)`);

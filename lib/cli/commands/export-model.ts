@@ -36,7 +36,7 @@ async function run({ model, to, output, dtype, json }: Options): Promise<void> {
   const signal = interruptSignal();
   const bar = progressBar(json);
   try {
-    const checkpoint = await openCheckpoint(model, { signal, onProgress: (done, total) => bar.update(done / total, "opening") });
+    const checkpoint = await openCheckpoint(model, { dtype: "stored", signal, onProgress: (done, total) => bar.update(done / total, "opening") });
     const name = checkpoint.name.replace(/[\\/]+$/, "").replace(/.*[\\/:]/, "").replace(/\.gguf$/, "");
     const exported = await exportModel(checkpoint, {
       to, output: output ?? (to === "gguf" ? `${name}.gguf` : `${name}-${to}`), signal, onProgress: (done, total) => bar.update(done / total, "weights"), ...(dtype !== undefined && { dtype }),

@@ -1,7 +1,6 @@
 import { type Command, Option } from "commander";
 import { type Counting, countings, decodeFlops } from "../../methods/plan/flops.js";
 import { parseLengths } from "../../bench/lengths.js";
-import { openCheckpoint } from "../../checkpoint/open.js";
 import { peekConfig } from "../../checkpoint/peek.js";
 import type { KvPolicy } from "../../methods/method.js";
 import { resolveMethod } from "../../methods/resolve.js";
@@ -50,7 +49,7 @@ async function flops(options: Options): Promise<void> {
   const newTokens = Number(options.maxNewTokens);
   if (!Number.isSafeInteger(newTokens) || newTokens < 0) throw new Error(`--max-new-tokens: ${options.maxNewTokens} (must be an integer of 0 or more)`);
   const chosen = (options.config.includes("all") ? Object.keys(presets) : options.config).map((name) => resolveMethod(name));
-  const model = (await peekConfig(options.model)) ?? (await openCheckpoint(options.model)).config;
+  const model = await peekConfig(options.model);
   const rows = lengths.flatMap((length) =>
     chosen.map((preset): FlopsRow => {
       const plan = planTokens(preset, length, model.layers, options.kvPolicy);

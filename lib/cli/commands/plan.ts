@@ -1,7 +1,6 @@
 import { Option, type Command } from "commander";
 import { kvDtypes, type KvDtype } from "../../checkpoint/kv-dtype.js";
 import { formatBytes } from "../../checkpoint/free-space.js";
-import { openCheckpoint } from "../../checkpoint/open.js";
 import { peekConfig } from "../../checkpoint/peek.js";
 import type { KvPolicy } from "../../methods/method.js";
 import { planFeeds, planOf, type Plan } from "../../methods/plan/plan.js";
@@ -34,7 +33,7 @@ export function register(program: Command): void {
 }
 
 async function plan(method: string, { length, model, kvPolicy, kvDtype = "fp32", json }: Options): Promise<void> {
-  const config = (await peekConfig(model)) ?? (await openCheckpoint(model)).config;
+  const config = await peekConfig(model);
   const made = planOf(resolveMethod(method), length, { config, plain: false, cpu: true, kvDtype }, { kvPolicy });
   console.log(json ? JSON.stringify({ ...made, inputs: planFeeds(made) }, null, 2) : planText(made, model));
 }

@@ -115,7 +115,7 @@ async function pruner(options: PrunerOptions): Promise<void> {
   const [{ openCheckpoint }, { trainPruner }, { SaliencyFile }, { join }] = await Promise.all([
     import("../../checkpoint/open.js"), import("../../train/pruner.js"), import("../../train/saliency-file.js"), import("node:path"),
   ]);
-  const checkpoint = await openCheckpoint(options.model);
+  const checkpoint = await openCheckpoint(options.model, { dtype: "stored" });
   const file = options.saliency ? await SaliencyFile.open(options.saliency) : await measure(options, join(options.folder, "saliency.safetensors"), signal);
   const out = options.out ?? join(options.folder, "pruner.safetensors");
   const { inputs, masks, labels, kvPolicy, crossEntropy, mse, ranking, learningRate, batch, epochs, heldOut, seed } = options;
@@ -137,7 +137,7 @@ async function pruner(options: PrunerOptions): Promise<void> {
 async function prompts(options: DataOptions & { out: string }): Promise<void> {
   if (options.data) throw new Error("--data: cannot be given here (prompts are made, not read)");
   const [{ openCheckpoint }, { writeWhole }] = await Promise.all([import("../../checkpoint/open.js"), import("../../files.js")]);
-  const lines = await makeLines(options, await (await openCheckpoint(options.model)).tokenizer());
+  const lines = await makeLines(options, await (await openCheckpoint(options.model, { dtype: "stored" })).tokenizer());
   await writeWhole(options.out, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   process.stderr.write(`${options.out}: ${lines.length} prompts\n`);
 }
@@ -155,7 +155,7 @@ export async function examplesOf(options: DataOptions, checkpoint: Checkpoint): 
 /** Measures the saliency of the examples into `out`. */
 async function measure(options: SaliencyOptions, out: string, signal: AbortSignal) {
   const [{ openCheckpoint }, { measureSaliency }, { stageBlocks }] = await Promise.all([import("../../checkpoint/open.js"), import("../../train/saliency-run.js"), import("../../train/stages.js")]);
-  const checkpoint = await openCheckpoint(options.model);
+  const checkpoint = await openCheckpoint(options.model, { dtype: "stored" });
   const examples = await examplesOf(options, checkpoint);
   const { layers } = checkpoint.config;
   const every = Array.from({ length: layers - 1 }, (_, block) => block);

@@ -44,7 +44,7 @@ async function targets(options: TargetsOptions): Promise<void> {
   ]);
   const signal = interruptSignal();
   const { folder, epochs, batch, kvPolicy, threads, seed, query } = options;
-  const checkpoint = await openCheckpoint(options.model);
+  const checkpoint = await openCheckpoint(options.model, { dtype: "stored" });
   const blocks = stageBlocks(options.config, checkpoint.config.layers);
   const tokenizer = await checkpoint.tokenizer();
   const chat = options.chat === false ? null : options.chat ? await checkpoint.chatTemplate() : await optionalChatTemplate(checkpoint);

@@ -44,7 +44,11 @@ for (const kind of (Object.keys(ggmlTypes) as GgmlType[]).filter((type): type is
       const { held, file: own } = totalBytes(checkpoint.tensors);
       assert.ok(held >= 0.98 * own && held < 1.4 * own, `${held} of ${own}`);
       assert.equal(sizeNote(checkpoint), null);
-      await assert.rejects(openCheckpoint(file, { cacheFolder, dtype: "compact" }), new RegExp(`dtype: compact \\(.*tiny\\.gguf is held in ${kind.toLowerCase()}, about as small as in its files`));
+      for (const dtype of ["compact", "stored", kind.toLowerCase()]) {
+        const same = await openCheckpoint(file, { cacheFolder, dtype });
+        assert.deepEqual([same.dtype, same.near, await same.hash(), same.tensors], [kind.toLowerCase(), undefined, await checkpoint.hash(), checkpoint.tensors]);
+      }
+      assert.equal((await readdir(cacheFolder)).length, 1);
     });
     continue;
   }
@@ -52,11 +56,18 @@ for (const kind of (Object.keys(ggmlTypes) as GgmlType[]).filter((type): type is
   test(`${kind}, compact: near its size in the file, near its values, and computed with what it holds`, async (t) => {
     const gguf = await written(t, () => kind);
     const { cacheFolder } = gguf;
-    const plain = await openCheckpoint(gguf.file, { cacheFolder });
-    assert.match(sizeNote(plain)!, new RegExp(`^weights: ${kind.toLowerCase()}, held without loss in [\\d.]+ [kM]B, [\\d.]+ [kM]B in the file \\(dtype compact`));
-    const model = await load(gguf.file, { threads: 1, accuracy: "float32", cacheFolder, dtype: "compact" });
+    const notes: string[] = [];
+    const model = await load(gguf.file, { threads: 1, accuracy: "float32", cacheFolder, onNote: (note) => notes.push(note) });
     t.after(() => model.release());
-    assert.deepEqual([model.dtype, model.checkpoint.original?.dtype], ["compact", kind.toLowerCase()]);
+    // What holds it without loss is not made for this.
+    assert.equal((await readdir(cacheFolder)).length, 1);
+    const plain = await openCheckpoint(gguf.file, { cacheFolder, dtype: "stored", onNote: (note) => notes.push(note) });
+    assert.deepEqual([plain.dtype, plain.near, model.dtype, model.checkpoint.original?.dtype], [kind.toLowerCase(), undefined, `compact (${kind.toLowerCase()})`, kind.toLowerCase()]);
+    const near = model.checkpoint.near!;
+    assert.deepEqual(near.kinds.map(({ kind, bits, blockSize }) => [kind, bits, blockSize]), [[kind.toLowerCase(), bits, blockSize]]);
+    assert.equal(near.losslessBytes, totalBytes(plain.tensors).held);
+    assert.equal(notes.length, 1);
+    assert.match(notes[0]!, new RegExp(`^weights of \\S+tiny\\.gguf: held near their size in the file \\([\\d.]+ [kM]B\\) in [\\d.]+ [kM]B, not without loss: ${kind.toLowerCase()} \\(100\\.0 % of the weights\\) in ${bits} bits, blocks of ${blockSize}, ${(100 * near.error).toFixed(near.error < 0.001 ? 3 : near.error < 0.1 ? 2 : 1).replace(".", "\\.")} % from the file's values \\(root mean square\\); dtype stored loses nothing, in [\\d.]+ [kM]B$`));
     const { held, file } = totalBytes(model.checkpoint.tensors);
     assert.equal(file, totalBytes(plain.tensors).file);
     assert.ok(held < share * file, `${held} of ${file}`);
@@ -78,20 +89,28 @@ for (const kind of (Object.keys(ggmlTypes) as GgmlType[]).filter((type): type is
     assert.ok(relativeError(await run.extend([ids[8]!]), logits[8]!) < 1e-4);
     // A second time it is found, not made.
     const entries = await readdir(cacheFolder);
-    assert.equal(await (await openCheckpoint(gguf.file, { cacheFolder, dtype: "compact" })).hash(), await model.checkpoint.hash());
+    for (const dtype of [undefined, "compact", model.dtype]) {
+      const again = await openCheckpoint(gguf.file, { cacheFolder, ...(dtype && { dtype }) });
+      assert.deepEqual([again.dtype, again.near, await again.hash(), again.tensors], [model.dtype, near, await model.checkpoint.hash(), model.checkpoint.tensors]);
+    }
     assert.deepEqual(await readdir(cacheFolder), entries);
+    assert.equal(await model.checkpoint.original!.hash(), await plain.hash());
     assert.notEqual(await model.checkpoint.hash(), await plain.hash());
   });
 }
 
 test("only what takes much more than in the file changes", async (t) => {
   const { file, cacheFolder } = await written(t, (name) => (name.includes("embed") ? "Q8_0" : name.includes("mlp") ? "IQ4_NL" : "Q4_K"));
-  const [plain, compact] = [await openCheckpoint(file, { cacheFolder }), await openCheckpoint(file, { cacheFolder, dtype: "compact" })];
+  const [plain, compact] = [await openCheckpoint(file, { cacheFolder, dtype: "stored" }), await openCheckpoint(file, { cacheFolder })];
   for (const [name, stored] of plain.tensors) {
-    if (/mlp/.test(name)) assert.ok(compactForm(stored) && compact.tensors.get(name)!.length < stored.length, name);
-    else assert.deepEqual(compact.tensors.get(name), stored, name);
+    const held = compact.tensors.get(name)!;
+    if (/mlp/.test(name)) assert.ok(compactForm(stored) && held.length < stored.length, name);
+    else assert.deepEqual([held.shape, held.quantization?.bits, await allValues(held)], [stored.shape, stored.quantization?.bits, await allValues(stored)], name);
   }
-  assert.equal(isCompactable(compact), false);
+  assert.deepEqual([isCompactable(plain), isCompactable(compact)], [true, false]);
+  assert.deepEqual(compact.near!.kinds.map(({ kind }) => kind), ["iq4_nl"]);
+  // As most of the file is.
+  assert.deepEqual([plain.dtype, compact.dtype], [plain.dtype, `compact (${plain.dtype})`]);
 });
 
 test("weights of no type of their own have no compact form", async (t) => {
@@ -99,12 +118,14 @@ test("weights of no type of their own have no compact form", async (t) => {
   t.after(() => tiny.remove());
   await assert.rejects(openCheckpoint(tiny.folder, { dtype: "compact" }), /is held in bf16, about as small as in its files: take int8 or int4/);
   await assert.rejects(openCheckpoint(tiny.folder, { dtype: "compact:head=int8" }), /dtype: compact:head=int8 \(compact takes no choices/);
+  await assert.rejects(openCheckpoint(tiny.folder, { dtype: "stored:head=int8" }), /dtype: stored:head=int8 \(stored takes no choices/);
+  assert.equal((await openCheckpoint(tiny.folder, { dtype: "stored" })).dtype, "bf16");
   await assert.rejects(openCheckpoint("synthetic:tinyllama-1.1b", { dtype: "compact" }), /dtype: compact \(must be fp32, fp16, int8, int4\)/);
 });
 
 test("making it stops when it is told to, and leaves nothing", async (t) => {
   const { file, cacheFolder } = await written(t, () => "MXFP4");
-  await openCheckpoint(file, { cacheFolder });
+  await openCheckpoint(file, { cacheFolder, dtype: "stored" });
   const before = await readdir(cacheFolder);
   const stop = new AbortController();
   await assert.rejects(openCheckpoint(file, { cacheFolder, dtype: "compact", signal: stop.signal, onProgress: () => stop.abort() }), { name: "AbortError" });

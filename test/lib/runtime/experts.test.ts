@@ -158,6 +158,7 @@ test("gpt_oss in MXFP4: the logits of its values in float32", async (t) => {
   const [here, there] = [await logitsOf(t, quantised, true), await logitsOf(t, await write("plain", plain!, {}), true)];
   here.forEach((logits, i) => assert.ok(relativeError(logits, there[i]!) < 1e-5, `${i}: ${relativeError(logits, there[i]!)}`));
   const compact = await openCheckpoint(join(root, "mxfp4"), { cacheFolder: join(root, "cache"), dtype: "compact" });
+  assert.equal(compact.dtype, "compact (mxfp4)");
   for (const [name, { quantization }] of compact.tensors) assert.equal(quantization?.bits, /experts\.\d+\.(gate|up|down)_proj\.weight$/.test(name) ? 4 : undefined, name);
   const [fused, spelledOut] = [await logitsOf(t, compact, true), await logitsOf(t, compact, false)];
   fused.forEach((logits, i) => assert.ok(relativeError(logits, spelledOut[i]!) < 1e-4, `${i}: ${relativeError(logits, spelledOut[i]!)}`));

@@ -57,31 +57,32 @@ const looked = (table: readonly number[], scales: (most: number) => number[]) =>
 });
 
 const iq4 = looked([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], (most) => [0.95, 1, 1.05, 1.1].map((f) => (f * most) / -127));
-const types: [BlockType, (values: Float32Array, span: number) => Float32Array][] = [
+const types: [BlockType, (values: Float32Array, span: number) => Float32Array, "experts"?][] = [
   ["IQ4_NL", iq4], ["IQ4_XS", iq4],
   ["MXFP4", looked([-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12], (most) => [0, 1].map((up) => 2 ** (Math.floor(Math.log2(Math.abs(most))) - 3 + up)))],
   ["Q2_K", above(16, 2, 4)], ["Q3_K", around(16, 3, 6)], ["Q5_0", around(32, 5, null)], ["Q5_1", above(32, 5, null)], ["Q5_K", above(32, 5, 6)], ["Q6_K", around(16, 6, 8)],
+  ["Q4_1", above(32, 4, null), "experts"], ["Q4_K", above(32, 4, 6), "experts"],
 ];
 
 /** A matrix of a type as it is held. */
-function held(type: BlockType): StoredTensor {
+function held(type: BlockType, name: string): StoredTensor {
   const { bits, blockSize, offsets } = formats[type];
   const part = (length: number) => ({ name: "", dtype: "F32", shape: [], file: "", offset: 0, length }) as const;
   const scales = part((4 * ROWS * COLUMNS) / blockSize);
-  return { ...part((ROWS * COLUMNS * bits) / 8), shape: [ROWS, COLUMNS], quantization: { bits, blockSize, scales, zeroPoints: null, offsets: offsets ? scales : null, fileBits: (8 * ggmlTypes[type].bytes) / ggmlTypes[type].block } };
+  return { ...part((ROWS * COLUMNS * bits) / 8), name, shape: [ROWS, COLUMNS], quantization: { bits, blockSize, scales, zeroPoints: null, offsets: offsets ? scales : null, fileBits: (8 * ggmlTypes[type].bytes) / ggmlTypes[type].block } };
 }
 
 const random = new Random(16);
 const given = Float32Array.from({ length: ROWS * COLUMNS }, () => random.normal());
 const distance = (a: Float32Array, b: Float32Array) => Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]!) ** 2, 0) / b.reduce((sum, value) => sum + value * value, 0));
 const percent = (a: Float32Array, b: Float32Array) => `${(100 * distance(a, b)).toFixed(1)} %`;
-process.stdout.write(markdownTable(["type", "compact", "bits an element, in the file", "held", "error of the weights", "the type's own", "both together"], types.map(([type, round]) => {
-  const stored = held(type);
+process.stdout.write(markdownTable(["type", "compact", "bits an element, in the file", "held", "error of the weights", "the type's own", "both together"], types.map(([type, round, experts]) => {
+  const stored = held(type, experts ? "model.layers.0.mlp.experts.0.up_proj.weight" : "model.layers.0.mlp.up_proj.weight");
   const form = compactForm(stored)!;
   const values = spans.map((span) => round(given, span)).reduce((a, b) => (distance(b, given) < distance(a, given) ? b : a));
   const rows = form.encode(values, COLUMNS);
   const bytes = rows.quants.length + 4 * rows.scales.length + (rows.zeroPoints?.length ?? 0);
   const compact = dequantizeRows(rows, COLUMNS, form.bits, form.blockSize);
   const each = (size: number) => ((8 * size) / (ROWS * COLUMNS)).toFixed(1);
-  return [type, `${form.bits} bits, blocks of ${form.blockSize}`, stored.quantization!.fileBits!.toFixed(1), `${each(bytes)} (without loss ${each(heldBytes(stored))})`, percent(compact, values), percent(values, given), percent(compact, given)];
+  return [experts ? `${type}, experts` : type, `${form.bits} bits, blocks of ${form.blockSize}`, stored.quantization!.fileBits!.toFixed(1), `${each(bytes)} (without loss ${experts ? "32.0" : each(heldBytes(stored))})`, percent(compact, values), percent(values, given), percent(compact, given)];
 })));
