@@ -62,6 +62,7 @@ function besides({ config, length, mode, maxNewTokens }: EntryContext, { preset,
     kv_bytes_after_prefill: measured.kvBytesAfterPrefill,
     ...(measured.auxBytesAfterPrefill !== undefined && { aux_bytes_after_prefill: measured.auxBytesAfterPrefill }),
     ...(peakMemory !== undefined && { peak_memory_bytes: peakMemory }),
+    ...(measured.pieceTokens && { prefill_piece_tokens: measured.pieceTokens }),
     ...(measured.reading && { device: measured.reading }),
     flops: { exact: flops("exact"), paper: flops("paper") },
   };

@@ -18,6 +18,8 @@ export interface Group extends MeasureSettings {
   readonly kvPolicy?: "evict" | "retain" | undefined;
   /** `[n]` */
   readonly ids: readonly number[];
+  /** As `prefill` takes it. */
+  readonly piece?: number | "whole" | undefined;
   /** Measure peak memory too: one more run for each preset, in its own process. */
   readonly memory: boolean;
 }
@@ -86,8 +88,8 @@ function costOf({ subject, ids, mode, maxNewTokens }: Group, preset: Method): nu
   return runCost({ config: subject.checkpoint.config, preset, length: ids.length, mode, maxNewTokens });
 }
 
-function jobOf({ subject, scorer, kvPolicy, ids, mode, repeats, warmup, maxNewTokens }: Group, presets: readonly Method[]): Job {
+function jobOf({ subject, scorer, kvPolicy, ids, mode, repeats, warmup, maxNewTokens, piece }: Group, presets: readonly Method[]): Job {
   const { checkpoint, device, dtype, accuracy, kvDtype, threads, seed } = subject;
   const methods = presets.map((preset) => (preset.stages.length === 0 ? { preset } : { preset, ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }) }));
-  return { model: checkpoint.name, device, dtype, accuracy, kvDtype, threads, seed, mode, ids, methods, repeats, warmup, maxNewTokens };
+  return { model: checkpoint.name, device, dtype, accuracy, kvDtype, threads, seed, mode, ids, methods, repeats, warmup, maxNewTokens, ...(piece !== undefined && { piece }) };
 }

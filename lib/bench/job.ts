@@ -40,6 +40,8 @@ export interface Job {
   /** Runs before them that do not. */
   readonly warmup: number;
   readonly maxNewTokens: number;
+  /** As `prefill` takes it. */
+  readonly piece?: number | "whole";
 }
 
 /** What was measured of one method: seconds, tokens, bytes. */
@@ -62,6 +64,8 @@ export interface Measured {
   readonly auxBytesFinal?: number;
   readonly stepCounts?: StepCounts;
   readonly tokensKept: number;
+  /** The prompt went through the blocks in pieces of so many tokens; absent or null: as a whole. */
+  readonly pieceTokens?: number | null;
   readonly stages: readonly { readonly afterLayer: number; readonly present: number; readonly kept: number }[];
   /** When all that counted ran. */
   readonly spans: Spans;

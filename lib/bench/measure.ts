@@ -27,13 +27,18 @@ interface Sample extends Omit<Measured, "prefill" | "perToken" | "spans" | "read
 export async function measure(model: Model, job: Job, onRun: (done: RunDone) => void = () => {}, meter?: Meter): Promise<(Measured | Failure)[]> {
   const samples: Sample[][] = job.methods.map(() => []);
   const errors = new Map<number, string>();
+  const pieces: (number | "whole")[] = [];
   for (let round = -job.warmup; round < job.repeats; round++) {
     const counted = round >= 0;
     for (const [index, method] of job.methods.entries()) {
       if (!errors.has(index)) {
         try {
-          if (round === -job.warmup) await model.warm(job.ids.length, { preset: method.preset, ...(method.scorer !== undefined && { scorer: method.scorer }) });
-          const sample = await once(model, job, method, counted ? job.maxNewTokens : Math.min(WARMUP_TOKENS, job.maxNewTokens), meter);
+          if (round === -job.warmup) {
+            // Settled once: how much memory is free changes, and repeats differ in time and in nothing else.
+            pieces[index] = model.plan(job.ids.length, { preset: method.preset, reserve: reserveOf(job), ...(job.piece !== undefined && { piece: job.piece }), ...(method.kvPolicy && { kvPolicy: method.kvPolicy }) }).pieces?.tokens ?? "whole";
+            await model.warm(job.ids.length, { preset: method.preset, piece: pieces[index]!, ...(method.scorer !== undefined && { scorer: method.scorer }) });
+          }
+          const sample = await once(model, job, method, pieces[index]!, counted ? job.maxNewTokens : Math.min(WARMUP_TOKENS, job.maxNewTokens), meter);
           if (counted) samples[index]!.push(checked(sample, samples[index]!.at(0)));
         } catch (error) {
           errors.set(index, (error as Error).message);
@@ -51,12 +56,15 @@ export async function measure(model: Model, job: Job, onRun: (done: RunDone) => 
   });
 }
 
-async function once(model: Model, { ids, mode, maxNewTokens }: Job, { preset, scorer, kvPolicy }: Method, newTokens: number, meter?: Meter): Promise<Sample> {
+const reserveOf = ({ mode, maxNewTokens }: Job): number => (mode === "end2end" ? maxNewTokens : 0);
+
+async function once(model: Model, job: Job, { preset, scorer, kvPolicy }: Method, piece: number | "whole", newTokens: number, meter?: Meter): Promise<Sample> {
+  const { ids, mode } = job;
   // Where node allows it, garbage of the run before is collected now, not within a timing.
   (globalThis as { gc?: () => void }).gc?.();
   meter?.mark();
   const begun = Date.now();
-  const run = await model.prefill(ids, { preset, reserve: mode === "end2end" ? maxNewTokens : 0, ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }) });
+  const run = await model.prefill(ids, { preset, piece, reserve: reserveOf(job), ...(scorer !== undefined && { scorer }), ...(kvPolicy && { kvPolicy }) });
   const prefilled = Date.now();
   meter?.mark();
   const kvBytesAfterPrefill = run.kv.bytes + run.auxBytes;
@@ -70,7 +78,7 @@ async function once(model: Model, { ids, mode, maxNewTokens }: Job, { preset, sc
   if (mode === "end2end") meter?.mark();
   const held = caches(run);
   run.dispose();
-  return { prefill: run.prefillSeconds, tokens, kvBytesAfterPrefill, ...(run.stepCounts && { auxBytesAfterPrefill }), prefillAt: [begun, prefilled], decodeAt: mode === "end2end" ? [decoding, decoded] : null, ...held };
+  return { prefill: run.prefillSeconds, tokens, pieceTokens: piece === "whole" ? null : piece, kvBytesAfterPrefill, ...(run.stepCounts && { auxBytesAfterPrefill }), prefillAt: [begun, prefilled], decodeAt: mode === "end2end" ? [decoding, decoded] : null, ...held };
 }
 
 /** Lengths are those of the arrays in the caches; what the stages kept is what the graph returned. */

@@ -5,6 +5,7 @@ import { entryOf, type Entry, type Outcome } from "./entries.js";
 import { type Group, groupCost, measureGroup } from "./group.js";
 import { type Failure, isFailure } from "./job.js";
 import { metadataOf, runFacts, type RunFacts } from "./metadata.js";
+import { requirePiece } from "../methods/plan/pieces-plan.js";
 import { prompt } from "./prompt.js";
 import { SCHEMA_VERSION, type Results } from "./record.js";
 import { checkReach, defaultLengths, type MeasureOptions, measureSettings, methodsOf } from "./settings.js";
@@ -17,6 +18,8 @@ export interface ProfileOptions extends Omit<SubjectOptions, "onProgress" | "sig
   readonly lengths?: readonly number[];
   /** Text to take the prompts from; default: the shipped prose. */
   readonly promptFile?: string;
+  /** As `prefill` takes it. */
+  readonly piece?: number | "whole";
   /** Measure peak memory too, each configuration in a process of its own; default true. */
   readonly memory?: boolean;
   /** Called when everything was checked, before anything runs, with what the files will have in common. */
@@ -53,6 +56,7 @@ export interface Profile {
 export async function profile(options: ProfileOptions = {}): Promise<Profile> {
   const { configs = ["all"], lengths = defaultLengths, scorer, kvPolicy, memory = true, signal = ambientSignal(), onProgress } = options;
   const settings = measureSettings(options);
+  if (options.piece !== undefined) requirePiece(options.piece);
   const presets = methodsOf(configs);
   await refuseEarly({ models: [options.model ?? "tiny"], lengths, promptFile: options.promptFile, ...(scorer !== undefined && { scorers: [scorer] }) }, settings);
   const subject = await openSubject({ ...options, signal, onProgress: (bytes, all) => onProgress?.(0, `weights: ${Math.floor((100 * bytes) / all)} %`) });
@@ -61,7 +65,7 @@ export async function profile(options: ProfileOptions = {}): Promise<Profile> {
   const facts = await runFacts(subject, settings, { ids, ...source });
   await options.onStart?.(facts);
 
-  const groups = lengths.map((length): Group => ({ ...settings, subject, presets, scorer, kvPolicy, memory, ids: ids.slice(0, length) }));
+  const groups = lengths.map((length): Group => ({ ...settings, subject, presets, scorer, kvPolicy, memory, piece: options.piece, ids: ids.slice(0, length) }));
   const total = groups.reduce((sum, group) => sum + groupCost(group), 0);
   let done = 0;
   const measured = new Map<number, (Outcome | Failure)[]>();

@@ -77,6 +77,8 @@ export interface BesideRecord {
   tokens_pruned?: number | undefined;
   /** Largest resident size of the process that measured. */
   peak_memory_bytes?: number | undefined;
+  /** The prompt went through the blocks in pieces of so many tokens; absent: as a whole. */
+  prefill_piece_tokens?: number | undefined;
   device?: DeviceRecord | undefined;
   flops?: { exact?: FlopsRecord | undefined; paper?: FlopsRecord | undefined } | undefined;
   stages?: { after_layer: number; present: number; kept: number }[] | undefined;

@@ -38,6 +38,7 @@ const beside = {
   tokens_kept: tokens.optional(),
   tokens_pruned: tokens.optional(),
   peak_memory_bytes: bytes.optional(),
+  prefill_piece_tokens: z.number().int().positive().optional(),
   device: device.optional(),
   flops: z.object({ exact: flopsPair.optional(), paper: flopsPair.optional() }).optional(),
   stages: z.array(z.object({ after_layer: z.number().int().min(-1), present: tokens, kept: tokens })).optional(),

@@ -69,6 +69,14 @@ export async function loadModel({ model, threads, device, dtype, kvDtype }: Mode
   }
 }
 
+/** How prompts are taken. */
+export interface PieceOption {
+  piece?: number | "whole";
+}
+
+export const addPieceOption = (command: Command): Command =>
+  command.option("--piece <n>", "take prompts through the blocks in pieces of so many tokens, which takes less memory; whole: never (default: 512 where memory does not hold a prompt as a whole)", (text: string) => (text === "whole" ? text : positiveInteger(text)));
+
 /** Options that choose what is pruned. */
 export interface PruningOptions {
   scorer?: string;

@@ -27,12 +27,7 @@ export function inPlaceGraph(g: GraphBuilder, weights: Weights, config: ModelCon
   const positions = g.input("positions", "int64", ["m"]);
   const each = ragged ? kvHeads : 1;
   const lengths = g.input("lengths", "int32", [layers * each]);
-  const apart = (x: Value) => (layers * each === 1 ? [x] : g.splitEvenly(x, 0, layers * each, () => 1));
-  const [total, last] = [apart(lengths), apart(g.sub(lengths, 1))];
-  const cacheOf = (name: string, index: number, heads: number): Cache => {
-    const input = (part: string) => g.input(`past_${part}.${name}`, "float32", [1, heads, `capacity.${name}`, headDim]);
-    return { name, past: { key: input("key"), value: input("value") }, lengths: { total: total[index]!, last: last[index]! } };
-  };
+  const cacheOf = growingCaches(g, lengths, layers * each, headDim);
   const attentionOf = (layer: number): Attention => {
     if (!ragged) return growing(config, cacheOf(String(layer), layer, kvHeads));
     const one = { ...config, heads: config.heads / kvHeads, kvHeads: 1 };
@@ -42,17 +37,38 @@ export function inPlaceGraph(g: GraphBuilder, weights: Weights, config: ModelCon
   g.output(g.reshape(logits, ["m", vocabSize]), "logits");
 }
 
-interface Cache {
+/** A cache that a graph grows where it lies. */
+export interface GrowingCache {
   readonly name: string;
   readonly past: { readonly key: Value; readonly value: Value };
   /** int32 `[1]`: tokens with the new ones, and one less. */
   readonly lengths: { readonly total: Value; readonly last: Value };
 }
 
-function growing({ heads, kvHeads, headDim, attentionScale, attentionSoftcap: softcap }: ModelConfig, { name, past, lengths }: Cache): Attention {
+/** Such caches as inputs of a graph, by name in it, place in `lengths` `[count]` and heads. */
+export function growingCaches(g: GraphBuilder, lengths: Value, count: number, headDim: number): (name: string, index: number, heads: number) => GrowingCache {
+  const apart = (x: Value) => (count === 1 ? [x] : g.splitEvenly(x, 0, count, () => 1));
+  const [total, last] = [apart(lengths), apart(g.sub(lengths, 1))];
+  return (name, index, heads) => {
+    const input = (part: string) => g.input(`past_${part}.${name}`, "float32", [1, heads, `capacity.${name}`, headDim]);
+    return { name, past: { key: input("key"), value: input("value") }, lengths: { total: total[index]!, last: last[index]! } };
+  };
+}
+
+/** How new tokens' attention over such a cache is computed where they are many. */
+export interface ManyTokens {
+  /** Tile by tile; else all their scores are there at a time. */
+  readonly tiled: boolean;
+  /** Counted in places of the cache; null: none. */
+  readonly window: number | null;
+}
+
+/** @param many absent: they are few */
+export function growing({ heads, kvHeads, headDim, attentionScale, attentionSoftcap: softcap }: ModelConfig, { name, past, lengths }: GrowingCache, many?: ManyTokens): Attention {
   return (g, { q, k, v, sinks }) => {
+    const settings = { heads, kvHeads, headDim, softcap, past, present: past.key.shape[2]!, lengths, sinks: sinks ?? null };
     // With a factor in the product, or in tiles, ONNX Runtime does not take the matrix-vector products that are fastest for one token.
-    const [output, key, value] = g.groupQueryAttention(g.mul(q, attentionScale), k, v, { heads, kvHeads, headDim, scale: 1, softcap, past, present: past.key.shape[2]!, lengths, tiled: false, sinks: sinks ?? null });
+    const [output, key, value] = many ? g.groupQueryAttention(q, k, v, { ...settings, scale: attentionScale, ...many }) : g.groupQueryAttention(g.mul(q, attentionScale), k, v, { ...settings, scale: 1, tiled: false });
     g.output(key, `key.${name}`);
     g.output(value, `value.${name}`);
     return { output, key, value };

@@ -3,6 +3,7 @@ import { checkpointWeights, weightsFolder, type CheckpointWeightsOptions } from 
 import type { GraphBuilder } from "../onnx/builder.js";
 import { DECODE, SECTION, TOGETHER, type GraphToLoad, type Home } from "./home.js";
 import { memoryError, type MemoryPlan } from "./memory.js";
+import { partsUnit } from "./graph-parts.js";
 import type { LoadedGraph } from "./session.js";
 import { UnchangedFiles } from "./unchanged-files.js";
 
@@ -10,7 +11,7 @@ import { UnchangedFiles } from "./unchanged-files.js";
 const isDecoding = (key: string): boolean => key === DECODE || key.startsWith(TOGETHER) || key.startsWith(SECTION);
 
 /** What holds weights for itself: a graph, or those together that are parts of one. */
-const unitOf = (key: string): string => (key.startsWith(SECTION) ? SECTION : key);
+const unitOf = (key: string): string => (key.startsWith(SECTION) ? SECTION : partsUnit(key));
 
 export interface GraphsOptions extends CheckpointWeightsOptions {
   readonly threads?: number;
@@ -69,20 +70,21 @@ export class Graphs {
   /**
    * Sees to it that a prompt fits before anything is spent. Where it does not, graphs that are not needed for it are released; they
    * are loaded anew when they are.
-   * @param key of the graph that is needed
+   * @param key of the graph that is needed, or of one of several that hold the weights once among them
    * @param plan for so many tokens with so many graphs loaded
    * @throws where it does not fit by itself, with what it takes and the longest prompt that would
    */
   async makeRoom(key: string, n: number, limit: number, plan: (n: number, graphs: number) => MemoryPlan): Promise<void> {
-    const decoding = this.keys.filter(isDecoding);
-    const needed = new Set([...this.sessions.keys(), key, ...(decoding.length > 0 ? [] : [DECODE])].map(unitOf));
-    const spare = this.keys.filter((other) => other !== key && !isDecoding(other) && !this.running.has(other));
+    const loaded = new Set(this.keys.map(unitOf));
+    const running = new Set([...this.running.keys()].map(unitOf));
+    const needed = new Set([...loaded, unitOf(key), ...([...loaded].some(isDecoding) ? [] : [DECODE])]);
+    const spare = [...loaded].filter((other) => other !== unitOf(key) && !isDecoding(other) && !running.has(other));
     const fewest = needed.size - spare.length;
     if (plan(n, fewest).total > limit) throw memoryError(n, (length) => plan(length, fewest), limit);
     for (const other of spare) {
       if (plan(n, needed.size).total <= limit) return;
       needed.delete(other);
-      await this.drop(other);
+      for (const part of this.keys.filter((each) => unitOf(each) === other)) await this.drop(part);
     }
   }
 

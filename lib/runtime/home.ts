@@ -1,5 +1,6 @@
 import type { Checkpoint, ModelConfig } from "../checkpoint/types.js";
 import type { Plan } from "../methods/plan/plan.js";
+import type { PiecesWay } from "../methods/plan/pieces-plan.js";
 import type { MemoryPlan } from "./memory.js";
 import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
@@ -13,7 +14,7 @@ import { stepTogether, type BatchPart } from "./batch.js";
 import { HostCache } from "./host-cache.js";
 import { exactIntegerProducts } from "./integer-products.js";
 import type { HeldPositions, KvCache } from "./kv-cache.js";
-import { sharesWeights } from "./c-api/backend.js";
+import { runsInPlace, sharesWeights } from "./c-api/backend.js";
 import { createSession, type LoadedGraph, type Outputs, type Provider, type SessionSettings } from "./session.js";
 
 /** How attention is computed: by ONNX Runtime's fused operator, or spelled out in products and a softmax. */
@@ -55,6 +56,18 @@ export interface Together {
   graph(config: ModelConfig, slots: number): GraphToLoad;
   /** See `stepTogether`. @param parts caches of this home */
   step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, parts: readonly BatchPart<KvCache>[], slots: number): Promise<Outputs>;
+}
+
+/** How a device takes prompts through the blocks in pieces. */
+export interface InPieces {
+  readonly way: () => PiecesWay;
+  /** An empty cache. @param capacities tokens to make room for, by layer */
+  empty(config: ModelConfig, capacities: readonly number[]): PieceableCache;
+}
+
+/** A cache that some blocks can be given their part of. */
+export interface PieceableCache extends KvCache {
+  part(from: number, to: number): KvCache;
 }
 
 /** A device's own memory. */
@@ -104,6 +117,8 @@ export interface Home {
   decode(config: ModelConfig, step: DecodeStep): GraphToLoad;
   /** Several sequences in one run; null or absent: each has runs of its own. */
   readonly together?: Together | null;
+  /** Prompts in pieces; null or absent: they are taken as a whole. */
+  readonly inPieces?: InPieces | null;
   /** Tokens that greedy decoding generates in one run, inside the graph (see `loopGraph`); null: a run for each token. */
   readonly loop: number | null;
   /**
@@ -136,6 +151,10 @@ export function hostHome(attention: AttentionKind = "fused", kvDtype: KvDtype = 
     together: {
       graph: (config, slots) => ({ key: `${TOGETHER} ${slots}`, build: (g, weights) => batchGraph(g, weights, config, { slots, kvDtype }) }),
       step: (graph, feeds, config, parts, slots) => stepTogether(graph, feeds, config, parts as BatchPart<HostCache>[], { slots, kvDtype }),
+    },
+    inPieces: {
+      way: () => (attention === "fused" && runsInPlace() ? "in place" : "beside"),
+      empty: (config, capacities) => HostCache.empty(config, capacities, kvDtype),
     },
     loop: null,
     release: (session) => session.release(),

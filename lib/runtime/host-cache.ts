@@ -16,8 +16,14 @@ const LENGTHS = "lengths";
 export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements HostKv {
   readonly home = "host";
 
-  private constructor(readonly layers: readonly (LayerCache | RaggedLayer)[]) {
+  /** @param first the model's layer that the first of these is */
+  private constructor(readonly layers: readonly (LayerCache | RaggedLayer)[], private readonly first = 0) {
     super();
+  }
+
+  /** The layers `from` … `to` as a cache of their own, over the same arrays: what is added here is added there. */
+  part(from: number, to: number): HostCache {
+    return new HostCache(this.layers.slice(from, to + 1), this.first + from);
   }
 
   /** @param capacities tokens to make room for, by layer */
@@ -96,12 +102,12 @@ export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements
     return lookFed(this, graph, feeds, config, positions);
   }
 
-  step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
-    return graph.inputNames.includes(LENGTHS) ? this.stepInPlace(graph, feeds, positions) : stepFed(this, graph, feeds, config, positions);
+  step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[], signal?: AbortSignal): Promise<Outputs> {
+    return graph.inputNames.includes(LENGTHS) ? this.stepInPlace(graph, feeds, positions, signal) : stepFed(this, graph, feeds, config, positions, signal);
   }
 
   /** `step` with a graph that puts keys and values where they belong itself. */
-  private async stepInPlace(graph: LoadedGraph, others: Readonly<Record<string, Tensor>>, positions: readonly number[]): Promise<Outputs> {
+  private async stepInPlace(graph: LoadedGraph, others: Readonly<Record<string, Tensor>>, positions: readonly number[], signal: AbortSignal | undefined): Promise<Outputs> {
     const count = positions.length;
     const lengths = this.layers.flatMap((layer) => (layer instanceof LayerCache ? [layer.length] : layer.headLengths));
     const feeds: Record<string, Tensor> = { ...others, [LENGTHS]: new Tensor("int32", Int32Array.from(lengths, (length) => length + count), [lengths.length]) };
@@ -112,7 +118,7 @@ export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements
       Object.assign(into, present);
     });
     try {
-      const results = await graph.run(Object.fromEntries(graph.inputNames.map((name) => [name, feeds[name]!])), graph.outputNames, { into });
+      const results = await graph.run(Object.fromEntries(graph.inputNames.map((name) => [name, feeds[name]!])), graph.outputNames, { into, signal });
       for (const layer of this.layers) layer.grew(positions);
       return results;
     } catch (error) {
@@ -123,10 +129,10 @@ export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements
 
   feeds(config: ModelConfig, positions: readonly number[]): Record<string, Tensor> {
     const count = positions.length;
-    const self = (window: number | null) => new Tensor("float32", selfBias(count, window), [count, count]);
+    const self = (window: number | null) => new Tensor("float32", selfBias(positions, window), [count, count]);
     const feeds: Record<string, Tensor> = { self_bias: self(config.slidingWindow) };
     if (config.fullLayers.length > 0) feeds["self_bias.unlimited"] = self(null);
-    this.layers.forEach((layer, index) => Object.assign(feeds, layer.namedFeeds(String(index), positions, layerWindow(config, index), config.positions === "alibi")));
+    this.layers.forEach((layer, index) => Object.assign(feeds, layer.namedFeeds(String(index), positions, layerWindow(config, this.first + index), config.positions === "alibi")));
     return feeds;
   }
 
@@ -158,10 +164,11 @@ function picked(layer: HostLayer, part: "key" | "value", rows: readonly Int32Arr
 }
 
 /** `[count, count]`: new token i sees new token j where j <= i, within the window. */
-function selfBias(count: number, window: number | null): Float32Array {
+function selfBias(positions: readonly number[], window: number | null): Float32Array {
+  const count = positions.length;
   const bias = new Float32Array(count * count);
   for (let i = 0; i < count; i++) {
-    for (let j = 0; j < count; j++) if (j > i || (window !== null && i - j >= window)) bias[i * count + j] = -Infinity;
+    for (let j = 0; j < count; j++) if (j > i || (window !== null && positions[i]! - positions[j]! >= window)) bias[i * count + j] = -Infinity;
   }
   return bias;
 }

@@ -76,8 +76,11 @@ export interface KvCache {
   keeping(held: readonly HeldPositions[], reserve: number): Promise<KvCache>;
   /** Runs a graph over the cache for tokens at `positions`, and takes over nothing. @param feeds all inputs beside the cache's own */
   look(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs>;
-  /** Runs its home's decode graph for tokens at `positions` and takes over their keys and values. @param feeds all other inputs */
-  step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs>;
+  /**
+   * Runs its home's decode graph for tokens at `positions` and takes over their keys and values.
+   * @param feeds all other inputs @param signal ends the run where the device can, the cache as it was before
+   */
+  step(graph: LoadedGraph, feeds: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[], signal?: AbortSignal): Promise<Outputs>;
 }
 
 /** A cache that this thread feeds to graphs itself. */
@@ -137,16 +140,16 @@ export function union(byHead: readonly Int32Array[]): Int32Array {
 }
 
 /** `step` of a cache that is fed. */
-export async function stepFed(cache: FedCache, graph: LoadedGraph, others: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
-  const results = await lookFed(cache, graph, others, config, positions);
+export async function stepFed(cache: FedCache, graph: LoadedGraph, others: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[], signal?: AbortSignal): Promise<Outputs> {
+  const results = await lookFed(cache, graph, others, config, positions, signal);
   cache.accept(graph, results, positions);
   return results;
 }
 
 /** `look` of a cache that is fed. */
-export function lookFed(cache: FedCache, graph: LoadedGraph, others: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[]): Promise<Outputs> {
+export function lookFed(cache: FedCache, graph: LoadedGraph, others: Readonly<Record<string, Tensor>>, config: ModelConfig, positions: readonly number[], signal?: AbortSignal): Promise<Outputs> {
   const feeds = { ...others, ...cache.feeds(config, positions) };
-  return graph.run(Object.fromEntries(graph.inputNames.map((name) => [name, feeds[name]!])), graph.outputNames);
+  return graph.run(Object.fromEntries(graph.inputNames.map((name) => [name, feeds[name]!])), graph.outputNames, { signal });
 }
 
 /** What every cache tells from its layers alone. */

@@ -4,6 +4,7 @@ import { formatBytes } from "../checkpoint/free-space.js";
 import type { Checkpoint, ModelConfig, StoredTensor } from "../checkpoint/types.js";
 import { kvTokenBytes, type KvDtype } from "../checkpoint/kv-dtype.js";
 import { SCORE_BYTES } from "../methods/plan/pieces.js";
+import { SPELLED_OUT, type PiecesPlan } from "../methods/plan/pieces-plan.js";
 import type { Plan } from "../methods/plan/plan.js";
 
 /** What a prompt takes, in bytes. */
@@ -43,7 +44,11 @@ const COPIES = 2;
 const BASE = 1e8;
 
 /** @param plan of the prompt */
-export function memoryPlan({ config, tensors }: Checkpoint, { method, n, tokens, kvLengths, attention, shared, cache: selections, auxBytes }: Pick<Plan, "method" | "n" | "tokens" | "kvLengths" | "attention" | "shared" | "cache" | "auxBytes">, { reserve, graphs, oneCopy = false, kvDtype }: MemoryOptions): MemoryPlan {
+export function memoryPlan(checkpoint: Checkpoint, plan: Pick<Plan, "method" | "auxBytes" | "n" | "tokens" | "kvLengths" | "attention" | "shared" | "cache" | "pieces" | "stages" | "evicts" | "again">, options: MemoryOptions): MemoryPlan {
+  if (plan.pieces) return piecesMemory(checkpoint, plan, plan.pieces, options);
+  const { config, tensors } = checkpoint;
+  const { method, n, tokens, kvLengths, attention, shared, cache: selections, auxBytes } = plan;
+  const { reserve, graphs, oneCopy = false, kvDtype } = options;
   const { kvHeads, headDim, hiddenSize, vocabSize, heads } = config;
   const perToken = 2 * kvHeads * headDim;
   const cachedBytes = kvTokenBytes(config, kvDtype);
@@ -63,6 +68,25 @@ export function memoryPlan({ config, tensors }: Checkpoint, { method, n, tokens,
   const returning = method.revives ? 3 * Math.min(SCORE_BYTES, all) : 0;
   const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + innerWidth(config)) + 4 * vocabSize + Math.max(scores, repeating, returning);
   const weights = weightBytes(tensors, config.tiedEmbeddings, graphs + (part > 0 ? 1 : 0), oneCopy);
+  return { weights, cache, activations, total: weights + cache + activations };
+}
+
+/** Hidden states of every token that a stage has beside those that wait for it: what its scorer makes of them. */
+const SCORED_STATES = 2;
+
+/** Of a prompt in pieces: activations of one piece, and what waits for a stage of all tokens. */
+function piecesMemory({ config, tensors }: Checkpoint, { n, tokens, kvLengths, stages, evicts, again }: Pick<Plan, "n" | "tokens" | "kvLengths" | "stages" | "evicts" | "again">, { tokens: piece, inPlace, tiled }: PiecesPlan, { reserve, graphs, oneCopy = false, kvDtype }: MemoryOptions): MemoryPlan {
+  const { kvHeads, headDim, hiddenSize, vocabSize, heads, layers } = config;
+  const cachedBytes = kvTokenBytes(config, kvDtype);
+  const room = (counts: readonly number[]) => counts.reduce((sum, count) => sum + (count + reserve) * cachedBytes, 0);
+  // The cache of all tokens is filled first: what the last stage leaves of it, or of the first pass, comes beside it.
+  const cache = room(again ? again.kvLengths : tokens) + (evicts ? (again ? (stages[0]!.afterLayer + 1) * n * cachedBytes : room(kvLengths)) : 0);
+  const scores = inPlace ? (tiled ? 0 : 4 * heads * piece * n) : SPELLED_OUT * 4 * heads * piece * n;
+  // Beside the graph's own caches: a layer's, widened, and what a piece adds to all of them.
+  const beside = inPlace ? 0 : 4 * 2 * kvHeads * headDim * (n + COPIES * layers * piece);
+  const waiting = stages.length > 0 ? 4 * n * ((1 + SCORED_STATES) * hiddenSize + heads * headDim + kvHeads * headDim) : 0;
+  const activations = BASE + 4 * piece * (HIDDEN * hiddenSize + innerWidth(config)) + 4 * vocabSize + scores + beside + waiting;
+  const weights = weightBytes(tensors, config.tiedEmbeddings, graphs, oneCopy);
   return { weights, cache, activations, total: weights + cache + activations };
 }
 

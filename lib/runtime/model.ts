@@ -27,7 +27,8 @@ import type { KvCache } from "./kv-cache.js";
 import { requireKvDtype } from "./kv-store.js";
 import type { MemoryPlan } from "./memory.js";
 import { decodeNotFinite, type Diagnosed } from "./not-finite.js";
-import { choose, compute, planGraph, type PrefillContext } from "./prefill.js";
+import { choose, compute, warm } from "./carry-out.js";
+import type { PrefillContext } from "./prefill.js";
 import { allPositions } from "./present.js";
 import { givenPositions, renewedFrom } from "./renewed.js";
 import { Returning } from "./returning/returning.js";
@@ -53,6 +54,12 @@ export type { LoadOptions, PrefillSettings } from "./settings.js";
 export async function load(name = "tiny", options: LoadOptions = {}): Promise<Model> {
   const home = await openHome(options.device, { ...options, modelHash: async () => (await openModel(name, options)).hash() });
   return new Model(await formOfGraphs(await openModel(name, options), home, options), options, home);
+}
+
+/** What a prompt is computed with beside its plan. */
+interface Asked extends Pick<PrefillSettings, "grows" | "signal" | "onProgress"> {
+  readonly reserve: number;
+  readonly read: boolean;
 }
 
 /** A model ready for inference. Its graphs are built and loaded when first needed and kept. */
@@ -141,11 +148,13 @@ export class Model implements PromptModel {
   }
 
   /**
-   * What happens to a prompt of `length` tokens, in integers: tokens in each block, cache lengths, attention's pieces, bytes, FLOPs.
-   * @throws on an unknown method, a length that is no positive integer, a capture of unknown names or above its limit
+   * What happens to a prompt of `length` tokens, in integers: tokens in each block, cache lengths, attention's pieces, bytes, FLOPs; and whether it goes through the
+   * blocks as a whole or in pieces.
+   * @throws on an unknown method, a length that is no positive integer, a capture of unknown names or above its limit, pieces of what is taken as a whole
    */
-  plan(length: number, { preset = "baseline", ...settings }: Pick<PrefillSettings, "preset"> & PlanSettings = {}): Plan {
-    return planOf(resolveMethod(preset), length, this.planned, settings);
+  plan(length: number, { preset = "baseline", piece, reserve, ...settings }: Pick<PrefillSettings, "preset" | "piece" | "reserve"> & Omit<PlanSettings, "piece"> = {}): Plan {
+    const method = resolveMethod(preset);
+    return planOf(method, length, this.planned, { ...settings, piece: this.room.pieceOf(length, method, { piece, ...(reserve !== undefined && { reserve }), ...settings }) });
   }
 
   /**
@@ -153,17 +162,13 @@ export class Model implements PromptModel {
    * so that a measurement does not include it.
    * @param length tokens of the prompt to come
    */
-  async warm(length: number, { scorer, ...settings }: Pick<PrefillSettings, "preset" | "scorer" | "kvPolicy"> = {}): Promise<void> {
+  async warm(length: number, { scorer, ...settings }: Pick<PrefillSettings, "preset" | "scorer" | "kvPolicy" | "piece" | "reserve"> = {}): Promise<void> {
     const plan = this.plan(length, settings);
     const resolved = await this.scorer(plan, scorer);
     if (plan.method.speculation) {
       if (plan.again!.n < length) await (await this.speculators.of(resolved!)).warm(length - 1);
-    } else {
-      const graph = planGraph(this.context, plan, resolved);
-      await this.room.make(graph.key, plan, 0);
-      await this.graphs.load(graph);
-    }
-    if (plan.again) await this.graphs.load(planGraph(this.context, plan.again, null));
+    } else await warm(this.context, plan, resolved);
+    if (plan.again) await warm(this.context, plan.again, null);
     if (plan.method.revives) for (const section of sectionsOf(plan.stages, this.config.layers)) await this.graphs.load(sectionToLoad(this.config, section, this.kvDtype));
     else await this.decoder.warm(plan.cache?.some(({ safe }) => safe !== null));
   }
@@ -172,8 +177,8 @@ export class Model implements PromptModel {
    * What a prompt of `length` tokens takes, in bytes: weights, cache, activations.
    * @throws on an unknown preset or a length that is no positive integer
    */
-  memory(length: number, { preset = "baseline", reserve = 128 }: Pick<PrefillSettings, "preset" | "reserve"> = {}): MemoryPlan {
-    return this.room.plan(length, 2, { method: resolveMethod(preset), reserve });
+  memory(length: number, { preset = "baseline", reserve = 128, piece }: Pick<PrefillSettings, "preset" | "reserve" | "piece"> = {}): MemoryPlan {
+    return this.room.plan(length, 2, { method: resolveMethod(preset), reserve, piece });
   }
 
   /**
@@ -184,17 +189,17 @@ export class Model implements PromptModel {
    * first block that is not
    */
   async prefill(ids: readonly number[], settings: PrefillSettings = {}): Promise<Run> {
-    const { reserve = 128, grows, scores: read = false, signal = ambientSignal() } = settings;
+    const { reserve = 128, grows, scores: read = false, signal = ambientSignal(), onProgress } = settings;
     signal?.throwIfAborted();
     checkPrompt(ids, 0, this.config);
-    const { preset, kvPolicy, capture, captureLimit } = settings;
-    const plan = this.plan(ids.length, { ...(preset !== undefined && { preset }), kvPolicy, capture, captureLimit });
+    const { preset, kvPolicy, capture, captureLimit, piece } = settings;
+    const plan = this.plan(ids.length, { ...(preset !== undefined && { preset }), ...(piece !== undefined && { piece }), reserve, kvPolicy, capture, captureLimit });
     const scorer = await this.scorer(plan, settings.scorer);
     if (plan.method.revives && renewedFrom(this.config) !== null) throw new Error(`preset ${plan.method.name}: tokens that return (the model's rotary frequencies change with the length of its sequence)`);
     const asked = await repeating(this.checkpoint, ids, plan);
-    if (plan.method.speculation) return this.speculated(ids, plan, scorer!, { reserve, grows, read, signal });
-    if (plan.again) return this.startAnew(ids, plan, scorer!, { reserve, grows, read, signal });
-    const { results, kept, scores, positions, selections, kv, aux, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, grows, signal, repeating: asked });
+    if (plan.method.speculation) return this.speculated(ids, plan, scorer!, { reserve, grows, read, signal, onProgress });
+    if (plan.again) return this.startAnew(ids, plan, scorer!, { reserve, grows, read, signal, onProgress });
+    const { results, kept, scores, positions, selections, kv, aux, logits, prefillSeconds } = await compute(this.context, ids, plan, scorer, { once: plan.capture !== null, reserve, grows, signal, onProgress, repeating: asked });
     return new Run({
       ids,
       plan,
@@ -212,7 +217,7 @@ export class Model implements PromptModel {
   }
 
   /** A prompt of which this model sees only what a smaller one chose, at the positions that it has. */
-  private async speculated(ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, grows, read, signal }: { reserve: number; grows: boolean | undefined; read: boolean; signal: AbortSignal | undefined }): Promise<Run> {
+  private async speculated(ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, grows, read, signal, onProgress }: Asked): Promise<Run> {
     if (renewedFrom(this.config) !== null) throw new Error(`preset ${plan.method.name}: a prompt that others are missing from when the first block sees it (the model's rotary frequencies change with the length of its sequence)`);
     const [stage] = plan.stages;
     const all = stage!.keep === ids.length;
@@ -220,7 +225,7 @@ export class Model implements PromptModel {
     const started = performance.now();
     const { kept, scores } = all ? { kept: allPositions(ids.length), scores: new Float32Array(ids.length) } : await speculate(speculator, ids, stage!, plan.method.speculation!, signal);
     const seconds = (performance.now() - started) / 1e3;
-    const { kv, logits, prefillSeconds } = await compute(this.context, [...kept].map((position) => ids[position]!), plan.again!, null, { once: false, reserve, grows, signal, length: ids.length, known: kept, restored: true });
+    const { kv, logits, prefillSeconds } = await compute(this.context, [...kept].map((position) => ids[position]!), plan.again!, null, { once: false, reserve, grows, signal, onProgress, length: ids.length, known: kept, restored: true });
     return new Run({
       ids, plan, kv, logits,
       scorer: scorer.name,
@@ -232,10 +237,10 @@ export class Model implements PromptModel {
   }
 
   /** A prompt that goes through the first blocks, and then from the start again with the tokens that their stage kept. */
-  private async startAnew(ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, grows, read, signal }: { reserve: number; grows: boolean | undefined; read: boolean; signal: AbortSignal | undefined }): Promise<Run> {
+  private async startAnew(ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, grows, read, signal, onProgress }: Asked): Promise<Run> {
     if (renewedFrom(this.config) !== null) throw new Error(`preset ${plan.method.name}: a prompt that starts anew (the model's rotary frequencies change with the length of its sequence)`);
-    const { kept, scores, seconds } = await choose(this.context, ids, plan, scorer, { reserve, signal });
-    const { kv, logits, prefillSeconds } = await compute(this.context, [...kept].map((position) => ids[position]!), plan.again!, null, { once: false, reserve, grows, signal, known: kept });
+    const { kept, scores, seconds } = await choose(this.context, ids, plan, scorer, { reserve, signal, onProgress });
+    const { kv, logits, prefillSeconds } = await compute(this.context, [...kept].map((position) => ids[position]!), plan.again!, null, { once: false, reserve, grows, signal, onProgress, known: kept });
     return new Run({
       ids, plan, kv, logits,
       scorer: scorer.name,
@@ -303,7 +308,7 @@ export class Model implements PromptModel {
   /** What plans depend on beside method and length. */
   private get planned(): PlannedModel {
     // Caches and activations of a plugin's provider are in this machine's memory too.
-    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu" || isPluginName(this.home.device), pieces: this.home.pieces, ragged: this.home.ragged, worker: this.options.worker === true, kvDtype: this.kvDtype };
+    return { config: this.config, plain: this.home.attention(this.config) === "plain", cpu: this.home.device === "cpu" || isPluginName(this.home.device), pieces: this.home.pieces, ragged: this.home.ragged, worker: this.options.worker === true, kvDtype: this.kvDtype, way: this.home.inPieces?.way() ?? null };
   }
 
   /** The scorer of a plan's stages; null where it has none. */
@@ -332,10 +337,11 @@ export class Model implements PromptModel {
   private async renewed(ids: readonly number[], { ids: prompt, stages, plan }: Pick<Run, "ids" | "stages" | "plan">, length: number): Promise<KvCache> {
     const added = ids.length - prompt.length;
     const longer = (count: number) => count + added;
-    const again = planFrom({
+    const counts = {
       ...plan, n: ids.length, tokens: plan.tokens.map(longer), kvLengths: plan.kvLengths.map(longer),
       stages: plan.stages.map((stage) => ({ ...stage, present: longer(stage.present), keep: longer(stage.keep), head: 0, tail: added })),
-    }, this.planned);
+    };
+    const again = planFrom(counts, this.planned, { piece: this.room.pieceOf(ids.length, plan.method, { reserve: 128 }) });
     const scorer = stages.length ? givenPositions(stages.map(({ kept }) => kept), ids.length) : null;
     return (await compute(this.context, ids, again, scorer, { once: stages.length > 0, reserve: 128, length })).kv;
   }

@@ -43,6 +43,8 @@ export interface ComputeOptions {
   readonly known?: Int32Array;
   /** They stand there too, and are turned so; default: they are turned by their places. */
   readonly restored?: boolean;
+  /** Told, of a prompt in pieces, which share of it is done. */
+  readonly onProgress?: ((share: number) => void) | undefined;
 }
 
 /** A plan that was carried out. */
@@ -75,8 +77,8 @@ export function planGraph({ home, diagnosed }: PrefillContext, plan: Plan, score
   };
 }
 
-/** Carries out a plan on a prompt: one run of its graph, and the compaction of the cache. */
-export async function compute(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer | null, { once, reserve, grows, signal, length = ids.length, repeating, known, restored = false }: ComputeOptions): Promise<Prefilled> {
+/** Carries out a plan on a prompt as a whole: one run of its graph, and the compaction of the cache. */
+export async function computeWhole(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer | null, { once, reserve, grows, signal, length = ids.length, repeating, known, restored = false }: ComputeOptions): Promise<Prefilled> {
   const more = grows ? 0 : reserve;
   const { home, graphs, room, diagnosed } = context;
   const { config } = diagnosed.checkpoint;
@@ -130,7 +132,7 @@ function fallen({ stages }: Plan, results: Outputs, kept: readonly Int32Array[],
 }
 
 /** The tokens that a plan's first pass keeps, where the prompt is to start anew on them: one run of the blocks up to its stage. */
-export async function choose(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, signal }: Pick<ComputeOptions, "reserve" | "signal">): Promise<{ kept: Int32Array; scores: Float32Array; seconds: number }> {
+export async function chooseWhole(context: PrefillContext, ids: readonly number[], plan: Plan, scorer: Scorer, { reserve, signal }: Pick<ComputeOptions, "reserve" | "signal">): Promise<{ kept: Int32Array; scores: Float32Array; seconds: number }> {
   const { graphs, room } = context;
   const graph = planGraph(context, plan, scorer);
   await room.make(graph.key, plan, reserve);

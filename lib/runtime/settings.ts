@@ -48,6 +48,14 @@ export interface PrefillSettings {
   readonly reserve?: number;
   /** Makes that room in steps, as the tokens come, not at once: what is computed after the prompt then does not depend on `reserve` in its last bits. */
   readonly grows?: boolean;
+  /**
+   * Take the prompt through the blocks in pieces of so many tokens: what is in memory beside weights and caches is then of a piece, not of the whole prompt. The
+   * numbers are the same to rounding. `whole`: never. Default: in pieces of 512 where memory does not hold it as a whole and the device and the method have it (the
+   * CPU; methods that cut caches down take prompts as a whole).
+   */
+  readonly piece?: number | "whole";
+  /** Told, of a prompt in pieces, which share of it is done, from 0 to 1. */
+  readonly onProgress?: (share: number) => void;
   /** Activations to read as well, by name (see `activations`). They need a graph of their own, built for this run alone. */
   readonly capture?: readonly string[];
   /** Bytes that captured activations may take; default 1 GiB. */

@@ -4,10 +4,10 @@ import { resolveMethod } from "../../methods/resolve.js";
 import type { Model } from "../../runtime/model.js";
 import { interruptSignal } from "../interrupt.js";
 import {
-  addDtypeOption, addKvDtypeOption, addModelOptions, addPruningOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions, type PruningOptions,
+  addDtypeOption, addKvDtypeOption, addModelOptions, addPieceOption, addPruningOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions, type PieceOption, type PruningOptions,
 } from "../options.js";
 
-interface Options extends ModelOptions, PruningOptions {
+interface Options extends ModelOptions, PruningOptions, PieceOption {
   prompt?: string;
   promptFile?: string;
   promptIds?: string;
@@ -43,7 +43,7 @@ export function register(program: Command): void {
     .option("--seed <n>", "seed of the sampling", nonNegativeInteger, 0)
     .option("--ignore-eos", "generate exactly --max-new-tokens")
     .option("--json", "print JSON: ids, text, kept positions, KV lengths, timings");
-  addPruningOptions(addKvDtypeOption(addDtypeOption(addModelOptions(command)))).action(generate);
+  addPieceOption(addPruningOptions(addKvDtypeOption(addDtypeOption(addModelOptions(command))))).action(generate);
 }
 
 async function generate(options: Options): Promise<void> {
@@ -71,8 +71,12 @@ async function generate(options: Options): Promise<void> {
     ...(options.scorer !== undefined ? { scorer: options.scorer } : {}),
     ...(options.kvPolicy !== undefined ? { kvPolicy: options.kvPolicy } : {}),
   };
-  await model.warm(ids.length, pruning);
-  const run = await model.prefill(ids, { ...pruning, reserve: options.maxNewTokens });
+  const reserve = options.maxNewTokens;
+  const { pieces } = model.plan(ids.length, { ...pruning, reserve, ...(options.piece !== undefined && { piece: options.piece }) });
+  const piece = pieces?.tokens ?? "whole";
+  await model.warm(ids.length, { ...pruning, piece });
+  const bar = (await import("../progress.js")).progressBar();
+  const run = await model.prefill(ids, { ...pruning, reserve, piece, signal, onProgress: (share) => bar.update(share, "prompt") }).finally(() => bar.stop());
   const kvLengths = run.kv.lengths;
   const stream = tokenizer?.decodeStream({ skipSpecialTokens: true });
   const write = (text: string) => { if (!options.json) process.stdout.write(text); };
@@ -111,6 +115,7 @@ async function generate(options: Options): Promise<void> {
     scorer: run.scorer,
     kv_policy: run.kvPolicy,
     prompt_length: ids.length,
+    ...(pieces && { prefill_piece_tokens: pieces.tokens }),
     ids: newIds,
     text: tokenizer ? text : null,
     kept_positions: [...run.kept],

@@ -14,6 +14,7 @@ interface Options {
   model: string;
   kvPolicy?: KvPolicy;
   kvDtype?: KvDtype;
+  piece?: number;
   json?: boolean;
 }
 
@@ -27,23 +28,24 @@ export function register(program: Command): void {
     .option("--model <model>", "model folder, tiny, or synthetic:NAME; no weights are read or made", "tiny")
     .addOption(new Option("--kv-policy <policy>", "what caches keep of pruned tokens (default: the method's)").choices(["evict", "retain"]))
     .addOption(new Option("--kv-dtype <name>", "what caches hold keys and values in (default: fp32)").choices(kvDtypes))
+    .option("--piece <n>", "the prompt goes through the blocks in pieces of so many tokens, as the CPU takes it", positiveInteger)
     .option("--json", "print the plan as JSON")
     .addHelpText("after", "\nExamples:\n  sdtp plan keep07 --length 4096\n  sdtp plan 4:0.7,16:0.5/30 --length 8192 --model ~/models/SmolLM2-135M-Instruct")
     .action(plan);
 }
 
-async function plan(method: string, { length, model, kvPolicy, kvDtype = "fp32", json }: Options): Promise<void> {
+async function plan(method: string, { length, model, kvPolicy, kvDtype = "fp32", piece, json }: Options): Promise<void> {
   const config = await peekConfig(model);
-  const made = planOf(resolveMethod(method), length, { config, plain: false, cpu: true, kvDtype }, { kvPolicy });
+  const made = planOf(resolveMethod(method), length, { config, plain: false, cpu: true, kvDtype, way: "in place" }, { kvPolicy, piece: piece ?? null });
   console.log(json ? JSON.stringify({ ...made, inputs: planFeeds(made) }, null, 2) : planText(made, model));
 }
 
-function planText({ method, n, kvPolicy, stages, tokens, kvLengths, shared, attention, kvBytes, auxBytes, flops }: Plan, model: string): string {
+function planText({ method, n, kvPolicy, stages, tokens, kvLengths, shared, attention, pieces: prompt, kvBytes, auxBytes, flops }: Plan, model: string): string {
   const pieces = attention.kind === "fused" ? `fused, ${attention.fusedChunks} ${attention.fusedChunks === 1 ? "piece" : "pieces"}${attention.tiled ? ", tiled" : ""}` : `plain, ${attention.chunks} ${attention.chunks === 1 ? "piece" : "pieces"}`;
   const lines = [
     `${method.name}, ${n} tokens, model ${model}`,
     `caches after prefill: ${formatBytes(kvBytes)}${stages.length > 0 ? `, ${kvPolicy}` : ""}`,
-    `attention: ${pieces}`,
+    prompt ? `prompt: in pieces of ${prompt.tokens} tokens, caches ${prompt.inPlace ? "grown where they lie" : "beside what is new"}${prompt.tiled ? ", attention tiled" : ""}` : `attention: ${pieces}`,
     `prefill: ${(flops.exact / 1e12).toPrecision(5)} TFLOPs, ${(flops.paper / 1e12).toPrecision(5)} in the paper's counting`,
   ];
   if (method.revives) lines.push(`Aux Cache after prefill: ${formatBytes(auxBytes)}, the hidden states of tokens that fell: which of them return, each decoding step decides, and caches grow by them`);

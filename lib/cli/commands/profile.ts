@@ -4,9 +4,9 @@ import type { BenchmarkMode } from "../../bench/results.js";
 import { formatJson } from "../../format-json.js";
 import type { Device } from "../../runtime/devices/names.js";
 import { interruptSignal } from "../interrupt.js";
-import { addDtypeOption, addKvDtypeOption, addModelOptions, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PruningOptions } from "../options.js";
+import { addDtypeOption, addKvDtypeOption, addModelOptions, addPieceOption, addPruningOptions, type ModelOptions, nonNegativeInteger, positiveInteger, presetNames, type PieceOption, type PruningOptions } from "../options.js";
 
-interface Options extends ModelOptions, PruningOptions {
+interface Options extends ModelOptions, PruningOptions, PieceOption {
   benchmarkMode: BenchmarkMode;
   config: string[];
   lengths: string[];
@@ -37,7 +37,7 @@ export function register(program: Command): void {
     .option("--no-memory", "do not measure peak memory (one more run for each configuration, in its own process)")
     .option("--output <path>", "a file (.json) for one configuration, a folder for several", "results")
     .option("--json", "print the results as JSON, nothing else");
-  addPruningOptions(addKvDtypeOption(addDtypeOption(addModelOptions(command))))
+  addPieceOption(addPruningOptions(addKvDtypeOption(addDtypeOption(addModelOptions(command)))))
     .addHelpText("after", `
 Configurations take turns (A B C A B C) in a process of their own; medians are reported and all samples kept. The
 baseline is always measured with them. Files are written when a length is done; Ctrl-C keeps those.
@@ -53,7 +53,7 @@ async function run(options: Options): Promise<void> {
   const [{ parseLengths }, { profile }, output, { verification, warningsAt }, { progressBar }] = await Promise.all([
     import("../../bench/lengths.js"), import("../../bench/profile.js"), import("../../bench/output.js"), import("../../report/verification.js"), import("../progress.js"),
   ]);
-  const { benchmarkMode: mode, config: configs, model, device, dtype, kvDtype, threads, scorer, kvPolicy, repeats, warmup, maxNewTokens, promptFile, seed, memory, json } = options;
+  const { benchmarkMode: mode, config: configs, model, device, dtype, kvDtype, threads, scorer, kvPolicy, repeats, warmup, maxNewTokens, promptFile, seed, memory, json, piece } = options;
   const lengths = parseLengths(options.lengths);
   const names = configs.flatMap((config) => (config === "all" ? [...seedConfigs] : [config]));
   const files = output.outputFiles(options.output, mode, names);
@@ -65,7 +65,7 @@ async function run(options: Options): Promise<void> {
     const { results, errors } = await profile({
       model, device, seed, configs, lengths, mode, repeats, warmup, maxNewTokens, memory, signal,
       ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(threads !== undefined && { threads }), ...(scorer !== undefined && { scorer }),
-      ...(kvPolicy && { kvPolicy }), ...(promptFile !== undefined && { promptFile }),
+      ...(kvPolicy && { kvPolicy }), ...(piece !== undefined && { piece }), ...(promptFile !== undefined && { promptFile }),
       async onStart({ subject, modelHash }) {
         if (!options.output.endsWith(".json")) {
           await output.requireTogether(options.output, mode, names, { model: subject.checkpoint.name, device: subject.device, dtype: subject.dtype, kv_dtype: subject.kvDtype, model_hash: modelHash });

@@ -7,6 +7,7 @@ import { planCapture, type CapturePlan } from "./capture.js";
 import { prefillFlops, repeatFlops, type Counting } from "./flops.js";
 import { scoringFlops } from "./scoring.js";
 import { lastTokenWillDo, planAttention, type AttentionPlan } from "./pieces.js";
+import { planPieces, requirePiece, wholeOnly, type PiecesPlan, type PiecesWay } from "./pieces-plan.js";
 import { schedule, tokensKept, tokensPerBlock, type Stage } from "./stages.js";
 
 /** How many tokens are where: what a method makes of a prompt of `n` tokens in a model of so many blocks. */
@@ -46,6 +47,8 @@ export interface PlannedModel {
   readonly ragged?: boolean;
   /** Caches are in another thread; default false. */
   readonly worker?: boolean;
+  /** How prompts can be taken in pieces; default null: not at all. */
+  readonly way?: PiecesWay;
 }
 
 export interface PlanSettings {
@@ -55,6 +58,8 @@ export interface PlanSettings {
   readonly capture?: readonly string[] | undefined;
   /** Bytes that they may take. */
   readonly captureLimit?: number | undefined;
+  /** Take the prompt through the blocks in pieces of so many tokens; null or absent: as a whole. */
+  readonly piece?: number | null | undefined;
 }
 
 /**
@@ -66,6 +71,8 @@ export interface Plan extends TokenPlan {
   /** Of how many tokens, at the end, the last block computes the output. */
   readonly lastTokens: number | "all";
   readonly capture: CapturePlan | null;
+  /** The prompt goes through the blocks in pieces; null: as a whole. */
+  readonly pieces: PiecesPlan | null;
   /** The plan of the prompt that starts anew on the tokens kept, or begins with them where another model chose them; null: it does not. What stands above is then of the pass that chooses them, if it is this model's. */
   readonly again: Plan | null;
   /** Bytes that the caches hold after prefill. */
@@ -98,12 +105,13 @@ export function planTokens(method: Method, n: number, layers: number, kvPolicy: 
  * The plan for a prompt of `n` tokens.
  * @throws as `planTokens`, and on a capture of unknown names or above its limit
  */
-export function planOf(method: Method, n: number, model: PlannedModel, { kvPolicy, capture, captureLimit }: PlanSettings = {}): Plan {
-  return planFrom(planTokens(method, n, model.config.layers, kvPolicy), model, { capture, captureLimit });
+export function planOf(method: Method, n: number, model: PlannedModel, { kvPolicy, ...settings }: PlanSettings = {}): Plan {
+  return planFrom(planTokens(method, n, model.config.layers, kvPolicy), model, settings);
 }
 
 /** A plan from counts that are there already. */
-export function planFrom(counts: TokenPlan, { config, plain, cpu, pieces = 1, kvDtype, ragged = true, worker = false }: PlannedModel, { capture, captureLimit }: Pick<PlanSettings, "capture" | "captureLimit"> = {}): Plan {
+export function planFrom(counts: TokenPlan, model: PlannedModel, { capture, captureLimit, piece = null }: Omit<PlanSettings, "kvPolicy"> = {}): Plan {
+  const { config, plain, cpu, pieces = 1, kvDtype, ragged = true, worker = false, way = null } = model;
   const { n, stages, tokens, kvLengths, method, cache } = counts;
   if (cache && (config.positions === "alibi" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) {
     throw new Error(`preset ${method.name}: a cache budget (heads then hold other tokens each, and the model's ${config.positions === "alibi" ? "ALiBi positions are" : "sliding window is"} by token; methods with stages alone, as keep07, prune it)`);
@@ -119,13 +127,17 @@ export function planFrom(counts: TokenPlan, { config, plain, cpu, pieces = 1, kv
   const { speculation, ...plainly } = method;
   if (speculation && (config.positions !== "rotary" || (config.slidingWindow !== null && config.slidingWindow < config.maxPositions))) throw new Error(`preset ${method.name}: a prompt that others are missing from when the first block sees it (tokens keep their positions: the model's must be rotary, without a sliding window)`);
   if (speculation && capture?.length) throw new Error(`preset ${method.name}: capture (another model chooses before there is anything to capture)`);
-  const again = speculation ? planFrom({ ...planTokens({ ...plainly, stages: [] }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, pieces, kvDtype, ragged, worker }) : restarts ? planFrom({ ...planTokens({ ...method, stages: [], restart: false }, stages[0]!.keep, config.layers), evicts: false }, { config, plain, cpu, pieces, kvDtype, ragged, worker }) : null;
+  if (piece !== null) requirePiece(piece);
+  const whole = piece === null ? null : wholeOnly(counts, way, capture !== undefined && capture.length > 0);
+  if (whole !== null) throw new Error(`piece: ${piece} (${whole})`);
+  const again = speculation ? planFrom({ ...planTokens({ ...plainly, stages: [] }, stages[0]!.keep, config.layers), evicts: false }, model, { piece }) : restarts ? planFrom({ ...planTokens({ ...method, stages: [], restart: false }, stages[0]!.keep, config.layers), evicts: false }, model, { piece }) : null;
   const flops = (counting: "exact" | "paper") => planFlops(counts, config, { counting, modules: method.scorer === undefined });
   return {
     ...counts,
     // In pieces on the CPU alone: what it is good for, and where it was measured.
     attention: speculation ? again!.attention : planAttention(config, n, { plain, pieces: Math.min(pieces, ...tokens), fewest: cpu ? (again ? n : Math.min(...tokens)) : 0 }),
     again,
+    pieces: piece === null ? null : planPieces(config, n, piece, { way, kvDtype, staged: stages.length > 0 }),
     lastTokens: lastTokenWillDo(stages.map(({ afterLayer }) => afterLayer), config, capture) ? (cache ? queriesWanted(cache.at(-1)!.scoring) : 1) : "all",
     capture: capture?.length ? planCapture(config, capture, tokens, captureLimit) : null,
     auxBytes: method.revives ? stages.filter(({ afterLayer }) => afterLayer < config.layers - 1).reduce((sum, { present, keep }) => sum + present - keep, 0) * HIDDEN_BYTES * config.hiddenSize : 0,

@@ -26,7 +26,12 @@ export function backend(): Promise<Backend> {
 
 /** Whether graphs on the CPU hold one copy of their weights (see `SharedWeights`). False as long as `backend` has not answered. */
 export function sharesWeights(): boolean {
-  return settled === "c-api" && process.platform !== "win32";
+  return runsInPlace() && process.platform !== "win32";
+}
+
+/** Whether graphs on the CPU can write into arrays of this process. False as long as `backend` has not answered. */
+export function runsInPlace(): boolean {
+  return settled === "c-api";
 }
 
 /** As `backend`, of a given choice. */

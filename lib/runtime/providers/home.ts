@@ -41,6 +41,7 @@ export function pluginHome(plugin: PluginFile, { accuracy = "float32", kvDtype =
     oneCopy: () => false,
     isThere,
     byChannel: null,
+    inPieces: null,
     builder: (name) => (isThere(name) ? builder(name) : host.builder(name)),
     async load(g, { threads, folder }) {
       if (!isThere(g.name)) return host.load(g, { threads, folder });

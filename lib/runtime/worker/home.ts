@@ -18,6 +18,8 @@ export function workerHome(attention: AttentionKind = "fused", kvDtype: KvDtype 
   const modelOf = (config: ModelConfig): WorkerModel => ({ thread, graphHandle: (graph) => handles.get(graph)!, config, kvDtype });
   return {
     ...host,
+    // Caches are filled there by whole prompts.
+    inPieces: null,
     together: { ...host.together!, step: (graph, feeds, config, parts, slots) => WorkerCache.together(modelOf(config), graph, feeds, parts as BatchPart<WorkerCache>[], { slots, kvDtype }) },
     async load(g, { threads, folder }) {
       const graph = thread.handle();

@@ -52,6 +52,17 @@ test("the plan against the peak of a process: long and short prompts, float and 
   }
 });
 
+test("the plan of a prompt in pieces against the peak of a process: with and without a stage, float and quantised weights", async (t) => {
+  const model = await synthesize(raw, "m", { cacheFolder: await temporaryFolder(t), dtype: "bf16" });
+  for (const [dtype, preset] of [["bf16", "baseline"], ["int4", "keep07"]] as const) {
+    await converted(model, dtype);
+    const { total, peak } = await measured([model, dtype, "4000/256", "fused", preset]);
+    const figures = `${dtype}, ${preset}: planned ${Math.round(total / 1e6)} MB, took ${Math.round(peak / 1e6)} MB`;
+    t.diagnostic(figures);
+    assert.ok(peak < 1.15 * total && total < 1.6 * peak, figures);
+  }
+});
+
 test("graphs of a model hold its weights once: eight presets one after the other take what the plan of one says", { skip: (await backend()).name !== "c-api" && "graphs share their weights where the C API runs them" }, async (t) => {
   const cacheFolder = await temporaryFolder(t);
   const model = await synthesize(raw, "m", { cacheFolder, dtype: "bf16" });
