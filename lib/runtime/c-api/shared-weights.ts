@@ -40,7 +40,10 @@ export class SharedWeights {
     try {
       const identities = new Map([...new Set(weights.map(({ location }) => join(this.folder, location)))].map((path) => [path, fileIdentity(path)]));
       for (const weight of weights) this.library.call("AddInitializer", options, weight.name, this.value(weight, identities));
-      return make(this.container);
+      const session = make(this.container);
+      // What kernels multiply is packed by now: the files' own pages are not needed beside it.
+      for (const file of this.files.values()) file.giveBack();
+      return session;
     } catch (error) {
       this.letGo();
       throw error;
