@@ -17,7 +17,7 @@ export interface SubjectOptions {
   readonly device?: string;
   /** What weights are held in, as `load` takes it; default: as they are stored (synthetic ones: bf16). */
   readonly dtype?: string;
-  /** What caches hold keys and values in; default fp32. */
+  /** What caches hold keys and values in; default fp32, fp16 where that is computed in. */
   readonly kvDtype?: KvDtype;
   /** Default: one a physical core. */
   readonly threads?: number;
@@ -39,7 +39,7 @@ export interface Subject {
   /** What it runs on: never `auto`. */
   readonly device: Provider;
   readonly dtype: string;
-  /** What products with weights are rounded to there. */
+  /** See `LoadOptions`. */
   readonly accuracy: Accuracy;
   /** See `computeDtype`. */
   readonly computeDtype: string;
@@ -52,20 +52,20 @@ export interface Subject {
 
 /** @throws on a model, device, dtype, KV dtype, scorer or number of threads that cannot be had */
 export async function openSubject(options: SubjectOptions): Promise<Subject> {
-  const { model = "tiny", device = "cpu", dtype, threads = defaultThreads(), kvDtype = "fp32", seed = 0, scorer, elsewhere = false, onProgress, signal } = options;
+  const { model = "tiny", device = "cpu", dtype, threads = defaultThreads(), kvDtype: askedKv, seed = 0, scorer, elsewhere = false, onProgress, signal } = options;
   const asked = requireDevice(device);
   if (!Number.isSafeInteger(threads) || threads < 1) throw new Error(`threads: ${threads} (must be a positive integer)`);
-  requireKvDtype(kvDtype);
+  if (askedKv !== undefined) requireKvDtype(askedKv);
   if (scorer !== undefined) requireNamed(scorer);
   // Before weights are made for a device that is not there.
-  const { device: used, accuracy } = elsewhere && asked !== "cpu" ? absent(asked) : await openHome(asked, { kvDtype, ...(dtype !== undefined && { dtype }), modelHash: async () => (await openModel(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) })).hash() });
+  const { device: used, accuracy, kvDtype = askedKv } = elsewhere && asked !== "cpu" ? absent(asked) : await openHome(asked, { ...(askedKv && { kvDtype: askedKv }), ...(dtype !== undefined && { dtype }), modelHash: async () => (await openModel(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) })).hash() });
   const checkpoint = await openModel(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) });
   const { key: scorerKey } = await (scorer === undefined ? defaultScorer(checkpoint) : resolveScorer(scorer, checkpoint));
-  return { checkpoint, device: used, dtype: checkpoint.dtype, accuracy, computeDtype: computeDtype(checkpoint.dtype, accuracy), kvDtype, threads, seed, scorerKey };
+  return { checkpoint, device: used, dtype: checkpoint.dtype, accuracy, computeDtype: computeDtype(checkpoint.dtype, accuracy), kvDtype: kvDtype ?? "fp32", threads, seed, scorerKey };
 }
 
 /** A device of another machine. What products are rounded to is known there only. */
-function absent(device: Device): { device: Provider; accuracy: Accuracy } {
+function absent(device: Device): { device: Provider; accuracy: Accuracy; kvDtype?: KvDtype } {
   if (device === "auto") throw new Error("device: auto (is another one on every machine; must be cpu, cuda or webgpu)");
   return { device, accuracy: "float32" };
 }

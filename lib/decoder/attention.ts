@@ -35,15 +35,10 @@ export type Attention = (g: GraphBuilder, projections: Projections, layer: numbe
  * passes over keys that no query of a piece may see, but only in whole pieces. The numbers are the same to rounding.
  * @param chunks at most as many as there are tokens @param tiled see `AttentionPlan`
  * @param windowed keep to the sliding window; it is counted in tokens present, so only for unpruned prompts
- * @param half in 16-bit numbers, products summed up in 32 bits by the device: CUDA has no other
  */
-export function fusedAttention(config: ModelConfig, { chunks = 1, tiled = true, windowed = false, half = false } = {}): Attention {
+export function fusedAttention(config: ModelConfig, { chunks = 1, tiled = true, windowed = false } = {}): Attention {
   const { heads, kvHeads, headDim, attentionScale: scale, attentionSoftcap: softcap } = config;
-  return (g, given, layer) => {
-    const narrow = (x: Value) => (half ? g.cast(x, "float16") : x);
-    const wide = (x: Value) => (half ? g.cast(x, "float32") : x);
-    const { sinks } = given;
-    const [q, k, v] = [narrow(given.q), narrow(given.k), narrow(given.v)];
+  return (g, { q, k, v, sinks }, layer) => {
     const window = windowed ? layerWindow(config, layer) : null;
     const settings = { heads, kvHeads, headDim, scale, softcap, window, tiled, sinks: sinks ?? null };
     const n = q.shape[1]!;
@@ -58,7 +53,7 @@ export function fusedAttention(config: ModelConfig, { chunks = 1, tiled = true, 
       past = { key, value };
     });
     const { key, value } = past! as { key: Value; value: Value };
-    return { output: wide(chunks === 1 ? outputs[0]! : g.concat(outputs, 1, n)), key: wide(key), value: wide(value) };
+    return { output: chunks === 1 ? outputs[0]! : g.concat(outputs, 1, n), key, value };
   };
 }
 
@@ -142,7 +137,7 @@ export function splitHeads(g: GraphBuilder, config: ModelConfig, { q, k, v }: Pr
   return { q: grouped, key: split(k), value: split(v) };
 }
 
-/** `q` `[b, kvHeads, group, m, headDim]`, keys and values `[b, kvHeads, n, headDim]`, `bias` `[m, n]` or by head, `sinks` as in `Projections` -> output `[b, m, heads * headDim]`. */
+/** Scores and their softmax in float32. `q` `[b, kvHeads, group, m, headDim]`, keys and values `[b, kvHeads, n, headDim]`, `bias` `[m, n]` or by head, `sinks` as in `Projections` -> output `[b, m, heads * headDim]`. */
 export function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Value, value: Value, bias: Value | null, sinks: Value | null = null): Required<Pick<Attended, "output" | "scores" | "weights">> {
   const [b, , group, m] = q.shape;
   const n = key.shape[2]!;
@@ -150,10 +145,10 @@ export function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Valu
   // Queries of one group are rows of one matrix: their products share the keys without repeating them.
   const rows = typeof m === "number" ? (group as number) * m : `${group}*${m}`;
   const products = g.matmul(g.reshape(q, [b!, kvHeads, rows, headDim]), key, { transB: true, alpha: config.attentionScale });
-  const capped = softcap(g, g.reshape(products, [b!, kvHeads, group!, m!, n]), config.attentionSoftcap);
+  const capped = softcap(g, g.cast(g.reshape(products, [b!, kvHeads, group!, m!, n]), "float32"), config.attentionSoftcap);
   const scores = bias ? g.add(capped, bias) : capped;
   const weights = sinks ? softmaxWithSinks(g, scores, g.reshape(sinks, [1, kvHeads, group!, 1, 1])) : g.softmax(scores);
-  const mixed = g.reshape(g.matmul(g.reshape(weights, [b!, kvHeads, rows, n]), value), [b!, kvHeads, group!, m!, headDim]);
+  const mixed = g.reshape(g.matmul(g.reshape(g.cast(weights, value.dtype), [b!, kvHeads, rows, n]), value), [b!, kvHeads, group!, m!, headDim]);
   return { output: g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [b!, m!, heads * headDim]), scores, weights };
 }
 

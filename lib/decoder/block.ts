@@ -10,7 +10,7 @@ import { rotaryLayout, type Rotary } from "./positions.js";
 import { projection } from "./projection.js";
 import { blockWeight, required, type Weights } from "./weights.js";
 
-/** What a block gives: `hidden` `[b, n, d]`, the layer's queries (after rotary embedding), keys and values. */
+/** What a block gives: `hidden` `[b, n, d]`, float32, the layer's queries (after rotary embedding), keys and values. */
 export interface BlockResult extends Pick<Attended, "key" | "value"> {
   readonly hidden: Value;
   readonly queries: Value;
@@ -25,7 +25,7 @@ export interface BlockResult extends Pick<Attended, "key" | "value"> {
 /** Which tokens' hidden states a block computes: all, or those of so many at the end, n being that many then in all but `key` and `value`. */
 export type BlockTokens = "all" | number;
 
-/** One transformer block on `x` `[b, n, d]`. */
+/** One transformer block on `x` `[b, n, d]`, float32. */
 export function block(
   g: GraphBuilder,
   weights: Weights,
@@ -37,7 +37,7 @@ export function block(
   tokens: BlockTokens = "all",
 ): BlockResult {
   const normOf = (name: string, y: Value) => norm(g, weights, config, blockWeight(layer, name), y);
-  const normed = config.inputNorms ? normOf("input_layernorm", x) : x;
+  const normed = config.inputNorms ? normOf("input_layernorm", x) : g.cast(x, g.floats);
   const wanted = (y: Value, axis: number) => (tokens === "all" ? y : tokens === 1 ? g.last(y, axis) : g.slice(y, axis, -tokens, Number.MAX_SAFE_INTEGER, `last.${layer}`));
   const queried = { normed: wanted(normed, 1), rotary: rotary && { cos: wanted(rotary.cos, 0), sin: wanted(rotary.sin, 0) } };
   const unturned = normedHeads(g, weights, config, layer, projection(g, weights, layer, "self_attn.q_proj", queried.normed), { norm: "q_norm", heads: config.heads });
@@ -47,14 +47,16 @@ export function block(
   const scaled = (y: Value) => (config.residualScale === 1 ? y : g.mul(y, config.residualScale));
   // The names are the checkpoints' own: where outputs have norms, "post attention" is one of them.
   const attentionOutput = scaled(config.outputNorms ? normOf("post_attention_layernorm", mixed) : mixed);
-  const attended = g.add(wanted(x, 1), attentionOutput);
+  // What blocks add to is float32: in some models it grows beyond what 16 bits hold, and sums of many blocks would be rounded each time.
+  const onto = (hidden: Value, y: Value) => g.add(hidden, g.cast(y, "float32"));
+  const attended = onto(wanted(x, 1), attentionOutput);
   const mlpNorm = config.outputNorms ? "pre_feedforward_layernorm" : "post_attention_layernorm";
   const mlpInput = config.parallel === "one norm" ? queried.normed
     : config.parallel === "own norms" ? normOf(mlpNorm, wanted(x, 1))
-    : config.inputNorms ? normOf(mlpNorm, attended) : attended;
+    : config.inputNorms ? normOf(mlpNorm, attended) : g.cast(attended, g.floats);
   const fed = config.experts && !config.experts.denseLayers.includes(layer) ? experts(g, weights, config, layer, mlpInput) : mlp(g, weights, config, layer, "mlp", mlpInput);
   const mlpOutput = scaled(config.outputNorms ? normOf("post_feedforward_layernorm", fed) : fed);
-  const hidden = g.add(attended, mlpOutput);
+  const hidden = onto(attended, mlpOutput);
   const inside = {
     "attention.input": queried.normed,
     "attention.query": projections.q,

@@ -8,8 +8,8 @@ const dtypes: Partial<Record<StoredTensor["dtype"], Dtype>> = { F32: "float32", 
 
 /**
  * What activations are rounded to where they meet weights. `int8`: where those are quantised, in blocks of 32 with a scale each, as most
- * engines do, or, in products of many rows with weights that have a form for them, to 16 bits a row, in two terms of 8; `float32`: never, which with quantised weights is many times slower for single tokens; `float16`: always, weights and their
- * scales with them, all else staying float32: for GPUs with 16-bit numbers; `bfloat16`: by the provider that computes, with most else that it does: the graph
+ * engines do, or, in products of many rows with weights that have a form for them, to 16 bits a row, in two terms of 8; `float32`: never, which with quantised weights is many times slower for single tokens; `float16`: the graph's activations are such (see `GraphBuilder`), weights and their
+ * scales with them: for GPUs with 16-bit numbers; `bfloat16`: by the provider that computes, with most else that it does: the graph
  * is that of `float32`.
  */
 export type Accuracy = "int8" | "float32" | "float16" | "bfloat16";
@@ -83,11 +83,6 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     const inputs = order(stored);
     return g.linearNBits(inputs ? g.gather(x, inputs, -1) : x, matrix(stored, scaleType), accuracy);
   };
-  /** `x · weightᵀ` in 16-bit numbers. */
-  const halfProduct = (stored: StoredTensor, x: Value): Value => {
-    const half = g.cast(x, "float16");
-    return g.cast(stored.quantization ? blocksProduct(stored, half, "float16", "float32") : g.linear(half, dense(stored, "float16")), "float32");
-  };
   const quantisedProduct = (stored: StoredTensor, x: Value, accuracy: "float32" | "int8"): Value => {
     const channels = stored.quantization!.byChannel;
     // Of one row blocks are faster, and nearer to the weights.
@@ -104,7 +99,7 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     find: (name) => (checkpoint.tensors.has(name) ? dense(lookUp(name)) : null),
     product(name, x) {
       const stored = lookUp(name);
-      if (accuracy === "float16") return halfProduct(stored, x);
+      if (x.dtype === "float16") return stored.quantization ? blocksProduct(stored, x, "float16", "float32") : g.linear(x, dense(stored, "float16"));
       if (!stored.quantization || wideProducts) return g.linear(x, dense(stored));
       // Its gradient, for x alone, is the product with what the weight stands for.
       return g.composite([x], () => quantisedProduct(stored, x, accuracy === "int8" ? accuracy : "float32"), (gradient) => [g.matmul(gradient, dense(stored))]);
@@ -120,6 +115,8 @@ export function checkpointWeights(g: GraphBuilder, checkpoint: Checkpoint, { acc
     rows(name, indices) {
       const stored = lookUp(name);
       if (stored.quantization) return rowsOf(stored, indices);
+      // One with the head's, where it is one weight.
+      if (g.floats === "float16") return g.gather(dense(stored, "float16"), indices);
       if (stored.view || stored.scaling || wideTables) return g.gather(dense(stored), indices);
       // Cast after the rows are taken: the whole table is not held twice.
       return g.cast(g.gather(initializer(stored, stored.shape), indices), "float32");

@@ -63,7 +63,7 @@ export function batchGraph(g: GraphBuilder, weights: Weights, config: ModelConfi
       const own = (x: Value) => g.gather(x, firstRows, 1);
       const { output } = first(g, { q: own(q), k: own(k), v: own(v), sinks }, layer);
       const heads = (x: Value) => g.reshape(x, ["m", kvHeads, 1, 1, headDim]);
-      const all = { q: g.reshape(g.mul(q, config.attentionScale), ["m", kvHeads, config.heads / kvHeads, 1, headDim]), k: heads(k), v: heads(v), sinks };
+      const all = { q: g.reshape(g.scale(q, config.attentionScale), ["m", kvHeads, config.heads / kvHeads, 1, headDim]), k: heads(k), v: heads(v), sinks };
       const others = groups.map(({ name, slots: { length }, active, rows }, i) => g.choose(active, `block.${layer}.${name}`,
         (body) => oneTokenEach(body, config, { q: body.gather(all.q, rows), k: body.gather(all.k, rows), v: body.gather(all.v, rows), sinks }, pasts[i]!),
         (body) => body.constant("float32", new Float32Array(length * config.heads * headDim), [1, length, config.heads * headDim])));

@@ -18,7 +18,7 @@ export interface DeviceDecodeOptions {
  * `m` further tokens on top of a cache that stays on a device: the graph returns the cache grown by them, so that no
  * key or value crosses to the host.
  * Inputs: `ids` `[1, m]` and `positions` `[m]` int64; with rotary positions `cos`, `sin` (see `rotaryInputs`); for each layer L
- * `past_key.L`, `past_value.L` `[1, kvHeads, length_L, headDim]` and, where masked, `slots.L` `[length_L + m]` int64, the
+ * `past_key.L`, `past_value.L` `[1, kvHeads, length_L, headDim]`, as the graph's activations, and, where masked, `slots.L` `[length_L + m]` int64, the
  * positions of the tokens held and then of the new ones.
  * Outputs: `logits` `[m, vocabulary]`; `key.L`, `value.L` `[1, kvHeads, length_L + m, headDim]`; with `attention`
  * `attention.L` `[kvHeads, m, length_L + m]`, the mean over the queries that share a head.
@@ -27,7 +27,7 @@ export function deviceDecodeGraph(g: GraphBuilder, weights: Weights, config: Mod
   const { kvHeads, headDim } = config;
   if (kind === "fused" && (masked || attention)) throw new Error("decode: fused attention takes no mask and shows no weights");
   decodeBlocks(g, weights, config, { attention }, (layer, positions) => {
-    const cache = (name: string) => g.input(`${name}.${layer}`, "float32", [1, kvHeads, `length.${layer}`, headDim]);
+    const cache = (name: string) => g.input(`${name}.${layer}`, g.floats, [1, kvHeads, `length.${layer}`, headDim]);
     const past = { key: cache("past_key"), value: cache("past_value") };
     if (kind === "fused") return fusedGrowing(config, past);
     const slots = masked ? g.input(`slots.${layer}`, "int64", [`length.${layer}+m`]) : null;

@@ -68,7 +68,7 @@ export function growing({ heads, kvHeads, headDim, attentionScale, attentionSoft
   return (g, { q, k, v, sinks }) => {
     const settings = { heads, kvHeads, headDim, softcap, past, present: past.key.shape[2]!, lengths, sinks: sinks ?? null };
     // With a factor in the product, or in tiles, ONNX Runtime does not take the matrix-vector products that are fastest for one token.
-    const [output, key, value] = many ? g.groupQueryAttention(q, k, v, { ...settings, scale: attentionScale, ...many }) : g.groupQueryAttention(g.mul(q, attentionScale), k, v, { ...settings, scale: 1, tiled: false });
+    const [output, key, value] = many ? g.groupQueryAttention(q, k, v, { ...settings, scale: attentionScale, ...many }) : g.groupQueryAttention(g.scale(q, attentionScale), k, v, { ...settings, scale: 1, tiled: false });
     g.output(key, `key.${name}`);
     g.output(value, `value.${name}`);
     return { output, key, value };

@@ -12,7 +12,7 @@ import type { Weights } from "./weights.js";
  * over to the host (CUDA) the cache crosses once a run and not once a token.
  * Inputs: `steps` int64 scalar, the most tokens to generate; `running` bool scalar, true; `logits.before` `[1, vocabulary]` that the first token is
  * chosen by; `position` `[1]` int64, its position; `stops` `[s]` int64, ids after which it ends (-1: none); with rotary positions `cos`, `sin`
- * from that position on (see `rotaryInputs`); for each layer L `past_key.L`, `past_value.L` `[1, kvHeads, length_L, headDim]` and, with ALiBi or a
+ * from that position on (see `rotaryInputs`); for each layer L `past_key.L`, `past_value.L` `[1, kvHeads, length_L, headDim]`, as the graph's activations, and, with ALiBi or a
  * window, `past_slots.L` `[length_L]` int64, the positions of its tokens.
  * Outputs: `tokens` `[count, 1]` int64; `logits` `[1, vocabulary]` after the last; `key.L`, `value.L` `[1, kvHeads, length_L + count, headDim]`.
  * @param weightsOf the weights as values of a graph: the body is one of its own
@@ -30,14 +30,14 @@ export function loopGraph(g: GraphBuilder, weightsOf: (body: GraphBuilder) => We
   const rotaries = rotaryInputs(g, config, "steps");
   const kvShape = (layer: number) => [1, kvHeads, `length.${layer}`, headDim];
   const pastOf = (into: GraphBuilder, start: string) => Array.from({ length: layers }, (_, layer) => ({
-    key: into.input(`${start}key.${layer}`, "float32", kvShape(layer)),
-    value: into.input(`${start}value.${layer}`, "float32", kvShape(layer)),
+    key: into.input(`${start}key.${layer}`, g.floats, kvShape(layer)),
+    value: into.input(`${start}value.${layer}`, g.floats, kvShape(layer)),
     slots: masked ? into.input(`${start}slots.${layer}`, "int64", [`length.${layer}`]) : null,
   }));
   const past = pastOf(g, "past_");
 
   // Names in a body must not be those of the graph around it.
-  const body = new GraphBuilder("body", "fused", g.fusedExperts);
+  const body = new GraphBuilder("body", "fused", g.fusedExperts, "body/", g.floats);
   const iteration = body.input("loop.iteration", "int64", []);
   body.input("loop.running", "bool", []);
   const logits = body.input("loop.logits", "float32", [1, vocabSize]);
@@ -69,7 +69,7 @@ export function loopGraph(g: GraphBuilder, weightsOf: (body: GraphBuilder) => We
     { dtype: "float32", shape: [1, vocabSize] },
     { dtype: "int64", shape: [1] },
     ...past.flatMap(({ slots }, layer) => {
-      const kv = { dtype: "float32" as const, shape: [1, kvHeads, `grown.${layer}`, headDim] };
+      const kv = { dtype: g.floats, shape: [1, kvHeads, `grown.${layer}`, headDim] };
       return [kv, kv, ...(slots ? [{ dtype: "int64" as const, shape: [`grown.${layer}`] }] : [])];
     }),
     { dtype: "int64", shape: ["count", 1] },

@@ -91,7 +91,7 @@ export function decodeBlocks(g: GraphBuilder, weights: Weights, config: ModelCon
     g.output(result.value, `value.${layer}`);
     if (finite) outputFiniteBlock(g, layer, result);
     if (!attention) return;
-    g.output(result.queries, `query.${layer}`);
+    g.output(g.cast(result.queries, "float32"), `query.${layer}`);
     g.output(g.reduceMean(result.inside["attention.weights"]!, [0, 2]), `attention.${layer}`);
   }, (embedded) => {
     if (finite) outputFinite(g, "embedding", embedded, 1);
@@ -133,11 +133,12 @@ export function cachedAttention(config: ModelConfig, past: Past, positions: Valu
     const [key, value] = [split(k, 1), split(v, 1)];
     // One product for each query head, and no factor in it: with one new token ONNX Runtime then takes matrix-vector products, which
     // read the cache as it lies. Rows of a group in one product would have it copied into another order first.
-    const query = split(g.mul(q, config.attentionScale), group);
+    const query = split(g.scale(q, config.attentionScale), group);
     const scaled = (x: Value, scale: Value | null) => (scale ? g.mul(x, scale) : x);
+    const product = (x: Value, y: Value, transB: boolean) => g.cast(g.matmul(g.cast(x, y.dtype), y, { transB }), "float32");
     const scores = ({ elements, scale }: CachedInput, bias: Value, at: Value | null) => {
       // A scale for each token is a scale for each product: the elements need not be multiplied one by one.
-      const products = scaled(g.matmul(query, elements, { transB: true }), scale);
+      const products = scaled(product(query, elements, true), scale);
       // In this order the sum has the products' rows: of the mask there may be one for all.
       const masked = g.add(bias, softcap(g, products, config.attentionSoftcap));
       return at ? g.add(masked, alibi(g, config, positions, at)) : masked;
@@ -148,7 +149,7 @@ export function cachedAttention(config: ModelConfig, past: Past, positions: Valu
     const all = g.concat([before, own], 4, `${capacity}+${m}`);
     const weights = sinks ? softmaxWithSinks(g, all, g.reshape(sinks, [1, kvHeads, group, 1, 1])) : g.softmax(all);
     const [onPast, onSelf] = g.splitAt(weights, 4, capacity, m);
-    const mixed = g.add(g.matmul(scaled(onPast, past.value.scale), past.value.elements), g.matmul(onSelf, value));
-    return { output: g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [1, m, heads * headDim]), key, value, weights };
+    const mixed = g.add(product(scaled(onPast, past.value.scale), past.value.elements, false), product(onSelf, value, false));
+    return { output: g.reshape(g.transpose(g.cast(mixed, q.dtype), [0, 3, 1, 2, 4]), [1, m, heads * headDim]), key, value, weights };
   };
 }

@@ -11,7 +11,7 @@ import { blockWeight, required, type Weights } from "./weights.js";
 /** `x` `[b, n, d]` -> `[b, n, d]`. On the CPU by ONNX Runtime's own operators, which compute chosen experts only; elsewhere, and for gradients, every expert on every token. */
 export function experts(g: GraphBuilder, weights: Weights, config: ModelConfig, layer: number, x: Value): Value {
   const tokens = g.reshape(x, [rowCount(x), config.hiddenSize]);
-  const logits = projection(g, weights, layer, "mlp.gate", tokens);
+  const logits = g.cast(projection(g, weights, layer, "mlp.gate", tokens), "float32");
   const chosen = !g.fusedExperts || weights.trained ? everyExpert(g, weights, config, layer, tokens, logits)
     : g.composite([tokens, logits], () => fusedExperts(g, weights, config, layer, tokens, logits), (gradient) => {
       // Values of their own, so that the one does not depend on the other.
@@ -45,7 +45,7 @@ function everyExpert(g: GraphBuilder, weights: Weights, config: ModelConfig, lay
   let sum: Value | null = null;
   for (let expert = 0; expert < config.experts!.count; expert++) {
     const share = g.reduceSum(g.where(g.equal(chosen, expert), shares, 0), [1], true);
-    const part = g.mul(mlp(g, weights, config, layer, `mlp.experts.${expert}`, tokens), share);
+    const part = g.mul(mlp(g, weights, config, layer, `mlp.experts.${expert}`, tokens), g.cast(share, tokens.dtype));
     sum = sum ? g.add(sum, part) : part;
   }
   return sum!;

@@ -15,7 +15,7 @@ export const finiteOutput = (name: string): string => `finite.${name}`;
 export function outputFinite(g: GraphBuilder, name: string, x: Value, axis: number): void {
   const others = x.shape.map((_, i) => i).filter((i) => i !== axis);
   // Zero times what is finite is zero, times all else NaN, and sums keep it.
-  g.output(g.reduceSum(g.mul(x, 0), others), finiteOutput(name));
+  g.output(g.reduceSum(g.cast(g.mul(x, 0), "float32"), others), finiteOutput(name));
 }
 
 /** `outputFinite` for all that a block has made. */

@@ -51,7 +51,7 @@ export function pieceGraph(g: GraphBuilder, weights: Weights, config: ModelConfi
     }
     if (layer < to) continue;
     const all: Readonly<Record<StateName, Value>> = { hidden, update: result.inside["attention.output"]!, queries: result.queries };
-    for (const name of states) g.output(all[name], stateOutput(name));
+    for (const name of states) g.output(g.cast(all[name], "float32"), stateOutput(name));
   }
   if (isLast(to)) g.output(g.reshape(head(g, weights, config, g.last(hidden, 1)), [1, config.vocabSize]), "logits");
 }

@@ -15,7 +15,7 @@ export type Rotaries = readonly Rotary[];
 
 /** The inputs `cos` and `sin` `[n, rotaryDim / 2]` of each set (`cos.window`, `sin.window` for the second); none where positions are not rotary. */
 export function rotaryInputs(g: GraphBuilder, config: ModelConfig, n: Dim): Rotaries {
-  const table = (name: string) => g.input(name, "float32", [n, config.rotaryDim / 2]);
+  const table = (name: string) => g.cast(g.input(name, "float32", [n, config.rotaryDim / 2]), g.floats);
   return ropeSets(config).map(({ suffix }) => ({ cos: table(`cos${suffix}`), sin: table(`sin${suffix}`) }));
 }
 

@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder } from "../onnx/builder.js";
-import type { Dim, Value } from "../onnx/graph.js";
+import { Value, type Dim } from "../onnx/graph.js";
 import type { Scorer } from "../methods/scorer.js";
 import { cacheScorer } from "../methods/cache/scorers.js";
 import { cacheCounts, select, selectByHead, stageCounts } from "../methods/select.js";
@@ -23,8 +23,6 @@ export interface PrefillOptions {
   /** Needed where there are stages. */
   readonly scorer: Scorer | null;
   readonly attention: AttentionPlan;
-  /** Fused attention is of 16-bit numbers. */
-  readonly halfAttention?: boolean;
   /** What each layer's keys and values are cut down to, `[layers]`; null or absent: nothing. Not with `evict`. */
   readonly cache?: readonly CacheSelection[] | null;
   /** Layers share the budget: keys and values come out whole, with scores and what a layer prefers, and are cut down when all are known. */
@@ -50,6 +48,7 @@ export interface PrefillOptions {
  * (with `evict` `[1, kvHeads, k, headDim]`, with `cache` `[1, kvHeads, keep, headDim]`, or `[1, 1, kvHeads * keep, headDim]`, head after head, where heads share a budget);
  * with `cache` `cache.L.kept` `[kvHeads * keep]` int64, head * n_L + row of each, ascending, and `cache.L.scores` `[kvHeads, n_L]` (with `cutLater` no `kept`, but `cache.L.preference` `[2]`); `kept.S` `[k]` int64, the original positions kept at stage S; `scores.S` `[n_S]`, one for each token present there;
  * with `aux` `aux.S` `[1, n_S - k, d]`, the hidden states of those that fell there; each captured activation, in the shape the block has it in.
+ * All in float32 but keys and values, which are as the graph's activations.
  */
 export function prefillGraph(g: GraphBuilder, weights: Weights, options: PrefillOptions): void {
   const { config, stages, scorer } = options;
@@ -77,7 +76,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     hidden = g.rename(result.hidden, `block.${layer}.hidden`);
     for (const [part, value] of Object.entries(result.inside)) {
       const name = `block.${layer}.${part}`;
-      if (captured.has(name)) g.output(part === "attention.query" ? byHead(g, config, value) : value, name);
+      if (captured.has(name)) g.output(g.cast(part === "attention.query" ? byHead(g, config, value) : value, "float32"), name);
     }
     if (options.finite) outputFiniteBlock(g, layer, result);
     caches.push({ ...(selection ? keptByHead(g, config, layer, selection, result, positions, tokens, futures, options.cutLater ?? false) : result), stagesBefore: rowsKept.length });
@@ -88,7 +87,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     const counts = stageCounts(g, stage);
     // After the last block a token's saliency is zero by construction: the scores of the stage before go on.
     if (!isLast || !scores) {
-      scores = scorer.score(g, { hidden, positions, update: result.inside["attention.output"]!, tail: counts.tail, queries: result.queries, keys: result.key, sinks: result.sinks, stage, afterLayer: layer, config });
+      scores = scorer.score(g, inFloat32(g, { hidden, positions, update: result.inside["attention.output"]!, tail: counts.tail, queries: result.queries, keys: result.key, sinks: result.sinks, stage, afterLayer: layer, config }));
     }
     g.output(scores, `scores.${stage}`);
     const size: Dim = `kept.${stage}`;
@@ -113,13 +112,23 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
   g.output(g.reshape(head(g, weights, config, g.last(hidden, 1)), [1, config.vocabSize]), "logits");
 }
 
+/** What scorers look at: in float32, each value widened when it is. */
+function inFloat32<Input extends object>(g: GraphBuilder, input: Input): Input {
+  const seen = {};
+  for (const [name, value] of Object.entries(input) as [string, unknown][]) {
+    let wide: Value | undefined;
+    Object.defineProperty(seen, name, { enumerable: true, get: () => (value instanceof Value && value.dtype === "float16" ? (wide ??= g.cast(value, "float32")) : value) });
+  }
+  return seen as Input;
+}
+
 /** A layer's keys and values of the tokens that its cache keeps. @param tokens of which the block gave queries @param futures rotary rows of positions to come */
 function keptByHead(g: GraphBuilder, config: ModelConfig, layer: number, { scoring, safe }: CacheSelection, { key, value, queries, unturned, sinks }: BlockResult, positions: Value, tokens: BlockTokens, futures: Rotaries, cutLater: boolean): Pick<BlockResult, "key" | "value"> {
   const { kvHeads, headDim } = config;
   const wanted = queriesWanted(scoring);
   const last = (x: Value) => (wanted === "all" || tokens === wanted ? x : g.slice(x, 1, -wanted, Number.MAX_SAFE_INTEGER, `looking.${layer}`));
   const scorer = cacheScorer(scoring);
-  const input = { queries: last(queries), unturned: last(unturned), keys: key, values: value, positions, sinks, layer, config, future: () => layerRotary(config, futures, layer) };
+  const input = inFloat32(g, { queries: last(queries), unturned: last(unturned), keys: key, values: value, positions, sinks, layer, config, future: () => layerRotary(config, futures, layer) });
   const scores = scorer.score(g, input);
   g.output(scores, `cache.${layer}.scores`);
   if (cutLater) {
@@ -165,11 +174,11 @@ function byHead(g: GraphBuilder, { heads, headDim }: ModelConfig, x: Value): Val
  * Once tokens are gone, a window of W positions is no longer one of W tokens: fused attention, which counts
  * tokens, would see too far back.
  */
-function attentionFor({ config, attention, halfAttention = false }: PrefillOptions, positions: Value, pruned: boolean): Attention {
+function attentionFor({ config, attention }: PrefillOptions, positions: Value, pruned: boolean): Attention {
   const { kind, fusedChunks, tiled, chunks, windowed } = attention;
   const masked = chunkedAttention(config, positions, chunks);
   if (kind === "plain") return masked;
-  const fused = fusedAttention(config, { chunks: fusedChunks, tiled, windowed, half: halfAttention });
+  const fused = fusedAttention(config, { chunks: fusedChunks, tiled, windowed });
   // Fused attention counts its window in tokens present: after a stage that is not where a layer's window ends.
   return (g, projections, layer) => (windowed && pruned && layerWindow(config, layer) !== null ? masked : fused)(g, projections, layer);
 }

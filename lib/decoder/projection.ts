@@ -6,5 +6,5 @@ import { blockWeight, type Weights } from "./weights.js";
 export function projection(g: GraphBuilder, weights: Weights, layer: number, name: string, x: Value): Value {
   const y = weights.product(blockWeight(layer, `${name}.weight`), x);
   const bias = weights.find(blockWeight(layer, `${name}.bias`));
-  return bias ? g.add(y, bias) : y;
+  return bias ? g.add(y, g.cast(bias, y.dtype)) : y;
 }

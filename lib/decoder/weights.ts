@@ -6,9 +6,9 @@ export interface Weights {
   has(name: string): boolean;
   /** The weight as a float32 value of the graph, or null where the model has no such weight. */
   find(name: string): Value | null;
-  /** `x · weightᵀ`, whatever the weight is held in. */
+  /** `x · weightᵀ`, whatever the weight is held in, as `x`. */
   product(name: string, x: Value): Value;
-  /** Rows of the weight at `indices` (any rank). */
+  /** Rows of the weight at `indices` (any rank), float32, or as the graph's activations. */
   rows(name: string, indices: Value): Value;
   /** The weight as blocks of quantised elements, where it is held so and its inputs are in their order; else null. */
   blocks(name: string): QuantizedMatrix | null;

@@ -51,7 +51,7 @@ function webgpu({ verdict, time, seconds }: CheckRecord, driver: DriverFacts): F
     const software = onlySoftware(driver) ? "; a software driver: slower than the CPU itself, auto does not take it" : "";
     return {
       what, state: "ok", data,
-      says: `computes what the CPU does: kept positions the same, logits within ${prefillLogits.toExponential(1)} in prefill and ${decodeLogits.toExponential(1)} in decode, keys and values within ${cache.toExponential(1)}; fp16 products: ${verdict.noFloat16 ?? "yes"}; attention ${verdict.attention.prefill} in prefill, ${verdict.attention.decode} in decode (checked ${time.slice(0, 10)} in ${seconds.toFixed(0)} s)${software}`,
+      says: `computes what the CPU does: kept positions the same, logits within ${prefillLogits.toExponential(1)} in prefill and ${decodeLogits.toExponential(1)} in decode, keys and values within ${cache.toExponential(1)}; 16-bit numbers: ${verdict.noFloat16 ?? "yes"}; attention ${verdict.attention.prefill} in prefill, ${verdict.attention.decode} in decode (checked ${time.slice(0, 10)} in ${seconds.toFixed(0)} s)${software}`,
     };
   }
   const gpu = driver.vulkan.length > 0 || driver.cards.length > 0 || !driver.platform.startsWith("linux");

@@ -27,7 +27,7 @@ export interface VerifyOptions {
   readonly throws?: boolean;
   /** The unpruned run to hold keys and values against; default: computed. */
   readonly against?: Run;
-  /** Largest difference between keys or values that counts as equal, as a share of the layer's largest; default 1e-4. */
+  /** Largest difference between keys or values that counts as equal, as a share of the layer's largest; default 1e-4, 1e-2 where 16-bit numbers are computed in. */
   readonly tolerance?: number;
 }
 
@@ -36,7 +36,7 @@ export interface VerifyOptions {
  * of every layer, and that up to the first block that prunes, keys and values are those of the unpruned run.
  * @throws where a check fails, naming the first difference, unless `throws` is false
  */
-export async function verifyRun(run: Run, { throws = true, against, tolerance = 1e-4 }: VerifyOptions = {}): Promise<Verification> {
+export async function verifyRun(run: Run, { throws = true, against, tolerance = run.model?.computeDtype === "fp16" ? 1e-2 : 1e-4 }: VerifyOptions = {}): Promise<Verification> {
   const expected = run.plan.cache || run.plan.method.revives ? null : expectedPositions(run);
   const read = await run.toHost();
   const cache = await run.kv.toHost();

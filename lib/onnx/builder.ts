@@ -1,4 +1,4 @@
-import type { Value } from "./graph.js";
+import type { Floats, Value } from "./graph.js";
 import { Attention } from "./operators/attention.js";
 
 export type { RotaryLayout } from "./operators/attention.js";
@@ -16,8 +16,9 @@ export class GraphBuilder extends Attention {
    * @param products `fused`: transposing and scaling products are ONNX Runtime's FusedMatMul, which only the CPU and CUDA
    * have; elsewhere ONNX Runtime would take every one of them back to the CPU. `standard`: the same in standard ONNX
    * @param fusedExperts mixtures of experts are ONNX Runtime's own operators: on the CPU
+   * @param floats what a model's activations are in this graph; sums of norms, softmax and scores are in float32 all the same
    */
-  constructor(name?: string, products: "fused" | "standard" = "fused", readonly fusedExperts = products === "fused", prefix = "") {
+  constructor(name?: string, products: "fused" | "standard" = "fused", readonly fusedExperts = products === "fused", prefix = "", readonly floats: Floats = "float32") {
     super(name, products, prefix);
   }
 
@@ -27,7 +28,7 @@ export class GraphBuilder extends Attention {
    */
   choose(condition: Value, name: string, then: (g: GraphBuilder) => Value, otherwise: (g: GraphBuilder) => Value): Value {
     const [first, second] = ([["then", then], ["else", otherwise]] as const).map(([branch, compute]) => {
-      const g = new GraphBuilder(`${name}.${branch}`, this.products, this.fusedExperts, `${name}.${branch}/`);
+      const g = new GraphBuilder(`${name}.${branch}`, this.products, this.fusedExperts, `${name}.${branch}/`, this.floats);
       g.output(compute(g), `${name}.${branch}`);
       return g;
     });

@@ -1,6 +1,9 @@
 /** Element types of graph values, as ONNX Runtime spells them. */
 export type Dtype = "float32" | "float16" | "bfloat16" | "float64" | "int64" | "int32" | "int8" | "uint8" | "bool" | "float8e4m3fn" | "float8e5m2";
 
+/** What results of products, and all between them, are held in. */
+export type Floats = "float32" | "float16";
+
 /** A dimension: a number, or the name of a length known only at run time. */
 export type Dim = number | string;
 

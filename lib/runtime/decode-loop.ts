@@ -2,7 +2,7 @@ import { Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { isMaskedForOne } from "../decoder/decode-loop.js";
 import type { RotaryTables } from "../decoder/rotary.js";
-import type { HostCache } from "./host-cache.js";
+import { layerKv, type HostCache } from "./host-cache.js";
 import { rotaryFeeds } from "./rotary-feeds.js";
 import type { LoadedGraph } from "./session.js";
 
@@ -23,7 +23,7 @@ export interface LoopEnd {
   readonly logits: Float32Array;
 }
 
-/** Greedy generation in one run of the loop graph (see `loopGraph`). The cache grows by the tokens generated; it must hold float32. */
+/** Greedy generation in one run of the loop graph (see `loopGraph`). The cache grows by the tokens generated; it must hold what the graph computes in. */
 export async function runLoop(graph: LoadedGraph, config: ModelConfig, rotaries: RotaryTables, cache: HostCache, { logits, position, steps, stops }: LoopStart): Promise<LoopEnd> {
   const { kvHeads, headDim, vocabSize } = config;
   const feeds: Record<string, Tensor> = {
@@ -35,11 +35,12 @@ export async function runLoop(graph: LoadedGraph, config: ModelConfig, rotaries:
   };
   Object.assign(feeds, rotaryFeeds(rotaries.steps(position, steps)));
   cache.layers.forEach((layer, l) => {
-    if (layer.kvDtype !== "fp32") throw new Error(`loop: caches in ${layer.kvDtype} (must be fp32)`);
+    if (layer.kvDtype === "int8") throw new Error("loop: caches in int8 (must be fp32, or fp16 where that is computed in)");
+    const half = layer.kvDtype === "fp16";
     for (const part of ["key", "value"] as const) {
-      const all = new Float32Array(kvHeads * layer.length * headDim);
-      for (let head = 0; head < kvHeads; head++) all.set(layer[part](head), head * layer.length * headDim);
-      feeds[`past_${part}.${l}`] = new Tensor("float32", all, [1, kvHeads, layer.length, headDim]);
+      const all = new (half ? Uint16Array : Float32Array)(kvHeads * layer.length * headDim);
+      for (let head = 0; head < kvHeads; head++) all.set(layer.stored(part, head).elements, head * layer.length * headDim);
+      feeds[`past_${part}.${l}`] = new Tensor(half ? "float16" : "float32", all as Float32Array, [1, kvHeads, layer.length, headDim]);
     }
     if (isMaskedForOne(config)) feeds[`past_slots.${l}`] = new Tensor("int64", BigInt64Array.from(layer.positions, BigInt), [layer.length]);
   });
@@ -49,7 +50,7 @@ export async function runLoop(graph: LoadedGraph, config: ModelConfig, rotaries:
   cache.layers.forEach((layer, l) => {
     const { length } = layer;
     const rows = Int32Array.from(tokens, (_, i) => length + i);
-    layer.append({ key: results[`key.${l}`]!.data as Float32Array, value: results[`value.${l}`]!.data as Float32Array }, length + tokens.length, positions, rows);
+    layer.append(layerKv(results, l), length + tokens.length, positions, rows);
   });
   return { tokens, logits: results["logits"]!.data as Float32Array };
 }

@@ -42,7 +42,7 @@ class SharedKv {
 
 /** One layer of a cache on a device: its keys and values never change, they are replaced by grown ones. */
 class DeviceLayer extends HeldLayer implements KvLayer {
-  readonly dtype = "float32";
+  readonly dtype: "float32" | "float16";
   readonly home = "webgpu";
   readonly ragged = false;
 
@@ -52,6 +52,7 @@ class DeviceLayer extends HeldLayer implements KvLayer {
     readonly held: HeldPositions,
   ) {
     super();
+    this.dtype = kv.key.type as "float32" | "float16";
     const length = kv.key.dims[2];
     for (const positions of held instanceof Int32Array ? [held] : held) {
       if (length !== positions.length) throw new Error(`layer ${index}: the graph returned ${length} keys for ${positions.length} tokens`);
@@ -71,7 +72,7 @@ class DeviceLayer extends HeldLayer implements KvLayer {
   }
 
   get bytes(): number {
-    return 2 * this.kvHeads * this.length * this.headDim * Float32Array.BYTES_PER_ELEMENT;
+    return 2 * this.kvHeads * this.length * this.headDim * (this.dtype === "float16" ? 2 : 4);
   }
 
   key(): Float32Array {
@@ -120,7 +121,7 @@ export class DeviceCache extends LayeredCache<DeviceLayer> implements FedCache {
   async toHost(): Promise<HostCache> {
     this.requireAlive();
     const [first] = this.held;
-    const host = HostCache.empty({ kvHeads: first?.kvHeads ?? 0, headDim: first?.headDim ?? 0 }, this.lengths);
+    const host = HostCache.empty({ kvHeads: first?.kvHeads ?? 0, headDim: first?.headDim ?? 0 }, this.lengths, first?.dtype === "float16" ? "fp16" : "fp32");
     for (const { index, kv, length, held } of this.held) {
       const read = { key: await readBack(kv.key), value: await readBack(kv.value) };
       if (held instanceof Int32Array) host.layer(index).append(read, length, held);

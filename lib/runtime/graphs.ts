@@ -101,12 +101,12 @@ export class Graphs {
 
   private async create({ key, build, prompt = false }: GraphToLoad): Promise<LoadedGraph> {
     this.files.check();
-    const g = this.home.builder(key);
     const byChannel = prompt && hasChannelForms(this.checkpoint) && (await this.home.byChannel?.()) === true;
     const { wideTables, wideProducts = false, isThere } = this.home;
     const there = isThere?.(key) ?? true;
     const asked = this.options.accuracy;
     const accuracy = there ? (asked ?? this.home.accuracy) : asked === "float32" ? asked : "int8";
+    const g = this.home.builder(key, accuracy === "float16" ? "float16" : "float32");
     const weightsOf = (graph: GraphBuilder) => checkpointWeights(graph, this.checkpoint, { ...this.options, accuracy, wideTables, wideProducts: wideProducts && there, byChannel });
     build(g, weightsOf(g), weightsOf);
     return this.home.load(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });

@@ -9,6 +9,7 @@ import { decodeGraph } from "../decoder/decode.js";
 import { decodesInPlace, inPlaceGraph } from "../decoder/decode-in-place.js";
 import { batchGraph } from "../decoder/decode-batch.js";
 import type { Weights } from "../decoder/weights.js";
+import type { Floats } from "../onnx/graph.js";
 import { GraphBuilder } from "../onnx/builder.js";
 import { stepTogether, type BatchPart } from "./batch.js";
 import { HostCache } from "./host-cache.js";
@@ -85,8 +86,6 @@ export interface Home {
   attention(config: ModelConfig): AttentionKind;
   /** The device's own memory, where it says how much is free; null or absent: the process's, or unknown. */
   readonly memory?: DeviceMemory | null;
-  /** Fused attention of prompts is of 16-bit numbers; default false. */
-  readonly halfAttention?: boolean;
   /** Pieces that spelled-out attention takes a long prompt in at least; absent: as memory wants it. */
   readonly pieces?: number;
   /** Caches may be ragged: heads of a layer hold different numbers of tokens. */
@@ -100,6 +99,8 @@ export interface Home {
   readonly takesAllOutputs: boolean;
   /** What activations are rounded to where they meet weights, unless asked otherwise. */
   readonly accuracy: Accuracy;
+  /** What caches hold keys and values in, unless asked otherwise. */
+  readonly kvDtype: KvDtype;
   /** Tables of weights are widened as a whole: the device may have no 16-bit numbers. */
   readonly wideTables: boolean;
   /** Whether all graphs hold one copy of the weights, as far as those lie in files as they are multiplied. Absent: each has its own. */
@@ -110,7 +111,8 @@ export interface Home {
   readonly isThere?: (key: string) => boolean;
   /** Whether products of many rows may take 8-bit weights by output channel (see `exactIntegerProducts`); null or absent: never. */
   readonly byChannel?: (() => Promise<boolean>) | null;
-  builder(name: string): GraphBuilder;
+  /** @param floats what the graph's activations are; default: float32 */
+  builder(name: string, floats?: Floats): GraphBuilder;
   load(g: GraphBuilder, settings: Pick<SessionSettings, "threads" | "folder">): Promise<LoadedGraph>;
   /** Frees a loaded graph, caches that it made left usable. */
   release(session: LoadedGraph): Promise<void>;
@@ -138,15 +140,16 @@ export function hostHome(attention: AttentionKind = "fused", kvDtype: KvDtype = 
     evictsInGraph: false,
     takesAllOutputs: false,
     accuracy: "int8",
+    kvDtype,
     wideTables: false,
     byChannel: exactIntegerProducts,
     oneCopy: sharesWeights,
-    builder: (name) => new GraphBuilder(name),
+    builder: (name, floats) => new GraphBuilder(name, "fused", true, "", floats),
     load: (g, settings) => createSession(g, settings),
     ragged: true,
     decode: (config, { attention, ragged, inPlace }) => ({
       key: `${DECODE}${attention ? " attention" : ""}${ragged ? " ragged" : ""}`,
-      build: (g, weights) => (inPlace && !attention && decodesInPlace(config, kvDtype) ? inPlaceGraph(g, weights, config, { ragged }) : decodeGraph(g, weights, config, { attention, kvDtype, ragged })),
+      build: (g, weights) => (inPlace && !attention && g.floats === "float32" && decodesInPlace(config, kvDtype) ? inPlaceGraph(g, weights, config, { ragged }) : decodeGraph(g, weights, config, { attention, kvDtype, ragged })),
     }),
     together: {
       graph: (config, slots) => ({ key: `${TOGETHER} ${slots}`, build: (g, weights) => batchGraph(g, weights, config, { slots, kvDtype }) }),

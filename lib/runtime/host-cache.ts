@@ -4,7 +4,7 @@ import { layerWindow } from "../checkpoint/sliding-window.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { heldLength, isRagged, LayeredCache, lookFed, stepFed, type CopyOptions, type HeldPositions, type HostKv, type HostLayer } from "./kv-cache.js";
 import type { StoredHead } from "./kv-store.js";
-import { LayerCache } from "./layer-cache.js";
+import { LayerCache, type LayerKv } from "./layer-cache.js";
 import { rowsOf } from "./present.js";
 import { RaggedLayer } from "./ragged-layer.js";
 import type { LoadedGraph, Outputs } from "./session.js";
@@ -51,7 +51,7 @@ export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements
     const cache = HostCache.holding(config, kept ? present.map(() => kept) : present, reserve, kvDtype);
     cache.layers.forEach((layer, index) => {
       const key = results[`key.${index}`]!;
-      const kv = { key: key.data as Float32Array, value: results[`value.${index}`]!.data as Float32Array };
+      const kv = layerKv(results, index);
       const positions = present[index]!;
       if (!(positions instanceof Int32Array)) {
         const returned = key.dims[1]! * key.dims[2]!;
@@ -138,10 +138,14 @@ export class HostCache extends LayeredCache<LayerCache | RaggedLayer> implements
 
   accept(_session: LoadedGraph, results: Outputs, positions: readonly number[]): void {
     this.layers.forEach((layer, index) => {
-      const [key, value] = [results[`key.${index}`]!.data as Float32Array, results[`value.${index}`]!.data as Float32Array];
-      layer.append({ key, value }, positions.length, positions);
+      layer.append(layerKv(results, index), positions.length, positions);
     });
   }
+}
+
+/** What a graph gave as keys and values of a layer. */
+export function layerKv(results: Outputs, layer: number): LayerKv {
+  return { key: results[`key.${layer}`]!.data as Float32Array | Uint16Array, value: results[`value.${layer}`]!.data as Float32Array | Uint16Array };
 }
 
 /** Of each head the keys or values at `rows`, as they are held, head after head. */

@@ -44,9 +44,14 @@ export class KvStore {
     return this.kvHeads * (this.headDim * this.elements.BYTES_PER_ELEMENT + (this.scales ? 4 : 0));
   }
 
-  /** Puts consecutive tokens of one head into slots from `slot` on. @param values `[tokens, headDim]` */
-  write(head: number, slot: number, values: Float32Array): void {
+  /** Puts consecutive tokens of one head into slots from `slot` on. @param given `[tokens, headDim]`, float32 or the bits of float16 */
+  write(head: number, slot: number, given: Float32Array | Uint16Array): void {
     const start = (head * this.capacity + slot) * this.headDim;
+    if (given instanceof Uint16Array && this.elements instanceof Uint16Array) {
+      this.elements.set(given, start);
+      return;
+    }
+    const values = given instanceof Uint16Array ? decodeFloat16(given) : given;
     if (this.elements instanceof Float32Array) this.elements.set(values, start);
     else if (this.elements instanceof Uint16Array) encodeFloat16(values, this.elements.subarray(start, start + values.length));
     else this.quantise(values, start, head * this.capacity + slot);

@@ -3,10 +3,10 @@ import type { KvDtype } from "../checkpoint/kv-dtype.js";
 import { union, type CopyOptions, type HeldPositions, type HostLayer } from "./kv-cache.js";
 import { KvStore, type StoredHead } from "./kv-store.js";
 
-/** Keys and values of one layer as ONNX Runtime returns them, `[1, kvHeads, n, headDim]`. */
+/** Keys and values of one layer as ONNX Runtime returns them, `[1, kvHeads, n, headDim]`: float32, or the bits of float16. */
 export interface LayerKv {
-  readonly key: Float32Array;
-  readonly value: Float32Array;
+  readonly key: Float32Array | Uint16Array;
+  readonly value: Float32Array | Uint16Array;
 }
 
 /** A layer's arrays as inputs of the decode graph. */

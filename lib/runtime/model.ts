@@ -15,7 +15,7 @@ import { presets } from "../methods/sdtp.js";
 import { listActivations, readCapture, type ActivationInfo, type ActivationsOptions } from "./capture.js";
 import { backend } from "./c-api/backend.js";
 import { chat, type ChatOptions, type ChatReply } from "./chat.js";
-import { computeDtype, overflowAdvice } from "./compute-dtype.js";
+import { computeDtype, kvDtypeOf, overflowAdvice } from "./compute-dtype.js";
 import { Decoder } from "./decoder.js";
 import { DecodingCuts } from "./decoding-budget.js";
 import { openHome } from "./devices/open.js";
@@ -93,7 +93,8 @@ export class Model implements PromptModel {
       useLoop: (work) => this.graphs.use({ key: "decode loop", build: (g, _, weightsOf) => loopGraph(g, weightsOf, this.config) }, false, work),
       useTogether: (slots, work) => this.graphs.use(home.together!.graph(this.config, slots), false, work),
       together: batches(this.config) ? (home.together ?? null) : null,
-      loopSteps: home.loop,
+      // A loop grows caches inside the graph: in what that computes in.
+      loopSteps: this.kvDtype === kvDtypeOf(this.accuracy) ? home.loop : null,
       notFinite: (logits, cache, positions, feeds) => decodeNotFinite(diagnosed, logits, cache, positions, feeds),
       explain: (error, n) => this.room.explain(error, n, { method: presets.baseline, reserve: 0 }),
     });
@@ -124,7 +125,7 @@ export class Model implements PromptModel {
 
   /** What the caches hold keys and values in. */
   get kvDtype(): KvDtype {
-    return this.options.kvDtype ?? "fp32";
+    return this.options.kvDtype ?? this.home.kvDtype;
   }
 
   /** Where it runs. */

@@ -227,7 +227,7 @@ export class Run {
    */
   async loop(steps: number, stops: readonly number[]): Promise<number[] | null> {
     const decoder = this.decoder();
-    if (decoder.loopSteps === null || this.model!.kvDtype !== "fp32" || this.cache.ragged || this.turnedBack > 0 || this.cuts || this.returning) return null;
+    if (decoder.loopSteps === null || this.cache.ragged || this.turnedBack > 0 || this.cuts || this.returning) return null;
     const switching = renewedFrom(this.model!.config);
     const before = switching === null || this.next >= switching ? Infinity : switching - this.next;
     await this.renew(1);

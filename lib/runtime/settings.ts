@@ -25,11 +25,14 @@ export interface LoadOptions extends OpenOptions {
   /**
    * What activations are rounded to where they meet weights. `int8` (default on the CPU): blocks of 32, where the weights are int8 or int4;
    * in prompts with weights in int8, rows to 16 bits. `float32`
-   * (default elsewhere): not at all; on the CPU exact and many times slower with such weights. `float16`: always, weights stay 16-bit on the device; only
-   * on a GPU that has 16-bit numbers. `bfloat16`: most of what a plugin's provider computes (default on `openvino`, where the processor can).
+   * (default elsewhere): not at all; on the CPU exact and many times slower with such weights. `float16` (default on GPUs with `dtype: "fp16"`): weights, activations and
+   * caches are 16-bit numbers, sums of products, norms and softmax float32; on a GPU that has 16-bit numbers, and on the CPU slowly, to see what they cost a model. `bfloat16`: most of what a plugin's provider computes (default on `openvino`, where the processor can).
    */
   readonly accuracy?: Accuracy;
-  /** What the caches hold keys and values in: fp32 (default), fp16 (half the memory), int8 (a quarter); each token then costs more time. */
+  /**
+   * What the caches hold keys and values in: fp32 (default), fp16 (half the memory; default where that is computed in), int8 (a quarter); other than what is
+   * computed in, each token costs more time.
+   */
   readonly kvDtype?: KvDtype;
   /** Bytes that the model may take; default: what the process has and the machine has left. A prompt that needs more is refused. */
   readonly memoryLimit?: number;

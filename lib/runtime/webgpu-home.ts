@@ -3,6 +3,7 @@ import { FUSED_HEAD_MULTIPLE } from "../methods/plan/pieces.js";
 import type { Accuracy } from "../decoder/checkpoint-weights.js";
 import { deviceDecodeGraph } from "../decoder/decode-device.js";
 import { GraphBuilder } from "../onnx/builder.js";
+import { kvDtypeOf } from "./compute-dtype.js";
 import { DeviceCache, isMasked } from "./device-cache.js";
 import type { AttentionKind, Home } from "./home.js";
 import { release } from "./lease.js";
@@ -14,7 +15,7 @@ export interface DeviceAttention {
   readonly decode: AttentionKind;
 }
 
-/** Which products with weights are in: 16-bit numbers only where the device has them (see `checked`). */
+/** What is computed in: 16-bit numbers only where the device has them, and sums their products in float32 (see `checked`). */
 export type GpuAccuracy = Exclude<Accuracy, "int8">;
 
 /** WebGPU: caches in buffers of the device from prefill on. */
@@ -27,8 +28,9 @@ export function webgpuHome({ prefill, decode }: DeviceAttention, accuracy: GpuAc
     takesAllOutputs: true,
     // Whether a GPU has 16-bit numbers depends on its features: so that the same is computed everywhere, none does unless asked.
     accuracy,
+    kvDtype: kvDtypeOf(accuracy),
     wideTables: accuracy === "float32",
-    builder: (name) => new GraphBuilder(name, "standard"),
+    builder: (name, floats) => new GraphBuilder(name, "standard", false, "", floats),
     load: (g, settings) => createSession(g, { ...settings, provider: "webgpu", onDevice: ["key.", "value."] }),
     decode(config, { count, attention }) {
       const masked = isMasked(config, count);

@@ -1,7 +1,8 @@
+import { inFloat32 } from "../../onnx/in-float32.js";
 import { openModel } from "../../runtime/open.js";
 import { OperatorCheck, wrongOperators } from "../../runtime/devices/operators.js";
 import { openHome } from "../../runtime/devices/open.js";
-import { hostHome } from "../../runtime/home.js";
+import { hostHome, type Home } from "../../runtime/home.js";
 import { Model } from "../../runtime/model.js";
 import type { BuiltIn } from "../../runtime/session.js";
 import { prompt } from "../prompt.js";
@@ -17,16 +18,24 @@ interface Asked {
 
 const STEPS = 3;
 
+/** Of the CPU in 16 bits a GPU's graphs as they are, ONNX Runtime putting in what casts the CPU needs. */
+async function homeFor(device: BuiltIn, dtype: string): Promise<Home> {
+  if (device !== "cpu" || dtype !== "fp16") return openHome(device, { dtype });
+  return { ...(await openHome("cpu", { accuracy: "float16" })), load: (g, settings) => hostHome().load(g, settings) };
+}
+
 /** Every kind of operator of the graphs that are used, on the same inputs as on the CPU: of prompts by every method, of decode steps, of the loop where there is one. */
 export async function checkOperators({ device, model: name, dtype, configs, length }: Asked): Promise<OperatorsResult> {
   const checkpoint = await openModel(name, { dtype });
   const check = new OperatorCheck();
   const { ids } = await prompt(checkpoint, length + STEPS);
-  const home = await openHome(device, { dtype });
+  const home = await homeFor(device, dtype);
+  // Numbers of 16 bits the CPU has not: it computes in float32 what it is given, and rounds.
+  const cpu: Pick<Home, "load"> = { load: (g, settings) => hostHome().load(inFloat32(g), settings) };
   for (const loop of home.loop === null ? [null] : [null, home.loop]) {
     // One method alone has the loop too: its steps are the same for all.
     for (const preset of loop === null ? configs : configs.slice(0, 1)) {
-      const model = new Model(checkpoint, { threads: 1 }, check.home({ ...home, loop }, hostHome()));
+      const model = new Model(checkpoint, { threads: 1 }, check.home({ ...home, loop }, cpu));
       try {
         const run = await model.prefill(ids.slice(0, length), { preset, reserve: STEPS });
         if (loop === null) for (const id of ids.slice(length)) await run.extend([id]);
@@ -44,7 +53,7 @@ export async function checkOperators({ device, model: name, dtype, configs, leng
 export async function checkMethods({ device, model: name, dtype, configs, length }: Asked): Promise<MethodResult[]> {
   const checkpoint = await openModel(name, { dtype });
   const { ids } = await prompt(checkpoint, length + STEPS);
-  const [here, there] = [new Model(checkpoint, {}, hostHome()), new Model(checkpoint, {}, await openHome(device, { dtype }))];
+  const [here, there] = [new Model(checkpoint, {}, hostHome()), new Model(checkpoint, {}, await homeFor(device, dtype))];
   const results: MethodResult[] = [];
   for (const preset of configs) {
     const of = async (model: Model) => {

@@ -1,4 +1,5 @@
 import { formatBytes } from "../../checkpoint/free-space.js";
+import { kvTokenBytes } from "../../checkpoint/kv-dtype.js";
 import type { Checkpoint } from "../../checkpoint/types.js";
 import { planOf, type PlannedModel } from "../../methods/plan/plan.js";
 import { resolveMethod } from "../../methods/resolve.js";
@@ -34,12 +35,12 @@ export function tooLarge({ checkpoint, device, accuracy, kvDtype }: Subject, con
     return total > memoryLimit() ? `needs ${formatBytes(Math.round(total))} of memory, ${formatBytes(memoryLimit())} are there` : null;
   }
   // Graphs for prompts and for tokens, each with the weights.
-  const { total } = deviceMemoryPlan(checkpoint, plan, { reserve, graphs: 2, accuracy });
+  const { total } = deviceMemoryPlan(checkpoint, plan, { reserve, graphs: 2, accuracy, kvDtype });
   const free = card?.memoryBytes == null ? null : card.memoryBytes - (card.usedBytes ?? 0);
   if (free !== null && total > free) return `needs about ${formatBytes(Math.round(total))} of the card's memory, ${formatBytes(free)} of ${card!.name} are free`;
   if (device !== "cuda") return null;
   // Caches come over to this process, each tensor beside its place in the cache.
-  const host = 2 * plan.tokens.reduce((sum, count) => sum + count, 0) * 8 * checkpoint.config.kvHeads * checkpoint.config.headDim;
+  const host = 2 * plan.tokens.reduce((sum, count) => sum + count, 0) * kvTokenBytes(checkpoint.config, kvDtype);
   return host > memoryLimit() ? `needs about ${formatBytes(host)} of memory beside the card for its cache, ${formatBytes(memoryLimit())} are there` : null;
 }
 

@@ -57,7 +57,7 @@ function computesRightly(parts: ReadonlyMap<string, PartRecord>): Demand {
   if (!verdict.ok) return { what, target, state: "fail", found: verdict.reason };
   const { prefillLogits, decodeLogits, cache } = verdict.differences;
   const rejected = verdict.rejected.length > 0 ? `; rejected: ${verdict.rejected.join("; ")}` : "";
-  return { what, target, state: "pass", found: `logits within ${prefillLogits.toExponential(1)} (prefill) and ${decodeLogits.toExponential(1)} (decode), cache within ${cache.toExponential(1)}; attention ${verdict.attention.prefill} in prefill, ${verdict.attention.decode} in decode; fp16 products: ${verdict.noFloat16 ?? "yes"}${rejected}` };
+  return { what, target, state: "pass", found: `logits within ${prefillLogits.toExponential(1)} (prefill) and ${decodeLogits.toExponential(1)} (decode), cache within ${cache.toExponential(1)}; attention ${verdict.attention.prefill} in prefill, ${verdict.attention.decode} in decode; 16-bit numbers: ${verdict.noFloat16 ?? "yes"}${rejected}` };
 }
 
 function everyOperator(parts: ReadonlyMap<string, PartRecord>): Demand {

@@ -42,6 +42,8 @@ export class Elementwise extends Graph {
   add(a: Value | number, b: Value | number): Value { return this.binary("Add", a, b); }
   sub(a: Value | number, b: Value | number): Value { return this.binary("Sub", a, b); }
   mul(a: Value | number, b: Value | number): Value { return this.binary("Mul", a, b); }
+  /** `x` times a number that is not rounded to what `x` is in. */
+  scale(x: Value, by: number): Value { return this.cast(this.mul(this.cast(x, "float32"), by), x.dtype); }
   div(a: Value | number, b: Value | number): Value { return this.binary("Div", a, b); }
   pow(a: Value, exponent: number): Value { return this.binary("Pow", a, exponent); }
   min(a: Value | number, b: Value | number): Value { return this.binary("Min", a, b); }
@@ -91,7 +93,13 @@ export class Elementwise extends Graph {
   }
 
   protected lift(x: Value | number, dtype: Dtype): Value {
-    return typeof x === "number" ? this.scalar(dtype as ConstantDtype, x) : x;
+    if (typeof x !== "number") return x;
+    if (dtype !== "float16" && dtype !== "bfloat16") return this.scalar(dtype as ConstantDtype, x);
+    const key = `${dtype}:${Object.is(x, -0) ? "-0" : x}`;
+    let scalar = this.scalars.get(key);
+    // Rounded by ONNX Runtime when it loads the graph.
+    if (!scalar) this.scalars.set(key, (scalar = this.cast(this.scalar("float32", x), dtype)));
+    return scalar;
   }
 
   protected scalarVector(value: number): Value {

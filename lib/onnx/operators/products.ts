@@ -44,7 +44,7 @@ export class Products extends Arrange {
     if (!transA && !transB && alpha === 1) return this.node("MatMul", [a, b], output)[0]!;
     if (this.products === "standard") {
       const left = transA ? this.transpose(a, lastSwapped(a.rank)) : a;
-      return this.node("MatMul", [alpha === 1 ? left : this.mul(left, alpha), transB ? this.transpose(b, lastSwapped(b.rank)) : b], output)[0]!;
+      return this.node("MatMul", [alpha === 1 ? left : this.scale(left, alpha), transB ? this.transpose(b, lastSwapped(b.rank)) : b], output)[0]!;
     }
     return this.node("FusedMatMul", [a, b], output,
       { transA: int(Number(transA)), transB: int(Number(transB)), alpha: float(alpha) }, "com.microsoft")[0]!;
@@ -73,7 +73,7 @@ export class Products extends Arrange {
     let sums = this.sums.get(key);
     if (!sums) {
       const blocks = (x.shape.at(-1) as number) / blockSize;
-      sums = this.reduceSum(this.reshape(x, [...x.shape.slice(0, -1), blocks, blockSize]), [x.rank]);
+      sums = this.cast(this.reduceSum(this.cast(this.reshape(x, [...x.shape.slice(0, -1), blocks, blockSize]), "float32"), [x.rank]), x.dtype);
       this.sums.set(key, sums);
     }
     return sums;

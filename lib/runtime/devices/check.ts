@@ -6,12 +6,13 @@ import type { HostKv } from "../kv-cache.js";
 import { Model } from "../model.js";
 import { webgpuHome, type DeviceAttention, type GpuAccuracy } from "../webgpu-home.js";
 import { cudaHome } from "./cuda-home.js";
+import { wrongSums } from "./sums.js";
 import type { Accelerator, Differences, Verdict } from "./verdict.js";
 
 /** Largest difference that a device may have from the CPU, in logits, keys and values. */
 export const TOLERANCE = 1e-3;
 
-/** The same with products of 16-bit numbers, as a share of the largest logit. */
+/** The same in 16-bit numbers, as a share of the largest logit, key and value. */
 export const FLOAT16_TOLERANCE = 2e-2;
 
 /** Long enough for every kernel that takes over from a simpler one at some length. */
@@ -36,7 +37,7 @@ export async function checkDevice(device: Accelerator, name = "tiny"): Promise<V
   return prove(await openCheckpoint(name, {}), (attention, accuracy) => (device === "webgpu" ? webgpuHome(attention, accuracy) : cudaHome(attention, accuracy)));
 }
 
-/** As `checkDevice`. @param homeOf the device, computing attention and products so */
+/** As `checkDevice`. @param homeOf the device, computing attention so, and in these numbers */
 export async function prove(checkpoint: Checkpoint, homeOf: (attention: DeviceAttention, accuracy: GpuAccuracy) => Home): Promise<Verdict> {
   const expected = await compute(checkpoint, hostHome());
   const rejected: string[] = [];
@@ -58,13 +59,20 @@ export async function prove(checkpoint: Checkpoint, homeOf: (attention: DeviceAt
   }
 }
 
-/** Why the device does not multiply 16-bit numbers well enough; null: it does. Which tokens are kept may change with the rounding: nothing is pruned. */
+/** Why the device does not compute in 16-bit numbers well enough; null: it does. Which tokens are kept may change with the rounding: nothing is pruned. */
 async function noFloat16(checkpoint: Checkpoint, home: Home): Promise<string | null> {
   try {
-    const [{ prefill, steps }, half] = [await compute(checkpoint, hostHome(), { preset: "baseline" }), await compute(checkpoint, home, { preset: "baseline" })];
-    const scale = prefill.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-    const far = Math.max(largest(prefill, half.prefill), ...steps.map((logits, step) => largest(logits, half.steps[step]!))) / scale;
-    return far <= FLOAT16_TOLERANCE ? null : `with 16-bit products logits differ from the CPU by ${far.toPrecision(2)} of the largest`;
+    const wrong = await wrongSums(home);
+    if (wrong !== null) return wrong;
+    const [expected, half] = [await compute(checkpoint, hostHome(), { preset: "baseline" }), await compute(checkpoint, home, { preset: "baseline" })];
+    const top = (all: readonly Float32Array[]) => all.reduce((most, values) => values.reduce((sofar, x) => Math.max(sofar, Math.abs(x)), most), 0);
+    const cached = ({ kv }: Checked) => kv.layers.flatMap((layer) => Array.from({ length: layer.kvHeads }, (_, head) => [layer.key(head), layer.value(head)]).flat());
+    for (const [what, of] of [["logits", ({ prefill, steps }: Checked) => [prefill, ...steps]], ["keys and values", cached]] as const) {
+      const [a, b] = [of(expected), of(half)];
+      const far = Math.max(...a.map((values, i) => largest(values, b[i]!))) / top(a);
+      if (!(far <= FLOAT16_TOLERANCE)) return `in 16-bit numbers ${what} differ from the CPU by ${far.toPrecision(2)} of the largest`;
+    }
+    return null;
   } catch (error) {
     return /requires f16|does not support it/.test((error as Error).message) ? "the device has no 16-bit numbers" : firstLine(error);
   }

@@ -1,6 +1,8 @@
 // Not run on a real GPU yet: only that it is refused with a clear error where CUDA is not there, and its graphs on the CPU, were seen.
 import { listSupportedBackends } from "onnxruntime-node";
+import type { KvDtype } from "../../checkpoint/kv-dtype.js";
 import { GraphBuilder } from "../../onnx/builder.js";
+import { kvDtypeOf } from "../compute-dtype.js";
 import { hostHome, type Home } from "../home.js";
 import { createSession } from "../session.js";
 import { deviceMemoryPlan } from "./device-memory.js";
@@ -30,6 +32,8 @@ export async function freeMemory(env: NodeJS.ProcessEnv = process.env): Promise<
 
 /** @throws where its provider is not installed, or is of another version */
 export function requireCuda(): void {
+  // Else NVIDIA's libraries round what float32 products multiply to 10 bits, on cards that are faster so, and nobody would have asked for that.
+  process.env["NVIDIA_TF32_OVERRIDE"] ??= "0";
   linkCudaProvider();
   if (!hasCuda()) throw new Error(`device: cuda (its provider is not installed; to install it: ${cudaInstall})`);
 }
@@ -40,22 +44,24 @@ export function requireCuda(): void {
  * @param free bytes of the card's memory that nobody uses; null: unknown, and no prompt is refused
  * @throws where its provider is not installed
  */
-export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefill: "plain" }, accuracy: GpuAccuracy = "float32", free: number | null = null): Home {
+export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefill: "plain" }, accuracy: GpuAccuracy = "float32", free: number | null = null, kvDtype: KvDtype = kvDtypeOf(accuracy)): Home {
   requireCuda();
+  const host = hostHome(prefill, kvDtype);
   return {
-    ...hostHome(prefill),
+    ...host,
     // CUDA's fused attention takes 16-bit numbers alone: others ONNX Runtime would take back to the CPU.
     attention: () => (accuracy === "float16" ? prefill : "plain"),
-    halfAttention: accuracy === "float16",
-    memory: free === null ? null : { limit: free, plan: (checkpoint, plan, options) => deviceMemoryPlan(checkpoint, plan, { ...options, accuracy }) },
+    memory: free === null ? null : { limit: free, plan: (checkpoint, plan, options) => deviceMemoryPlan(checkpoint, plan, { ...options, accuracy, kvDtype }) },
     // ONNX Runtime would take them back to the CPU.
     byChannel: null,
     device: "cuda",
     loop: LOOP,
     together: null,
+    // Nothing is written in place there.
+    inPieces: { ...host.inPieces!, way: () => "beside" },
     accuracy,
     // ONNX Runtime's experts for CUDA have another layout.
-    builder: (name) => new GraphBuilder(name, "fused", false),
+    builder: (name, floats) => new GraphBuilder(name, "fused", false, "", floats),
     load: (g, settings) => createSession(g, { ...settings, provider: "cuda" }),
   };
 }

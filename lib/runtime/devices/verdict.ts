@@ -43,7 +43,7 @@ export type Verdict =
       readonly attention: DeviceAttention;
       readonly differences: Differences;
       readonly rejected: readonly string[];
-      /** Why products with weights cannot be of 16-bit numbers there; null: they can. */
+      /** Why nothing can be computed in 16-bit numbers there; null: it can. */
       readonly noFloat16: string | null;
       /** Of a plugin's provider. */
       readonly plugin?: PluginFindings;
@@ -84,7 +84,7 @@ export interface CheckOptions {
 }
 
 /** Of the check itself: raised when it checks otherwise. */
-const VERSION = 2;
+const VERSION = 3;
 const PLUGIN_VERSION = 2;
 
 /** As `checked`, a plugin's provider: kept for each library, processor and version of ONNX Runtime. */

@@ -42,7 +42,7 @@ export function pluginHome(plugin: PluginFile, { accuracy = "float32", kvDtype =
     isThere,
     byChannel: null,
     inPieces: null,
-    builder: (name) => (isThere(name) ? builder(name) : host.builder(name)),
+    builder: (name, floats) => (isThere(name) ? builder(name) : host.builder(name, floats)),
     async load(g, { threads, folder }) {
       if (!isThere(g.name)) return host.load(g, { threads, folder });
       if (accuracy === "bfloat16" && threads !== undefined && threads < BFLOAT16_THREADS) throw new Error(`threads: ${threads} (with bfloat16 ${plugin.device} takes ${BFLOAT16_THREADS} at least; accuracy: "float32" takes one)`);

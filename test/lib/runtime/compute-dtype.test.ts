@@ -7,4 +7,5 @@ test("16-bit weights are computed in fp32; products of quantised ones round acti
   assert.equal(computeDtype("int8"), "fp32 with int8 products");
   assert.equal(computeDtype("int4:head=fp16"), "fp32 with int8 products");
   assert.equal(computeDtype("int4", "float32"), "fp32");
+  assert.equal(computeDtype("int4", "float16"), "fp16");
 });

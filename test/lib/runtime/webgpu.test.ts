@@ -105,7 +105,7 @@ describe("WebGPU", { skip: await webgpuMissing() }, async () => {
   }
 
   test("caches in fp16 or int8 are refused, not made something else", async () => {
-    await assert.rejects(load("tiny", { device: "webgpu", attention: "plain", kvDtype: "int8" }), { message: "kvDtype: int8 (on webgpu caches are fp32)" });
+    await assert.rejects(load("tiny", { device: "webgpu", attention: "plain", kvDtype: "int8" }), { message: "kvDtype: int8 (on webgpu caches are in what is computed in: fp32, or fp16)" });
   });
 
   test("scores, captured activations and attention weights are those of the CPU", async () => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { openCheckpoint } from "../../../../lib/checkpoint/open.js";
 import { prove } from "../../../../lib/runtime/devices/check.js";
+import { roundingHome } from "../../../../lib/runtime/devices/rounding-home.js";
 import { hostHome, type Home } from "../../../../lib/runtime/home.js";
 import type { HostCache } from "../../../../lib/runtime/host-cache.js";
 import type { DeviceAttention, GpuAccuracy } from "../../../../lib/runtime/webgpu-home.js";
@@ -74,14 +75,20 @@ test("kept positions that differ are said, whatever the numbers are", async () =
   assert.match(verdict.reason, /the kept positions/);
 });
 
-test("products of 16-bit numbers are taken where they are as near as rounding lets them be", async () => {
-  const half = (attention: DeviceAttention, accuracy: GpuAccuracy): Home => ({ ...right(attention), accuracy });
+test("16-bit numbers are taken where they are as near as rounding lets them be", async () => {
+  const half = (attention: DeviceAttention, accuracy: GpuAccuracy): Home => (accuracy === "float16" ? roundingHome(attention.prefill) : right(attention));
   const verdict = await prove(checkpoint, half);
   assert.ok(verdict.ok);
   assert.equal(verdict.noFloat16, null);
   const far = await prove(checkpoint, (attention, accuracy) => (accuracy === "float16" ? spoilt(half(attention, accuracy), "decode", "logits", 0.5) : right(attention)));
   assert.ok(far.ok);
-  assert.match(far.noFloat16!, /^with 16-bit products logits differ from the CPU by 0\.\d+ of the largest$/);
+  assert.match(far.noFloat16!, /^in 16-bit numbers logits differ from the CPU by 0\.\d+ of the largest$/);
+  const keys = await prove(checkpoint, (attention, accuracy) => (accuracy === "float16" ? spoilt(half(attention, accuracy), "prefill", "key.1", 5000) : right(attention)));
+  assert.ok(keys.ok);
+  assert.match(keys.noFloat16!, /^in 16-bit numbers (logits|keys and values) differ from the CPU by 0\.\d+ of the largest$/);
+  const sums = await prove(checkpoint, (attention, accuracy) => (accuracy === "float16" ? spoilt(half(attention, accuracy), "sums", "y", 1) : right(attention)));
+  assert.ok(sums.ok);
+  assert.match(sums.noFloat16!, /^products of 16-bit numbers are not summed in float32: off by 0\.\d+ of the largest$/);
   const none = await prove(checkpoint, (attention, accuracy) => ({ ...right(attention), ...(accuracy === "float16" && { load: () => Promise.reject(new Error("Program Cast requires f16 but the device does not support it")) }) }));
   assert.ok(none.ok);
   assert.equal(none.noFloat16, "the device has no 16-bit numbers");

@@ -17,7 +17,7 @@ const checkpoint = await openCheckpoint(tiny.folder, {});
 const ids = Array.from({ length: 60 }, (_, i) => (i * 37) % 250);
 
 const planned = (n: number, method = "baseline") => planOf(resolveMethod(method), n, { config: checkpoint.config, plain: false, cpu: false, kvDtype: "fp32" });
-const taken = (n: number, graphs: number, accuracy: "float16" | "float32" = "float32", method?: string) => deviceMemoryPlan(checkpoint, planned(n, method), { reserve: 0, graphs, accuracy });
+const taken = (n: number, graphs: number, accuracy: "float16" | "float32" = "float32", method?: string) => deviceMemoryPlan(checkpoint, planned(n, method), { reserve: 0, graphs, accuracy, kvDtype: accuracy === "float16" ? "fp16" : "fp32" });
 
 test("weights are there once a graph, in what they are multiplied in; keys and values of all tokens beside the activations", () => {
   const [one, two, half] = [taken(60, 1), taken(60, 2), taken(60, 1, "float16")];
@@ -29,6 +29,8 @@ test("weights are there once a graph, in what they are multiplied in; keys and v
   }
   assert.equal(weights, 4 * (elements + vectors));
   assert.equal(one.weights - half.weights, 2 * elements);
+  assert.equal(2 * half.cache, one.cache);
+  assert.ok(half.activations < one.activations);
   // 3 layers, 4 kv heads of 8, keys and values, float32.
   assert.equal(one.cache, 60 * 3 * 4 * 8 * 2 * 4);
   assert.equal(one.total, one.weights + one.cache + one.activations);
@@ -40,7 +42,7 @@ test("a prompt that the device's memory does not hold is refused before anything
   let loads = 0;
   const home = (limit: number): Home => ({
     ...hostHome(), oneCopy: () => false,
-    memory: { limit, plan: (of, plan, options) => deviceMemoryPlan(of, plan, { ...options, accuracy: "float32" }) },
+    memory: { limit, plan: (of, plan, options) => deviceMemoryPlan(of, plan, { ...options, accuracy: "float32", kvDtype: "fp32" }) },
     load: (g, settings) => {
       loads++;
       return hostHome().load(g, settings);
