@@ -218,6 +218,6 @@ test("LazyLLM says in a sentence where it does not work", async () => {
     other.remove();
   }
   const apart = await load(tiny.folder, { threads: 1, worker: true });
-  await assert.rejects(apart.prefill(prompt, { preset: "lazyllm" }), /--device cpu, no worker/);
+  await assert.rejects(apart.prefill(prompt, { preset: "lazyllm" }), /--device cpu, and no worker/);
   await apart.release();
 });
