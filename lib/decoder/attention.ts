@@ -89,11 +89,13 @@ function triangle(rows: number, columns: number): Float32Array {
 /**
  * Attention spelled out for one sequence of any length, in `chunks` groups of queries one after the other, each with the keys up to its own end, so that
  * only one group's scores are in memory at a time: any head size, any device. The mask is made from the tokens' original positions `[n]`, ascending, and the sliding window.
+ * @param apart heads are apart (see `attendApart`)
  */
-export function chunkedAttention(config: ModelConfig, positions: Value, chunks: number): Attention {
+export function chunkedAttention(config: ModelConfig, positions: Value, chunks: number, { apart = false } = {}): Attention {
   const masks = new Map<number | null, readonly Value[]>();
   return (g, projections, layer) => {
     const { q, key, value } = splitHeads(g, config, projections);
+    const held = (x: Value) => (apart ? g.transpose(x, [1, 0, 2, 3]) : x);
     const n = key.shape[2]!;
     const size = (chunk: number) => `${n}/${chunks}.${chunk}`;
     const split = (x: Value, axis: number) => (chunks === 1 ? [x] : g.splitEvenly(x, axis, chunks, size));
@@ -107,8 +109,9 @@ export function chunkedAttention(config: ModelConfig, positions: Value, chunks: 
       const before = upTo(positions, 0);
       masks.set(window, split(positions, 0).map((places, chunk) => scoreBias(g, config, layer, places, before[chunk]!)));
     }
-    const [keys, values, biases] = [upTo(key, 2), upTo(value, 2), masks.get(window)!];
-    const parts = split(q, 3).map((part, chunk) => attend(g, config, part, keys[chunk]!, values[chunk]!, biases[chunk]!, projections.sinks));
+    const [keys, values, biases] = [upTo(held(key), 2), upTo(held(value), 2), masks.get(window)!];
+    const way: (...given: Parameters<typeof attend>) => Pick<Attended, "output" | "scores" | "weights"> = apart ? attendApart : attend;
+    const parts = split(q, 3).map((part, chunk) => way(g, config, part, keys[chunk]!, values[chunk]!, biases[chunk]!, projections.sinks));
     if (chunks === 1) return { ...parts[0]!, key, value };
     return { output: g.concat(parts.map(({ output }) => output), 1, n), key, value };
   };
@@ -150,6 +153,21 @@ export function attend(g: GraphBuilder, config: ModelConfig, q: Value, key: Valu
   const weights = sinks ? softmaxWithSinks(g, scores, g.reshape(sinks, [1, kvHeads, group!, 1, 1])) : g.softmax(scores);
   const mixed = g.reshape(g.matmul(g.reshape(g.cast(weights, value.dtype), [b!, kvHeads, rows, n]), value), [b!, kvHeads, group!, m!, headDim]);
   return { output: g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [b!, m!, heads * headDim]), scores, weights };
+}
+
+/**
+ * As `attend`, of one sequence, the heads of a group apart: all between queries and output has four axes, kvHeads and group first. In this form providers
+ * know attention and do it by an operator of their own, which never has all scores in memory.
+ * @param q `[1, kvHeads, group, m, headDim]` @param key, value `[kvHeads, 1, n, headDim]`
+ */
+export function attendApart(g: GraphBuilder, config: ModelConfig, q: Value, key: Value, value: Value, bias: Value | null, sinks: Value | null = null): Pick<Attended, "output"> {
+  const [, , group, m] = q.shape;
+  const { heads, kvHeads, headDim } = config;
+  const products = g.matmul(g.reshape(q, [kvHeads, group!, m!, headDim]), key, { transB: true, alpha: config.attentionScale });
+  const capped = softcap(g, products, config.attentionSoftcap);
+  const scores = bias ? g.add(capped, bias) : capped;
+  const mixed = g.matmul(sinks ? softmaxWithSinks(g, scores, g.reshape(sinks, [kvHeads, group!, 1, 1])) : g.softmax(scores), value);
+  return { output: g.reshape(g.transpose(mixed, [2, 0, 1, 3]), [1, m!, heads * headDim]) };
 }
 
 /** Softmax over the last axis of `scores` and one score more; what that one gets is left out. @param sinks `[…, 1]`, broadcast to the scores' other axes */

@@ -23,6 +23,10 @@ export interface PrefillOptions {
   /** Needed where there are stages. */
   readonly scorer: Scorer | null;
   readonly attention: AttentionPlan;
+  /** Heads of spelled-out attention are apart (see `attendApart`). */
+  readonly headsApart?: boolean;
+  /** Works that the blocks are parted in, for providers that are stopped between two of them alone (see `GraphBuilder.seam`); default 1. */
+  readonly works?: number;
   /** What each layer's keys and values are cut down to, `[layers]`; null or absent: nothing. Not with `evict`. */
   readonly cache?: readonly CacheSelection[] | null;
   /** Layers share the budget: keys and values come out whole, with scores and what a layer prefers, and are cut down when all are known. */
@@ -74,6 +78,7 @@ export function prefillGraph(g: GraphBuilder, weights: Weights, options: Prefill
     const way = tokens !== "all" ? lastAttention(config, positions, tokens) : spelledOut ? chunkedAttention(config, positions, 1) : attention;
     const result = block(g, weights, config, layer, hidden, layerRotary(config, rotaries, layer), way, tokens);
     hidden = g.rename(result.hidden, `block.${layer}.hidden`);
+    if (!isLast && startsWork(layer + 1, config.layers, options.works ?? 1)) hidden = g.seam(hidden);
     for (const [part, value] of Object.entries(result.inside)) {
       const name = `block.${layer}.${part}`;
       if (captured.has(name)) g.output(g.cast(part === "attention.query" ? byHead(g, config, value) : value, "float32"), name);
@@ -121,6 +126,9 @@ function inFloat32<Input extends object>(g: GraphBuilder, input: Input): Input {
   }
   return seen as Input;
 }
+
+/** Whether one of `works` parts of even length starts with a layer. */
+const startsWork = (layer: number, layers: number, works: number): boolean => Math.floor((layer * works) / layers) > Math.floor(((layer - 1) * works) / layers);
 
 /** A layer's keys and values of the tokens that its cache keeps. @param tokens of which the block gave queries @param futures rotary rows of positions to come */
 function keptByHead(g: GraphBuilder, config: ModelConfig, layer: number, { scoring, safe }: CacheSelection, { key, value, queries, unturned, sinks }: BlockResult, positions: Value, tokens: BlockTokens, futures: Rotaries, cutLater: boolean): Pick<BlockResult, "key" | "value"> {
@@ -174,9 +182,9 @@ function byHead(g: GraphBuilder, { heads, headDim }: ModelConfig, x: Value): Val
  * Once tokens are gone, a window of W positions is no longer one of W tokens: fused attention, which counts
  * tokens, would see too far back.
  */
-function attentionFor({ config, attention }: PrefillOptions, positions: Value, pruned: boolean): Attention {
+function attentionFor({ config, attention, headsApart = false }: PrefillOptions, positions: Value, pruned: boolean): Attention {
   const { kind, fusedChunks, tiled, chunks, windowed } = attention;
-  const masked = chunkedAttention(config, positions, chunks);
+  const masked = chunkedAttention(config, positions, chunks, { apart: headsApart });
   if (kind === "plain") return masked;
   const fused = fusedAttention(config, { chunks: fusedChunks, tiled, windowed });
   // Fused attention counts its window in tokens present: after a stage that is not where a layer's window ends.

@@ -36,6 +36,11 @@ export class GraphBuilder extends Attention {
     return this.node("If", [condition], [{ dtype, shape }], { then_branch: { kind: "graph", value: first! }, else_branch: { kind: "graph", value: second! } })[0]!;
   }
 
+  /** `x`; where a graph's provider cannot be stopped inside of its work, by a way that parts that work in two (see `StandardBuilder`). */
+  seam(x: Value): Value {
+    return x;
+  }
+
   /**
    * Runs `body` and makes the nodes it adds one step for `gradients`: the result's gradient is
    * handed to `pullback`, which returns the gradient of each of `inputs` (null: none).

@@ -1,6 +1,9 @@
 import { GraphBuilder, type RotaryLayout } from "./builder.js";
 import type { Dim, Value } from "./graph.js";
 
+/** The one operator of ONNX Runtime's own that graphs for providers have, since they leave it to the CPU. */
+export const SEAM = "ExpandDims";
+
 /**
  * Models in ONNX's own operators, none of ONNX Runtime's, for providers that may have the latter not, or have them wrong: OpenVINO's takes
  * RotaryEmbedding and turns every token by the first one's angles.
@@ -19,6 +22,15 @@ export class StandardBuilder extends GraphBuilder {
     const taken = this.or(above, this.and(equal, this.lessOrEqual(this.cumSum(this.cast(equal, "int64"), -1), room)));
     const index = this.range(n);
     return this.topK(this.where(taken, this.sub(this.dim(n), index), this.sub(-1, index)), k, size)[1];
+  }
+
+  /**
+   * By an operator that plugins have not: what stands before and after it are two works of theirs, between which ONNX Runtime is asked whether to go on.
+   * The copy is the CPU's.
+   */
+  override seam(x: Value): Value {
+    const [copy] = this.node(SEAM, [x, this.scalar("int32", 0)], [{ dtype: x.dtype, shape: [1, ...x.shape] }], {}, "com.microsoft");
+    return this.reshape(copy!, x.shape);
   }
 
   override silu(x: Value): Value {

@@ -15,10 +15,11 @@ export async function choose(context: PrefillContext, ids: readonly number[], pl
   return plan.pieces ? (await inPieces()).chooseInPieces(context, ids, plan, scorer, options) : chooseWhole(context, ids, plan, scorer, options);
 }
 
-/** Loads the graphs of a plan. */
-export async function warm(context: PrefillContext, plan: Plan, scorer: Scorer | null): Promise<void> {
-  if (plan.pieces) return (await inPieces()).warmPieces(context, plan, scorer);
+/** Loads the graphs of a plan. @param beside begins what is loaded beside them, once there is room */
+export async function warm(context: PrefillContext, plan: Plan, scorer: Scorer | null, beside = async () => {}): Promise<void> {
+  if (plan.pieces) return (await inPieces()).warmPieces(context, plan, scorer, beside);
   const graph = planGraph(context, plan, scorer);
   await context.room.make(graph.key, plan, 0);
+  await beside();
   await context.graphs.load(graph);
 }

@@ -36,8 +36,8 @@ export interface JointTokens {
 
 /** What a decoder gets from its model. */
 export interface DecoderSource {
-  /** Works with the decode graph for such a step. */
-  use<T>(step: Omit<DecodeStep, "inPlace">, work: (session: LoadedGraph) => Promise<T>): Promise<T>;
+  /** Works with the decode graph for such a step. @param onAside see `SessionSettings` */
+  use<T>(step: Omit<DecodeStep, "inPlace">, work: (session: LoadedGraph) => Promise<T>, onAside?: () => void): Promise<T>;
   /** Works with the graph that decodes up to so many sequences in one run. */
   useTogether<T>(slots: number, work: (graph: LoadedGraph) => Promise<T>): Promise<T>;
   /** Runs that graph; null: the device has none. */
@@ -59,9 +59,9 @@ export class Decoder {
     private readonly source: DecoderSource,
   ) {}
 
-  /** Loads the graphs, so that the first step does not pay for it. */
-  async warm(ragged = false): Promise<void> {
-    await this.source.use({ count: 1, attention: false, ragged }, async () => {});
+  /** Loads the graphs, so that the first step does not pay for it. @param onAside see `SessionSettings` */
+  async warm(ragged = false, onAside?: () => void): Promise<void> {
+    await this.source.use({ count: 1, attention: false, ragged }, async () => {}, onAside);
     if (this.source.loopSteps !== null) await this.source.useLoop(async () => {});
   }
 

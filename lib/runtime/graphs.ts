@@ -38,10 +38,11 @@ export class Graphs {
     return [...this.sessions.keys()];
   }
 
-  load(graph: GraphToLoad): Promise<LoadedGraph> {
+  /** @param onAside see `SessionSettings` */
+  load(graph: GraphToLoad, onAside?: () => void): Promise<LoadedGraph> {
     let session = this.sessions.get(graph.key);
     if (!session) {
-      session = this.create(graph);
+      session = this.create(graph, onAside);
       this.sessions.set(graph.key, session);
       session.catch(() => this.sessions.delete(graph.key));
     }
@@ -51,13 +52,14 @@ export class Graphs {
   /**
    * Works with a graph that is not released meanwhile.
    * @param once load it for this alone: a graph that someone looked into once would hold memory for good
+   * @param onAside see `SessionSettings`
    */
-  async use<T>(graph: GraphToLoad, once: boolean, work: (session: LoadedGraph) => Promise<T>): Promise<T> {
+  async use<T>(graph: GraphToLoad, once: boolean, work: (session: LoadedGraph) => Promise<T>, onAside?: () => void): Promise<T> {
     const { key } = graph;
     this.running.set(key, (this.running.get(key) ?? 0) + 1);
     let own: LoadedGraph | null = null;
     try {
-      if (!once) return await work(await this.load(graph));
+      if (!once) return await work(await this.load(graph, onAside));
       return await work((own = await this.create(graph)));
     } finally {
       const left = this.running.get(key)! - 1;
@@ -99,7 +101,7 @@ export class Graphs {
     if (session) await this.home.release(await session);
   }
 
-  private async create({ key, build, prompt = false }: GraphToLoad): Promise<LoadedGraph> {
+  private async create({ key, build, prompt = false }: GraphToLoad, onAside?: () => void): Promise<LoadedGraph> {
     this.files.check();
     const byChannel = prompt && hasChannelForms(this.checkpoint) && (await this.home.byChannel?.()) === true;
     const { wideTables, wideProducts = false, isThere } = this.home;
@@ -109,6 +111,6 @@ export class Graphs {
     const g = this.home.builder(key, accuracy === "float16" ? "float16" : "float32");
     const weightsOf = (graph: GraphBuilder) => checkpointWeights(graph, this.checkpoint, { ...this.options, accuracy, wideTables, wideProducts: wideProducts && there, byChannel });
     build(g, weightsOf(g), weightsOf);
-    return this.home.load(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint) });
+    return this.home.load(g, { threads: this.options.threads, folder: weightsFolder(this.checkpoint), onAside });
   }
 }

@@ -86,6 +86,10 @@ export interface Home {
   attention(config: ModelConfig): AttentionKind;
   /** The device's own memory, where it says how much is free; null or absent: the process's, or unknown. */
   readonly memory?: DeviceMemory | null;
+  /** Heads of spelled-out attention are apart, as the device's own operator wants them (see `attendApart`); default false. */
+  readonly headsApart?: boolean;
+  /** Works that a prompt is parted in, since its provider is stopped between two of them alone; default 1. */
+  readonly works?: number;
   /** Pieces that spelled-out attention takes a long prompt in at least; absent: as memory wants it. */
   readonly pieces?: number;
   /** Caches may be ragged: heads of a layer hold different numbers of tokens. */
@@ -113,7 +117,7 @@ export interface Home {
   readonly byChannel?: (() => Promise<boolean>) | null;
   /** @param floats what the graph's activations are; default: float32 */
   builder(name: string, floats?: Floats): GraphBuilder;
-  load(g: GraphBuilder, settings: Pick<SessionSettings, "threads" | "folder">): Promise<LoadedGraph>;
+  load(g: GraphBuilder, settings: Pick<SessionSettings, "threads" | "folder" | "onAside">): Promise<LoadedGraph>;
   /** Frees a loaded graph, caches that it made left usable. */
   release(session: LoadedGraph): Promise<void>;
   decode(config: ModelConfig, step: DecodeStep): GraphToLoad;

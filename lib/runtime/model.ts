@@ -86,9 +86,9 @@ export class Model implements PromptModel {
     this.speculators = new Speculators(checkpoint, (name) => load(name, { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }), ...(memoryLimit !== undefined && { memoryLimit }) }));
     this.context = { home, graphs: this.graphs, room: this.room, rotaries, diagnosed };
     this.decoder = new Decoder(this.config, rotaries, {
-      use: async (step: Omit<DecodeStep, "inPlace">, work) => {
+      use: async (step: Omit<DecodeStep, "inPlace">, work, onAside) => {
         const inPlace = (home.device === "cpu" || home.isThere?.(DECODE) === false) && (await backend()).library !== null;
-        return this.graphs.use(home.decode(this.config, { ...step, inPlace }), false, work);
+        return this.graphs.use(home.decode(this.config, { ...step, inPlace }), false, work, onAside);
       },
       useLoop: (work) => this.graphs.use({ key: "decode loop", build: (g, _, weightsOf) => loopGraph(g, weightsOf, this.config) }, false, work),
       useTogether: (slots, work) => this.graphs.use(home.together!.graph(this.config, slots), false, work),
@@ -166,12 +166,23 @@ export class Model implements PromptModel {
   async warm(length: number, { scorer, ...settings }: Pick<PrefillSettings, "preset" | "scorer" | "kvPolicy" | "piece" | "reserve"> = {}): Promise<void> {
     const plan = this.plan(length, settings);
     const resolved = await this.scorer(plan, scorer);
-    if (plan.method.speculation) {
-      if (plan.again!.n < length) await (await this.speculators.of(resolved!)).warm(length - 1);
-    } else await warm(this.context, plan, resolved);
-    if (plan.again) await warm(this.context, plan.again, null);
-    if (plan.method.revives) for (const section of sectionsOf(plan.stages, this.config.layers)) await this.graphs.load(sectionToLoad(this.config, section, this.kvDtype));
-    else await this.decoder.warm(plan.cache?.some(({ safe }) => safe !== null));
+    // One core loads the graph that decodes, another what the prompt needs: as soon as it is known that there is room.
+    let decoding = Promise.resolve();
+    const decode = async () => {
+      if (plan.method.revives) return;
+      const begun = new Promise<void>((resolve) => (decoding = this.decoder.warm(plan.cache?.some(({ safe }) => safe !== null), resolve)));
+      await Promise.race([begun, decoding]);
+    };
+    try {
+      if (plan.method.speculation) {
+        if (plan.again!.n < length) await (await this.speculators.of(resolved!)).warm(length - 1);
+        await decode();
+      } else await warm(this.context, plan, resolved, decode);
+      if (plan.again) await warm(this.context, plan.again, null);
+      if (plan.method.revives) for (const section of sectionsOf(plan.stages, this.config.layers)) await this.graphs.load(sectionToLoad(this.config, section, this.kvDtype));
+    } finally {
+      await decoding;
+    }
   }
 
   /**

@@ -73,7 +73,7 @@ export function planGraph({ home, diagnosed }: PrefillContext, plan: Plan, score
   return {
     key: graphKey(plan, scorer?.key ?? null, { evictsInGraph: home.evictsInGraph, finite }),
     prompt: true,
-    build: (g, weights) => prefillGraph(g, weights, { config, stages: stages.map(({ afterLayer }) => afterLayer), scorer, attention, cache: shared === "heads" ? null : cache, cutLater: shared === "layers", evict, finite, choose: again !== null, aux: plan.method.revives === true, ...(capture && { capture: capture.names }) }),
+    build: (g, weights) => prefillGraph(g, weights, { config, stages: stages.map(({ afterLayer }) => afterLayer), scorer, attention, headsApart: home.headsApart === true, works: home.works ?? 1, cache: shared === "heads" ? null : cache, cutLater: shared === "layers", evict, finite, choose: again !== null, aux: plan.method.revives === true, ...(capture && { capture: capture.names }) }),
   };
 }
 

@@ -27,6 +27,8 @@ export interface SessionSettings {
   readonly plugin?: ChosenProvider;
   /** Outputs of the graph that stay in buffers of the device (WebGPU alone can), by the start of their name. */
   readonly onDevice?: readonly string[];
+  /** Load it while this thread does other work, where ONNX Runtime's C API loads it: called when that has begun. Absent: in this thread. */
+  readonly onAside?: (() => void) | undefined;
 }
 
 /** Loads a graph. @throws where the provider or its device is not there */
@@ -39,12 +41,12 @@ export async function createSession(graph: Graph, settings: SessionSettings): Pr
  * There all graphs hold one copy of the weights that lie in files of one folder.
  */
 export async function openSession({ onnx, outputs, weights }: SerializedGraph, settings: SessionSettings): Promise<LoadedGraph> {
-  const { threads, folder, provider = "cpu", plugin } = settings;
+  const { threads, folder, provider = "cpu", plugin, onAside } = settings;
   if (plugin) return (await import("./providers/session.js")).openPluginSession(onnx, plugin, { threads, folder });
   const { library } = provider === "cpu" ? await backend() : { library: null };
   if (!library) return BindingSession.open(onnx, outputs, settings);
   const { CApiSession } = await import("./c-api/session.js");
-  return CApiSession.open(library, onnx, { threads, folder, weights });
+  return CApiSession.open(library, onnx, { threads, folder, weights, onAside });
 }
 
 /** A graph that onnxruntime-node's binding loaded: its runs block this thread's event loop and cannot be stopped. */

@@ -87,16 +87,22 @@ async function check(name: string, { prompts, length, seed, loss: measured, json
   }
 
   async function measure(): Promise<ProviderLoss> {
-    const [{ providerLoss }, { heldOutText }, { storeLoss }, { progressBar }] = await Promise.all([
-      import("../../evaluate/provider-loss.js"), import("../../train/corpus.js"), import("../../runtime/providers/loss.js"), import("../progress.js"),
+    const [{ providerLoss, processorName }, { heldOutText }, { storeLoss }, { keptSamples }, { progressBar }] = await Promise.all([
+      import("../../evaluate/provider-loss.js"), import("../../train/corpus.js"), import("../../runtime/providers/loss.js"), import("../../runtime/providers/loss-samples.js"), import("../progress.js"),
     ]);
     const signal = interruptSignal();
     const cpu = await loadModel({ ...options, device: "cpu" }, signal);
     const there = await loadModel({ ...options, device }, signal);
     const bar = progressBar();
     try {
-      const found = await providerLoss(cpu, there, { text: heldOutText(), length, prompts, seed, version: plugin.version, signal, onProgress: (share, label) => bar.update(share, label) });
+      const samples = await keptSamples(plugin, { model: await there.checkpoint.hash(), computed: there.computeDtype, length, prompts, seed, threads: cpu.threads ?? null, processor: processorName() });
+      if (samples.found.length > 0) process.stderr.write(`going on after ${samples.found.length} of ${prompts} prompts that were measured before\n`);
+      const found = await providerLoss(cpu, there, {
+        text: heldOutText(), length, prompts, seed, version: plugin.version, signal,
+        found: samples.found, onSample: (all) => samples.keep(all), onProgress: (share, label, secondsLeft) => bar.update(share, label, secondsLeft),
+      });
       await storeLoss(plugin, found);
+      await samples.drop();
       return found;
     } finally {
       bar.stop();

@@ -13,7 +13,7 @@ export const WEIGHT = [[1, 0, -1], [2, 1, 0], [0, 3, 1], [1, 1, 1]] as const;
  * and that a stopped run stops. Some milliseconds. @throws with what is wrong
  */
 export async function selfCheck(library: Library): Promise<void> {
-  const session = CApiSession.open(library, Buffer.from(SELF_CHECK_GRAPH, "base64"), { threads: 1 });
+  const session = await CApiSession.open(library, Buffer.from(SELF_CHECK_GRAPH, "base64"), { threads: 1 });
   try {
     const feeds = { x: new Tensor("float32", Float32Array.from(ROWS.flat()), [2, 3]), row: new Tensor("int64", BigInt64Array.of(1n), [1]) };
     const { y, same } = await session.run(feeds);

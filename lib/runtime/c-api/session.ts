@@ -15,6 +15,8 @@ export interface CApiSettings {
   readonly weights?: readonly ExternalWeight[];
   /** A plugin provider that does what it can of the graph; the CPU does the rest. */
   readonly provider?: ChosenProvider | undefined;
+  /** Load it on a thread of Node's pool, while this one does other work: called when that has begun. Absent: loading blocks this thread. */
+  readonly onAside?: (() => void) | undefined;
 }
 
 /** Names as C has them, and their addresses. */
@@ -79,7 +81,7 @@ export class CApiSession implements LoadedGraph {
   }
 
   /** Loads a graph. @param onnx the graph as an ONNX model @throws with ONNX Runtime's message */
-  static open(library: Library, onnx: Uint8Array, { threads, folder, weights = [], provider }: CApiSettings): CApiSession {
+  static async open(library: Library, onnx: Uint8Array, { threads, folder, weights = [], provider, onAside }: CApiSettings): Promise<CApiSession> {
     const shared = folder !== undefined && weights.length > 0 ? SharedWeights.of(library, folder) : null;
     const options = library.make("CreateSessionOptions");
     // What is said of each is said in session.ts, where onnxruntime-node is given the same.
@@ -91,11 +93,20 @@ export class CApiSession implements LoadedGraph {
       library.call("SetSessionLogSeverityLevel", options, 4);
       if (folder !== undefined) library.call("AddSessionConfigEntry", options, "session.model_external_initializers_file_folder_path", folder);
       if (provider) appendProvider(library, options, provider);
-      // In this thread: what loading frees on another one, the C library keeps for that one (a third more memory with experts).
-      const model = [library.env, onnx, onnx.byteLength, options] as const;
-      const session = shared
-        ? shared.hold(options, weights, (container) => library.make("CreateSessionFromArrayWithPrepackedWeightsContainer", ...model, container))
-        : library.make("CreateSessionFromArray", ...model);
+      // Held until the session is there: loaded aside, the bytes are read in the middle of other work.
+      const held = [onnx, new BigUint64Array(1)] as const;
+      const model = [library.env, library.addressOf(held[0]), onnx.byteLength, options] as const;
+      const create = async (name: "CreateSessionFromArray" | "CreateSessionFromArrayWithPrepackedWeightsContainer", ...container: Address[]): Promise<Address> => {
+        const given = [...model, ...container, library.addressOf(held[1])] as const;
+        // In this thread unless asked otherwise: what loading frees on another one, the C library keeps for that one until it is told to give it back.
+        if (onAside) {
+          const loading = library.callAside(name, ...given);
+          onAside();
+          await loading;
+        } else library.call(name, ...given);
+        return held[1][0]!;
+      };
+      const session = shared ? await shared.hold(options, weights, (container) => create("CreateSessionFromArrayWithPrepackedWeightsContainer", container)) : await create("CreateSessionFromArray");
       giveBackFreedMemory();
       const native = { library, session, shared };
       return new CApiSession(native, names(native, "Input"), names(native, "Output"), provider?.record ? assignedOperators(library, session) : null);

@@ -35,12 +35,12 @@ export class SharedWeights {
    * @param options of the session: they get the weights @param make is given the container
    * @throws where a file does not hold a weight, or as `make` does
    */
-  hold(options: Address, weights: readonly ExternalWeight[], make: (container: Address) => Address): Address {
+  async hold(options: Address, weights: readonly ExternalWeight[], make: (container: Address) => Promise<Address>): Promise<Address> {
     this.sessions++;
     try {
       const identities = new Map([...new Set(weights.map(({ location }) => join(this.folder, location)))].map((path) => [path, fileIdentity(path)]));
       for (const weight of weights) this.library.call("AddInitializer", options, weight.name, this.value(weight, identities));
-      const session = make(this.container);
+      const session = await make(this.container);
       // What kernels multiply is packed by now: the files' own pages are not needed beside it.
       for (const file of this.files.values()) file.giveBack();
       return session;

@@ -17,7 +17,8 @@ export const FLOAT16_TOLERANCE = 2e-2;
 
 /** Long enough for every kernel that takes over from a simpler one at some length. */
 const LENGTH = 160;
-const STEPS = [5, 9, 17];
+/** Ids of the tokens that follow the prompt. */
+export const STEPS: readonly number[] = [5, 9, 17];
 
 /** What a model computes somewhere. */
 export interface Checked {
@@ -86,10 +87,10 @@ function plainer({ prefill, decode }: DeviceAttention, differences: Differences 
 }
 
 /** A prompt with pruning and decode steps, by a home. */
-export async function compute(checkpoint: Checkpoint, home: Home, { preset = "keep07", threads = 1 } = {}): Promise<Checked> {
+export async function compute(checkpoint: Checkpoint, home: Home, { preset = "keep07", threads = 1, length = LENGTH } = {}): Promise<Checked> {
   const model = new Model(checkpoint, { threads }, home);
   try {
-    const ids = Array.from({ length: LENGTH }, (_, i) => (i * 7919 + 13) % checkpoint.config.vocabSize);
+    const ids = Array.from({ length }, (_, i) => (i * 7919 + 13) % checkpoint.config.vocabSize);
     const run = await model.prefill(ids, { preset, scorer: norm, reserve: STEPS.length });
     const steps: Float32Array[] = [];
     const prefill = run.logits;

@@ -85,7 +85,7 @@ export interface CheckOptions {
 
 /** Of the check itself: raised when it checks otherwise. */
 const VERSION = 3;
-const PLUGIN_VERSION = 2;
+const PLUGIN_VERSION = 3;
 
 /** As `checked`, a plugin's provider: kept for each library, processor and version of ONNX Runtime. */
 export async function checkedPlugin(plugin: PluginFile, options: CheckOptions = {}): Promise<CheckRecord> {

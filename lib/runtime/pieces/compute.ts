@@ -34,10 +34,11 @@ interface Gone {
   readonly logits: Float32Array | null;
 }
 
-/** Loads what a plan in pieces needs. */
-export async function warmPieces(context: PrefillContext, plan: Plan, scorer: Scorer | null): Promise<void> {
+/** Loads what a plan in pieces needs. @param beside as of `warm` */
+export async function warmPieces(context: PrefillContext, plan: Plan, scorer: Scorer | null, beside: () => Promise<void>): Promise<void> {
   const graphs = graphsOf(segmentsOf(context, plan, scorer, plan.again !== null));
   await context.room.make(graphs[0]!.key, plan, 0);
+  await beside();
   for (const graph of graphs) await context.graphs.load(graph);
 }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { cached, cacheFolder, clearCache, listCache } from "../../checkpoint/cache.js";
 import { writeOutput } from "../../files.js";
 import type { PluginFile } from "./installed.js";
+import type { LossSample } from "./loss-samples.js";
 import type { PluginName } from "./names.js";
 
 /** What a provider's rounding costs one model, measured against the CPU on the same prompts (`sdtp provider check`). */
@@ -36,6 +37,8 @@ export interface ProviderLoss {
   readonly threads: number | null;
   /** ISO 8601. */
   readonly time: string;
+  /** Of each prompt, in order; not kept by earlier versions. */
+  readonly samples?: readonly LossSample[];
 }
 
 /** What a device may cost a model for `auto` to take it: nats a token, tokens kept, pass keys in a hundred. */

@@ -11,20 +11,21 @@ export interface PluginGraph extends LoadedGraph {
 }
 
 /**
- * Loads a graph for a plugin's provider. Nothing stops a run inside of it: one that is aborted rejects at once and goes on for nobody, and a release waits for it.
+ * Loads a graph for a plugin's provider. Nothing stops a run inside of its works: one that is aborted rejects at once, and goes on for nobody to the end of the work that it
+ * is in; a release waits for that.
  * @throws where ONNX Runtime's C API is not used here, or the library cannot be used
  */
 export async function openPluginSession(onnx: Uint8Array, provider: ChosenProvider, settings: { readonly threads?: number | undefined; readonly folder?: string | undefined }): Promise<PluginGraph> {
   const library = await pluginLibrary();
   const { CApiSession } = await import("../c-api/session.js");
-  const session = CApiSession.open(library, onnx, { ...settings, provider });
+  const session = await CApiSession.open(library, onnx, { ...settings, provider });
   return {
     inputNames: session.inputNames,
     outputNames: session.outputNames,
     assigned: session.assigned,
     async run(feeds, wanted, { signal } = {}) {
       signal?.throwIfAborted();
-      return unlessAborted(session.run(feeds, wanted), signal);
+      return unlessAborted(session.run(feeds, wanted, { signal }), signal);
     },
     release: () => session.release(),
   };

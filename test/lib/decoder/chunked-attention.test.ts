@@ -6,6 +6,7 @@ import { prefillGraph } from "../../../lib/decoder/prefill.js";
 import { planAttention } from "../../../lib/methods/plan/pieces.js";
 import { RotaryTables } from "../../../lib/decoder/rotary.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
+import { StandardBuilder } from "../../../lib/onnx/standard-builder.js";
 import { norm } from "../../../lib/methods/scorers/norm.js";
 import { rotaryFeeds } from "../../../lib/runtime/rotary-feeds.js";
 import { createSession } from "../../../lib/runtime/session.js";
@@ -13,14 +14,16 @@ import { tinyCheckpoint } from "../../reference/checkpoints.js";
 import { forward } from "../../reference/forward.js";
 import { Tensor } from "onnxruntime-node";
 
-for (const n of [7, 32, 45]) {
-  test(`queries in 4 groups of ${n} tokens give the reference's logits, with a sliding window`, async (t) => {
+for (const n of [7, 32, 45]) for (const apart of [false, true]) {
+  test(`queries in 4 groups of ${n} tokens give the reference's logits, with a sliding window${apart ? ", heads apart, in two works, in ONNX's own operators" : ""}`, async (t) => {
     const tiny = tinyCheckpoint("mistral");
     t.after(() => tiny.remove());
     const checkpoint = await openFolder(tiny.folder);
     const { config } = checkpoint;
-    const g = new GraphBuilder();
-    prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [], scorer: null, attention: { kind: "plain", fusedChunks: 1, tiled: true, chunks: 4, windowed: true } });
+    const g = apart ? new StandardBuilder() : new GraphBuilder();
+    const attention = { kind: "plain", fusedChunks: 1, tiled: true, chunks: 4, windowed: true } as const;
+    prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [], scorer: null, attention, ...(apart && { headsApart: true, works: 2 }) });
+    assert.equal(g.nodes.filter(({ op }) => op === "ExpandDims").length, apart ? 1 : 0);
     const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
     const ids = Array.from({ length: n }, (_, i) => (i * 13 + 2) % config.vocabSize);
     const results = await session.run({

@@ -37,7 +37,7 @@ test("an exit in the middle of a run that would never end is an exit", { skip: n
     const { openLibrary } = await import(${url("../../../../lib/runtime/c-api/library.js")});
     const { CApiSession } = await import(${url("../../../../lib/runtime/c-api/session.js")});
     const { count, counting, FOREVER } = await import(${url("./graphs.js")});
-    const session = CApiSession.open(await openLibrary(), counting(), { threads: 1 });
+    const session = await CApiSession.open(await openLibrary(), counting(), { threads: 1 });
     void session.run(count(FOREVER));
     setTimeout(() => process.exit(3), 20);`], { encoding: "utf8", timeout: 300_000 });
   assert.deepEqual([status, signal], [3, null], stderr);

@@ -12,7 +12,7 @@ const opened: CApiSession[] = [];
 after(() => Promise.all(opened.map((session) => session.release())));
 
 async function open(onnx: Uint8Array): Promise<CApiSession> {
-  const session = CApiSession.open(library, onnx, { threads: 1 });
+  const session = await CApiSession.open(library, onnx, { threads: 1 });
   opened.push(session);
   return session;
 }

@@ -147,7 +147,7 @@ test("threads have weights of their own: sessions come and go in several at once
     const library = await openLibrary();
     let y;
     for (let i = 0; i < 20; i++) {
-      const session = CApiSession.open(library, workerData.onnx, { threads: 1, folder: workerData.folder, weights: workerData.weights });
+      const session = await CApiSession.open(library, workerData.onnx, { threads: 1, folder: workerData.folder, weights: workerData.weights });
       y = (await session.run({ x: new Tensor("float32", workerData.x, workerData.dims) })).y.data;
       if (i % 2 === 0) await session.release();
     }

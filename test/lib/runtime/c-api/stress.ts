@@ -25,7 +25,7 @@ export async function stress(runs: number, seed: number): Promise<Stressed> {
   const under = (most: number) => random.int(most);
   const [adding, endless] = [addAndPick(), counting()];
   const open = (onnx: Uint8Array) => CApiSession.open(library, onnx.slice(), { threads: 1 + under(2) });
-  let [session, counter] = [open(adding), open(endless)];
+  let [session, counter] = [await open(adding), await open(endless)];
   const result = { runs: 0, wrong: 0, stopped: 0, sessions: 2 };
   let junk: unknown[] = [];
 
@@ -51,7 +51,7 @@ export async function stress(runs: number, seed: number): Promise<Stressed> {
     }
     if (round % 25 === 0) {
       const [old, before] = [session, counter];
-      [session, counter] = [open(adding), open(endless)];
+      [session, counter] = [await open(adding), await open(endless)];
       result.sessions += 2;
       // Some are released in the middle of their runs, others forgotten.
       if (under(2) === 0) started.push(old.release() as Promise<never>, before.release() as Promise<never>);
