@@ -27,6 +27,7 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
  */
 export function parseConfig(raw: Readonly<Record<string, unknown>>, file: string, generation?: Fields): ModelConfig {
   const { fields, family } = textModel(new Fields(raw, file));
+  requireCounts(fields);
   const config = definitions[family].config(fields, family);
   return {
     family,
@@ -34,6 +35,21 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>, file: string
     bosTokenId: tokenIds(fields.has("bos_token_id") ? fields : (generation ?? fields), "bos_token_id", config.vocabSize)[0] ?? null,
     eosTokenIds: tokenIds(generation?.has("eos_token_id") ? generation : fields, "eos_token_id", config.vocabSize),
   };
+}
+
+/** Far more than any model has. Names and shapes of every tensor are made before the first one is missed in the files: a damaged or hostile number would fill memory with them. */
+const [MOST_LAYERS, MOST_EXPERTS, MOST_MATRICES] = [10_000, 10_000, 500_000];
+
+/** @throws on more layers, experts or both together than a model can have */
+function requireCounts(fields: Fields): void {
+  const count = (most: number, ...names: string[]) => names.reduce((largest, field) => {
+    const value = fields.raw(field);
+    if (typeof value === "number" && value > most) throw fields.error(field, `must be at most ${most}`);
+    return typeof value === "number" ? Math.max(largest, value) : largest;
+  }, 0);
+  const [layers, experts] = [count(MOST_LAYERS, "num_hidden_layers", "n_layer"), count(MOST_EXPERTS, "num_experts", "num_local_experts")];
+  count(MOST_LAYERS, "num_attention_heads", "n_head", "num_key_value_heads");
+  if (layers * experts > MOST_MATRICES) throw fields.error(fields.has("num_experts") ? "num_experts" : "num_local_experts", `must be at most ${Math.floor(MOST_MATRICES / layers)} with ${layers} layers`);
 }
 
 /** Models that read more than text, and the family of the part that reads text, which their `text_config` describes: only that part is read here. */

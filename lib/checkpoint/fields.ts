@@ -119,7 +119,7 @@ export class Fields {
   /** The error for a field: `file: field: value (right)`. */
   error(field: string, right: string): Error {
     const value = this.values[field];
-    const text = value === undefined ? "missing" : JSON.stringify(value);
+    const text = value === undefined ? "missing" : typeof value === "number" ? String(value) : JSON.stringify(value);
     return new Error(`${this.file}: ${this.path}${field}: ${text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text} (${right})`);
   }
 }

@@ -3,6 +3,7 @@
 import { open, realpath, type FileHandle } from "node:fs/promises";
 import { elementBytes, elementCount, isStoredDtype } from "./dtype.js";
 import { duplicateKey } from "./json.js";
+import { placeholder, PLACEHOLDER_BYTES } from "./placeholder.js";
 import type { StoredTensor } from "./types.js";
 
 export interface SafetensorsHeader {
@@ -41,10 +42,12 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
 }
 
 async function headerText(handle: FileHandle, size: number, path: string): Promise<string> {
+  const start = Buffer.alloc(Math.min(size, PLACEHOLDER_BYTES));
+  await handle.read(start, 0, start.length, 0);
+  const other = placeholder(start);
+  if (other !== null) throw new Error(`${path}: ${other}`);
   if (size < 8) throw new Error(`${path}: ${size} bytes (truncated: a safetensors file starts with 8 bytes of header length)`);
-  const prefix = Buffer.alloc(8);
-  await handle.read(prefix, 0, 8, 0);
-  const length = prefix.readBigUInt64LE();
+  const length = start.readBigUInt64LE();
   if (length > BigInt(size - 8)) {
     throw new Error(`${path}: header of ${length} bytes in a file of ${size} bytes (truncated, or not a safetensors file)`);
   }
@@ -86,11 +89,11 @@ function storedTensor(name: string, entry: unknown, file: string, path: string, 
   if (!isObject(entry)) throw new Error(`${where} ${JSON.stringify(entry)} (must be an object with dtype, shape, data_offsets)`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (!isStoredDtype(dtype)) {
-    throw new Error(`${where} dtype ${JSON.stringify(dtype)} (supported: ${Object.keys(elementBytes).join(", ")})`);
+    throw new Error(`${where} dtype ${JSON.stringify(dtype) ?? "missing"} (supported: ${Object.keys(elementBytes).join(", ")})`);
   }
-  if (!isCounts(shape)) throw new Error(`${where} shape ${JSON.stringify(shape)} (must be a list of integers >= 0)`);
+  if (!isCounts(shape)) throw new Error(`${where} shape ${JSON.stringify(shape) ?? "missing"} (must be a list of integers >= 0)`);
   if (!isCounts(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
-    throw new Error(`${where} data_offsets ${JSON.stringify(offsets)} (must be [begin, end] with begin <= end)`);
+    throw new Error(`${where} data_offsets ${JSON.stringify(offsets) ?? "missing"} (must be [begin, end] with begin <= end)`);
   }
   const [begin, end] = offsets as [number, number];
   if (dataStart + end > size) {

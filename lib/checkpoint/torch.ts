@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import type { Entry, ZipFile } from "yauzl";
 import { decodeElements, elementBytes, elementCount, type TensorData } from "./dtype.js";
+import { placeholder, PLACEHOLDER_BYTES } from "./placeholder.js";
 import { readStored } from "./safetensors.js";
 import { parseTorchPickle, TorchTensor, type TorchDtype } from "./torch-pickle.js";
 import type { StoredTensor } from "./types.js";
@@ -71,8 +72,10 @@ async function requireZip(file: string): Promise<void> {
     throw new Error(`${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
   });
   try {
-    const start = new Uint8Array(2);
-    await handle.read(start, 0, 2, 0);
+    const start = new Uint8Array(PLACEHOLDER_BYTES);
+    await handle.read(start, 0, start.length, 0);
+    const other = placeholder(start);
+    if (other !== null) throw new Error(`${file}: ${other}`);
     if (start[0] !== 0x50 || start[1] !== 0x4b) throw new Error(`${file}: not a zip archive (torch.save of PyTorch 1.6 or later writes one; older files must be saved again)`);
   } finally {
     await handle.close();

@@ -1,6 +1,7 @@
 // The header of a GGUF file: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 import { open, stat, type FileHandle } from "node:fs/promises";
 import { elementCount } from "../dtype.js";
+import { placeholder, PLACEHOLDER_BYTES } from "../placeholder.js";
 import { HeaderBytes, HeaderEnds } from "./header-bytes.js";
 import { ggmlType, ggmlTypes, typeName, type GgmlType } from "./types.js";
 
@@ -34,6 +35,8 @@ export async function readGgufHeader(file: string): Promise<GgufHeader> {
   const { size } = await stat(file);
   const handle = await open(file, "r");
   try {
+    const other = placeholder(await beginning(handle, Math.min(size, PLACEHOLDER_BYTES)));
+    if (other !== null) throw new Error(`${file}: ${other}`);
     for (let length = Math.min(size, FIRST_BYTES); ; length = Math.min(size, 4 * length)) {
       const bytes = await beginning(handle, length);
       try {
@@ -75,7 +78,7 @@ function parse(bytes: HeaderBytes, size: number, file: string): GgufHeader {
     metadata[key] = bytes.value(`metadata ${key}`);
   }
   const alignment = metadata["general.alignment"] ?? 32;
-  if (typeof alignment !== "number" || alignment < 8 || (alignment & (alignment - 1)) !== 0) throw new Error(`${file}: general.alignment: ${String(alignment)} (must be a power of two, at least 8)`);
+  if (typeof alignment !== "number" || alignment < 8 || (alignment & (alignment - 1)) !== 0) throw new Error(`${file}: general.alignment: ${typeof alignment === "string" ? JSON.stringify(alignment) : String(alignment)} (must be a power of two, at least 8)`);
   const entries = Array.from({ length: tensorCount }, (_, i) => entry(bytes, i, file));
   const start = Math.ceil(bytes.at / alignment) * alignment;
   const tensors = new Map<string, GgufTensor>();

@@ -53,7 +53,7 @@ export class Metadata {
 
   /** The error for a field: `file: llama.block_count: value (right)`. */
   error(name: string, right: string): Error {
-    const value = JSON.stringify(this.all[`${this.architecture}.${name}`], (_, each: unknown) => (typeof each === "bigint" ? String(each) : each));
+    const value = JSON.stringify(this.all[`${this.architecture}.${name}`], (_, each: unknown) => (typeof each === "bigint" || (typeof each === "number" && !Number.isFinite(each)) ? String(each) : each));
     return new Error(`${this.file}: ${this.architecture}.${name}: ${value === undefined ? "missing" : value.slice(0, 80)} (${right})`);
   }
 }

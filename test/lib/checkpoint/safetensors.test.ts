@@ -122,7 +122,7 @@ const damaged: [string, Buffer, RegExp][] = [
   ["an unknown dtype", rawSafetensors({ a: { dtype: "F6_E2M3", shape: [4], data_offsets: [0, 4] } }, 4), /tensor a: dtype "F6_E2M3" \(supported: F64, F32/],
   ["a dtype that objects inherit", rawSafetensors({ a: { dtype: "toString", shape: [4], data_offsets: [0, 4] } }, 4), /tensor a: dtype "toString"/],
   ["a negative size", rawSafetensors({ a: { dtype: "F32", shape: [-1], data_offsets: [0, 4] } }, 4), /tensor a: shape \[-1\]/],
-  ["no shape", rawSafetensors({ a: { dtype: "F32", data_offsets: [0, 4] } }, 4), /tensor a: shape undefined/],
+  ["no shape", rawSafetensors({ a: { dtype: "F32", data_offsets: [0, 4] } }, 4), /tensor a: shape missing/],
   ["offsets backwards", rawSafetensors({ a: { dtype: "F32", shape: [1], data_offsets: [4, 0] } }, 4), /tensor a: data_offsets \[4,0\]/],
   ["an entry that is no object", rawSafetensors({ a: 5 }, 0), /tensor a: 5 \(must be an object/],
   ["metadata that are no strings", rawSafetensors({ __metadata__: { step: 5 } }, 0), /__metadata__ step: 5 \(must be a string\)/],
