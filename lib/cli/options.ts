@@ -13,6 +13,7 @@ export interface ModelOptions {
   device?: Device;
   dtype?: string;
   kvDtype?: KvDtype;
+  accuracy?: AccuracyOption;
 }
 
 export function addModelOptions(command: Command): Command {
@@ -43,19 +44,25 @@ export const dtypeHelp = "what weights are held in: fp32, fp16, int8, int4, with
 export const addDtypeOption = (command: Command): Command => command.option("--dtype <name>", dtypeHelp);
 
 export const addKvDtypeOption = (command: Command): Command =>
-  command.addOption(new Option("--kv-dtype <name>", "what caches hold keys and values in (default: fp32)").choices(kvDtypes));
+  command.addOption(new Option("--kv-dtype <name>", "what caches hold keys and values in (default: fp32; fp16 where that is computed in)").choices(kvDtypes));
+
+const accuracies = ["int8", "float32", "float16"] as const;
+type AccuracyOption = (typeof accuracies)[number];
+
+export const addAccuracyOption = (command: Command): Command =>
+  command.addOption(new Option("--accuracy <name>", "what activations are rounded to: int8 where they meet int8 and int4 weights (default on the CPU), float32 not at all, slower there, float16 with weights and caches too (default on GPUs with --dtype fp16; on the CPU slowly, to see what that costs)").choices(accuracies));
 
 /**
  * A model loaded as the options say, with a bar while weights are made or converted.
  * @throws AbortError on `signal`
  */
-export async function loadModel({ model, threads, device, dtype, kvDtype }: ModelOptions, signal?: AbortSignal, more: LoadOptions = {}): Promise<Model> {
+export async function loadModel({ model, threads, device, dtype, kvDtype, accuracy }: ModelOptions, signal?: AbortSignal, more: LoadOptions = {}): Promise<Model> {
   const [{ load }, { progressBar }] = await Promise.all([import("../runtime/model.js"), import("./progress.js")]);
   const bar = progressBar();
-  if (dtype?.split(":")[0] === "fp16" && device === "cpu") process.stderr.write("fp16: the CPU computes in float32; weights are widened when they are loaded\n");
+  if (dtype?.split(":")[0] === "fp16" && device === "cpu" && accuracy !== "float16") process.stderr.write("fp16: the CPU computes in float32; weights are widened when they are loaded\n");
   try {
     const loaded = await load(model, {
-      ...more, ...(device && { device }), ...(threads !== undefined && { threads }), ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(signal && { signal }),
+      ...more, ...(device && { device }), ...(threads !== undefined && { threads }), ...(dtype !== undefined && { dtype }), ...(kvDtype && { kvDtype }), ...(accuracy && { accuracy }), ...(signal && { signal }),
       onFetch: ({ done, total, file }) => bar.update(total === 0 ? 1 : done / total, `fetching ${file}`),
       onProgress: (done, total) => bar.update(done / total, `weights${dtype === undefined ? "" : ` in ${dtype}`}`),
       onNote(message) {

@@ -1,9 +1,9 @@
-import { Option, type Command } from "commander";
+import type { Command } from "commander";
 import { isAbort } from "../../ambient-signal.js";
 import type { Table } from "../../report/table.js";
 import { detachable } from "../detach.js";
 import { interruptSignal } from "../interrupt.js";
-import { addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, positiveInteger, presetNames, type ModelOptions } from "../options.js";
+import { addAccuracyOption, addDtypeOption, addKvDtypeOption, addModelOptions, loadModel, positiveInteger, presetNames, type ModelOptions } from "../options.js";
 import { registerGpu } from "./bench-gpu.js";
 import { registerServe } from "./bench-serve.js";
 
@@ -60,10 +60,9 @@ export function register(program: Command): void {
     .option("--length <n>", "tokens of the longest prompt; the shortest has half of them", positiveInteger, 512)
     .option("--new-tokens <n>", "tokens of each sequence in one measurement", positiveInteger, 8)
     .option("--rounds <n>", "times that each is measured, in turn", positiveInteger, 9)
-    .addOption(new Option("--accuracy <name>", "what activations are rounded to where they meet int8 and int4 weights").choices(["float32", "int8"]))
     .option("--output <file>", "JSON with all samples", "results/bench_batch.json")
     .option("--json", "print the JSON instead of the table");
-  addKvDtypeOption(addDtypeOption(addModelOptions(batch))).action(together);
+  addAccuracyOption(addKvDtypeOption(addDtypeOption(addModelOptions(batch)))).action(together);
   bench
     .command("engine")
     .description("prefill GFLOP/s, decode against memory bandwidth, peak memory, overhead of pruning, each beside its target")
@@ -121,10 +120,10 @@ async function growth({ output, json, lengths, depths, depthLength, config, thre
   }
 }
 
-async function together(name: string | undefined, { output, json, sequences = [2, 4, 8], length, newTokens, rounds, ...options }: BatchCommandOptions & { accuracy?: "float32" | "int8" }): Promise<void> {
+async function together(name: string | undefined, { output, json, sequences = [2, 4, 8], length, newTokens, rounds, ...options }: BatchCommandOptions): Promise<void> {
   const [{ benchBatch }, { batchBenchTable }] = await Promise.all([import("../../bench/batch.js"), import("../../report/batch-bench.js")]);
   await measured(output, json, async (signal, onProgress) => {
-    const model = await loadModel({ ...options, ...(name !== undefined && { model: name }) }, signal, options.accuracy && { accuracy: options.accuracy });
+    const model = await loadModel({ ...options, ...(name !== undefined && { model: name }) }, signal);
     try {
       return await benchBatch(model, { sequences, length, newTokens, rounds, signal, onProgress });
     } finally {

@@ -4,7 +4,7 @@ import { resolveMethod } from "../../methods/resolve.js";
 import type { Model } from "../../runtime/model.js";
 import { interruptSignal } from "../interrupt.js";
 import {
-  addDtypeOption, addKvDtypeOption, addModelOptions, addPieceOption, addPruningOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions, type PieceOption, type PruningOptions,
+  addAccuracyOption, addDtypeOption, addKvDtypeOption, addModelOptions, addPieceOption, addPruningOptions, loadModel, nonNegativeInteger, number, positiveInteger, presetNames, type ModelOptions, type PieceOption, type PruningOptions,
 } from "../options.js";
 
 interface Options extends ModelOptions, PruningOptions, PieceOption {
@@ -43,7 +43,7 @@ export function register(program: Command): void {
     .option("--seed <n>", "seed of the sampling", nonNegativeInteger, 0)
     .option("--ignore-eos", "generate exactly --max-new-tokens")
     .option("--json", "print JSON: ids, text, kept positions, KV lengths, timings");
-  addPieceOption(addPruningOptions(addKvDtypeOption(addDtypeOption(addModelOptions(command))))).action(generate);
+  addPieceOption(addPruningOptions(addAccuracyOption(addKvDtypeOption(addDtypeOption(addModelOptions(command)))))).action(generate);
 }
 
 async function generate(options: Options): Promise<void> {

@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import { resolveMethod } from "../../methods/resolve.js";
 import { interruptSignal } from "../interrupt.js";
-import { addDtypeOption, addKvDtypeOption, addModelOptions, addPruningOptions, loadModel, nonNegativeInteger, positiveInteger, presetNames, type ModelOptions, type PruningOptions } from "../options.js";
+import { addAccuracyOption, addDtypeOption, addKvDtypeOption, addModelOptions, addPruningOptions, loadModel, nonNegativeInteger, positiveInteger, presetNames, type ModelOptions, type PruningOptions } from "../options.js";
 
 interface Options extends ModelOptions, PruningOptions {
   config: string;
@@ -16,7 +16,6 @@ interface Options extends ModelOptions, PruningOptions {
   maxPrunedTokens?: number;
   maxNumBatchedTokens: number;
   prefixCacheBytes: number;
-  accuracy?: "float32" | "int8";
   endWithParent?: boolean;
 }
 
@@ -37,14 +36,13 @@ export function register(program: Command): void {
     .option("--tail-tokens <n>", "tokens at the end of every prompt that are not pruned, but appended to what is kept of those before them", nonNegativeInteger)
     .option("--prefix-cache-bytes <n>", "caches that are kept for prompts that begin alike; 0: none", nonNegativeInteger, 2 ** 29)
     .option("--max-queue <n>", "requests that wait for room; more are told to come again", nonNegativeInteger, 64)
-    .addOption(new Option("--accuracy <name>", "what activations are rounded to where they meet int8 and int4 weights; float32: not at all, slower, as log-likelihoods that are compared want it").choices(["float32", "int8"]))
     .option("--timeout <seconds>", "after which a request ends with an error", positiveInteger, 600)
     .addOption(new Option("--end-with-parent").hideHelp())
     .addHelpText("after", `
 A request may choose its own pruning, and every answer says what was kept:
   curl localhost:8000/v1/completions -H 'Content-Type: application/json' \\
     -d '{"model": "tiny", "prompt": "The sea", "sdtp": {"method": "keep07"}}'`);
-  addPruningOptions(addKvDtypeOption(addDtypeOption(addModelOptions(command)))).action(run);
+  addPruningOptions(addAccuracyOption(addKvDtypeOption(addDtypeOption(addModelOptions(command))))).action(run);
 }
 
 async function run(name: string | undefined, options: Options): Promise<void> {
@@ -54,7 +52,6 @@ async function run(name: string | undefined, options: Options): Promise<void> {
   if (options.endWithParent) (await import("../../bench/end-with-parent.js")).endWithParent();
   const model = await loadModel({ ...options, ...(name !== undefined && { model: name }) }, signal, {
     ...(options.device === "cpu" && { worker: true }),
-    ...(options.accuracy && { accuracy: options.accuracy }),
   });
   const { serve } = await import("../../serve/index.js");
   const server = await serve(model, {

@@ -1,10 +1,10 @@
 // Not run on a real GPU yet: only that it is refused with a clear error where CUDA is not there, and its graphs on the CPU, were seen.
 import { listSupportedBackends } from "onnxruntime-node";
 import type { KvDtype } from "../../checkpoint/kv-dtype.js";
-import { GraphBuilder } from "../../onnx/builder.js";
 import { kvDtypeOf } from "../compute-dtype.js";
-import { hostHome, type Home } from "../home.js";
+import type { Home } from "../home.js";
 import { createSession } from "../session.js";
+import { cudaGraphs } from "./cuda-graphs.js";
 import { deviceMemoryPlan } from "./device-memory.js";
 import { hasCudaFiles, linkCudaProvider } from "./cuda-provider.js";
 import { chosenCard, lookForCards } from "./nvidia-smi.js";
@@ -46,22 +46,11 @@ export function requireCuda(): void {
  */
 export function cudaHome({ prefill }: Pick<DeviceAttention, "prefill"> = { prefill: "plain" }, accuracy: GpuAccuracy = "float32", free: number | null = null, kvDtype: KvDtype = kvDtypeOf(accuracy)): Home {
   requireCuda();
-  const host = hostHome(prefill, kvDtype);
   return {
-    ...host,
-    // CUDA's fused attention takes 16-bit numbers alone: others ONNX Runtime would take back to the CPU.
-    attention: () => (accuracy === "float16" ? prefill : "plain"),
+    ...cudaGraphs(prefill, accuracy, kvDtype),
     memory: free === null ? null : { limit: free, plan: (checkpoint, plan, options) => deviceMemoryPlan(checkpoint, plan, { ...options, accuracy, kvDtype }) },
-    // ONNX Runtime would take them back to the CPU.
-    byChannel: null,
     device: "cuda",
     loop: LOOP,
-    together: null,
-    // Nothing is written in place there.
-    inPieces: { ...host.inPieces!, way: () => "beside" },
-    accuracy,
-    // ONNX Runtime's experts for CUDA have another layout.
-    builder: (name, floats) => new GraphBuilder(name, "fused", false, "", floats),
     load: (g, settings) => createSession(g, { ...settings, provider: "cuda" }),
   };
 }

@@ -13,6 +13,8 @@ import { verifyRun } from "../../../lib/inspect/index.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
 import { inFloat32 } from "../../../lib/onnx/in-float32.js";
 import { generate } from "../../../lib/runtime/generate.js";
+import { formOfGraphs } from "../../../lib/runtime/form-of-graphs.js";
+import { cudaGraphs } from "../../../lib/runtime/devices/cuda-graphs.js";
 import { roundingHome } from "../../../lib/runtime/devices/rounding-home.js";
 import { wrongSums } from "../../../lib/runtime/devices/sums.js";
 import { hostHome, type Home } from "../../../lib/runtime/home.js";
@@ -28,8 +30,8 @@ const ids = Array.from({ length: 40 }, (_, i) => (i * 37) % 250);
 /** ONNX Runtime puts in casts of its own, and leaves out some of the rounding. */
 const asTheyAre = (home: Home): Home => ({ ...home, load: (g, settings) => createSession(g, settings) });
 const webgpuGraphs = (kind: "fused" | "plain"): Home => ({ ...webgpuHome({ prefill: kind, decode: kind }, "float16"), load: roundingHome().load, release: (graph) => graph.release() });
-const cudaGraphs = { "CUDA's": () => roundingHome("fused"), "CUDA's, spelled out": () => roundingHome("plain"), "CUDA's, as they are": () => asTheyAre(roundingHome("fused")) };
-const homes: Record<string, () => Home> = { ...cudaGraphs, "WebGPU's": () => webgpuGraphs("fused"), "WebGPU's, spelled out": () => webgpuGraphs("plain"), "WebGPU's, as they are": () => asTheyAre(webgpuGraphs("fused")) };
+const onCuda = { "CUDA's": () => roundingHome("fused"), "CUDA's, spelled out": () => roundingHome("plain"), "CUDA's, as they are": () => asTheyAre(roundingHome("fused")) };
+const homes: Record<string, () => Home> = { ...onCuda, "WebGPU's": () => webgpuGraphs("fused"), "WebGPU's, spelled out": () => webgpuGraphs("plain"), "WebGPU's, as they are": () => asTheyAre(webgpuGraphs("fused")) };
 
 async function opened(t: TestContext, variant: Variant, { dtype, ...options }: Omit<TinyOptions, "dtype"> & { dtype?: string } = {}, stored: TinyOptions["dtype"] = "F16"): Promise<Checkpoint> {
   const tiny = tinyCheckpoint(variant, { dtype: stored, ...options });
@@ -165,6 +167,11 @@ test("a device that sums products in 16 bits is found out, in pieces too", async
   }
   const narrow: Home = { ...roundingHome(), builder: (name) => new Narrow(name, "fused", false, "", "float16") };
   assert.match((await wrongSums(narrow))!, /^products of 16-bit numbers are not summed in float32: off by 0\.00\d+ of the largest$/);
+});
+
+test("weights of 16 bits are not widened into a file for a device that holds none in common", async (t) => {
+  const checkpoint = await opened(t, "llama");
+  for (const accuracy of ["float32", "float16"] as const) assert.equal(await formOfGraphs(checkpoint, cudaGraphs("plain", accuracy, "fp32"), {}), checkpoint);
 });
 
 test("the CPU computes so when asked, and only then", async () => {
