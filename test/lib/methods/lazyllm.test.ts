@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { verifyRun } from "../../../lib/inspect/verify.js";
 import { methods } from "../../../lib/methods/all.js";
+import { countedDecodeFlops, decodeFlops } from "../../../lib/methods/plan/flops.js";
 import { planTokens } from "../../../lib/methods/plan/plan.js";
 import { resolveMethod } from "../../../lib/methods/resolve.js";
 import { loadRun } from "../../../lib/runtime/load-run.js";
@@ -169,6 +170,16 @@ test("LazyLLM that keeps all is the model without pruning, and every step's inte
   const plain = await model.prefill(prompt);
   assert.ok(relativeError(await all.extend(answer), await plain.extend(answer)) < 1e-5);
   assert.deepEqual([all.kv.lengths, all.auxBytes, all.stepCounts!.tokens], [plain.kv.lengths, 0, [8, 8, 8]]);
+  // What such a run counted is what is known beforehand of one without pruning; what returns costs more.
+  const { config } = model;
+  for (const counting of ["exact", "paper"] as const) {
+    const beforehand = decodeFlops({ config, counting, stages: [], n, newTokens: answer.length });
+    assert.equal(countedDecodeFlops({ config, counting, ...all.stepCounts! }), beforehand);
+  }
+  const back = await model.prefill(prompt, { preset: small });
+  await back.extend(answer.slice(0, 1));
+  const { steps, tokens, pairs } = back.stepCounts!;
+  assert.deepEqual([steps, pairs], [1, [48, 33, 19].map((held, layer) => tokens[layer]! * (held + tokens[layer]!))]);
   assert.deepEqual(planTokens(small, n + 1, 3).stages.map(({ keep }) => keep), [34, 20]);
 });
 
