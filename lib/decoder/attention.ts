@@ -31,26 +31,29 @@ export type Attention = (g: GraphBuilder, projections: Projections, layer: numbe
 
 /**
  * ONNX Runtime's fused attention: causal, memory linear in n where it is tiled. For one sequence; not for ALiBi.
- * The prompt is taken in `chunks` pieces one after the other, each with the keys up to its own end only: the operator
- * passes over keys that no query of a piece may see, but only in whole pieces. The numbers are the same to rounding.
- * @param chunks at most as many as there are tokens @param tiled see `AttentionPlan`
+ * The prompt is taken in `chunks` pieces one after the other, each with the keys up to its own end only, in a layer with a window without
+ * those that are out of all its queries' reach: of keys that no query may see, the operator computes scores all the same. The numbers are the same to rounding.
+ * @param chunks at most as many as there are tokens @param tiled see `AttentionPlan` @param windowTiled likewise
  * @param windowed keep to the sliding window; it is counted in tokens present, so only for unpruned prompts
  */
-export function fusedAttention(config: ModelConfig, { chunks = 1, tiled = true, windowed = false } = {}): Attention {
+export function fusedAttention(config: ModelConfig, { chunks = 1, tiled = true, windowed = false, windowTiled = true } = {}): Attention {
   const { heads, kvHeads, headDim, attentionScale: scale, attentionSoftcap: softcap } = config;
   return (g, { q, k, v, sinks }, layer) => {
     const window = windowed ? layerWindow(config, layer) : null;
-    const settings = { heads, kvHeads, headDim, scale, softcap, window, tiled, sinks: sinks ?? null };
+    const settings = { heads, kvHeads, headDim, scale, softcap, window, tiled: window === null ? tiled : windowTiled, sinks: sinks ?? null };
     const n = q.shape[1]!;
     const split = (x: Value) => (chunks === 1 ? [x] : g.splitEvenly(x, 1, chunks, (chunk) => `${n}/${chunks}.${chunk}`));
     const [queries, keys, values] = [split(q), split(k), split(v)];
     const outputs: Value[] = [];
     let past: { key: Value; value: Value } | null = null;
     queries.forEach((part, chunk) => {
-      const present: Dim = chunk === chunks - 1 ? n : `${n}/${chunks}.0-${chunk}`;
+      const whole = window === null || chunks === 1;
+      const present: Dim = !whole ? `${n}/${chunks}.window+${chunk}` : chunk === chunks - 1 ? n : `${n}/${chunks}.0-${chunk}`;
       const [output, key, value] = g.groupQueryAttention(part, keys[chunk]!, values[chunk]!, { ...settings, past, present });
       outputs.push(output);
-      past = { key, value };
+      const seen = (x: Value) => g.slice(x, 2, -window!, Number.MAX_SAFE_INTEGER, `${n}/${chunks}.window.${chunk}`);
+      if (whole) past = { key, value };
+      else past = chunk === chunks - 1 ? { key: byHead(g, config, k), value: byHead(g, config, v) } : { key: seen(key), value: seen(value) };
     });
     const { key, value } = past! as { key: Value; value: Value };
     return { output: chunks === 1 ? outputs[0]! : g.concat(outputs, 1, n), key, value };
@@ -134,10 +137,14 @@ export function lastAttention(config: ModelConfig, positions: Value, count = 1):
 
 /** Queries by the key/value head they share, `[b, kvHeads, group, n, headDim]`; keys and values `[b, kvHeads, n, headDim]`. */
 export function splitHeads(g: GraphBuilder, config: ModelConfig, { q, k, v }: Projections): { q: Value; key: Value; value: Value } {
-  const [b, m, n] = [q.shape[0]!, q.shape[1]!, k.shape[1]!];
-  const split = (x: Value) => g.transpose(g.reshape(x, [b, n, config.kvHeads, config.headDim]), [0, 2, 1, 3]);
+  const [b, m] = [q.shape[0]!, q.shape[1]!];
   const grouped = g.transpose(g.reshape(q, [b, m, config.kvHeads, config.heads / config.kvHeads, config.headDim]), [0, 2, 3, 1, 4]);
-  return { q: grouped, key: split(k), value: split(v) };
+  return { q: grouped, key: byHead(g, config, k), value: byHead(g, config, v) };
+}
+
+/** Keys or values `[b, n, kvHeads * headDim]` -> `[b, kvHeads, n, headDim]`. */
+function byHead(g: GraphBuilder, { kvHeads, headDim }: ModelConfig, x: Value): Value {
+  return g.transpose(g.reshape(x, [x.shape[0]!, x.shape[1]!, kvHeads, headDim]), [0, 2, 1, 3]);
 }
 
 /** Scores and their softmax in float32. `q` `[b, kvHeads, group, m, headDim]`, keys and values `[b, kvHeads, n, headDim]`, `bias` `[m, n]` or by head, `sinks` as in `Projections` -> output `[b, m, heads * headDim]`. */

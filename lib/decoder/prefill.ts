@@ -183,10 +183,10 @@ function byHead(g: GraphBuilder, { heads, headDim }: ModelConfig, x: Value): Val
  * tokens, would see too far back.
  */
 function attentionFor({ config, attention, headsApart = false }: PrefillOptions, positions: Value, pruned: boolean): Attention {
-  const { kind, fusedChunks, tiled, chunks, windowed } = attention;
+  const { kind, fusedChunks, tiled, chunks, windowed, windowTiled } = attention;
   const masked = chunkedAttention(config, positions, chunks, { apart: headsApart });
   if (kind === "plain") return masked;
-  const fused = fusedAttention(config, { chunks: fusedChunks, tiled, windowed });
+  const fused = fusedAttention(config, { chunks: fusedChunks, tiled, windowed, windowTiled });
   // Fused attention counts its window in tokens present: after a stage that is not where a layer's window ends.
   return (g, projections, layer) => (windowed && pruned && layerWindow(config, layer) !== null ? masked : fused)(g, projections, layer);
 }

@@ -3,7 +3,7 @@ import { expertsOf, multipliedInBlocks, type BlockKind } from "../checkpoint/exp
 import { formatBytes } from "../checkpoint/free-space.js";
 import type { Checkpoint, ModelConfig, StoredTensor } from "../checkpoint/types.js";
 import { kvTokenBytes, type KvDtype } from "../checkpoint/kv-dtype.js";
-import { SCORE_BYTES } from "../methods/plan/pieces.js";
+import { SCORE_BYTES, windowScoreBytes } from "../methods/plan/pieces.js";
 import { SPELLED_OUT, type PiecesPlan } from "../methods/plan/pieces-plan.js";
 import type { Plan } from "../methods/plan/plan.js";
 
@@ -56,9 +56,10 @@ export function memoryPlan(checkpoint: Checkpoint, plan: Pick<Plan, "method" | "
   const whole = shared ? tokens.reduce((sum, count) => sum + count * cachedBytes, 0) : 0;
   // Where tokens return, every layer may come to hold all of them; what falls anew in its place is little.
   const cache = kvLengths.reduce((sum, count) => sum + ((method.revives ? n : count) + reserve) * cachedBytes, whole) + auxBytes;
-  const { kind, chunks, fusedChunks, tiled } = attention;
+  const { kind, chunks, fusedChunks, tiled, windowed, windowTiled } = attention;
   const all = 4 * heads * n * n;
-  const scores = kind === "plain" ? 3 * Math.max(all / chunks, Math.min(SCORE_BYTES, all)) : tiled ? 0 : all / fusedChunks;
+  const scores = kind === "plain" ? 3 * Math.max(all / chunks, Math.min(SCORE_BYTES, all))
+    : Math.max(tiled || (windowed && config.fullLayers.length === 0) ? 0 : all / fusedChunks, windowed && !windowTiled ? windowScoreBytes(config, n, fusedChunks) : 0);
   const moving = COPIES * tokens.reduce((sum, count) => sum + 4 * count * perToken, 0);
   const scoring = selections?.[0]?.scoring;
   // A part that repeats the prompt: scores in pieces, and a layer's keys and values joined with its own.

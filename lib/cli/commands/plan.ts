@@ -41,7 +41,7 @@ async function plan(method: string, { length, model, kvPolicy, kvDtype = "fp32",
 }
 
 function planText({ method, n, kvPolicy, stages, tokens, kvLengths, shared, attention, pieces: prompt, kvBytes, auxBytes, flops }: Plan, model: string): string {
-  const pieces = attention.kind === "fused" ? `fused, ${attention.fusedChunks} ${attention.fusedChunks === 1 ? "piece" : "pieces"}${attention.tiled ? ", tiled" : ""}` : `plain, ${attention.chunks} ${attention.chunks === 1 ? "piece" : "pieces"}`;
+  const pieces = attention.kind === "fused" ? `fused, ${attention.fusedChunks} ${attention.fusedChunks === 1 ? "piece" : "pieces"}${!attention.tiled ? "" : attention.windowTiled ? ", tiled" : ", tiled where there is no window"}` : `plain, ${attention.chunks} ${attention.chunks === 1 ? "piece" : "pieces"}`;
   const lines = [
     `${method.name}, ${n} tokens, model ${model}`,
     `caches after prefill: ${formatBytes(kvBytes)}${stages.length > 0 ? `, ${kvPolicy}` : ""}`,

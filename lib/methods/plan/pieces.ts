@@ -16,6 +16,8 @@ export interface AttentionPlan {
   readonly chunks: number;
   /** The prompt is longer than the model's sliding window. */
   readonly windowed: boolean;
+  /** As `tiled`, of layers with a window, pieces of which are given no keys but those that the window reaches. */
+  readonly windowTiled: boolean;
 }
 
 /** Scores that plain attention may hold at a time, in bytes. */
@@ -42,7 +44,7 @@ export interface PlanAttentionOptions {
 /** The plan for a prompt of `n` tokens. */
 export function planAttention(config: ModelConfig, n: number, { plain = false, fewest = 0, pieces = 1 }: PlanAttentionOptions = {}): AttentionPlan {
   const windowed = config.slidingWindow !== null && n > config.slidingWindow;
-  const fused = fusedPlan(config, n, fewest, windowed);
+  const fused = fusedPlan(config, n, fewest);
   // Fused attention has no room for ALiBi's slopes, and takes no tiles where there are sinks.
   const fits = !config.attentionSinks || 4 * config.heads * Math.ceil(n / fused.fusedChunks) * n <= SCORE_BYTES;
   const kind = plain || config.positions === "alibi" || config.headDim % FUSED_HEAD_MULTIPLE !== 0 || !fits ? "plain" : "fused";
@@ -50,16 +52,25 @@ export function planAttention(config: ModelConfig, n: number, { plain = false, f
   // Powers of two, so that prompts of like length share a graph. Where attention is fused, plain one is left for layers with a window after a stage.
   const least = n >= PIECES_FROM ? Math.floor(Math.log2(pieces)) : 0;
   const chunks = kind === "fused" && !windowed ? 1 : 2 ** Math.max(least, Math.ceil(Math.log2(bytes / SCORE_BYTES)));
-  return { kind, ...(kind === "fused" ? fused : fusedPlan(config, n, 0, windowed)), chunks, windowed };
+  return { kind, ...(kind === "fused" ? fused : fusedPlan(config, n, 0)), chunks, windowed };
 }
 
-function fusedPlan({ heads, attentionSinks }: ModelConfig, n: number, fewest: number, windowed: boolean): Pick<AttentionPlan, "fusedChunks" | "tiled"> {
+/** Bytes of the scores that a piece of a layer with a window holds at a time, untiled. */
+export function windowScoreBytes({ heads, slidingWindow }: Pick<ModelConfig, "heads" | "slidingWindow">, n: number, pieces: number): number {
+  const size = Math.ceil(n / pieces);
+  return 4 * heads * size * Math.min(n, slidingWindow! + size);
+}
+
+function fusedPlan(config: ModelConfig, n: number, fewest: number): Pick<AttentionPlan, "fusedChunks" | "tiled" | "windowTiled"> {
+  const { heads, attentionSinks, slidingWindow } = config;
+  const windowed = slidingWindow !== null && n > slidingWindow;
   const pieces = (wanted: number) => (n >= PIECES_FROM && fewest >= wanted ? wanted : 1);
   const whole = pieces(2 ** Math.round(Math.log2(Math.min(Math.max(n / PIECE, FEWEST_PIECES), MOST_PIECES))));
-  if (attentionSinks) return { fusedChunks: whole, tiled: false };
-  // Tiles out of a window's reach are passed over; scores are not.
-  if (fewest > 0 && !windowed && 4 * heads * Math.ceil(n / whole) * n <= SCORE_BYTES) return { fusedChunks: whole, tiled: false };
-  return { fusedChunks: pieces(TILED_PIECES), tiled: true };
+  if (attentionSinks) return { fusedChunks: whole, tiled: false, windowTiled: false };
+  const tiled = fewest === 0 || 4 * heads * Math.ceil(n / whole) * n > SCORE_BYTES;
+  // The smaller a piece, the fewer keys it has beside its window's.
+  const fusedChunks = tiled && !windowed ? pieces(TILED_PIECES) : whole;
+  return { fusedChunks, tiled, windowTiled: windowed ? fewest === 0 || windowScoreBytes(config, n, whole) > SCORE_BYTES : tiled };
 }
 
 /**

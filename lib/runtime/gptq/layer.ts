@@ -141,8 +141,8 @@ export class LayerRuns {
     const x = g.input(stream, "float32", [1, "n", config.hiddenSize]);
     const rotaries = rotaryInputs(g, config, "n");
     const weights = observed(g, checkpointWeights(g, this.checkpoint), rounded, onProduct);
-    const { kind, fusedChunks, tiled, windowed, chunks } = this.attention;
-    const attention = kind === "fused" ? fusedAttention(config, { chunks: fusedChunks, tiled, windowed }) : chunkedAttention(config, g.range("n"), chunks);
+    const { kind, fusedChunks, tiled, windowed, windowTiled, chunks } = this.attention;
+    const attention = kind === "fused" ? fusedAttention(config, { chunks: fusedChunks, tiled, windowed, windowTiled }) : chunkedAttention(config, g.range("n"), chunks);
     return block(g, weights, config, layer, x, layerRotary(config, rotaries, layer), attention).hidden;
   }
 

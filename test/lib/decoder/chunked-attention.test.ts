@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { openFolder } from "../../../lib/checkpoint/open.js";
 import { checkpointWeights, weightsFolder } from "../../../lib/decoder/checkpoint-weights.js";
 import { prefillGraph } from "../../../lib/decoder/prefill.js";
-import { planAttention } from "../../../lib/methods/plan/pieces.js";
+import { planAttention, windowScoreBytes } from "../../../lib/methods/plan/pieces.js";
 import { RotaryTables } from "../../../lib/decoder/rotary.js";
 import { GraphBuilder } from "../../../lib/onnx/builder.js";
 import { StandardBuilder } from "../../../lib/onnx/standard-builder.js";
@@ -20,26 +20,29 @@ for (const n of [7, 32, 45]) for (const apart of [false, true]) {
     t.after(() => tiny.remove());
     const checkpoint = await openFolder(tiny.folder);
     const { config } = checkpoint;
-    const g = apart ? new StandardBuilder() : new GraphBuilder();
-    const attention = { kind: "plain", fusedChunks: 1, tiled: true, chunks: 4, windowed: true } as const;
-    prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [], scorer: null, attention, ...(apart && { headsApart: true, works: 2 }) });
-    assert.equal(g.nodes.filter(({ op }) => op === "ExpandDims").length, apart ? 1 : 0);
-    const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
     const ids = Array.from({ length: n }, (_, i) => (i * 13 + 2) % config.vocabSize);
-    const results = await session.run({
-      ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]),
-      ...rotaryFeeds(new RotaryTables(config).prompt(n)),
-    });
     const expected = forward(tiny.config, tiny.weights, ids).logits;
     const scale = Math.max(...expected.map(Math.abs));
-    (results["logits"]!.data as Float32Array).forEach((value, i) => assert.ok(Math.abs(value - expected[i]!) < 1e-4 * scale));
-    await session.release();
+    for (const [kind, windowTiled] of [["plain", true], ["fused", true], ["fused", false]] as const) {
+      if (apart && kind === "fused") continue;
+      const g = apart ? new StandardBuilder() : new GraphBuilder();
+      const attention = { kind, fusedChunks: 4, tiled: true, chunks: 4, windowed: true, windowTiled };
+      prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [], scorer: null, attention, ...(apart && { headsApart: true, works: 2 }) });
+      assert.equal(g.nodes.filter(({ op }) => op === "ExpandDims").length, apart ? 1 : 0);
+      const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
+      const results = await session.run({
+        ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]),
+        ...rotaryFeeds(new RotaryTables(config).prompt(n)),
+      });
+      (results["logits"]!.data as Float32Array).forEach((value, i) => assert.ok(Math.abs(value - expected[i]!) < 1e-4 * scale, `${kind}, ${windowTiled}: logit ${i}`));
+      await session.release();
+    }
   });
 }
 
 test("scores of long prompts are taken in pieces of bounded size", () => {
   const config = { slidingWindow: 4096, headDim: 128, heads: 32 } as Parameters<typeof planAttention>[0];
-  assert.deepEqual(planAttention(config, 4096), { kind: "fused", fusedChunks: 1, tiled: true, chunks: 1, windowed: false });
+  assert.deepEqual(planAttention(config, 4096), { kind: "fused", fusedChunks: 1, tiled: true, windowTiled: true, chunks: 1, windowed: false });
   const long = planAttention(config, 8192);
   assert.equal(long.windowed, true);
   assert.ok((4 * 32 * 8192 * 8192) / long.chunks <= 2 ** 28);
@@ -56,7 +59,7 @@ for (const family of ["llama", "mistral"] as const) {
     const windowed = config.slidingWindow !== null && n > config.slidingWindow;
     const run = async (fusedChunks: number, tiled: boolean) => {
       const g = new GraphBuilder();
-      prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [0], scorer: norm, attention: { kind: "fused", fusedChunks, tiled, chunks: 1, windowed } });
+      prefillGraph(g, checkpointWeights(g, checkpoint), { config, stages: [0], scorer: norm, attention: { kind: "fused", fusedChunks, tiled, chunks: 1, windowed, windowTiled: tiled } });
       const session = await createSession(g, { threads: 1, folder: weightsFolder(checkpoint) });
       const ids = Array.from({ length: n }, (_, i) => (i * 13 + 2) % config.vocabSize);
       const count = (value: number) => new Tensor("int64", BigInt64Array.of(BigInt(value)), [1]);
@@ -88,7 +91,7 @@ test("pieces only where every block gets a token for each, and on request", () =
   assert.equal(planAttention(config, 4096, { fewest: 4096, plain: true }).fusedChunks, 1);
 });
 
-test("on a CPU scores of a piece are held at once where they fit, else and within a window there are tiles", () => {
+test("on a CPU scores of a piece are held at once where they fit, within a window those of its keys, else there are tiles", () => {
   const config = { slidingWindow: null, headDim: 64, heads: 8 } as Parameters<typeof planAttention>[0];
   const plan = (n: number, other = {}) => planAttention({ ...config, ...other }, n, { fewest: n });
   assert.deepEqual([300, 512, 1024, 2048, 8192, 16384].map((n) => plan(n).fusedChunks), [1, 4, 4, 8, 32, 32]);
@@ -97,8 +100,13 @@ test("on a CPU scores of a piece are held at once where they fit, else and withi
     const { tiled, fusedChunks } = plan(n);
     assert.equal(tiled, (4 * 8 * n * n) / fusedChunks > 2 ** 28, `${n}`);
   }
-  assert.deepEqual(plan(32768), { kind: "fused", fusedChunks: 16, tiled: true, chunks: 1, windowed: false });
-  assert.equal(plan(4096, { slidingWindow: 1024 }).tiled, true);
+  assert.deepEqual(plan(32768), { kind: "fused", fusedChunks: 16, tiled: true, windowTiled: true, chunks: 1, windowed: false });
+  // A piece of a layer with a window has no keys but the window's and its own.
+  const windowed = (n: number, window: number) => plan(n, { slidingWindow: window, fullLayers: [] });
+  assert.deepEqual(windowed(4096, 1024), { kind: "fused", fusedChunks: 16, tiled: false, windowTiled: false, chunks: 2, windowed: true });
+  assert.deepEqual(windowed(32768, 1024), { kind: "fused", fusedChunks: 32, tiled: true, windowTiled: false, chunks: 128, windowed: true });
+  assert.equal(windowed(131072, 4096).windowTiled, true);
+  assert.equal(windowScoreBytes({ heads: 8, slidingWindow: 1024 }, 4096, 16), 4 * 8 * 256 * (1024 + 256));
   assert.equal(planAttention(config, 4096).tiled, true);
 });
 
