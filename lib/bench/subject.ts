@@ -58,16 +58,16 @@ export async function openSubject(options: SubjectOptions): Promise<Subject> {
   if (askedKv !== undefined) requireKvDtype(askedKv);
   if (scorer !== undefined) requireNamed(scorer);
   // Before weights are made for a device that is not there.
-  const { device: used, accuracy, kvDtype = askedKv } = elsewhere && asked !== "cpu" ? absent(asked) : await openHome(asked, { ...(askedKv && { kvDtype: askedKv }), ...(dtype !== undefined && { dtype }), modelHash: async () => (await openModel(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) })).hash() });
+  const { device: used, accuracy, kvDtype } = elsewhere && asked !== "cpu" ? absent(asked, dtype) : await openHome(asked, { ...(askedKv && { kvDtype: askedKv }), ...(dtype !== undefined && { dtype }), modelHash: async () => (await openModel(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) })).hash() });
   const checkpoint = await openModel(model, { ...(dtype !== undefined && { dtype }), synthetic: { seed }, ...(onProgress && { onProgress }), ...(signal && { signal }) });
   const { key: scorerKey } = await (scorer === undefined ? defaultScorer(checkpoint) : resolveScorer(scorer, checkpoint));
-  return { checkpoint, device: used, dtype: checkpoint.dtype, accuracy, computeDtype: computeDtype(checkpoint.dtype, accuracy), kvDtype: kvDtype ?? "fp32", threads, seed, scorerKey };
+  return { checkpoint, device: used, dtype: checkpoint.dtype, accuracy, computeDtype: computeDtype(checkpoint.dtype, accuracy), kvDtype: askedKv ?? kvDtype ?? "fp32", threads, seed, scorerKey };
 }
 
-/** A device of another machine. What products are rounded to is known there only. */
-function absent(device: Device): { device: Provider; accuracy: Accuracy; kvDtype?: KvDtype } {
+/** A device of another machine. What is rounded to is known there only; caches are taken to be what a GPU with 16-bit numbers has. */
+function absent(device: Device, dtype: string | undefined): { device: Provider; accuracy: Accuracy; kvDtype?: KvDtype } {
   if (device === "auto") throw new Error("device: auto (is another one on every machine; must be cpu, cuda or webgpu)");
-  return { device, accuracy: "float32" };
+  return { device, accuracy: "float32", ...((device === "cuda" || device === "webgpu") && dtype?.split(":")[0] === "fp16" && { kvDtype: "fp16" as const }) };
 }
 
 /**

@@ -14,7 +14,16 @@ test("a subject says what is computed in, and what caches hold", async (t) => {
   t.after(remove);
   const { dtype, computeDtype, kvDtype } = await openSubject({ model: folder });
   assert.deepEqual([dtype, computeDtype, kvDtype], ["fp32", "fp32", "fp32"]);
+  assert.equal((await openSubject({ model: folder, kvDtype: "int8" })).kvDtype, "int8");
   await assert.rejects(openSubject({ model: folder, kvDtype: "fp8" as never }), /fp8/);
+});
+
+test("of a GPU on another machine caches are taken to be what weights in fp16 are computed in there, unless asked otherwise", async () => {
+  const there = async (options: object) => (await openSubject({ model: "tiny", elsewhere: true, ...options })).kvDtype;
+  assert.equal(await there({ device: "cuda", dtype: "fp16" }), "fp16");
+  assert.equal(await there({ device: "cuda", dtype: "fp16", kvDtype: "int8" }), "int8");
+  assert.equal(await there({ device: "webgpu", dtype: "fp32" }), "fp32");
+  assert.equal(await there({ device: "cpu", dtype: "fp16" }), "fp32");
 });
 
 test("a scorer made with defineScorer is refused with what to do instead, before anything runs", async (t) => {
