@@ -1,3 +1,4 @@
+import { fixed } from "./decimals.js";
 import { attribute, item } from "./access.js";
 import { braceless, indented, truncated, wrapped } from "./layout.js";
 import { capitalized, replaced, sorted, strip, titled } from "./methods.js";
@@ -69,13 +70,17 @@ const toFloat = (value: Value, otherwise: Value): Value => {
 };
 
 const rounded: Filter = (value, args, named) => {
-  const factor = 10 ** number(argument(args, named, 0, "precision", 0));
+  const precision = number(argument(args, named, 0, "precision", 0));
   const method = argument(args, named, 1, "method", "common");
+  const factor = 10 ** precision;
   const scaled = number(value) * factor;
   const floor = Math.floor(scaled);
-  // Halves go to the even neighbour.
-  const common = scaled - floor === 0.5 ? floor + (floor % 2 === 0 ? 0 : 1) : Math.round(scaled);
-  return new Float((method === "ceil" ? Math.ceil(scaled) : method === "floor" ? floor : common) / factor);
+  if (method === "ceil" || method === "floor") return new Float((method === "ceil" ? Math.ceil(scaled) : floor) / factor);
+  const whole = isInteger(value);
+  if (whole && precision >= 0) return value;
+  // Halves go to the even neighbour; integers stay integers.
+  const common = precision >= 0 ? Number(fixed(number(value), precision)) : (scaled - floor === 0.5 ? floor + (floor % 2 === 0 ? 0 : 1) : Math.round(scaled)) / factor;
+  return whole ? Math.round(common) : new Float(common);
 };
 
 const escape = (value: Value): string => toText(value).replace(/[&<>'"]/g, (character) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;" })[character]!);
@@ -180,6 +185,7 @@ const filters: Readonly<Record<string, Filter>> = {
   sum: (value, args, named) => {
     const all = elements(value).map(getter(argument(args, named, 0, "attribute", null)));
     const start = argument(args, named, 1, "start", 0);
+    if (Array.isArray(start)) return [start, ...all].flatMap((each) => elements(each));
     const total = all.reduce<number>((sum, each) => sum + number(each), number(start));
     return [start, ...all].some((each) => each instanceof Float) ? new Float(total) : total;
   },

@@ -1,3 +1,4 @@
+import { exponential, fixed, general } from "./decimals.js";
 import { represented, toText } from "./text.js";
 import { defined, Float, isDict, isNumber, numberOf, Tuple, type Value } from "./values.js";
 
@@ -5,7 +6,7 @@ import { defined, Float, isDict, isNumber, numberOf, Tuple, type Value } from ".
 export function percentFormat(pattern: string, values: Value): string {
   const list = values instanceof Tuple ? [...values] : [values];
   let used = 0;
-  return pattern.replace(/%(?:\(([^)]*)\))?([-+ 0#]*)(\d+)?(?:\.(\d+))?([sdifrxXeEgc%])/g, (_, key: string | undefined, flags: string, width: string | undefined, precision: string | undefined, kind: string) => {
+  return pattern.replace(/%(?:\(([^)]*)\))?([-+ 0#]*)(\d+)?(?:\.(\d+))?([sdifFrxXeEgGc%])/g, (_, key: string | undefined, flags: string, width: string | undefined, precision: string | undefined, kind: string) => {
     if (kind === "%") return "%";
     const value = key !== undefined && isDict(values) ? (values.get(key) ?? null) : list[used++];
     if (value === undefined) throw new Error("not enough arguments for format string");
@@ -21,14 +22,11 @@ function converted(given: Value, kind: string, precision: string | undefined, si
   }
   if (!isNumber(value)) throw new Error(`%${kind} format: a number is required`);
   const number = numberOf(value);
-  const text = kind === "d" || kind === "i" ? String(Math.trunc(number)) : kind === "x" ? number.toString(16) : kind === "X" ? number.toString(16).toUpperCase() : kind === "f" ? number.toFixed(Number(precision ?? 6)) : kind === "g" ? String(Number(number.toPrecision(Number(precision ?? 6)))) : exponent(number, Number(precision ?? 6), kind);
+  const text = kind === "d" || kind === "i" ? String(Math.trunc(number)) : kind === "x" ? number.toString(16) : kind === "X" ? number.toString(16).toUpperCase() : kind === "f" || kind === "F" ? fixed(number, Number(precision ?? 6)) : kind === "g" || kind === "G" ? cased(general(number, Number(precision ?? 6)), kind) : cased(exponential(number, Number(precision ?? 6)), kind);
   return signed && number >= 0 ? `+${text}` : text;
 }
 
-const exponent = (number: number, digits: number, kind: string): string => {
-  const text = number.toExponential(digits).replace(/e([-+])(\d)$/, "e$10$2");
-  return kind === "E" ? text.toUpperCase() : text;
-};
+const cased = (text: string, kind: string): string => (kind === kind.toUpperCase() ? text.toUpperCase() : text);
 
 function padded(text: string, flags: string, width: number): string {
   if (flags.includes("-")) return text.padEnd(width);
@@ -43,11 +41,11 @@ export function braceFormat(pattern: string, args: readonly Value[], named: Read
     const value = field === "" || field === undefined ? args[used++] : /^\d+$/.test(field) ? args[Number(field)] : named.get(field);
     if (value === undefined) throw new Error(`format: nothing for {${field ?? ""}}`);
     if (!spec) return conversion === "r" ? represented(value) : toText(value);
-    const match = /^(?:(.)?([<>^]))?([-+ ])?(0)?(\d+)?(,)?(?:\.(\d+))?([sdfeEgxX%])?$/s.exec(spec);
+    const match = /^(?:(.)?([<>^]))?([-+ ])?(0)?(\d+)?(,)?(?:\.(\d+))?([sdfFeEgGxX%])?$/s.exec(spec);
     if (!match) throw new Error(`format: ${spec} is not supported`);
     const [, fill = " ", align, sign, zero, width, comma, precision, kind] = match;
     const isNumeric = isNumber(value);
-    let text = kind === "%" && isNumeric ? `${(100 * numberOf(value)).toFixed(Number(precision ?? 6))}%` : converted(value, kind ?? (isNumeric && precision !== undefined ? "g" : isNumeric && !(value instanceof Float) ? "d" : "s"), precision, sign === "+");
+    let text = kind === "%" && isNumeric ? `${fixed(100 * numberOf(value), Number(precision ?? 6))}%` : converted(value, kind ?? (isNumeric && precision !== undefined ? "g" : isNumeric && !(value instanceof Float) ? "d" : "s"), precision, sign === "+");
     if (comma) text = text.replace(/^[-+]?\d+/, (whole) => whole.replace(/\B(?=(\d{3})+$)/g, ","));
     const missing = Math.max(0, Number(width ?? 0) - Array.from(text).length);
     if (zero && isNumeric && !align) return text.replace(/^[-+]?/, (each) => each + "0".repeat(missing));

@@ -153,7 +153,15 @@ const strings: Readonly<Record<string, Method<string>>> = {
   removesuffix: (self, [suffix]) => (typeof suffix === "string" && suffix !== "" && self.endsWith(suffix) ? self.slice(0, -suffix.length) : self),
   partition: (self, [separator]) => parted(self, separator, false),
   rpartition: (self, [separator]) => parted(self, separator, true),
-  expandtabs: (self, [size = 8]) => self.replaceAll("\t", " ".repeat(Number(size))),
+  // To the next column that is a multiple, counted from the line's beginning.
+  expandtabs: (self, [size = 8]) => {
+    let column = 0;
+    return Array.from(self, (character) => {
+      const width = character === "\t" ? (Number(size) > 0 ? Number(size) - (column % Number(size)) : 0) : 1;
+      column = character === "\n" || character === "\r" ? 0 : column + width;
+      return character === "\t" ? " ".repeat(width) : character;
+    }).join("");
+  },
 };
 
 const lists: Readonly<Record<string, Method<Value[]>>> = {
