@@ -1,7 +1,7 @@
-import { basename } from "node:path";
 import { parseJsonObject } from "../checkpoint/json.js";
 import type { ModelConfig } from "../checkpoint/types.js";
 import { readText } from "../files.js";
+import { fileNames } from "./file-names.js";
 import { askedItem, turnsOf, type Asking, type Turn } from "./asked.js";
 import { gradingName } from "./metrics.js";
 import { textMark } from "./perplexity.js";
@@ -46,8 +46,9 @@ export async function promptFileTasks(files: readonly string[], options: PromptF
   const { maxLength, config } = options;
   if (maxLength !== undefined && maxLength > config.maxPositions) throw new Error(`prompt length: ${maxLength} (the model has ${config.maxPositions} positions)`);
   const lines: (Line & { id: string; file: string })[] = [];
-  for (const file of files) {
-    const name = basename(file).replace(/\.(jsonl|ndjson|json)$/, "");
+  const names = fileNames(files);
+  for (const [i, file] of files.entries()) {
+    const name = names[i]!;
     const before = lines.length;
     for (const [index, text] of (await readText("data file", file)).split("\n").entries()) {
       if (text.trim() === "") continue;

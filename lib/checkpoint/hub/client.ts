@@ -55,9 +55,12 @@ export class HubClient {
 
   private async asked<T>(request: (given: { hubUrl: string; fetch: typeof fetch; accessToken?: string }) => Promise<T>): Promise<T> {
     let refused: Response | undefined;
+    let answered = false;
     const watched: typeof fetch = async (url, init) => {
+      answered = false;
       const response = await fetch(url, { ...init, ...(this.signal && { signal: this.signal }) });
       if (!response.ok) refused = response;
+      answered = true;
       return response;
     };
     const { endpoint, token } = this.settings;
@@ -66,7 +69,7 @@ export class HubClient {
       return await request({ hubUrl: endpoint, fetch: watched, ...(token !== undefined && { accessToken: token }) });
     } catch (error) {
       this.signal?.throwIfAborted();
-      throw refused ? this.refusal(refused, error as Error) : this.unreachable(error as Error);
+      throw refused ? this.refusal(refused, error as Error) : answered ? this.misunderstood(error as Error) : this.unreachable(error as Error);
     }
   }
 
@@ -81,7 +84,14 @@ export class HubClient {
     if (code === "RevisionNotFound") return new Refused(`hub: ${id} has no revision ${revision}: ${said} (its branches and tags: ${page}/tree/main)`);
     if (code === "RepoNotFound" || response.status === 404 || response.status === 401) return new Refused(`hub: no ${type} ${id}, or a private one: ${said} (check the name at ${endpoint}; for a private one ${account})`);
     if (response.status === 403) return new Refused(`hub: ${id} is not given out: ${said} (${account})`);
-    return new Error(`hub: ${id}: ${endpoint} answers ${response.status}: ${said} (try again later)`);
+    const passing = response.status >= 500 || response.status === 429 || response.status === 408;
+    return new Error(`hub: ${id}: ${endpoint} answers ${response.status}: ${said} (${passing ? "try again later" : "check HF_ENDPOINT: what answers there may be no hub"})`);
+  }
+
+  /** Something answered, as a proxy's page does, but not as the hub would. */
+  private misunderstood(error: Error): Error {
+    if (error.message.startsWith("hub: ")) return error;
+    return new Error(`hub: ${this.settings.endpoint} does not answer as the hub does: ${error.message.replace(/\s+/g, " ").slice(0, 200)} (check HF_ENDPOINT, and whether a proxy or a login page stands between; what the cache holds can be used with HF_HUB_OFFLINE=1)`);
   }
 
   private unreachable(error: Error): Error {

@@ -42,7 +42,7 @@ export async function fetchDataset(name: string, { cacheFolder: root = cacheFold
     },
   }).catch((error: Error) => {
     options.signal?.throwIfAborted();
-    if (kept === null || !/ cannot be reached: /.test(error.message)) throw error;
+    if (kept === null || !/ cannot be reached: | does not answer as the hub does: /.test(error.message)) throw error;
     return { folder: kept };
   });
   return laidOut(source, folder, root);

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { parseJsonObject } from "../../checkpoint/json.js";
 import { readText } from "../../files.js";
+import { withOwnIds } from "../file-names.js";
 
 /** A line of a data file. */
 export interface LongbenchRecord {
@@ -20,17 +21,18 @@ export interface LongbenchRecord {
  * Reads data files, JSON lines: LongBench's layout (`input`, `context`, `answers`, `all_classes`, `dataset`, `_id`), or `input`
  * (the whole prompt) and `answers` alone.
  * @param dataset overrides what lines and file names say
+ * @param called what ids begin with; default: the file's name
  * @throws an error that names file, line and field
  */
-export async function readLongbench(file: string, dataset?: string): Promise<LongbenchRecord[]> {
+export async function readLongbench(file: string, dataset?: string, called?: string): Promise<LongbenchRecord[]> {
   const text = await readText("data file", file);
   const name = basename(file).replace(/\.jsonl?$/, "");
-  const records = text.split("\n").flatMap((line, index) => (line.trim() === "" ? [] : [parse(line, `${file}, line ${index + 1}`, `${name}/${index}`, dataset ?? null, name)]));
+  const records = text.split("\n").flatMap((line, index) => (line.trim() === "" ? [] : [parse(line, `${file}, line ${index + 1}`, `${called ?? name}/${index}`, dataset ?? null, name, called ?? name)]));
   if (records.length === 0) throw new Error(`data file: ${file} (no lines in it)`);
-  return records;
+  return withOwnIds(records);
 }
 
-function parse(line: string, where: string, id: string, dataset: string | null, fileName: string): LongbenchRecord {
+function parse(line: string, where: string, id: string, dataset: string | null, fileName: string, called: string): LongbenchRecord {
   const fields = parseJsonObject(line, where);
   const fail = (field: string, right: string): never => {
     throw new Error(`${where}: ${field}: ${JSON.stringify(fields[field]) ?? "missing"} (must be ${right})`);
@@ -49,7 +51,7 @@ function parse(line: string, where: string, id: string, dataset: string | null, 
   if (length !== undefined && length !== null && !(typeof length === "number" && length >= 0)) fail("length", "a number of words");
   const hasContext = typeof context === "string";
   return {
-    id: typeof fields["_id"] === "string" ? `${fileName}/${fields["_id"]}` : id,
+    id: typeof fields["_id"] === "string" ? `${called}/${fields["_id"]}` : id,
     dataset: dataset ?? (hasContext ? (typeof fields["dataset"] === "string" ? fields["dataset"] : fileName) : null),
     input: input as string,
     context: hasContext ? context : null,

@@ -3,6 +3,7 @@ import type { ModelConfig } from "../../checkpoint/types.js";
 import type { Tokenizer } from "../../checkpoint/tokenizer.js";
 import { decode } from "../../runtime/generate.js";
 import type { Run } from "../../runtime/run.js";
+import { fileNames } from "../file-names.js";
 import type { QueryKind } from "../asked.js";
 import { forcedLosses, mean } from "../forced.js";
 import { chatMark, type LongbenchData } from "../item-data.js";
@@ -37,7 +38,8 @@ const whole: Dataset = { template: "{input}", maxNewTokens: 32, metric: f1, plai
  * @throws an error that names file, line and field; on lengths that the model does not have
  */
 export async function longbenchTasks(tokenizer: Tokenizer, config: ModelConfig, files: readonly string[], options: LongbenchOptions = {}): Promise<EvaluationTask[]> {
-  const records = (await Promise.all(files.map((file) => readLongbench(file, options.dataset)))).flat();
+  const names = fileNames(files);
+  const records = (await Promise.all(files.map((file, i) => readLongbench(file, options.dataset, names[i]!)))).flat();
   return [...groupBy(records, taskName)].map(([name, found]) => {
     const dataset = datasetOf(found[0]!);
     const maxNewTokens = options.maxNewTokens ?? dataset.maxNewTokens;

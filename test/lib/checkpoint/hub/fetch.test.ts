@@ -136,6 +136,25 @@ test("the hub's reason is passed on, with what to do", async (t) => {
   await refused("org/tiny", /hub: http:\/\/127\.0\.0\.1:1 cannot be reached: .* \(check the network and HF_ENDPOINT; what the cache holds can be used with HF_HUB_OFFLINE=1\)/, { endpoint: "http://127.0.0.1:1" });
 });
 
+test("what answers in the hub's place is not called unreachable: a proxy's page, half an answer, other JSON, a file without its size", async (t) => {
+  const { server, settings, pause } = await setUp(t, { "models/org/tiny": repository(t) });
+  const answers: Record<string, [string, RegExp]> = {
+    revision: ["<html>log in</html>", /does not answer as the hub does: Unexpected token '<'/], tree: ['{"a": 1}', /does not answer as the hub does: .*iterable/],
+  };
+  for (const [route, [body, says]] of Object.entries(answers)) {
+    server.instead = (request) => (request.url!.includes(`/${route}/`) ? { status: 200, body } : null);
+    await assert.rejects(fetchRepository(name, { settings, pause }), (error: Error) => says.test(error.message) && /\(check HF_ENDPOINT, and whether a proxy or a login page stands between; /.test(error.message) && !error.message.includes("\n"));
+  }
+  server.instead = (request) => (request.url!.includes("/resolve/") ? { status: 200, body: "bytes" } : null);
+  await assert.rejects(fetchRepository(name, { settings, pause }), /does not answer as the hub does: Expected size information/);
+  for (const [status, advice] of [[400, /answers 400: .* \(check HF_ENDPOINT: what answers there may be no hub\)/], [429, /answers 429: .* \(try again later\)/], [503, /answers 503: .* \(try again later\)/]] as const) {
+    server.instead = () => ({ status, body: '{"error": "no"}' });
+    await assert.rejects(fetchRepository(name, { settings, pause }), advice);
+  }
+  server.instead = null;
+  await fetchRepository(name, { settings, pause });
+});
+
 test("a repository cannot write outside of its folder", async (t) => {
   const { settings, pause } = await setUp(t, { "models/org/tiny": { files: { "config.json": "{}", "../../evil": "x" } } });
   await assert.rejects(fetchRepository(name, { settings, pause }), /hub: org\/tiny: the path "\.\.\/\.\.\/evil" \(must lie in the repository\)/);

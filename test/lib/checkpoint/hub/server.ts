@@ -18,6 +18,8 @@ export interface Hub {
   readonly requests: string[];
   /** Called before a file is sent; may send something else itself, and then says true. */
   misbehave: ((request: IncomingMessage, response: ServerResponse, bytes: Buffer, start: number) => boolean) | null;
+  /** What answers in the hub's place; null: the hub. */
+  instead: ((request: IncomingMessage) => { status: number; body: string } | null) | null;
 }
 
 export const commit = "0123456789abcdef0123456789abcdef01234567";
@@ -26,11 +28,14 @@ export const gitHash = (bytes: Buffer) => createHash("sha1").update(`blob ${byte
 
 /** @param repositories by `models/org/name`, `datasets/org/name` */
 export async function hub(t: TestContext, repositories: Readonly<Record<string, Repository>>): Promise<Hub> {
-  const state: { requests: string[]; misbehave: Hub["misbehave"] } = { requests: [], misbehave: null };
+  const state: Pick<Hub, "misbehave" | "instead"> & { requests: string[] } = { requests: [], misbehave: null, instead: null };
   const server = createServer((request, response) => {
     const url = new URL(request.url!, "http://hub");
     state.requests.push(`${request.method} ${decodeURIComponent(url.pathname)}${request.headers.range ? ` ${request.headers.range}` : ""}`);
-    answer(request, response, decodeURIComponent(url.pathname));
+    const other = state.instead?.(request);
+    if (!other) return answer(request, response, decodeURIComponent(url.pathname));
+    response.writeHead(other.status, { "content-type": "application/json" });
+    response.end(other.body);
   });
   const json = (response: ServerResponse, value: unknown, status = 200, headers: Record<string, string> = {}) => {
     response.writeHead(status, { "content-type": "application/json", ...headers });
