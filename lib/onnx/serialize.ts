@@ -29,12 +29,16 @@ export function toOnnx(graph: Graph): Uint8Array {
 
 function graphProto(graph: Graph): GraphProto {
   // An output that bears another name than its value, or is an input or initializer itself, needs a node of its own.
+  const given = new Set(graph.outputs.map(({ name }) => name));
   const renamed = graph.outputs.filter(({ name, value }) => name !== value.name || value.producer === null);
   return create(GraphProtoSchema, {
     name: graph.name,
     input: graph.inputs.map((value) => valueInfo(value.name, value.dtype, value.shape)),
     output: graph.outputs.map(({ name, value }) => valueInfo(name, value.dtype, value.shape)),
     initializer: graph.initializers.map(tensor),
+    // What ONNX Runtime does not infer of shapes by itself, such as that two lengths are the same: its planner of memory looks for buffers of the same size, and where
+    // it knows of none, tries all that are free for each value (seconds for thousands of nodes).
+    valueInfo: graph.nodes.flatMap(({ outputs }) => outputs).filter(({ name }) => !given.has(name)).map(({ name, dtype, shape }) => valueInfo(name, dtype, shape)),
     node: [
       ...graph.nodes.map((node, index) => ({
         name: `${node.op}_${index}`,

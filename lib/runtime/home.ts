@@ -73,8 +73,8 @@ export interface PieceableCache extends KvCache {
 
 /** A device's own memory. */
 export interface DeviceMemory {
-  /** Bytes that were free when the device was opened. */
-  readonly limit: number;
+  /** Bytes that were free when the device was opened; null: it is this process's memory. */
+  readonly limit: number | null;
   /** What a prompt takes of it. @param graphs that are loaded */
   plan(checkpoint: Checkpoint, plan: Plan, options: { readonly reserve: number; readonly graphs: number }): MemoryPlan;
 }
@@ -84,7 +84,7 @@ export interface Home {
   readonly device: Provider;
   /** Attention of prompts. */
   attention(config: ModelConfig): AttentionKind;
-  /** The device's own memory, where it says how much is free; null or absent: the process's, or unknown. */
+  /** Memory that the device plans for itself; null or absent: as the CPU does, or unknown. */
   readonly memory?: DeviceMemory | null;
   /** Heads of spelled-out attention are apart, as the device's own operator wants them (see `attendApart`); default false. */
   readonly headsApart?: boolean;

@@ -6,6 +6,7 @@ import { DECODE, hostHome, type Home } from "../home.js";
 import type { PluginFile } from "./installed.js";
 import { BFLOAT16_THREADS, knownProvider, type PluginAccuracy } from "./known.js";
 import { pluginOf } from "./names.js";
+import { pluginMemoryPlan } from "./memory.js";
 import { openPluginSession, type PluginGraph } from "./session.js";
 
 export interface PluginHomeOptions {
@@ -47,6 +48,7 @@ export function pluginHome(plugin: PluginFile, { accuracy = "float32", kvDtype =
     isThere,
     byChannel: null,
     inPieces: null,
+    memory: { limit: null, plan: (checkpoint, plan, options) => pluginMemoryPlan(checkpoint, plan, { ...options, oneCopy: host.oneCopy?.() === true, kvDtype, accuracy }) },
     builder: (name, floats) => (isThere(name) ? builder(name) : host.builder(name, floats)),
     async load(g, settings) {
       const { threads, folder } = settings;
