@@ -26,7 +26,14 @@ const cold = "no warm-up run: the first runs, the baseline's before all, are of 
 /** An entry of a results file: an outcome beside the baseline of the same run, or the baseline alone. */
 export function entryOf(context: EntryContext, baseline: Outcome, outcome?: Outcome): Entry {
   const entry = warmOrCold(context, baseline, outcome);
-  return context.warmup > 0 ? entry : { ...entry, warnings: [cold, ...(entry.warnings ?? [])] };
+  const warnings = [...(context.warmup > 0 ? [] : [cold]), ...differentWays(baseline, outcome), ...(entry.warnings ?? [])];
+  return warnings.length > 0 ? { ...entry, warnings } : entry;
+}
+
+/** Where memory held only one of the two prompts as a whole. */
+function differentWays(baseline: Outcome, outcome: Outcome | undefined): string[] {
+  const [before, after] = [baseline, outcome ?? baseline].map(({ measured: { pieceTokens } }) => (pieceTokens ? `in pieces of ${pieceTokens} tokens` : "as a whole"));
+  return before === after ? [] : [`the baseline's prompt went ${before}, this one ${after}, which takes other time by itself (take --piece for both)`];
 }
 
 function warmOrCold(context: EntryContext, baseline: Outcome, outcome: Outcome | undefined): Entry {

@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
 import type { KvDtype } from "../../../lib/checkpoint/kv-dtype.js";
+import { entryOf } from "../../../lib/bench/entries.js";
+import type { Measured } from "../../../lib/bench/job.js";
 import { measure } from "../../../lib/bench/measure.js";
+import type { EndToEndEntry } from "../../../lib/bench/record.js";
 import { resolveMethod } from "../../../lib/methods/resolve.js";
 import type { PiecesWay } from "../../../lib/methods/plan/pieces-plan.js";
 import { backend } from "../../../lib/runtime/c-api/backend.js";
@@ -153,6 +156,12 @@ test("what is measured says in which pieces", async (t) => {
   const tokens = async (piece?: number) => (await measure(model, { ...job, ...(piece !== undefined && { piece }) })).map((result) => ("error" in result ? result.error : result.pieceTokens));
   assert.deepEqual(await tokens(16), [16, 16]);
   assert.deepEqual(await tokens(), [null, null]);
+  const [whole, parts] = (await Promise.all([undefined, 16].map(async (piece) => (await measure(model, { ...job, ...(piece && { piece }) })) as Measured[]))) as [Measured[], Measured[]];
+  const entry = (baseline: Measured, measured: Measured) => entryOf({ mode: "end2end", maxNewTokens: 2, warmup: 1, config: model.config, length: 60 }, { preset: resolveMethod("baseline"), measured: baseline }, { preset: resolveMethod("keep07"), measured }) as EndToEndEntry;
+  assert.equal(entry(parts[0]!, parts[1]!).sdtp.prefill_piece_tokens, 16);
+  const warned = /^the baseline's prompt went in pieces of 16 tokens, this one as a whole/;
+  assert.ok(entry(parts[0]!, whole[1]!).warnings!.some((warning) => warned.test(warning)));
+  assert.ok(![entry(parts[0]!, parts[1]!), entry(whole[0]!, whole[1]!)].some(({ warnings }) => warnings?.some((warning) => /went/.test(warning))));
 });
 
 test("pieces of what is taken as a whole, and pieces that are none, are refused by name", async (t) => {
