@@ -3,6 +3,7 @@
  * language, of Node and of this package are read, so that the first cell does not wait for them.
  */
 import { CellCompiler } from "../cells.js";
+import { complete } from "../complete.js";
 import { inspect } from "../inspect.js";
 import { prelude } from "../prelude.js";
 import { answer, createMethods, type Call, type Methods, type ServiceData } from "../service.js";
@@ -18,6 +19,9 @@ const CELLS = [
   "frame.nothing",
 ];
 
+/** What is completed at its end, likewise: the first completion of what is preloaded looks at all of it. */
+const COMPLETED = ["const list = [1, 2, 3]; list.", "sdtp.", "con"];
+
 /** Reads what every notebook needs. */
 export function warm(packageRoot: string): void {
   const cells = new CellCompiler(packageRoot, prelude(packageRoot, undefined));
@@ -25,10 +29,27 @@ export function warm(packageRoot: string): void {
     const cell = cells.compile(source);
     if (cell.ok) cells.commit(cell.id, "ok");
   }
-  // Completion is not tried: it sorts by an Intl.Collator, which V8 cannot put into a snapshot.
+  withoutCollator(() => {
+    for (const code of COMPLETED) complete(cells, code, code.length);
+  });
   inspect(cells, "numbers", 3, 0);
   cells.project.complete();
   cells.project.rest();
+}
+
+/** TypeScript sorts completions by an Intl.Collator, which V8 cannot put into a snapshot: here it has another, which it forgets. */
+function withoutCollator(work: () => void): void {
+  const { Collator } = Intl;
+  const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  try {
+    Object.assign(Intl, { Collator: function () { return { compare }; } });
+    work();
+  } finally {
+    Object.assign(Intl, { Collator });
+    const { setUILocale } = ts as unknown as { setUILocale(locale: string | undefined): void };
+    setUILocale("none");
+    setUILocale(undefined);
+  }
 }
 
 /** Runs in the process that was started from the snapshot: its first message is the {@link ServiceData}. */
