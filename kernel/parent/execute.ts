@@ -55,7 +55,7 @@ export class Executor {
     const shell = this.shells.delete(id);
     shell.interrupts++;
     if (shell.run !== undefined) this.execution.interruptRun(shell.run);
-    for (const each of shell.queue.splice(0)) this.#abort(shell, each);
+    for (const each of shell.queue.splice(0)) this.#abort(each);
   }
 
   /** Clients take the last status for the kernel's: while the notebook's own shell runs a cell, that is busy. */
@@ -94,15 +94,16 @@ export class Executor {
       this.publisher.reply("shell", message, "execute_reply", { ...reply }, stale.length > 0 ? { sdtp: { stale: stale.map((each) => ({ ...each })) } } : {});
       this.publisher.status("idle", message);
       shell.current = undefined;
-      for (const each of aborted) this.#abort(shell, each);
+      for (const each of aborted) this.#abort(each);
       if (shell.id !== undefined) this.repeatBusy();
     }
     shell.working = false;
   }
 
-  #abort(shell: Shell, message: Message): void {
+  /** A cell that did not run has no number: JupyterLab would show it beside the cell. */
+  #abort(message: Message): void {
     this.publisher.status("busy", message);
-    this.publisher.reply("shell", message, "execute_reply", { status: "aborted", execution_count: shell.count });
+    this.publisher.reply("shell", message, "execute_reply", { status: "aborted" });
     this.publisher.status("idle", message);
   }
 

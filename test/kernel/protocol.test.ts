@@ -61,7 +61,7 @@ describe("protocol", () => {
     const failing = session.run("await new Promise(done => setTimeout(done, 50)); throw new Error('first')");
     const queued = [session.run("1"), session.run("2")];
     assert.equal((await failing).reply.status, "error");
-    assert.deepEqual((await Promise.all(queued)).map(({ reply }) => reply.status), ["aborted", "aborted"]);
+    assert.deepEqual((await Promise.all(queued)).map(({ reply }) => [reply.status, reply.execution_count]), [["aborted", undefined], ["aborted", undefined]]);
     assert.equal(await session.value("3"), "3");
   });
 

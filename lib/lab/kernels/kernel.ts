@@ -31,7 +31,7 @@ const RESTARTS = 3;
 const FORGET = 10 * 60_000;
 
 /** Messages whose loss leaves no tab waiting. */
-const DISPOSABLE = new Set(["stream", "display_data", "update_display_data"]);
+const DISPOSABLE = new Map<string, "stream" | "display">([["stream", "stream"], ["display_data", "display"], ["update_display_data", "display"]]);
 
 /** A kernel with any number of tabs. What it sends on iopub goes to all of them, in one order. */
 export class LabKernel {
@@ -196,7 +196,7 @@ export class LabKernel {
     if (type === "execute_input") this.#restarts = 0;
     const execution = this.executions.received(message);
     const parts = partsAfterSignature(frames);
-    for (const link of this.#links.values()) link.deliver("iopub", parts, DISPOSABLE.has(type));
+    for (const link of this.#links.values()) link.deliver("iopub", parts, DISPOSABLE.get(type));
     if (execution) this.events.progressed(this, execution);
   }
 

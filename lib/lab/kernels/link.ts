@@ -2,6 +2,7 @@ import type { ConnectionInfo } from "../../jupyter/connection.js";
 import type { Channel } from "../../jupyter/messages.js";
 import { Sockets, type Asking } from "../../jupyter/sockets.js";
 import type { Signer } from "../../jupyter/wire.js";
+import { Allowance } from "./allowance.js";
 import { pack, unpack } from "./framing.js";
 
 /** The websocket of a tab. */
@@ -15,6 +16,10 @@ export interface Wire {
 /** Bytes that wait for a tab at most: while it is away, and while it does not keep up. */
 const AWAY = 64 * 2 ** 20;
 const BEHIND = 128 * 2 ** 20;
+
+/** Bytes of streams that a tab is sent at once, and in a second from then on. */
+const BURST = 2 ** 21;
+const RATE = 2 ** 16;
 
 const DELIMITER = Buffer.from("<IDS|MSG>");
 const ASKING: readonly string[] = ["shell", "control", "stdin"];
@@ -33,6 +38,7 @@ export class Link {
   #missed: Buffer[] = [];
   #missedBytes = 0;
   #dropping = false;
+  readonly #streams = new Allowance(BURST, RATE);
 
   constructor(
     readonly session: string,
@@ -63,23 +69,27 @@ export class Link {
     return true;
   }
 
-  /** A message for the tab. */
-  deliver(channel: Channel, parts: readonly Buffer[], disposable = false): void {
-    const wire = this.#wire;
-    if (!wire) {
-      const bytes = pack(channel, parts);
-      this.#missedBytes += bytes.length;
-      if (this.#missedBytes <= AWAY) this.#missed.push(bytes);
-      return;
-    }
-    // Outputs of a kernel that floods: what the browser will never get to is left out, and said.
-    if (disposable && wire.buffered > BEHIND) {
-      if (!this.#dropping) wire.send(pack("iopub", note(parts)));
+  /** A message for the tab. @param kind of an output; what floods is left out, and that is said once in its place */
+  deliver(channel: Channel, parts: readonly Buffer[], kind?: "stream" | "display"): void {
+    if (kind !== undefined && this.#floods(parts, kind)) {
+      if (!this.#dropping) this.#send(pack("iopub", note(parts)));
       this.#dropping = true;
       return;
     }
-    this.#dropping &&= wire.buffered > BEHIND / 2;
-    wire.send(pack(channel, parts));
+    if (kind !== undefined) this.#dropping = false;
+    this.#send(pack(channel, parts));
+  }
+
+  #floods(parts: readonly Buffer[], kind: "stream" | "display"): boolean {
+    const buffered = this.#wire?.buffered ?? 0;
+    if (buffered > (this.#dropping ? BEHIND / 2 : BEHIND)) return true;
+    return kind === "stream" && !this.#streams.take(parts.reduce((sum, part) => sum + part.length, 0));
+  }
+
+  #send(bytes: Buffer): void {
+    if (this.#wire) return this.#wire.send(bytes);
+    this.#missedBytes += bytes.length;
+    if (this.#missedBytes <= AWAY) this.#missed.push(bytes);
   }
 
   /** A message of the tab. @throws Error where it is none */
@@ -100,6 +110,6 @@ export class Link {
 /** Says in the cell that outputs are missing. */
 function note([header, parent]: readonly Buffer[]): Buffer[] {
   const told = { ...(JSON.parse(String(header)) as object), msg_type: "stream", msg_id: crypto.randomUUID() };
-  const text = "\n(the cell writes faster than the browser reads: some of its output is left out)\n";
+  const text = "\n(the cell writes faster than a browser can show: some of its output is left out)\n";
   return [told, JSON.parse(String(parent)) as object, {}, { name: "stderr", text }].map((part) => Buffer.from(JSON.stringify(part)));
 }
