@@ -45,7 +45,9 @@ export function nearForms(weights: readonly LosslessBlocks[]): ReadonlyMap<strin
   }
   for (const group of byExperts(weights)) {
     const asHeld = group.map((weight) => ({ ...weight, ...(forms.get(weight.name) && { ...forms.get(weight.name)!, offsets: false }) }));
-    if (multipliedInBlocks(asHeld) || !group.every(({ columns }) => fitsExperts(columns, 32))) continue;
+    // Beside matrices of plain numbers none is multiplied in blocks, whatever its form.
+    const whole = ["gate", "up", "down"].every((part) => 3 * group.filter(({ name }) => name.includes(`.${part}_proj.`)).length === group.length);
+    if (!whole || multipliedInBlocks(asHeld) || !group.every(({ columns }) => fitsExperts(columns, 32))) continue;
     const bits = group.every(fourBits) ? 4 : 8;
     for (const weight of group) {
       if (weight.bits === bits && weight.blockSize === 32 && !weight.offsets) forms.delete(weight.name);

@@ -65,6 +65,18 @@ export function quantizeRows(values: Float32Array, columns: number, bits: Bits, 
   return { quants, scales, zeroPoints };
 }
 
+/**
+ * Products with quantised weights may make numbers of scales that are none (ONNX Runtime's with 8 bits do), so that nothing would show it later.
+ * @param blocks of a row
+ * @throws on a scale or offset that is not finite, naming tensor and row
+ */
+export function requireFiniteScales(name: string, { scales, offsets }: Pick<QuantizedRows, "scales" | "offsets">, blocks: number, firstRow = 0): void {
+  for (const [what, values] of [["scale", scales], ["offset", offsets]] as const) {
+    const at = values ? values.findIndex((value) => !Number.isFinite(value)) : -1;
+    if (at >= 0) throw new Error(`tensor ${name}, row ${firstRow + Math.floor(at / blocks)}: a block's ${what} is ${values![at]} (must be finite: the file is damaged, or made of weights that were not finite)`);
+  }
+}
+
 /** The smallest and the largest of a block's values and zero. @throws where one is not finite, naming the row */
 export function blockRange(values: Float32Array, start: number, end: number, row: number): { low: number; high: number } {
   let [low, high] = [0, 0];

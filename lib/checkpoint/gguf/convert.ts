@@ -2,7 +2,7 @@ import { elementCount } from "../dtype.js";
 import { inBlocks, offsetsName, scalesName, type BlockForm } from "../encode.js";
 import { requireFreeSpace } from "../free-space.js";
 import type { LosslessBlocks } from "../near.js";
-import { dequantizeRows } from "../quantize.js";
+import { dequantizeRows, requireFiniteScales } from "../quantize.js";
 import { readByteRange, readFloatChunks, tensorBytes, type TensorToWrite } from "../safetensors.js";
 import { writeShards } from "../shards.js";
 import { formats, fromGgml } from "./blocks.js";
@@ -78,6 +78,7 @@ function quantised(located: LocatedTensor, type: BlockType, count: Count): Tenso
     let filled = 0;
     for await (const bytes of rowPieces(located, type)) {
       const piece = fromGgml(bytes, type);
+      requireFiniteScales(located.tensor.name, piece, blocks, filled / blocks);
       scales.set(piece.scales, filled);
       if (piece.offsets) offsets.set(piece.offsets, filled);
       filled += piece.scales.length;

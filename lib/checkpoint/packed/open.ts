@@ -6,7 +6,7 @@ import { cached, cacheFolder } from "../cache.js";
 import { orderName, scalesName, zeroPointsName } from "../encode.js";
 import { requireFreeSpace } from "../free-space.js";
 import { filesIdentity } from "../hash.js";
-import { blocksOf, quantBytes, zeroPointBytes } from "../quantize.js";
+import { blocksOf, quantBytes, requireFiniteScales, zeroPointBytes } from "../quantize.js";
 import { tensorBytes, type TensorToWrite } from "../safetensors.js";
 import { writeShards } from "../shards.js";
 import type { StoredTensor } from "../types.js";
@@ -88,7 +88,11 @@ function toWrite(weight: PackedWeight, onDone: () => void): TensorToWrite[] {
   const blocks = blocksOf(inputs, blockSize);
   let rows: PackedRows | null = null;
   const parts: TensorToWrite[] = [
-    { name, dtype: "U8", shape: [out, blocks, quantBytes(inputs, bits, blockSize) / blocks], data: async () => (rows = await weight.read()).quants },
+    { name, dtype: "U8", shape: [out, blocks, quantBytes(inputs, bits, blockSize) / blocks], data: async () => {
+      rows = await weight.read();
+      requireFiniteScales(name, rows, blocks);
+      return rows.quants;
+    } },
     { name: scalesName(name), dtype: "F32", shape: [out, blocks], data: () => rows!.scales },
   ];
   if (zeroPoints) parts.push({ name: zeroPointsName(name), dtype: "U8", shape: [out, zeroPointBytes(inputs, bits, blockSize)], data: () => rows!.zeroPoints! });

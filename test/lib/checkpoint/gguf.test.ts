@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { readGgufHeader } from "../../../lib/checkpoint/gguf/header.js";
 import { decodeFloat16, encodeFloat16 } from "../../../lib/checkpoint/half.js";
 import { openCheckpoint } from "../../../lib/checkpoint/open.js";
 import { dequantizeRows, quantizeRows } from "../../../lib/checkpoint/quantize.js";
@@ -180,3 +181,18 @@ test("what is wrong with a file is said with its name", async (t) => {
   await writeFile(join(good.folder, "b.gguf"), "GGUF");
   await assert.rejects(openCheckpoint(good.folder), /has 2 GGUF files \(give one of them/);
 });
+
+for (const [kind, place] of [["Q8_0", 0], ["Q4_0", 0], ["Q6_K", 208], ["Q4_K", 2], ["IQ4_NL", 0]] as const) {
+  test(`a block of ${kind} whose scale is not a number is refused by tensor and row, however it is held: products would make numbers of it`, async (t) => {
+    const gguf = await written(t, "llama", matrix(kind), { config: { hidden_size: 256, num_attention_heads: 8, intermediate_size: 256 } });
+    const { offset } = (await readGgufHeader(gguf.file)).tensors.get("blk.1.ffn_up.weight")!;
+    const bytes = await readFile(gguf.file);
+    const { block, bytes: size } = ggmlTypes[kind];
+    bytes.writeUInt16LE(0x7e00, offset + (256 / block) * size + place);
+    await writeFile(gguf.file, bytes);
+    const cacheFolder = join(gguf.folder, "cache");
+    const refused = /tensor (blk\.1\.ffn_up\.weight, row 1: a block's (scale|offset) is NaN \(must be finite|model\.layers\.1\.mlp\.up_proj\.weight, from row 0: quantisation: a value in row 1 is not finite)/;
+    for (const dtype of [undefined, "stored"]) await assert.rejects(openCheckpoint(gguf.file, { cacheFolder, ...(dtype && { dtype }) }), refused);
+    assert.deepEqual(await readdir(cacheFolder), []);
+  });
+}

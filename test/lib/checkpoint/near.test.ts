@@ -47,7 +47,8 @@ test("experts whose lossless blocks would be widened to float32 get one form, th
   assert.deepEqual(formsOf(experts("Q2_K", "Q2_K", "Q3_K", 256)), Array(6).fill("4/128"));
   // Rows of one block of 128 are none to the operator.
   assert.deepEqual(formsOf(experts("Q5_1", "Q5_1", "Q5_1", 128)), Array(6).fill("8/32"));
-  // Nothing makes these other than float32.
+  // Nothing makes these other than float32, nor those beside plain numbers.
+  assert.deepEqual(formsOf(experts("Q4_1", "Q4_1", "Q4_1").slice(0, 4)), Array(4).fill("-"));
   assert.deepEqual(formsOf(experts("Q4_1", "Q4_1", "Q4_1", 32)), Array(6).fill("-"));
 });
 

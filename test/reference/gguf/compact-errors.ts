@@ -1,9 +1,9 @@
 // What `compact` makes of each type: prints the rows of lib/checkpoint/gguf/README.md. Normally distributed numbers are rounded to a type about as
 // llama.cpp does (scales and minima at the type's own precision, spanning a block's range), and those values to the compact form.
 //   node dist/test/reference/gguf/compact-errors.js
-import { compactForm } from "../../../lib/checkpoint/compact.js";
 import { formats } from "../../../lib/checkpoint/gguf/blocks.js";
 import { ggmlTypes, type BlockType } from "../../../lib/checkpoint/gguf/types.js";
+import { nearForms } from "../../../lib/checkpoint/near.js";
 import { dequantizeRows } from "../../../lib/checkpoint/quantize.js";
 import { heldBytes } from "../../../lib/checkpoint/sizes.js";
 import type { StoredTensor } from "../../../lib/checkpoint/types.js";
@@ -78,7 +78,9 @@ const distance = (a: Float32Array, b: Float32Array) => Math.sqrt(a.reduce((sum, 
 const percent = (a: Float32Array, b: Float32Array) => `${(100 * distance(a, b)).toFixed(1)} %`;
 process.stdout.write(markdownTable(["type", "compact", "bits an element, in the file", "held", "error of the weights", "the type's own", "both together"], types.map(([type, round, experts]) => {
   const stored = held(type, experts ? "model.layers.0.mlp.experts.0.up_proj.weight" : "model.layers.0.mlp.up_proj.weight");
-  const form = compactForm(stored)!;
+  const { bits, blockSize, offsets, fileBits } = stored.quantization!;
+  const all = ["gate", "up", "down"].map((part) => ({ name: stored.name.replace("up_proj", `${part}_proj`), rows: ROWS, columns: COLUMNS, bits, blockSize, offsets: offsets !== null, fileBits: fileBits! }));
+  const form = nearForms(all).get(stored.name)!;
   const values = spans.map((span) => round(given, span)).reduce((a, b) => (distance(b, given) < distance(a, given) ? b : a));
   const rows = form.encode(values, COLUMNS);
   const bytes = rows.quants.length + 4 * rows.scales.length + (rows.zeroPoints?.length ?? 0);
