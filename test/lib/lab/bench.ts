@@ -18,7 +18,7 @@ declare global {
   var pressedAt: number;
 }
 
-const SHOWN = { launcher: ".jp-Launcher", notebook: ".jp-NotebookPanel .jp-Cell .cm-content", completions: ".jp-Completer-item" };
+const SHOWN = { launcher: ".jp-Launcher", notebook: ".jp-NotebookPanel .jp-Cell .cm-content", completions: ".jp-Completer:not(.lm-mod-hidden) .jp-Completer-item" };
 
 /** Of each figure, its samples in seconds. */
 const samples = new Map<string, number[]>();
