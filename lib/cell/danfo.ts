@@ -26,7 +26,7 @@ export const danfo = (): typeof import("danfojs-node") => mended(createRequire(i
 
 /**
  * danfojs with its mistakes on missing values put right: `describe` of columns with null, the order of `sortValues` around NaN (missing
- * ones come last, as in pandas), the number of rows of each group where all columns are keys, and names of columns with blanks around them.
+ * ones come last, as in pandas), the number of rows of each group where all columns are keys, and names of columns with blanks around them; frames without rows can be sorted and described.
  * @param module danfojs-node, changed; something else is left alone
  */
 export function mended(module: object): object {
@@ -35,7 +35,10 @@ export function mended(module: object): object {
   const { DataFrame, Series } = library as Danfo;
   Object.defineProperty(library, mendedAlready, { value: true });
 
-  DataFrame.prototype["describe"] = function (this: Frame) {
+  // Frames that come of others (query, loc, head, …) are of the class beneath danfojs-node's own: methods are mended where they are defined.
+  const [frames, columns] = [defining(DataFrame.prototype, "sortValues"), defining(Series.prototype, "sortValues")];
+
+  frames["describe"] = function (this: Frame) {
     const names = this.columns.filter((name) => this.$getColumnDtype(name) !== "string");
     const statistics = ["count", "mean", "std", "min", "median", "max", "var"];
     const of = (name: string) => {
@@ -47,19 +50,25 @@ export function mended(module: object): object {
     return new DataFrame(Object.fromEntries(names.map((name) => [name, of(name)])), { index: ["count", "mean", "std", "min", "median", "max", "variance"] });
   };
 
-  const sortFrame = DataFrame.prototype["sortValues"]!;
-  DataFrame.prototype["sortValues"] = function (this: Frame, by: string, options: SortOptions = {}) {
+  const sortFrame = frames["sortValues"]!;
+  frames["sortValues"] = function (this: Frame, by: string, options: SortOptions = {}) {
     const at = this.$columns.indexOf(by);
     // Its own words on a column that is not there.
     if (at < 0) return sortFrame.call(this, by, options);
     return reordered(this, ordered((this.$data as unknown[][]).map((row) => row[at]), options), options, (data, index) => new DataFrame(data, { columns: [...this.$columns], index }));
   };
-  Series.prototype["sortValues"] = function (this: Frame, options: SortOptions = {}) {
+  columns["sortValues"] = function (this: Frame, options: SortOptions = {}) {
     return reordered(this, ordered(this.$data, options), options, (data, index) => new Series(data, { columns: [...this.$columns], index }));
   };
 
-  const groupby = DataFrame.prototype["groupby"]!;
-  DataFrame.prototype["groupby"] = function (this: Frame, by: string[]) {
+  const mean = columns["mean"]!;
+  columns["mean"] = function (this: Frame, ...options: unknown[]) {
+    return this.$data.length === 0 ? NaN : mean.call(this, ...options);
+  };
+
+  const groupby = frames["groupby"]!;
+  frames["groupby"] = function (this: Frame, by: string[]) {
+    if (this.$data.length === 0) throw new Error(`groupby: ${[by].flat().join(", ")} (the frame has no rows)`);
     const groups = groupby.call(this, by) as Record<string, unknown>;
     const keys = Array.isArray(by) ? by : [by];
     if (!this.$columns.every((name) => keys.includes(name))) return groups;
@@ -84,8 +93,8 @@ export function mended(module: object): object {
     return groups;
   };
 
-  const column = DataFrame.prototype["column"]!;
-  DataFrame.prototype["column"] = function (this: Frame, name: string) {
+  const column = frames["column"]!;
+  frames["column"] = function (this: Frame, name: string) {
     const found = this.$columns.includes(name) ? [name] : this.$columns.filter((each) => String(each).trim() === String(name).trim());
     if (found.length === 1) return column.call(this, found[0]!);
     throw new Error(`column: ${JSON.stringify(name)} (must be one of ${this.$columns.map((each) => JSON.stringify(each)).join(", ")})`);
@@ -106,6 +115,11 @@ export function mended(module: object): object {
     }
   }
   return module;
+}
+
+/** The prototype that a method is defined in. */
+function defining(prototype: Record<string, Method>, method: string): Record<string, Method> {
+  return Object.hasOwn(prototype, method) ? prototype : defining(Object.getPrototypeOf(prototype) as Record<string, Method>, method);
 }
 
 interface SortOptions {

@@ -1,9 +1,9 @@
 // LazyLLM, arXiv:2407.14057: after some blocks the tokens that the last one looks at least go on no more, in the prompt and in every decoding step anew, over all tokens so
 // far; one that fell earlier and is chosen now returns: blocks that have not computed it do so from the hidden state that it fell with, which an Aux Cache keeps, each at
 // most once. The score is the paper's (section 4: what the last token pays to each, the mean over heads), chosen is a share of those present, the last token always.
-// After which blocks and how many, the paper does not print (pruning late costs less than early, so that more stays early): chosen here, 70 % of those present after blocks 12,
-// 18 and 24 of 32; another share for all three after a colon (lazyllm:0.5). After each quarter of the depth instead, the embedded model found 2 of 12 pass keys in 1,024 tokens;
-// it finds 11 as it is here and unpruned. Its authors published no code; that generated tokens are chosen among as those of the prompt are, and that one which returns looks
+// After which blocks and how many is chosen here, since public descriptions give no figures (pruning late costs less than early): 70 % of those present after blocks 12, 18 and
+// 24 of 32; another share for all three after a colon (lazyllm:0.5). After each quarter of the depth instead, the embedded model found 2 of 12 pass keys in 1,024 tokens; it finds
+// 11 as it is here and unpruned. That generated tokens are chosen among as those of the prompt are, and that one which returns looks
 // at chosen tokens before it alone, is as in github.com/Adam-Mazur/Lazy-Llama.
 import { checkedMethod } from "./method.js";
 

@@ -34,6 +34,8 @@ export interface MemoryOptions {
 const PACKED = 1.25;
 /** Vectors of the hidden size, and of the MLP's inner size, that are there at once for each token. */
 const [HIDDEN, INNER] = [6, 3];
+/** Vectors of the inner size more in a prompt's graph of int8: ONNX Runtime is told the shapes of graphs so large, and then holds buffers between those that use them (lib/onnx/serialize.ts). */
+const HELD_BETWEEN = 5;
 /** Vectors of the hidden size that ONNX Runtime's experts hold for each of a token's: gathered twice, the result twice, its share of the sums of all threads. */
 const EXPERT_COPIES = 6;
 /** What joining the experts of a model takes while one graph is loaded, per byte that they have in it: ONNX Runtime holds every step of it until the end. */
@@ -67,7 +69,8 @@ export function memoryPlan(checkpoint: Checkpoint, plan: Pick<Plan, "method" | "
   const repeating = part > 0 ? 3 * Math.min(SCORE_BYTES, 4 * heads * part * (n + part)) + 4 * (n + part) * perToken : 0;
   // Tokens that return have their scores spelled out, so many at a time.
   const returning = method.revives ? 3 * Math.min(SCORE_BYTES, all) : 0;
-  const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + innerWidth(config)) + 4 * vocabSize + Math.max(scores, repeating, returning);
+  const between = [...tensors.values()].some(({ quantization }) => quantization?.byChannel) ? HELD_BETWEEN * config.ffnSize : 0;
+  const activations = BASE + moving + 4 * n * (HIDDEN * hiddenSize + innerWidth(config) + between) + 4 * vocabSize + Math.max(scores, repeating, returning);
   const weights = weightBytes(tensors, config.tiedEmbeddings, graphs + (part > 0 ? 1 : 0), oneCopy);
   return { weights, cache, activations, total: weights + cache + activations };
 }

@@ -27,6 +27,21 @@ const saveOnRun = {
   },
 };
 
+const saveInTurn = {
+  id: "sdtp-notebook:save-in-turn",
+  description: "Saves of a notebook wait for one another: one that begins amid another finds a file that has changed, and would ask what to do.",
+  autoStart: true,
+  requires: [INotebookTracker],
+  activate: (app, tracker) => {
+    tracker.widgetAdded.connect((_, { context }) => {
+      if (Object.hasOwn(context, "save")) return;
+      const save = context.save.bind(context);
+      let last = Promise.resolve();
+      context.save = () => (last = last.then(save, save));
+    });
+  },
+};
+
 const follow = {
   id: "sdtp-notebook:follow",
   description: "Shows the outputs of cells that ran before the notebook was opened in this tab.",
@@ -173,4 +188,4 @@ const refresh = {
   },
 };
 
-export default [saveOnRun, follow, refresh];
+export default [saveOnRun, saveInTurn, follow, refresh];

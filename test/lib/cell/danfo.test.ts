@@ -26,6 +26,26 @@ test("sortValues puts missing values last, either way, and keeps the order of eq
   assert.throws(() => frame.sortValues("z"), /z/);
 });
 
+test("frames that come of others are mended too: what is asked of them, and a part of their columns", () => {
+  const frame = new dfd.DataFrame({ a: [3, NaN, 1, 2], b: [1, 2, 3, 4] });
+  const asked = frame.query(frame.column("b").gt(1));
+  for (const part of [asked, asked.loc({ columns: ["a"] }), asked.head(3), asked.copy()]) {
+    assert.deepEqual(part.sortValues("a").column("a").values, [1, 2, NaN]);
+    assert.deepEqual(part.column("a").sortValues({ ascending: false }).values, [2, 1, NaN]);
+    assert.equal(part.describe().column("a").values[0], 2);
+  }
+});
+
+test("frames without rows are sorted and described, and say what they cannot do", () => {
+  const frame = new dfd.DataFrame({ a: [1, 2], b: ["x", "y"] });
+  const none = frame.query(frame.column("a").gt(5));
+  const sorted = none.loc({ columns: ["a"] }).sortValues("a", { ascending: false });
+  assert.deepEqual([sorted.shape, sorted.columns], [[0, 1], ["a"]]);
+  assert.deepEqual(none.describe().column("a").values, [0, NaN, NaN, NaN, NaN, NaN, NaN]);
+  assert.equal(none.column("a").mean(), NaN);
+  assert.throws(() => none.groupby(["b"]), /^Error: groupby: b \(the frame has no rows\)$/);
+});
+
 test("groupby of all columns counts rows, and says what it cannot do", () => {
   const frame = new dfd.DataFrame({ a: [1, 1, NaN], b: ["x", "x", "y"] });
   assert.deepEqual(frame.groupby(["a", "b"]).count().values, [[1, "x", 2], [NaN, "y", 1]]);

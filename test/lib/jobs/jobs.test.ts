@@ -135,6 +135,9 @@ describe("jobs", () => {
     const started = await one.run(`await sdtp.detach({ models: [${JSON.stringify(model.folder)}], lengths: [${LENGTHS.join(", ")}], configs: ["baseline", "keep07"], threads: [1], repeats: 1, warmup: 0, memory: false, mode: "prefill", folder: "out" })`);
     assert.equal(started.reply.status, "ok", JSON.stringify(started.reply));
     const job = /'(\w+)'/.exec(started.text ?? "")![1]!;
+    // It must not end before it is looked at.
+    const { pid } = await state(cwd);
+    process.kill(pid!, "SIGSTOP");
     const refused = await one.run(`await sdtp.detach({ configs: [{ ...sdtp.presets.keep07, name: "mine", stages: [{ afterBlock: 1, ratio: 0.123 }] } as any], onRow: 1 } as any)`);
     assert.equal(refused.reply.status, "error");
     // The kernel goes; its job stays.
@@ -146,7 +149,8 @@ describe("jobs", () => {
     // By a clock of its own, as the cell waits: shown is what there is before.
     const looked = await other.interrupted(`await sdtp.jobs(); setTimeout(() => console.log("started"), 100); await sdtp.attach("${job}")`);
     assert.equal(looked.reply.ename, "KeyboardInterrupt");
-    assert.notEqual((await state(cwd)).status, "stopped");
+    assert.equal((await state(cwd)).status, "running");
+    process.kill(pid!, "SIGCONT");
     const followed = await other.run(`const job = await sdtp.attach("${job}"); console.log(job.status, job.rows.length, job.rows.every((row) => row.prefill_seconds! > 0)); (await sdtp.jobs()).map(({ id }) => id).join()`);
     assert.equal(followed.reply.status, "ok", JSON.stringify(followed.reply));
     assert.equal(followed.stream("stdout"), `done ${2 * LENGTHS.length} true\n`);

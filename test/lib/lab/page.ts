@@ -19,6 +19,7 @@ declare global {
   var restarted: boolean;
   var jupyterapp: {
     commands: { execute(command: string, args?: object): Promise<unknown>; isToggled(command: string, args?: object): boolean };
+    serviceManager: { contents: { save(...given: unknown[]): Promise<unknown> } };
     shell: { currentWidget: { content: { model: { cells: Iterable<CellModel> } }; context: { path: string; save(): Promise<void>; model: { dirty: boolean } }; sessionContext: { session?: { kernel?: { id: string; status: string } } } } };
   };
 }
