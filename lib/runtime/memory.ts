@@ -35,7 +35,7 @@ const PACKED = 1.25;
 /** Vectors of the hidden size, and of the MLP's inner size, that are there at once for each token. */
 const [HIDDEN, INNER] = [6, 3];
 /** Vectors of the inner size more in a prompt's graph of int8: ONNX Runtime is told the shapes of graphs so large, and then holds buffers between those that use them (lib/onnx/serialize.ts). */
-const HELD_BETWEEN = 5;
+const HELD_BETWEEN = 4;
 /** Vectors of the hidden size that ONNX Runtime's experts hold for each of a token's: gathered twice, the result twice, its share of the sums of all threads. */
 const EXPERT_COPIES = 6;
 /** What joining the experts of a model takes while one graph is loaded, per byte that they have in it: ONNX Runtime holds every step of it until the end. */
