@@ -8,6 +8,7 @@ import { slotGroups } from "../decoder/decode-batch.js";
 import type { HostCache } from "./host-cache.js";
 import { LayerCache } from "./layer-cache.js";
 import type { LoadedGraph, Outputs } from "./session.js";
+import { int64 } from "./int64.js";
 
 /** One sequence's part of a run: its cache, and the positions of its new tokens. */
 export interface BatchPart<Cache> {
@@ -62,7 +63,6 @@ function batchFeeds(config: ModelConfig, parts: readonly BatchPart<HostCache>[],
   return feeds;
 }
 
-const int64 = (values: readonly number[]) => new Tensor("int64", BigInt64Array.from(values, BigInt), [values.length]);
 
 const idleLayers = new Map<string, LayerCache>();
 

@@ -13,6 +13,7 @@ import type { LoadedGraph } from "../loaded-graph.js";
 import type { ComputeOptions, PrefillContext, Prefilled } from "../prefill.js";
 import { allPositions, presentPositions } from "../present.js";
 import { rotaryFeeds } from "../rotary-feeds.js";
+import { int64 } from "../int64.js";
 import { graphsOf, segmentsOf, withGraphs, type Segment } from "./segments.js";
 import { choiceOf, keepRows, stateWidth } from "./stage.js";
 
@@ -104,8 +105,8 @@ async function walk({ diagnosed }: PrefillContext, ids: readonly number[], plan:
       signal?.throwIfAborted();
       const places = present.subarray(at, at + piece);
       const feeds: Record<string, Tensor> = {
-        ...(from === 0 ? { ids: int64(places, (place) => ids[place]!, [1, places.length]) } : { hidden: new Tensor("float32", hidden!.subarray(at * config.hiddenSize, (at + places.length) * config.hiddenSize), [1, places.length, config.hiddenSize]) }),
-        positions: int64(places, (place) => place, [places.length]),
+        ...(from === 0 ? { ids: int64(Array.from(places, (place) => ids[place]!), [1, places.length]) } : { hidden: new Tensor("float32", hidden!.subarray(at * config.hiddenSize, (at + places.length) * config.hiddenSize), [1, places.length, config.hiddenSize]) }),
+        positions: int64(places),
         ...rotaryFeeds(rowsAt(rotaries, places)),
       };
       const results = await part.step(loaded.get(graph.key)!, feeds, config, Array.from(places, (place) => (known ? known[place]! : place)), signal);
@@ -126,8 +127,6 @@ async function walk({ diagnosed }: PrefillContext, ids: readonly number[], plan:
   }
   return { kept, scores, logits };
 }
-
-const int64 = (places: Int32Array, of: (place: number) => number, shape: readonly number[]) => new Tensor("int64", BigInt64Array.from(places, (place) => BigInt(of(place))), [...shape]);
 
 /** Rotary rows of some of the tokens. */
 function rowsAt(rotaries: Rows, places: Int32Array): Rows {

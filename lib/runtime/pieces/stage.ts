@@ -4,6 +4,7 @@ import type { ModelConfig } from "../../checkpoint/types.js";
 import { planFeeds, type Plan } from "../../methods/plan/plan.js";
 import { stagePlace } from "../../methods/plan/stages.js";
 import { allFinite } from "../finite.js";
+import { int64 } from "../int64.js";
 import type { HostKv, KvCache } from "../kv-cache.js";
 import type { LoadedGraph } from "../loaded-graph.js";
 import type { Segment } from "./segments.js";
@@ -35,7 +36,7 @@ export async function choiceOf(graph: LoadedGraph, config: ModelConfig, plan: Pi
   const n = present.length;
   const feeds: Record<string, Tensor> = Object.fromEntries(Object.entries(planFeeds(plan)).map(([name, count]) => [name, new Tensor("int64", BigInt64Array.of(BigInt(count)), [1])]));
   for (const [name, rows] of states) feeds[name] = new Tensor("float32", rows.subarray(0, n * stateWidth(config, name)), [1, n, stateWidth(config, name)]);
-  feeds["positions"] = new Tensor("int64", BigInt64Array.from(present, BigInt), [n]);
+  feeds["positions"] = int64(present);
   if (needs.keys) feeds["keys"] = new Tensor("float32", await keysOf(config, cache, to - from), [1, config.kvHeads, n, config.headDim]);
   if (carried) feeds["scores"] = new Tensor("float32", carried, [n]);
   const results = await graph.run(Object.fromEntries(graph.inputNames.map((name) => [name, feeds[name]!])), graph.outputNames, { signal });

@@ -9,6 +9,7 @@ import { SECTION, type GraphToLoad } from "../home.js";
 import type { HostCache } from "../host-cache.js";
 import type { LoadedGraph, Outputs } from "../loaded-graph.js";
 import { rotaryFeeds } from "../rotary-feeds.js";
+import { int64 } from "../int64.js";
 
 /** What steps get from their model. */
 export interface ReturningSource {
@@ -89,7 +90,7 @@ function run({ config, rotaries }: ReturningSource, graph: LoadedGraph, { first,
   const m = positions.length;
   const feeds: Record<string, Tensor> = {
     ...(hidden ? { hidden: new Tensor("float32", hidden, [1, m, config.hiddenSize]) } : { ids: new Tensor("int64", BigInt64Array.of(BigInt(id)), [1, 1]) }),
-    positions: new Tensor("int64", BigInt64Array.from(positions, BigInt), [m]),
+    positions: int64(positions),
     ...rotaryFeeds(rotaries.rows(positions, selected.length)),
     self_bias: new Tensor("float32", causal(m), [m, m]),
   };
