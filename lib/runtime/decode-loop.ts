@@ -5,6 +5,7 @@ import type { RotaryTables } from "../decoder/rotary.js";
 import { layerKv, type HostCache } from "./host-cache.js";
 import { rotaryFeeds } from "./rotary-feeds.js";
 import type { LoadedGraph } from "./session.js";
+import { int64 } from "./int64.js";
 
 export interface LoopStart {
   /** Logits that the first token is chosen by, `[vocabulary]`. */
@@ -31,7 +32,7 @@ export async function runLoop(graph: LoadedGraph, config: ModelConfig, rotaries:
     running: new Tensor("bool", Uint8Array.of(1), []),
     "logits.before": new Tensor("float32", logits, [1, vocabSize]),
     position: new Tensor("int64", BigInt64Array.of(BigInt(position)), [1]),
-    stops: new Tensor("int64", BigInt64Array.from(stops.length > 0 ? stops : [-1], BigInt), [Math.max(1, stops.length)]),
+    stops: int64(stops.length > 0 ? stops : [-1]),
   };
   Object.assign(feeds, rotaryFeeds(rotaries.steps(position, steps)));
   cache.layers.forEach((layer, l) => {
@@ -42,7 +43,7 @@ export async function runLoop(graph: LoadedGraph, config: ModelConfig, rotaries:
       for (let head = 0; head < kvHeads; head++) all.set(layer.stored(part, head).elements, head * layer.length * headDim);
       feeds[`past_${part}.${l}`] = new Tensor(half ? "float16" : "float32", all as Float32Array, [1, kvHeads, layer.length, headDim]);
     }
-    if (isMaskedForOne(config)) feeds[`past_slots.${l}`] = new Tensor("int64", BigInt64Array.from(layer.positions, BigInt), [layer.length]);
+    if (isMaskedForOne(config)) feeds[`past_slots.${l}`] = int64(layer.positions);
   });
   const results = await graph.run(feeds, graph.outputNames);
   const tokens = Array.from(results["tokens"]!.data as BigInt64Array, Number);

@@ -9,6 +9,7 @@ import { HostCache } from "./host-cache.js";
 import type { KvCache } from "./kv-cache.js";
 import { rotaryFeeds } from "./rotary-feeds.js";
 import type { LoadedGraph, Outputs } from "./session.js";
+import { int64 } from "./int64.js";
 
 /** A decode step with what its tokens looked at. */
 export interface Observation {
@@ -130,7 +131,7 @@ export class Decoder {
     const feeds = parts.map(({ tokens, positions, turnedBack }) => this.feeds(tokens, positions, turnedBack));
     const rows = parts.map(({ tokens }, i) => parts.slice(0, i).reduce((sum, part) => sum + part.tokens.length, 0) + tokens.length);
     const wanted = parts.map(({ tokens, each }, i) => (each ? tokens.map((_, t) => rows[i]! - tokens.length + t) : [rows[i]! - 1]));
-    const joint = { ...stacked(feeds), wanted: new Tensor("int64", BigInt64Array.from(wanted.flat(), BigInt), [wanted.flat().length]) };
+    const joint = { ...stacked(feeds), wanted: int64(wanted.flat()) };
     const length = Math.max(...parts.map(({ cache, tokens }) => Math.max(...cache.lengths) + tokens.length));
     const results = await this.source.useTogether(slots, (graph) => together.step(graph, joint, this.config, parts, slots)).catch((error: unknown) => {
       throw this.source.explain(error, length);
@@ -177,8 +178,8 @@ export class Decoder {
   private feeds(tokens: readonly number[], positions: readonly number[], turnedBack = 0): Record<string, Tensor> {
     const count = tokens.length;
     const feeds: Record<string, Tensor> = {
-      ids: new Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, count]),
-      positions: new Tensor("int64", BigInt64Array.from(positions, BigInt), [count]),
+      ids: int64(tokens, [1, count]),
+      positions: int64(positions),
       ...rotaryFeeds(this.rotaries.rows(positions.map((position) => position - turnedBack))),
     };
     return feeds;

@@ -17,6 +17,7 @@ import type { Outputs } from "./session.js";
 import { cutByPreference, cutByRepetition } from "./shared-budget.js";
 import { AuxCache } from "./returning/aux-cache.js";
 import type { CacheResult } from "./stage-result.js";
+import { int64 } from "./int64.js";
 
 /** What prefilling needs of its model. */
 export interface PrefillContext {
@@ -154,5 +155,5 @@ function prefillFeeds({ rotaries }: PrefillContext, ids: readonly number[], plan
   const counts = Object.entries(planFeeds(plan)).map(([name, count]) => [name, new Tensor("int64", BigInt64Array.of(BigInt(count)), [1])] as const);
   const expected = plan.cache?.flatMap(({ scoring }) => (scoring.kind === "expected attention" ? [scoring.future] : []))[0];
   const futures = expected === undefined ? [] : Object.entries(rotaryFeeds(rotaries.mean(n, expected))).map(([name, tensor]) => [`future.${name}`, tensor] as const);
-  return { ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, n]), ...rotaryFeeds(at ? rotaries.rows(at, length) : rotaries.prompt(n, length)), ...Object.fromEntries(futures), ...Object.fromEntries(counts) };
+  return { ids: int64(ids, [1, n]), ...rotaryFeeds(at ? rotaries.rows(at, length) : rotaries.prompt(n, length)), ...Object.fromEntries(futures), ...Object.fromEntries(counts) };
 }

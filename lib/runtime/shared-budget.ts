@@ -13,6 +13,7 @@ import type { Repeating } from "./repeating.js";
 import { rotaryFeeds } from "./rotary-feeds.js";
 import type { Outputs } from "./session.js";
 import type { CacheResult } from "./stage-result.js";
+import { int64 } from "./int64.js";
 
 /** Layers that share a budget by preference: what each keeps, from what the prefill graph told. @param positions present in each layer */
 export function cutByPreference({ cache, method }: Plan, results: Outputs, positions: readonly Int32Array[], kvHeads: number): CacheResult[] {
@@ -58,8 +59,8 @@ export async function cutByRepetition({ graphs, rotaries, diagnosed }: Repeater,
     const spans = positions.map((present) => [before(present, start), before(present, end)] as const);
     const one = (value: number) => new Tensor("int64", BigInt64Array.of(BigInt(value)), [1]);
     const feeds = {
-      ids: new Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, tokens.length]),
-      positions: new Tensor("int64", BigInt64Array.from(at, BigInt), [tokens.length]),
+      ids: int64(tokens, [1, tokens.length]),
+      positions: int64(at),
       ...rotaryFeeds(rotaries.rows(at, ids.length)),
       // Before the first of them is repeated there are no sinks beside it.
       sinks: one(Math.min(sinks, start)),
